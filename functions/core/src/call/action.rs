@@ -1,0 +1,145 @@
+//! `action`: an HTTP request of an app. Input: IActionRequest {query, params, body, headers}, all optional.
+//!
+//! Result: `{status, content_type?, body}`; the body is JSON where the target says so, otherwise text, and
+//! `body_base64` where it is neither.
+
+use http::{HeaderName, HeaderValue, header};
+use serde_json::Value;
+use url::form_urlencoded;
+
+use super::{HttpRequest, default_header};
+use crate::catalog::{AppAction, AppEnv, BodyFormat, Headers};
+use crate::error::FieldCode;
+use crate::json::Field;
+
+/// What the job gives.
+pub(super) struct Input<'a> {
+    query: Vec<(String, String)>,
+    params: Vec<(String, String)>,
+    body: Option<&'a Value>,
+    headers: Vec<(HeaderName, HeaderValue)>,
+}
+
+impl<'a> Input<'a> {
+    /// Reads it against the action: every parameter of the path must be given, and no other.
+    pub(super) fn read(action: &AppAction, field: &Field<'a>) -> Option<Self> {
+        let mut object = field.object()?;
+        let query = object.optional("query").map_or(Some(Vec::new()), |field| pairs(&field));
+        let params = match object.optional("params") {
+            Some(field) => params(action, &field),
+            None => {
+                for name in action.path.parameters() {
+                    object.fault_at("params", FieldCode::Required, format!("is required: the path needs {name}"));
+                }
+                action.path.parameters().next().is_none().then(Vec::new)
+            }
+        };
+        let body = object.optional("body").map_or(Some(None), |field| body(action, &field).map(Some));
+        let headers =
+            object.optional("headers").map_or(Some(Headers::default()), |field| crate::catalog::Read::read(&field));
+        object.finish();
+        Some(Self { query: query?, params: params?, body: body?, headers: headers?.0 })
+    }
+}
+
+/// How the body is sent, if that is available.
+pub(super) fn format_of(action: &AppAction) -> Option<BodyFormat> {
+    match action.body {
+        None => Some(BodyFormat::Json),
+        Some(BodyFormat::Multipart) => None,
+        Some(format) => Some(format),
+    }
+}
+
+fn body<'a>(action: &AppAction, field: &Field<'a>) -> Option<&'a Value> {
+    match format_of(action) {
+        Some(BodyFormat::Form) => pairs(field).map(|_| field.value()),
+        Some(BodyFormat::Text) => field.string().map(|_| field.value()),
+        _ => Some(field.value()),
+    }
+}
+
+fn params(action: &AppAction, field: &Field<'_>) -> Option<Vec<(String, String)>> {
+    let given = field.entries()?;
+    let mut sound = true;
+    for name in action.path.parameters().filter(|name| !given.iter().any(|(given, _)| given == name)) {
+        field.fault(FieldCode::Required, format!("the path needs {name}"));
+        sound = false;
+    }
+    let read = given.iter().map(|(name, value)| {
+        if !action.path.parameters().any(|parameter| parameter == *name) {
+            value.fault(FieldCode::UnknownField, "the path has no such parameter");
+            return None;
+        }
+        let text = scalar(value)?;
+        // A dot segment would climb out of the path, encoded or not.
+        if matches!(text.as_str(), "" | "." | "..") {
+            value.fault(FieldCode::Malformed, "must not be empty or a dot segment");
+            return None;
+        }
+        Some(((*name).to_owned(), text))
+    });
+    let read: Vec<_> = read.collect();
+    read.into_iter().collect::<Option<Vec<_>>>().filter(|_| sound)
+}
+
+/// Members with scalar values, or arrays of them for a name that repeats.
+fn pairs(field: &Field<'_>) -> Option<Vec<(String, String)>> {
+    let read = field.entries()?.into_iter().map(|(name, value)| {
+        let values = if value.value().is_array() { value.elements()? } else { vec![value] };
+        values.iter().map(|value| Some((name.to_owned(), scalar(value)?))).collect::<Option<Vec<_>>>()
+    });
+    let read: Vec<_> = read.collect();
+    read.into_iter().collect::<Option<Vec<_>>>().map(|pairs| pairs.concat())
+}
+
+fn scalar(field: &Field<'_>) -> Option<String> {
+    match field.value() {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Bool(boolean) => Some(boolean.to_string()),
+        _ => {
+            field.fault(FieldCode::WrongType, "must be a string, a number or a boolean");
+            None
+        }
+    }
+}
+
+/// Makes the request. Headers of the job win over the action's, and these over the app's.
+pub(super) fn request(place: &AppEnv, action: &AppAction, input: &Input<'_>) -> Option<HttpRequest> {
+    let mut url = place.base_url.url().clone();
+    url.path_segments_mut().ok()?.pop_if_empty().extend(action.path.segments().map(|segment| {
+        let given = |name: &str| input.params.iter().find(|(given, _)| given == name).map(|(_, value)| value.as_str());
+        segment.strip_prefix(':').and_then(given).unwrap_or(segment)
+    }));
+    if !input.query.is_empty() {
+        url.query_pairs_mut().extend_pairs(&input.query);
+    }
+    let mut headers = input.headers.clone();
+    for (name, value) in action.headers.0.iter().chain(&place.headers.0) {
+        default_header(&mut headers, name.clone(), value.clone());
+    }
+    let (content_type, body) = match (format_of(action)?, input.body) {
+        (_, None) => (None, Vec::new()),
+        (BodyFormat::Form, Some(body)) => (Some("application/x-www-form-urlencoded"), form(body)),
+        (BodyFormat::Text, Some(body)) => (Some("text/plain; charset=utf-8"), body.as_str()?.as_bytes().to_vec()),
+        (_, Some(body)) => (Some("application/json"), body.to_string().into_bytes()),
+    };
+    if let Some(content_type) = content_type {
+        default_header(&mut headers, header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    }
+    Some(HttpRequest {
+        method: action.method.0.clone(),
+        url,
+        headers,
+        body,
+        auth: place.auth.clone(),
+        signing_secrets: place.signing_secrets.clone(),
+    })
+}
+
+fn form(body: &Value) -> Vec<u8> {
+    let faults = std::cell::RefCell::default();
+    let pairs = pairs(&Field::root(body, &faults)).unwrap_or_default();
+    form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish().into_bytes()
+}

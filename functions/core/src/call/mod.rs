@@ -1,0 +1,213 @@
+//! From a job and its catalog to the request that a target receives.
+//!
+//! Each type that runs is one module here, with the shape of its input and the request made of it. The input is checked
+//! by the same code when a job is scheduled and when it runs.
+
+mod action;
+mod function;
+mod publish;
+
+use std::cell::RefCell;
+
+use http::{HeaderName, HeaderValue, Method, header};
+use serde_json::Value;
+use url::Url;
+
+use crate::catalog::{Auth, BrokerProvider, Catalog, EventRef, Keeper, SecretRef, SigningSecrets, Target};
+use crate::error::Faults;
+use crate::ids::Fire;
+use crate::job::{JobSpec, RunError, codes};
+use crate::json::Field;
+
+/// One attempt of a fire, ready for its target.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// The fire: its text is the `webhook-id`.
+    pub fire: Fire,
+    /// Which attempt, from 1.
+    pub attempt: u32,
+    /// Bound on the whole attempt, ms.
+    pub timeout_ms: u32,
+    /// The request.
+    pub request: HttpRequest,
+}
+
+/// An HTTP request, complete but for its secrets.
+#[derive(Clone, Debug)]
+pub struct HttpRequest {
+    /// The method.
+    pub method: Method,
+    /// The address.
+    pub url: Url,
+    /// Headers without secrets.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// The body, empty for none.
+    pub body: Vec<u8>,
+    /// How it is authorised.
+    pub auth: Option<Auth>,
+    /// What signs it.
+    pub signing_secrets: SigningSecrets,
+}
+
+/// What a stack can run.
+#[derive(Clone, Copy, Debug)]
+pub struct Capabilities {
+    /// The keepers whose secrets it can fetch.
+    pub keepers: &'static [Keeper],
+}
+
+/// Bounds on attempts, ms.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// When neither the job nor the catalog says.
+    pub default_timeout_ms: u32,
+    /// The longest that this stack can wait.
+    pub max_timeout_ms: u32,
+    /// How much longer than the attempt its lease lasts: time to record the outcome.
+    pub lease_margin_ms: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { default_timeout_ms: 30_000, max_timeout_ms: 900_000, lease_margin_ms: 10_000 }
+    }
+}
+
+impl Limits {
+    /// How long an attempt of a job may take, ms: the job's word before the catalog's before the default.
+    pub fn timeout_ms(&self, spec: &JobSpec, target: Option<&Target<'_>>) -> u32 {
+        let own = target.and_then(|target| match target {
+            Target::Action(_, action) => action.timeout,
+            Target::Publish(_, topic) => topic.timeout,
+            Target::Function(function) => function.timeout,
+            _ => None,
+        });
+        spec.timeout.or(own.map(|timeout| timeout.0)).unwrap_or(self.default_timeout_ms).min(self.max_timeout_ms)
+    }
+}
+
+/// Why this stack cannot run the target, if it cannot.
+pub fn not_available(target: &Target<'_>, env: &str, capabilities: Capabilities) -> Option<String> {
+    let secrets: Vec<&SecretRef> = match target {
+        Target::Action(app, action) => {
+            if action::format_of(action).is_none() {
+                return Some("multipart bodies are not available yet".to_owned());
+            }
+            app.envs.get(env).map(|it| secrets_of(it.auth.as_ref(), &it.signing_secrets))?
+        }
+        Target::Publish(broker, _) => {
+            let place = broker.envs.get(env)?;
+            if place.provider != BrokerProvider::Http {
+                return Some("publishing is available to HTTP topics only, so far".to_owned());
+            }
+            secrets_of(place.auth.as_ref(), &place.signing_secrets)
+        }
+        Target::Function(function) => {
+            let place = function.envs.get(env)?;
+            if place.url.is_none() {
+                return Some("functions are available by URL only, so far".to_owned());
+            }
+            secrets_of(place.auth.as_ref(), &place.signing_secrets)
+        }
+        other => return Some(format!("jobs of type {} are not available yet", other.event_type())),
+    };
+    if let Some(Auth::Oauth2(_)) = auth_of(target, env) {
+        return Some("OAuth 2 client credentials are not available yet".to_owned());
+    }
+    let foreign = secrets.into_iter().find(|secret| !capabilities.keepers.contains(&secret.keeper))?;
+    Some(format!("the secret {foreign} cannot be fetched by this deployment"))
+}
+
+fn secrets_of<'c>(auth: Option<&'c Auth>, signing: &'c SigningSecrets) -> Vec<&'c SecretRef> {
+    let own = auth.map(|auth| match auth {
+        Auth::Bearer(secret) => secret,
+        Auth::Basic(basic) => &basic.password,
+        Auth::Header(header) => &header.value,
+        Auth::Query(query) => &query.value,
+        Auth::Oauth2(oauth2) => &oauth2.client_secret,
+    });
+    own.into_iter().chain(&signing.0).collect()
+}
+
+fn auth_of<'c>(target: &Target<'c>, env: &str) -> Option<&'c Auth> {
+    match target {
+        Target::Action(app, _) => app.envs.get(env)?.auth.as_ref(),
+        Target::Publish(broker, _) => broker.envs.get(env)?.auth.as_ref(),
+        Target::Function(function) => function.envs.get(env)?.auth.as_ref(),
+        _ => None,
+    }
+}
+
+/// Checks an input against the shape of its type, noting every fault.
+pub fn check_input(target: &Target<'_>, input: &Field<'_>) {
+    match target {
+        Target::Action(_, action) => drop(action::Input::read(action, input)),
+        Target::Publish(..) => drop(publish::Input::read(input)),
+        Target::Function(_) => drop(function::Input::read(input)),
+        _ => {}
+    }
+}
+
+/// Finds the target of a job in the catalog as it is now.
+///
+/// # Errors
+/// A permanent error when the catalog no longer defines the event.
+pub fn resolve<'c>(catalog: &'c Catalog, spec: &JobSpec) -> Result<Target<'c>, RunError> {
+    let wanted = EventRef { event: &spec.event, event_type: Some(spec.event_type), app: spec.app.as_deref() };
+    let gone = |detail| RunError::permanent(codes::EVENT_NOT_FOUND, detail);
+    let target = catalog.resolve(wanted).map_err(|_| gone("the catalog no longer defines this event"))?;
+    if target.is_in(&spec.env) { Ok(target) } else { Err(gone("the event is no longer defined in this environment")) }
+}
+
+/// Makes the request of one attempt.
+///
+/// # Errors
+/// A permanent error when the catalog changed so that the job's input does not fit any more.
+pub fn request(target: &Target<'_>, spec: &JobSpec) -> Result<HttpRequest, RunError> {
+    let faults = RefCell::<Faults>::default();
+    let input = Field::root(&spec.input, &faults);
+    let request = match target {
+        Target::Action(app, action) => app.envs.get(spec.env.as_str()).and_then(|place| {
+            let input = action::Input::read(action, &input)?;
+            action::request(place, action, &input)
+        }),
+        Target::Publish(broker, topic) => broker.envs.get(spec.env.as_str()).and_then(|place| {
+            let address = topic.envs.get(spec.env.as_str())?;
+            publish::request(place, address, &publish::Input::read(&input)?)
+        }),
+        Target::Function(function) => function
+            .envs
+            .get(spec.env.as_str())
+            .and_then(|place| function::request(place, &function::Input::read(&input)?)),
+        _ => None,
+    };
+    let first_fault = || faults.borrow_mut().first().map(|fault| format!("{}: {}", fault.pointer, fault.detail));
+    request.ok_or_else(|| {
+        let detail =
+            first_fault().unwrap_or_else(|| "the event cannot be run as the catalog defines it now".to_owned());
+        RunError::permanent(codes::VALIDATION_ERROR, detail)
+    })
+}
+
+/// A POST of a JSON document.
+fn post_json(url: &Url, headers: &[(HeaderName, HeaderValue)], document: &Value) -> HttpRequest {
+    let mut headers = headers.to_vec();
+    default_header(&mut headers, header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    HttpRequest {
+        method: Method::POST,
+        url: url.clone(),
+        headers,
+        body: document.to_string().into_bytes(),
+        auth: None,
+        signing_secrets: SigningSecrets::default(),
+    }
+}
+
+fn default_header(headers: &mut Vec<(HeaderName, HeaderValue)>, name: HeaderName, value: HeaderValue) {
+    if !headers.iter().any(|(present, _)| *present == name) {
+        headers.push((name, value));
+    }
+}
+
+#[cfg(test)]
+mod tests;

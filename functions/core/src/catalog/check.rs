@@ -1,0 +1,296 @@
+//! What has to hold across a catalog: every tag that is named exists, every environment is declared, and nothing calls
+//! itself.
+
+use std::collections::BTreeSet;
+
+use super::document::{BrokerProvider, Catalog, EmailProvider, Engine, PushProvider, SmsProvider};
+use super::read::{PerEnv, Tag, Tagged};
+use super::resolve::{EventRef, Target, Unresolved};
+use crate::error::{Faults, FieldCode};
+use crate::json::child;
+
+/// Notes everything that does not hold.
+pub(super) fn check(catalog: &Catalog, faults: &mut Faults) {
+    // A component that could not be read is missing from the catalog, but naming it is no second fault.
+    let unread = faults.segments();
+    let envs_unread = faults.stand_under("/envs");
+    Check { catalog, faults, unread, envs_unread }.everything();
+}
+
+struct Check<'a> {
+    catalog: &'a Catalog,
+    faults: &'a mut Faults,
+    /// Names that stand in the pointers of what could not be read.
+    unread: BTreeSet<String>,
+    /// Whether the list of environments is one of them.
+    envs_unread: bool,
+}
+
+impl Check<'_> {
+    fn everything(&mut self) {
+        self.environments();
+        self.sessions();
+        self.channels();
+        self.databases();
+        self.brokers();
+        self.functions();
+        self.references();
+    }
+
+    fn fault(&mut self, pointer: &[&str], code: FieldCode, detail: impl Into<String>) {
+        let pointer = pointer.iter().fold(String::new(), |pointer, name| child(&pointer, name));
+        self.faults.add(pointer, code, detail);
+    }
+
+    fn environments(&mut self) {
+        let catalog = self.catalog;
+        if catalog.envs.is_empty() && !self.envs_unread {
+            self.fault(&["envs"], FieldCode::OutOfRange, "must name at least one environment");
+        }
+        for (index, env) in catalog.envs.iter().enumerate() {
+            if catalog.envs[..index].contains(env) {
+                self.fault(&["envs", &index.to_string()], FieldCode::Duplicate, format!("{env} stands twice"));
+            }
+        }
+        self.declared("sessions", &catalog.sessions, |it| &it.envs);
+        self.declared("apps", &catalog.apps, |it| &it.envs);
+        self.declared("notifications", &catalog.notifications, |it| &it.envs);
+        self.declared("databases", &catalog.databases, |it| &it.envs);
+        self.declared("storages", &catalog.storages, |it| &it.envs);
+        self.declared("brokers", &catalog.brokers, |it| &it.envs);
+        self.declared("functions", &catalog.functions, |it| &it.envs);
+    }
+
+    fn declared<T, E>(&mut self, kind: &str, components: &Tagged<T>, envs: impl Fn(&T) -> &PerEnv<E>) {
+        for (tag, component) in components {
+            self.declared_envs(&[kind, tag.as_str()], envs(component));
+        }
+    }
+
+    fn declared_envs<E>(&mut self, pointer: &[&str], envs: &PerEnv<E>) {
+        if self.envs_unread {
+            return;
+        }
+        for env in envs.keys().filter(|env| !self.catalog.envs.contains(env)) {
+            let pointer = [pointer, &["envs", env.as_str()]].concat();
+            self.fault(&pointer, FieldCode::UnknownTag, format!("the product has no environment {env}"));
+        }
+    }
+
+    fn sessions(&mut self) {
+        for (tag, session) in &self.catalog.sessions {
+            for (env, settings) in &session.envs {
+                if settings.key.is_some() == settings.jwks_url.is_some() {
+                    let pointer = ["sessions", tag.as_str(), "envs", env.as_str()];
+                    self.fault(&pointer, FieldCode::Conflict, "must have exactly one of key and jwks_url");
+                }
+            }
+        }
+    }
+
+    fn channels(&mut self) {
+        let missing = "is required by this provider";
+        for (tag, notification) in &self.catalog.notifications {
+            for (env, channels) in &notification.envs {
+                let at = ["notifications", tag.as_str(), "envs", env.as_str()];
+                let mut require = |present: bool, channel: &str, name: &str| {
+                    if !present {
+                        self.fault(&[&at[..], &[channel, name]].concat(), FieldCode::Required, missing);
+                    }
+                };
+                if let Some(push) = channels.push.as_ref().filter(|push| push.provider == PushProvider::Fcm) {
+                    require(push.service_account.is_some(), "push", "service_account");
+                }
+                if let Some(email) = channels.email.as_ref().filter(|email| email.provider == EmailProvider::Smtp) {
+                    require(email.host.is_some(), "email", "host");
+                }
+                if let Some(sms) = channels.sms.as_ref().filter(|sms| sms.provider == SmsProvider::Twilio) {
+                    require(sms.from.is_some(), "sms", "from");
+                    require(sms.account_sid.is_some(), "sms", "account_sid");
+                    require(sms.auth_token.is_some(), "sms", "auth_token");
+                }
+            }
+            for (slug, message) in &notification.messages {
+                if message.email.as_ref().is_some_and(|email| email.text.is_none() && email.html.is_none()) {
+                    let at = ["notifications", tag.as_str(), "messages", slug.as_str(), "email"];
+                    self.fault(&at, FieldCode::Required, "must have text, html or both");
+                }
+            }
+        }
+    }
+
+    fn databases(&mut self) {
+        for (tag, database) in self.catalog.databases.iter().filter(|(_, it)| it.engine == Engine::Postgresql) {
+            for (env, place) in &database.envs {
+                let direct = place.url.is_some();
+                let data_api = (place.resource_arn.is_some(), place.secret_arn.is_some());
+                if !matches!((direct, data_api), (true, (false, false)) | (false, (true, true))) {
+                    let at = ["databases", tag.as_str(), "envs", env.as_str()];
+                    self.fault(&at, FieldCode::Conflict, "must have url, or resource_arn with secret_arn");
+                }
+            }
+        }
+    }
+
+    fn brokers(&mut self) {
+        for (tag, broker) in &self.catalog.brokers {
+            for (topic_tag, topic) in &broker.topics {
+                let at = ["brokers", tag.as_str(), "topics", topic_tag.as_str()];
+                self.declared_envs(&at, &topic.envs);
+                for (env, address) in &topic.envs {
+                    let Some(provider) = broker.envs.get(env).map(|it| it.provider) else { continue };
+                    let needed = match provider {
+                        BrokerProvider::Sns => (address.arn.is_some(), "arn"),
+                        BrokerProvider::Sqs | BrokerProvider::Http => (address.url.is_some(), "url"),
+                        BrokerProvider::Eventbridge => (topic.detail_type.is_some(), "detail_type"),
+                    };
+                    if let (false, name) = needed {
+                        let inner: &[&str] =
+                            if name == "detail_type" { &[name] } else { &["envs", env.as_str(), name] };
+                        let pointer = [&at[..], inner].concat();
+                        self.fault(&pointer, FieldCode::Required, "is required by the broker's provider");
+                    }
+                }
+            }
+            for (part, subscription) in &broker.subscriptions {
+                let topic = &subscription.topic;
+                if !broker.topics.contains_key(topic) && !self.unread.contains(topic.as_str()) {
+                    let at = ["brokers", tag.as_str(), "subscriptions", part.as_str(), "topic"];
+                    self.fault(&at, FieldCode::UnknownTag, format!("the broker has no topic {topic}"));
+                }
+            }
+        }
+    }
+
+    fn functions(&mut self) {
+        for (tag, function) in &self.catalog.functions {
+            for (env, place) in &function.envs {
+                let at = ["functions", tag.as_str(), "envs", env.as_str()];
+                if place.arn.is_some() == place.url.is_some() {
+                    self.fault(&at, FieldCode::Conflict, "must have exactly one of arn and url");
+                }
+                if place.url.is_none() && (place.auth.is_some() || !place.signing_secrets.0.is_empty()) {
+                    self.fault(&at, FieldCode::Conflict, "auth and signing_secrets go with url");
+                }
+            }
+        }
+    }
+
+    fn references(&mut self) {
+        let catalog = self.catalog;
+        for (tag, broker) in &catalog.brokers {
+            for (part, it) in &broker.subscriptions {
+                self.refers(&["brokers", tag.as_str(), "subscriptions", part.as_str()], it.event_ref());
+            }
+        }
+        for (tag, it) in &catalog.jobs {
+            self.refers(&["jobs", tag.as_str()], it.event_ref());
+        }
+        for (tag, it) in &catalog.fallbacks {
+            self.filled(&["fallbacks", tag.as_str(), "options"], it.options.is_empty());
+            for (index, option) in it.options.iter().enumerate() {
+                self.refers(&["fallbacks", tag.as_str(), "options", &index.to_string()], option.event_ref());
+            }
+        }
+        for (tag, it) in &catalog.features {
+            self.filled(&["features", tag.as_str(), "steps"], it.steps.is_empty());
+            let mut tags: BTreeSet<&Tag> = BTreeSet::new();
+            for (index, step) in it.steps.iter().enumerate() {
+                let index = index.to_string();
+                self.refers(&["features", tag.as_str(), "steps", &index], step.event_ref());
+                if let Some(name) = step.tag.as_ref().filter(|name| !tags.insert(name)) {
+                    let at = ["features", tag.as_str(), "steps", &index, "tag"];
+                    self.fault(&at, FieldCode::Duplicate, format!("another step is tagged {name}"));
+                }
+            }
+        }
+        self.cycles();
+    }
+
+    fn filled(&mut self, pointer: &[&str], is_empty: bool) {
+        let unread = pointer.iter().all(|segment| self.unread.contains(*segment));
+        if is_empty && !unread {
+            self.fault(pointer, FieldCode::OutOfRange, "must have at least one element");
+        }
+    }
+
+    fn refers(&mut self, pointer: &[&str], wanted: EventRef<'_>) {
+        let (name, code, detail) = match self.catalog.resolve(wanted) {
+            Ok(_) => return,
+            Err(Unresolved::Unknown(hint)) => {
+                if wanted.event.split(':').any(|part| self.unread.contains(part)) {
+                    return;
+                }
+                ("event", FieldCode::UnknownTag, format!("the catalog has no event {:?}{hint}", wanted.event))
+            }
+            Err(Unresolved::UnknownApp(hint)) => {
+                if wanted.app.is_some_and(|app| self.unread.contains(app)) {
+                    return;
+                }
+                ("app", FieldCode::UnknownTag, format!("the catalog has no such app{hint}"))
+            }
+            Err(Unresolved::Ambiguous(candidates)) => {
+                ("event", FieldCode::Ambiguous, format!("may be {}: say type or app", candidates.join(", ")))
+            }
+        };
+        self.fault(&[pointer, &[name]].concat(), code, detail);
+    }
+
+    /// A component that reaches itself would never end. Components are visited once, so this costs one look at each edge.
+    fn cycles(&mut self) {
+        let mut ended: BTreeSet<(&'static str, &Tag)> = BTreeSet::new();
+        let catalog = self.catalog;
+        let jobs = catalog.jobs.keys().map(|tag| ("jobs", tag));
+        let fallbacks = catalog.fallbacks.keys().map(|tag| ("fallbacks", tag));
+        let features = catalog.features.keys().map(|tag| ("features", tag));
+        for start in jobs.chain(fallbacks).chain(features) {
+            let mut path = Vec::new();
+            if let Some((kind, tag)) = reaches_itself(catalog, start, &mut path, &mut ended) {
+                self.fault(
+                    &[kind, tag.as_str()],
+                    FieldCode::Conflict,
+                    "reaches itself, or a chain of more than 16, through the events it names",
+                );
+            }
+        }
+    }
+}
+
+/// The deepest chain of components that run each other.
+const MAX_CHAIN: usize = 16;
+
+type Node<'c> = (&'static str, &'c Tag);
+
+fn reaches_itself<'c>(
+    catalog: &'c Catalog,
+    node: Node<'c>,
+    path: &mut Vec<Node<'c>>,
+    ended: &mut BTreeSet<Node<'c>>,
+) -> Option<Node<'c>> {
+    if path.contains(&node) || path.len() > MAX_CHAIN {
+        return Some(node);
+    }
+    if ended.contains(&node) {
+        return None;
+    }
+    path.push(node);
+    let found = successors(catalog, node).into_iter().find_map(|next| reaches_itself(catalog, next, path, ended));
+    path.pop();
+    ended.insert(node);
+    found
+}
+
+fn successors<'c>(catalog: &'c Catalog, (kind, tag): Node<'c>) -> Vec<Node<'c>> {
+    let events: Vec<EventRef<'c>> = match kind {
+        "jobs" => catalog.jobs.get(tag).iter().map(|it| it.event_ref()).collect(),
+        "fallbacks" => catalog.fallbacks.get(tag).iter().flat_map(|it| &it.options).map(|it| it.event_ref()).collect(),
+        _ => catalog.features.get(tag).iter().flat_map(|it| &it.steps).map(|it| it.event_ref()).collect(),
+    };
+    let node = |event: EventRef<'c>| match catalog.resolve(event).ok()? {
+        Target::Job(_) => Some(("jobs", catalog.jobs.get_key_value(event.event)?.0)),
+        Target::Fallback(_) => Some(("fallbacks", catalog.fallbacks.get_key_value(event.event)?.0)),
+        Target::Feature(_) => Some(("features", catalog.features.get_key_value(event.event)?.0)),
+        _ => None,
+    };
+    events.into_iter().filter_map(node).collect()
+}

@@ -1,0 +1,319 @@
+//! The document's texts that have a form: references to secrets, addresses, methods, headers.
+
+use std::collections::BTreeMap;
+
+use http::{HeaderName, HeaderValue, Method};
+use schemars::JsonSchema;
+use url::Url;
+
+use super::read::{Read, numbers};
+use crate::error::FieldCode;
+use crate::json::Field;
+
+/// Where a secret stands; the document never holds the secret itself.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, JsonSchema)]
+#[schemars(with = "SecretRefSchema")]
+pub struct SecretRef {
+    /// What keeps it.
+    pub keeper: Keeper,
+    /// Its name there.
+    pub name: String,
+}
+
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "only its schema is used")]
+struct SecretRefSchema(#[schemars(regex(pattern = "^(ssm:/|secretsmanager:|env:).+$"))] String);
+
+/// What keeps a secret.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Keeper {
+    /// An SSM parameter, `ssm:/path`.
+    Ssm,
+    /// A secret of Secrets Manager, `secretsmanager:name`.
+    SecretsManager,
+    /// A variable of the process's environment, `env:NAME`.
+    Env,
+}
+
+impl SecretRef {
+    /// The forms, in words.
+    pub const FORMS: &'static str = "ssm:/path, secretsmanager:name or env:NAME (the secret itself never stands here)";
+
+    /// The reference, if the text is one.
+    ///
+    /// ```
+    /// use carillon_core::catalog::{Keeper, SecretRef};
+    /// assert_eq!(SecretRef::parse("env:API_TOKEN").unwrap().keeper, Keeper::Env);
+    /// assert!(SecretRef::parse("ssm:/shop/prd/token").is_some());
+    /// assert!(SecretRef::parse("hunter2").is_none() && SecretRef::parse("ssm:relative").is_none());
+    /// ```
+    pub fn parse(text: &str) -> Option<Self> {
+        let (keeper, name) = text.split_once(':')?;
+        let every =
+            |extra: &str| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || extra.contains(char::from(byte)));
+        let (keeper, sound) = match keeper {
+            "ssm" => (Keeper::Ssm, name.len() > 1 && name.starts_with('/') && every("/_.-")),
+            "secretsmanager" => (Keeper::SecretsManager, every("/_+=.@:-")),
+            "env" => (Keeper::Env, every("_") && !name.starts_with(|first: char| first.is_ascii_digit())),
+            _ => return None,
+        };
+        (sound && !name.is_empty() && name.len() <= 1_024).then(|| Self { keeper, name: name.to_owned() })
+    }
+}
+
+impl std::fmt::Display for SecretRef {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let keeper = match self.keeper {
+            Keeper::Ssm => "ssm",
+            Keeper::SecretsManager => "secretsmanager",
+            Keeper::Env => "env",
+        };
+        write!(f, "{keeper}:{}", self.name)
+    }
+}
+
+impl Read for SecretRef {
+    fn read(field: &Field<'_>) -> Option<Self> {
+        field.parsed(Self::FORMS, Self::parse)
+    }
+}
+
+/// An absolute http or https address, without user, password or fragment.
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema)]
+pub struct HttpUrl(#[schemars(with = "String", url)] Url);
+
+impl HttpUrl {
+    /// The address.
+    pub fn url(&self) -> &Url {
+        &self.0
+    }
+}
+
+impl Read for HttpUrl {
+    fn read(field: &Field<'_>) -> Option<Self> {
+        let text = field.string()?;
+        let refuse = |detail: &str| {
+            field.fault(FieldCode::Malformed, detail);
+            None
+        };
+        if text.len() > 2_048 {
+            return refuse("must have at most 2048 characters");
+        }
+        let Ok(url) = Url::parse(text) else {
+            return refuse("must be an absolute http or https URL, such as https://api.example.com");
+        };
+        match url.scheme() {
+            "http" | "https" if url.has_host() => {}
+            _ => return refuse("must be an http or https URL"),
+        }
+        if !url.username().is_empty() || url.password().is_some() {
+            return refuse("must not carry a user or password: use auth");
+        }
+        if url.fragment().is_some() {
+            return refuse("must not have a fragment");
+        }
+        Some(Self(url))
+    }
+}
+
+/// The base of an app's actions: an [`HttpUrl`] without a query.
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema)]
+pub struct BaseUrl(HttpUrl);
+
+impl BaseUrl {
+    /// The address.
+    pub fn url(&self) -> &Url {
+        self.0.url()
+    }
+}
+
+impl Read for BaseUrl {
+    fn read(field: &Field<'_>) -> Option<Self> {
+        let url = HttpUrl::read(field)?;
+        if url.url().query().is_some() {
+            field.fault(FieldCode::Malformed, "must not have a query: it belongs to the actions");
+            return None;
+        }
+        Some(Self(url))
+    }
+}
+
+/// An Amazon Resource Name.
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema)]
+pub struct Arn(#[schemars(regex(pattern = "^arn:[^:]+:[^:]+:[^:]*:[^:]*:.+$"))] pub String);
+
+impl Read for Arn {
+    fn read(field: &Field<'_>) -> Option<Self> {
+        field.parsed("an ARN, such as arn:aws:sns:eu-west-1:123456789012:orders", |text| {
+            let parts: Vec<&str> = text.splitn(6, ':').collect();
+            let sound = parts.len() == 6 && parts[0] == "arn" && ![parts[1], parts[2], parts[5]].contains(&"");
+            (sound && text.len() <= 2_048).then(|| Self(text.to_owned()))
+        })
+    }
+}
+
+/// An HTTP method that an action may use.
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema)]
+#[schemars(with = "MethodSchema")]
+pub struct HttpMethod(pub Method);
+
+#[derive(JsonSchema)]
+#[schemars(rename_all = "UPPERCASE")]
+#[expect(dead_code, reason = "only its schema is used")]
+enum MethodSchema {
+    Get,
+    Head,
+    Post,
+    Put,
+    Patch,
+    Delete,
+    Options,
+}
+
+impl Read for HttpMethod {
+    fn read(field: &Field<'_>) -> Option<Self> {
+        let methods =
+            [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::OPTIONS];
+        let words: Vec<_> = methods.iter().map(|method| (method.as_str(), method)).collect();
+        field.one_of(&words).cloned().map(Self)
+    }
+}
+
+/// An action's path: `/`, then segments; a segment `:name` is filled from `params`.
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema)]
+pub struct PathTemplate(#[schemars(regex(pattern = "^/"))] String);
+
+impl PathTemplate {
+    /// The segments between the slashes; those that start with `:` are parameters.
+    pub fn segments(&self) -> impl Iterator<Item = &str> {
+        self.0[1..].split('/')
+    }
+
+    /// The names of the parameters, in their order.
+    pub fn parameters(&self) -> impl Iterator<Item = &str> {
+        self.segments().filter_map(|segment| segment.strip_prefix(':'))
+    }
+}
+
+impl Read for PathTemplate {
+    fn read(field: &Field<'_>) -> Option<Self> {
+        let form = "a path such as /users/:userId, without ? # % \\ or dot segments, each :name once";
+        field.parsed(form, |text| {
+            let path = Self(text.strip_prefix('/').map(|_| text.to_owned())?);
+            let names: Vec<_> = path.parameters().collect();
+            let named =
+                |name: &&str| !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+            let once = names.iter().enumerate().all(|(index, name)| !names[..index].contains(name));
+            let plain =
+                !text.contains(['?', '#', '%', '\\']) && !text.chars().any(|c| c.is_control() || c.is_whitespace());
+            let dots = path.segments().any(|segment| matches!(segment, "." | ".."));
+            (plain && once && !dots && names.iter().all(named) && text.len() <= 1_024).then_some(path)
+        })
+    }
+}
+
+/// Headers with values that are no secrets.
+#[derive(Clone, Debug, Default, PartialEq, Eq, JsonSchema)]
+pub struct Headers(#[schemars(with = "BTreeMap<String, String>")] pub Vec<(HeaderName, HeaderValue)>);
+
+/// Headers that the sender alone sets.
+const RESERVED_HEADERS: [&str; 13] = [
+    "connection",
+    "content-length",
+    "expect",
+    "host",
+    "keep-alive",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "traceparent",
+    "tracestate",
+];
+
+impl Headers {
+    /// Reads one header; hop-by-hop headers and `webhook-*` are refused.
+    pub fn read_one(name: &str, field: &Field<'_>) -> Option<(HeaderName, HeaderValue)> {
+        let parsed = HeaderName::from_bytes(name.as_bytes()).ok();
+        let free =
+            |name: &HeaderName| !RESERVED_HEADERS.contains(&name.as_str()) && !name.as_str().starts_with("webhook-");
+        let value = field.string().and_then(|text| {
+            let value = HeaderValue::from_str(text).ok();
+            if value.is_none() {
+                field.fault(FieldCode::Malformed, "a header's value must be visible ASCII, spaces and tabs");
+            }
+            value
+        });
+        match parsed {
+            Some(name) if free(&name) => Some((name, value?)),
+            Some(_) => {
+                field.fault(FieldCode::Malformed, "this header is set by the sender alone");
+                None
+            }
+            None => {
+                field.fault(FieldCode::Malformed, "not a header name");
+                None
+            }
+        }
+    }
+}
+
+impl Read for Headers {
+    fn read(field: &Field<'_>) -> Option<Self> {
+        Some(Self(field.entries()?.iter().filter_map(|(name, value)| Self::read_one(name, value)).collect()))
+    }
+
+    fn absent() -> Option<Self> {
+        Some(Self::default())
+    }
+}
+
+/// A header's name, for an API key.
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema)]
+pub struct HeaderTag(#[schemars(with = "String")] pub HeaderName);
+
+impl Read for HeaderTag {
+    fn read(field: &Field<'_>) -> Option<Self> {
+        let free =
+            |name: &HeaderName| !RESERVED_HEADERS.contains(&name.as_str()) && !name.as_str().starts_with("webhook-");
+        field.parsed("the name of a header that the sender does not set itself", |text| {
+            HeaderName::from_bytes(text.as_bytes()).ok().filter(free).map(Self)
+        })
+    }
+}
+
+/// An IANA time zone's name. Whether the zone exists is checked by whoever follows its clock.
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema)]
+pub struct ZoneName(pub String);
+
+impl Read for ZoneName {
+    fn read(field: &Field<'_>) -> Option<Self> {
+        field.parsed("an IANA time zone, such as Europe/Amsterdam", |text| {
+            let sound = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'_' | b'-' | b'+');
+            ((1..=64).contains(&text.len()) && text.bytes().all(sound)).then(|| Self(text.to_owned()))
+        })
+    }
+}
+
+numbers! {
+    /// A bound on one attempt in ms: 1 to 900000 (15 minutes, the longest that a function runs).
+    TimeoutMs: u32 = 1..=900_000;
+    /// Attempts after the first.
+    Retries: u32 = 0..=100;
+    /// A lifetime in ms, up to a year.
+    ExpiryMs: u64 = 1..=31_536_000_000_u64;
+    /// Tolerated clock difference, seconds.
+    LeewaySeconds: u32 = 0..=300;
+    /// A TCP port.
+    Port: u16 = 1..=65_535;
+    /// Rows that a statement may return.
+    MaxRows: u32 = 1..=10_000;
+    /// Size of a stored object.
+    MaxBytes: u64 = 1..=6_291_456;
+    /// Messages drained in one run.
+    MaxMessages: u32 = 1..=1_000;
+    /// What a counter may reach in a period.
+    QuotaLimit: u64 = 1..=1_000_000_000_000_u64;
+}

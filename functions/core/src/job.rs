@@ -1,0 +1,326 @@
+//! A job: what was asked for, and where it stands.
+
+use std::sync::Arc;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::ids::{Fire, JobId, Owner};
+use crate::retry::RetryPolicy;
+use crate::time::UnixMillis;
+
+/// The contract's job event types, and `function` for its IFunctionRequest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum EventType {
+    /// An HTTP request of an app.
+    Action,
+    /// A sequence of steps.
+    Feature,
+    /// Push, e-mail, SMS or callback.
+    Notification,
+    /// A database statement.
+    DatabaseAction,
+    /// A named event with defaults.
+    Job,
+    /// A file to store.
+    Storage,
+    /// A message to a topic.
+    Publish,
+    /// A topic to drain into a handler.
+    Subscribe,
+    /// A counter with a limit.
+    Quota,
+    /// Options to try in order.
+    Fallback,
+    /// A cloud function.
+    Function,
+}
+
+impl EventType {
+    /// Every type with the word that requests and answers use for it.
+    pub const WORDS: [(&'static str, Self); 11] = [
+        ("action", Self::Action),
+        ("feature", Self::Feature),
+        ("notification", Self::Notification),
+        ("database_action", Self::DatabaseAction),
+        ("job", Self::Job),
+        ("storage", Self::Storage),
+        ("publish", Self::Publish),
+        ("subscribe", Self::Subscribe),
+        ("quota", Self::Quota),
+        ("fallback", Self::Fallback),
+        ("function", Self::Function),
+    ];
+}
+
+impl std::fmt::Display for EventType {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        word(&Self::WORDS, *self, f)
+    }
+}
+
+/// Where a job stands. [`crate::machine`] holds the edges.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// Waiting for its time.
+    Scheduled,
+    /// Handed to the executor: due, or waiting for its next attempt.
+    Queued,
+    /// An attempt is under way.
+    Running,
+    /// Ended well.
+    Completed,
+    /// Ended by an error, with no attempt left or none of use.
+    Failed,
+    /// Called off.
+    Cancelled,
+    /// Held back until resumed.
+    Paused,
+}
+
+impl Status {
+    /// Every status with its word.
+    pub const WORDS: [(&'static str, Self); 7] = [
+        ("scheduled", Self::Scheduled),
+        ("queued", Self::Queued),
+        ("running", Self::Running),
+        ("completed", Self::Completed),
+        ("failed", Self::Failed),
+        ("cancelled", Self::Cancelled),
+        ("paused", Self::Paused),
+    ];
+
+    /// Whether the current run has its outcome.
+    pub fn is_settled(self) -> bool {
+        matches!(self, Self::Completed | Self::Failed | Self::Cancelled)
+    }
+}
+
+impl std::fmt::Display for Status {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        word(&Self::WORDS, *self, f)
+    }
+}
+
+fn word<T: PartialEq>(words: &[(&str, T)], wanted: T, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+    words.iter().find(|(_, value)| *value == wanted).map_or(Err(std::fmt::Error), |(word, _)| f.pad(word))
+}
+
+/// What was asked for. It never changes while the job lives.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct JobSpec {
+    /// The product whose catalog defines the event.
+    pub product: String,
+    /// One of the product's environments.
+    pub env: String,
+    /// The event's tag as it was sent.
+    pub event: String,
+    /// The type that the tag was found to have.
+    #[serde(rename = "type")]
+    pub event_type: EventType,
+    /// The app, where the request named one.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub app: Option<String>,
+    /// The payload, as it was sent.
+    pub input: Value,
+    /// Attempts after the first, 0 to 100.
+    pub retries: u32,
+    /// How the attempts are spaced.
+    pub retry: RetryPolicy,
+    /// Bound on one attempt in ms, where the request named one.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub timeout: Option<u32>,
+    /// When the first run is due.
+    pub start_at: UnixMillis,
+    /// When the job was accepted.
+    pub created_at: UnixMillis,
+}
+
+/// A job as it is stored.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Job {
+    /// Its name.
+    pub id: JobId,
+    /// What was asked for.
+    pub spec: Arc<JobSpec>,
+    /// Where it stands.
+    pub state: JobState,
+}
+
+impl Job {
+    /// The fire that the job waits for, works on or ended with.
+    pub fn fire(&self) -> Fire {
+        Fire { job_id: self.id, generation: self.state.run.generation, run_no: self.state.run.run_no }
+    }
+}
+
+/// Where a job stands. Changed by [`crate::machine::decide`] and by nothing else.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct JobState {
+    /// Counts the changes; a change is stored only on top of the revision that it was decided on.
+    pub revision: u64,
+    /// The status.
+    pub status: Status,
+    /// The current run.
+    pub run: Run,
+    /// When somebody must look at the job again: the fire is due, an attempt returns, or a lease ends. `None` once settled.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub wake_at: Option<UnixMillis>,
+    /// Who works on the fire.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub lease: Option<Lease>,
+    /// When the job last changed.
+    pub updated_at: UnixMillis,
+}
+
+/// The exclusive right to settle a fire.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lease {
+    /// Who holds it.
+    pub owner: Owner,
+    /// From here on somebody else may claim the fire, as its owner must be dead.
+    pub until: UnixMillis,
+}
+
+/// One fire's way from due to outcome.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Run {
+    /// The job's generation, from 1.
+    pub generation: u32,
+    /// Which run of the job, from 1.
+    pub run_no: u32,
+    /// When it was due by the job's plan.
+    pub due_at: UnixMillis,
+    /// Attempts begun.
+    #[serde(default)]
+    pub attempts: u32,
+    /// When the first attempt began.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub started_at: Option<UnixMillis>,
+    /// When the outcome was recorded.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub ended_at: Option<UnixMillis>,
+    /// The attempts that failed, the last [`Run::KEPT_FAILURES`] of them.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub failures: Vec<FailedAttempt>,
+    /// How it ended; absent while it has not.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub outcome: Option<Outcome>,
+}
+
+impl Run {
+    /// So many failed attempts are kept with their errors.
+    pub const KEPT_FAILURES: usize = 20;
+
+    /// A run that waits for `due_at`.
+    pub fn new(generation: u32, run_no: u32, due_at: UnixMillis) -> Self {
+        Self {
+            generation,
+            run_no,
+            due_at,
+            attempts: 0,
+            started_at: None,
+            ended_at: None,
+            failures: Vec::new(),
+            outcome: None,
+        }
+    }
+}
+
+/// An attempt that brought no result.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct FailedAttempt {
+    /// Which attempt of the run, from 1.
+    pub attempt: u32,
+    /// When its failure was noted, epoch ms.
+    pub failed_at: UnixMillis,
+    /// Why.
+    pub error: RunError,
+}
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// The target answered.
+    Completed(Output),
+    /// The last error.
+    Failed(RunError),
+    /// It was called off.
+    Cancelled {
+        /// The words of whoever did it.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        reason: Option<String>,
+    },
+}
+
+/// What a target gave back.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Output {
+    /// The result, in the shape that its type documents.
+    pub value: Value,
+    /// Whether the result was larger than what is kept.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub truncated: bool,
+}
+
+/// Why an attempt failed. Carries no secret: it is shown to callers and logged.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct RunError {
+    /// A stable name: one of [`codes`], or the target's own.
+    pub code: String,
+    /// For people.
+    pub message: String,
+    /// Whether another attempt may help.
+    pub retryable: bool,
+    /// The delay that the target asked for, ms.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub retry_after_ms: Option<u64>,
+}
+
+impl RunError {
+    /// An error that another attempt may mend.
+    pub fn transient(code: &str, message: impl Into<String>) -> Self {
+        Self { code: code.to_owned(), message: message.into(), retryable: true, retry_after_ms: None }
+    }
+
+    /// An error that another attempt meets again.
+    pub fn permanent(code: &str, message: impl Into<String>) -> Self {
+        Self { retryable: false, ..Self::transient(code, message) }
+    }
+}
+
+/// The error codes that Carillon itself gives.
+pub mod codes {
+    /// No answer in time (also HTTP 408 and 504). Retryable.
+    pub const TIMEOUT: &str = "TIMEOUT";
+    /// HTTP 429. Retryable, and its Retry-After is respected.
+    pub const RATE_LIMITED: &str = "RATE_LIMITED";
+    /// Any other HTTP 5xx. Retryable.
+    pub const SERVICE_UNAVAILABLE: &str = "SERVICE_UNAVAILABLE";
+    /// No connection, or one that broke. Retryable.
+    pub const CONNECTION_ERROR: &str = "CONNECTION_ERROR";
+    /// Any other HTTP 4xx: the target refuses the request as it is.
+    pub const VALIDATION_ERROR: &str = "VALIDATION_ERROR";
+    /// HTTP 404 and 410.
+    pub const NOT_FOUND: &str = "NOT_FOUND";
+    /// HTTP 401.
+    pub const UNAUTHORIZED: &str = "UNAUTHORIZED";
+    /// HTTP 403.
+    pub const FORBIDDEN: &str = "FORBIDDEN";
+    /// HTTP 3xx: redirects are never followed.
+    pub const REDIRECTED: &str = "REDIRECTED";
+    /// The address may not be dialled (see the allow list).
+    pub const TARGET_REFUSED: &str = "TARGET_REFUSED";
+    /// A secret reference has nothing behind it.
+    pub const SECRET_NOT_FOUND: &str = "SECRET_NOT_FOUND";
+    /// The catalog changed since the job was scheduled, and no longer defines its event.
+    pub const EVENT_NOT_FOUND: &str = "EVENT_NOT_FOUND";
+    /// The executor died in the middle of an attempt. Retryable.
+    pub const EXECUTOR_LOST: &str = "EXECUTOR_LOST";
+    /// The executor's own code failed. Retryable.
+    pub const INTERNAL_ERROR: &str = "INTERNAL_ERROR";
+}

@@ -1,0 +1,286 @@
+//! Takes a JSON document apart field by field, noting every fault instead of stopping at the first.
+
+use std::cell::RefCell;
+use std::fmt::Display;
+use std::ops::RangeInclusive;
+
+use serde_json::{Map, Value};
+
+use crate::error::{Faults, FieldCode};
+
+/// The RFC 6901 pointer of `name` inside `pointer`.
+pub fn child(pointer: &str, name: &str) -> String {
+    let mut joined = String::with_capacity(pointer.len() + name.len() + 1);
+    joined.push_str(pointer);
+    joined.push('/');
+    if name.contains(['~', '/']) {
+        joined.push_str(&name.replace('~', "~0").replace('/', "~1"))
+    } else {
+        joined.push_str(name)
+    }
+    joined
+}
+
+/// ` (did you mean "x"?)` when one of the candidates is close to what was written, otherwise nothing.
+pub fn did_you_mean<'a>(written: &str, candidates: impl IntoIterator<Item = &'a str>) -> String {
+    if written.len() > 128 {
+        return String::new();
+    }
+    candidates
+        .into_iter()
+        .map(|candidate| (strsim::damerau_levenshtein(written, candidate), candidate))
+        .filter(|(distance, candidate)| *distance <= candidate.len().max(3) / 3)
+        .min()
+        .map_or_else(String::new, |(_, candidate)| format!(" (did you mean \"{candidate}\"?)"))
+}
+
+/// A value of the document, with its pointer. A reading method returns `None` after noting what was wrong.
+#[derive(Clone)]
+pub struct Field<'a> {
+    pointer: String,
+    value: &'a Value,
+    faults: &'a RefCell<Faults>,
+}
+
+impl<'a> Field<'a> {
+    /// The whole document.
+    pub fn root(value: &'a Value, faults: &'a RefCell<Faults>) -> Self {
+        Self { pointer: String::new(), value, faults }
+    }
+
+    /// Where this value stands.
+    pub fn pointer(&self) -> &str {
+        &self.pointer
+    }
+
+    /// The value itself.
+    pub fn value(&self) -> &'a Value {
+        self.value
+    }
+
+    /// Whether this is `{}`, which the contract lets stand for an absent optional field.
+    pub fn is_empty_object(&self) -> bool {
+        self.value.as_object().is_some_and(Map::is_empty)
+    }
+
+    /// Notes a fault of this value.
+    pub fn fault(&self, code: FieldCode, detail: impl Into<String>) {
+        self.faults.borrow_mut().add(self.pointer.clone(), code, detail);
+    }
+
+    fn wrong_type<T>(&self, expected: &str) -> Option<T> {
+        let found = match self.value {
+            Value::Null => "null",
+            Value::Bool(_) => "a boolean",
+            Value::Number(_) => "a number",
+            Value::String(_) => "a string",
+            Value::Array(_) => "an array",
+            Value::Object(_) => "an object",
+        };
+        let hint = if self.value.is_null() { ": leave the field out instead" } else { "" };
+        self.fault(FieldCode::WrongType, format!("must be {expected}, not {found}{hint}"));
+        None
+    }
+
+    /// A string of any content.
+    pub fn string(&self) -> Option<&'a str> {
+        self.value.as_str().or_else(|| self.wrong_type("a string"))
+    }
+
+    /// A string of `length` characters at the least and at the most.
+    pub fn text(&self, length: RangeInclusive<usize>) -> Option<String> {
+        let text = self.string()?;
+        let count = text.chars().count();
+        if length.contains(&count) {
+            return Some(text.to_owned());
+        }
+        let detail = format!("must have {} to {} characters, has {count}", length.start(), length.end());
+        self.fault(FieldCode::OutOfRange, detail);
+        None
+    }
+
+    /// A boolean.
+    pub fn boolean(&self) -> Option<bool> {
+        self.value.as_bool().or_else(|| self.wrong_type("true or false"))
+    }
+
+    /// A number, whole or not, within `range`.
+    pub fn number(&self, range: RangeInclusive<f64>) -> Option<f64> {
+        let number = self.value.as_f64().or_else(|| self.wrong_type("a number"))?;
+        if range.contains(&number) {
+            return Some(number);
+        }
+        self.out_of_range(range.start(), range.end())
+    }
+
+    /// A whole number within `range`; `3.0` is one, `3.5` is not.
+    pub fn integer<T>(&self, range: RangeInclusive<T>) -> Option<T>
+    where
+        T: Copy + Display + PartialOrd + TryFrom<i128>,
+    {
+        let number = match self.value {
+            Value::Number(number) => whole(number),
+            _ => return self.wrong_type("a whole number"),
+        };
+        let Some(number) = number else {
+            self.fault(FieldCode::Malformed, "must be a whole number");
+            return None;
+        };
+        match T::try_from(number) {
+            Ok(number) if range.contains(&number) => Some(number),
+            _ => self.out_of_range(range.start(), range.end()),
+        }
+    }
+
+    fn out_of_range<T>(&self, least: impl Display, most: impl Display) -> Option<T> {
+        self.fault(FieldCode::OutOfRange, format!("must be from {least} to {most}"));
+        None
+    }
+
+    /// One of the given words.
+    pub fn one_of<T: Copy>(&self, words: &[(&str, T)]) -> Option<T> {
+        let written = self.string()?;
+        if let Some((_, meaning)) = words.iter().find(|(word, _)| *word == written) {
+            return Some(*meaning);
+        }
+        let allowed = words.iter().map(|(word, _)| *word).collect::<Vec<_>>().join(", ");
+        let hint = did_you_mean(written, words.iter().map(|(word, _)| *word));
+        self.fault(FieldCode::Malformed, format!("must be one of {allowed}{hint}"));
+        None
+    }
+
+    /// What `T` makes of a string; `form` says what was expected.
+    pub fn parsed<T>(&self, form: &str, parse: impl FnOnce(&str) -> Option<T>) -> Option<T> {
+        let parsed = parse(self.string()?);
+        if parsed.is_none() {
+            self.fault(FieldCode::Malformed, format!("must be {form}"));
+        }
+        parsed
+    }
+
+    /// An object whose members are read one by one.
+    pub fn object(&self) -> Option<Object<'a>> {
+        let members = self.value.as_object().or_else(|| self.wrong_type("an object"))?;
+        Some(Object { pointer: self.pointer.clone(), members, faults: self.faults, known: Vec::new() })
+    }
+
+    /// The elements of an array.
+    pub fn elements(&self) -> Option<Vec<Field<'a>>> {
+        let elements = self.value.as_array().or_else(|| self.wrong_type("an array"))?;
+        let field = |(index, value)| Field {
+            pointer: child(&self.pointer, &usize::to_string(&index)),
+            value,
+            faults: self.faults,
+        };
+        Some(elements.iter().enumerate().map(field).collect())
+    }
+
+    /// The members of an object whose names are the user's own.
+    pub fn entries(&self) -> Option<Vec<(&'a str, Field<'a>)>> {
+        let members = self.value.as_object().or_else(|| self.wrong_type("an object"))?;
+        let field = |(name, value): (&'a String, &'a Value)| {
+            (name.as_str(), Field { pointer: child(&self.pointer, name), value, faults: self.faults })
+        };
+        Some(members.iter().map(field).collect())
+    }
+}
+
+fn whole(number: &serde_json::Number) -> Option<i128> {
+    if let Some(number) = number.as_i128() {
+        return Some(number);
+    }
+    let number = number.as_f64()?;
+    // The strict parser lets no double of 2^64 or above through, so the cast is exact.
+    #[expect(clippy::cast_possible_truncation, reason = "whole and within 65 bits")]
+    (number.fract() == 0.0).then_some(number as i128)
+}
+
+/// An object whose members have names that this software gives.
+pub struct Object<'a> {
+    pointer: String,
+    members: &'a Map<String, Value>,
+    faults: &'a RefCell<Faults>,
+    known: Vec<&'static str>,
+}
+
+impl<'a> Object<'a> {
+    /// Where this object stands.
+    pub fn pointer(&self) -> &str {
+        &self.pointer
+    }
+
+    /// The member of this name, if it is there.
+    pub fn optional(&mut self, name: &'static str) -> Option<Field<'a>> {
+        self.known.push(name);
+        let value = self.members.get(name)?;
+        Some(Field { pointer: child(&self.pointer, name), value, faults: self.faults })
+    }
+
+    /// The member of this name; its absence is a fault.
+    pub fn required(&mut self, name: &'static str) -> Option<Field<'a>> {
+        let field = self.optional(name);
+        if field.is_none() {
+            self.faults.borrow_mut().add(child(&self.pointer, name), FieldCode::Required, "is required");
+        }
+        field
+    }
+
+    /// Notes a fault of the object as a whole.
+    pub fn fault(&self, code: FieldCode, detail: impl Into<String>) {
+        self.faults.borrow_mut().add(self.pointer.clone(), code, detail);
+    }
+
+    /// Notes a fault of the member of this name, present or not.
+    pub fn fault_at(&self, name: &str, code: FieldCode, detail: impl Into<String>) {
+        self.faults.borrow_mut().add(child(&self.pointer, name), code, detail);
+    }
+
+    /// Ends the reading: every member that was not asked for is a fault, named with the closest known name.
+    pub fn finish(self) {
+        for name in self.members.keys().filter(|name| !self.known.contains(&name.as_str())) {
+            let hint = did_you_mean(name, self.known.iter().copied());
+            let detail = format!("unknown field{hint}");
+            self.faults.borrow_mut().add(child(&self.pointer, name), FieldCode::UnknownField, detail);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn every_fault_of_a_document_is_named_with_its_pointer() {
+        let document = json!({"name": 7, "retires": 1, "size": 2.5, "a/b": null, "mode": "fsat"});
+        let faults = RefCell::default();
+        let mut object = Field::root(&document, &faults).object().unwrap();
+        assert_eq!(object.required("name").unwrap().string(), None);
+        assert_eq!(object.optional("size").unwrap().integer(0..=9_u32), None);
+        assert!(object.optional("retries").is_none());
+        assert_eq!(object.optional("mode").unwrap().one_of(&[("fast", 1), ("slow", 2)]), None);
+        assert!(object.required("env").is_none());
+        object.finish();
+        let found = faults.into_inner().into_vec();
+        let found: Vec<_> = found.iter().map(|fault| (fault.pointer.as_str(), fault.code)).collect();
+        use FieldCode::{Malformed, Required, UnknownField, WrongType};
+        let expected = [("/name", WrongType), ("/size", Malformed), ("/mode", Malformed), ("/env", Required)];
+        assert_eq!(found[..4], expected);
+        assert!(found[4..].contains(&("/retires", UnknownField)) && found[4..].contains(&("/a~1b", UnknownField)));
+    }
+
+    #[test]
+    fn whole_numbers_are_exact_and_bounded() {
+        let read = |value: Value| Field::root(&value, &RefCell::default()).integer(0..=u64::MAX);
+        assert_eq!(read(json!(u64::MAX)), Some(u64::MAX));
+        assert_eq!(read(json!(3.0)), Some(3));
+        assert_eq!(read(json!(-1)), None);
+        assert_eq!(read(json!(0.5)), None);
+    }
+
+    #[test]
+    fn a_near_miss_is_suggested_and_a_far_one_is_not() {
+        assert_eq!(did_you_mean("retires", ["retries", "event"]), " (did you mean \"retries\"?)");
+        assert_eq!(did_you_mean("zzz", ["retries", "event"]), "");
+    }
+}

@@ -1,0 +1,238 @@
+//! A due message's way: resolve, claim, dispatch, settle.
+
+use super::ATTEMPTS_AT_A_CHANGE;
+use crate::call::{self, Call, HttpRequest, Limits};
+use crate::ids::{Fire, Owner};
+use crate::job::{Job, Output, RunError, Status, codes};
+use crate::machine::{Event, Refusal, Step, Transition, decide};
+use crate::ports::{CatalogStore, Clock, Entropy, JobStore, PortError, Ports, Targets, Written};
+use crate::time::UnixMillis;
+
+/// What is to become of the message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Done with: the fire has its outcome, or will never have one from this message.
+    Acknowledge,
+    /// It has to come back at this instant: a backoff, another's lease, or an early arrival.
+    Redeliver {
+        /// When.
+        at: UnixMillis,
+    },
+    /// The fire is spent: the message goes to the dead letters.
+    Park(RunError),
+    /// No such job, or not yet: its timer is armed before it is stored. Whoever carries the message decides by its age.
+    Unknown,
+}
+
+/// What happened, for whoever logs and counts.
+#[derive(Debug)]
+pub struct Execution {
+    /// What is to become of the message.
+    pub verdict: Verdict,
+    /// The job as it stands now, where it is known.
+    pub job: Option<Job>,
+    /// The attempt that was made, if one was.
+    pub attempt: Option<Attempt>,
+    /// Why nothing was attempted, if so.
+    pub refusal: Option<Refusal>,
+}
+
+/// One attempt, as it went.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Attempt {
+    /// Which one, from 1.
+    pub number: u32,
+    /// When it began.
+    pub began_at: UnixMillis,
+    /// How long after its due time it began, ms.
+    pub lateness_ms: i64,
+    /// How long the target took, ms.
+    pub dispatch_ms: i64,
+    /// The error's code, if it failed.
+    pub error: Option<RunError>,
+    /// Whether its outcome was recorded: not when the job was cancelled or the lease lost meanwhile.
+    pub recorded: bool,
+}
+
+/// What an executor works with besides the ports.
+#[derive(Clone, Debug)]
+pub struct Executor<T> {
+    /// What reaches the outside.
+    pub targets: T,
+    /// Bounds on attempts.
+    pub limits: Limits,
+}
+
+/// Works on one message of `fire`.
+///
+/// Safe to call for duplicates, late and stale messages, and for messages whose job is not stored yet: at most one
+/// outcome is recorded (I2), and nothing is dispatched without a claim.
+///
+/// # Errors
+/// [`PortError`] when a dependency failed: the message has to come back. An attempt that was begun is counted then.
+pub async fn execute<P: Ports, T: Targets>(
+    ports: &P,
+    executor: &Executor<T>,
+    fire: Fire,
+) -> Result<Execution, PortError> {
+    let owner = Owner::new(ports.entropy().bits());
+    let (claimed, planned) = match claim(ports, executor, fire, &owner).await? {
+        Claim::Begun(job, planned) => (job, planned),
+        Claim::Ended(execution) => return Ok(*execution),
+    };
+    let number = claimed.state.run.attempts;
+    let began_at = claimed.state.updated_at;
+    let dispatched = match planned.request {
+        Ok(request) => {
+            let call = Call { fire, attempt: number, timeout_ms: planned.timeout_ms, request };
+            executor.targets.dispatch(call).await
+        }
+        Err(error) => Err(error),
+    };
+    let dispatch_ms = ports.clock().now().since(began_at);
+    let error = dispatched.as_ref().err().cloned();
+    let settled = settle(ports, claimed, &owner, dispatched).await?;
+    let attempt = Attempt {
+        number,
+        began_at,
+        lateness_ms: began_at.since(planned.due_at),
+        dispatch_ms,
+        error,
+        recorded: settled.recorded,
+    };
+    Ok(Execution { verdict: settled.verdict, job: Some(settled.job), attempt: Some(attempt), refusal: None })
+}
+
+enum Claim {
+    Begun(Job, Planned),
+    Ended(Box<Execution>),
+}
+
+/// What an attempt would do. Known before the claim, as the lease has to outlast it.
+struct Planned {
+    request: Result<HttpRequest, RunError>,
+    timeout_ms: u32,
+    /// When this attempt was due: the run's own time, or the end of a backoff or of a dead executor's lease.
+    due_at: UnixMillis,
+}
+
+async fn claim<P: Ports, T: Targets>(
+    ports: &P,
+    executor: &Executor<T>,
+    fire: Fire,
+    owner: &Owner,
+) -> Result<Claim, PortError> {
+    let limits = &executor.limits;
+    for _ in 0..ATTEMPTS_AT_A_CHANGE {
+        let Some(job) = ports.jobs().get(fire.job_id).await? else {
+            return Ok(ended(Verdict::Unknown, None, None));
+        };
+        let planned = plan(ports, limits, &job).await?;
+        if job.state.status == Status::Running && job.state.lease.as_ref().is_some_and(|lease| lease.owner == *owner) {
+            // The claim was stored although its answer said otherwise: it is this message's own.
+            return Ok(Claim::Begun(job, planned));
+        }
+        let lease_ms = planned.timeout_ms.saturating_add(limits.lease_margin_ms);
+        let event = Event::Claim { fire, owner: owner.clone(), lease_ms };
+        let transition = match decide(&job, &event, ports.clock().now()) {
+            Ok(transition) => transition,
+            Err(refusal) => return Ok(ended(verdict_of(&refusal), Some(job), Some(refusal))),
+        };
+        if ports.jobs().commit(&transition).await? == Written::Conflict {
+            continue;
+        }
+        let verdict = verdict_after(&transition);
+        let job = Job { state: transition.state, ..job };
+        return Ok(match transition.step {
+            Step::Dispatch { .. } => Claim::Begun(job, planned),
+            // The executor before this one died in the last attempt.
+            _ => ended(verdict, Some(job), None),
+        });
+    }
+    // Whoever keeps changing the job will let go of it.
+    let at = ports.clock().now().plus(1_000);
+    Ok(ended(Verdict::Redeliver { at }, None, None))
+}
+
+fn ended(verdict: Verdict, job: Option<Job>, refusal: Option<Refusal>) -> Claim {
+    Claim::Ended(Box::new(Execution { verdict, job, attempt: None, refusal }))
+}
+
+async fn plan<P: Ports>(ports: &P, limits: &Limits, job: &Job) -> Result<Planned, PortError> {
+    let spec = &job.spec;
+    let due_at = job.state.wake_at.unwrap_or(job.state.run.due_at);
+    let Some(published) = ports.catalogs().get(&spec.product).await? else {
+        let error = RunError::permanent(codes::EVENT_NOT_FOUND, "the product has no catalog any more");
+        return Ok(Planned { request: Err(error), timeout_ms: limits.timeout_ms(spec, None), due_at });
+    };
+    let target = call::resolve(&published.catalog, spec);
+    let timeout_ms = limits.timeout_ms(spec, target.as_ref().ok());
+    let request = target.and_then(|target| match call::not_available(&target, &spec.env, ports.capabilities()) {
+        Some(reason) => Err(RunError::permanent(codes::EVENT_NOT_FOUND, reason)),
+        None => call::request(&target, spec),
+    });
+    Ok(Planned { request, timeout_ms, due_at })
+}
+
+fn verdict_of(refusal: &Refusal) -> Verdict {
+    match refusal {
+        Refusal::Early { due_at } => Verdict::Redeliver { at: *due_at },
+        Refusal::Leased { until } => Verdict::Redeliver { at: *until },
+        Refusal::Void | Refusal::AlreadySettled | Refusal::NotOwner | Refusal::Status { .. } => Verdict::Acknowledge,
+    }
+}
+
+fn verdict_after(transition: &Transition) -> Verdict {
+    match &transition.step {
+        Step::Redeliver { at } => Verdict::Redeliver { at: *at },
+        Step::Park => {
+            let last = transition.state.run.failures.last();
+            last.map_or(Verdict::Acknowledge, |failure| Verdict::Park(failure.error.clone()))
+        }
+        _ => Verdict::Acknowledge,
+    }
+}
+
+struct Settled {
+    verdict: Verdict,
+    job: Job,
+    recorded: bool,
+}
+
+/// Records what the attempt brought, unless the lease is somebody else's by now.
+async fn settle<P: Ports>(
+    ports: &P,
+    mut job: Job,
+    owner: &Owner,
+    dispatched: Result<Output, RunError>,
+) -> Result<Settled, PortError> {
+    let random = ports.entropy().unit();
+    let event = match dispatched {
+        Ok(output) => Event::Succeed { owner: owner.clone(), output },
+        Err(error) => Event::Fail { owner: owner.clone(), error, random },
+    };
+    for _ in 0..ATTEMPTS_AT_A_CHANGE {
+        let Ok(transition) = decide(&job, &event, ports.clock().now()) else {
+            return Ok(Settled { verdict: after_loss(&job), job, recorded: false });
+        };
+        if ports.jobs().commit(&transition).await? == Written::Done {
+            let verdict = verdict_after(&transition);
+            let job = Job { state: transition.state, ..job };
+            return Ok(Settled { verdict, job, recorded: true });
+        }
+        match ports.jobs().get(job.id).await? {
+            // The outcome was stored although its answer said otherwise.
+            Some(stored) if stored.state == transition.state => {
+                return Ok(Settled { verdict: verdict_after(&transition), job: stored, recorded: true });
+            }
+            Some(stored) => job = stored,
+            None => return Ok(Settled { verdict: Verdict::Acknowledge, job, recorded: false }),
+        }
+    }
+    Ok(Settled { verdict: after_loss(&job), job, recorded: false })
+}
+
+/// The outcome was not recorded: the message comes back when whoever holds the fire may have let go of it.
+fn after_loss(job: &Job) -> Verdict {
+    job.state.wake_at.map_or(Verdict::Acknowledge, |at| Verdict::Redeliver { at })
+}

@@ -1,0 +1,79 @@
+//! What callers and due messages can ask for.
+//!
+//! Each operation is written once over the [`crate::ports`] and runs on every stack. Who may ask is decided here too, so
+//! that no route can forget it.
+
+mod catalogs;
+mod change;
+mod execute;
+mod read;
+mod schedule;
+
+pub use catalogs::{delete_catalog, get_catalog, put_catalog};
+pub use change::{cancel, retry};
+pub use execute::{Attempt, Execution, Executor, Verdict, execute};
+pub use read::{JobCursor, JobPage, ListQuery, RunCursor, RunPage, get, list, runs};
+pub use schedule::schedule;
+
+use crate::access::{ApiKey, Scope};
+use crate::error::{FieldCode, FieldError};
+use crate::job::Job;
+use crate::json::ParseError;
+use crate::machine::Refusal;
+use crate::ports::PortError;
+
+/// Why an operation did not happen. Nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum OperationError {
+    /// The body is no acceptable JSON document.
+    #[error("the body is not an acceptable JSON document")]
+    Unreadable(#[from] ParseError),
+    /// Fields are bad; all of them are named.
+    #[error("the request has bad fields")]
+    Invalid(Vec<FieldError>),
+    /// The event's tag fits several events, and nothing else is wrong.
+    #[error("the event is ambiguous")]
+    Ambiguous(FieldError),
+    /// The key lacks a scope.
+    #[error("the key lacks the scope {0}")]
+    MissingScope(Scope),
+    /// The key is confined to other products or environments.
+    #[error("the key does not open this product and environment")]
+    NotOpened,
+    /// There is no such thing, or the caller may not know of it.
+    #[error("there is no such {0}")]
+    NotFound(&'static str),
+    /// The job's status does not allow it.
+    #[error(transparent)]
+    Refused(Refusal),
+    /// What is stored is not what the caller's precondition names.
+    #[error("the precondition does not hold")]
+    PreconditionFailed,
+    /// Others change the same thing too fast.
+    #[error("others keep changing this")]
+    Contended,
+    /// A dependency failed.
+    #[error(transparent)]
+    Port(#[from] PortError),
+}
+
+/// So often an operation decides anew after losing a race.
+const ATTEMPTS_AT_A_CHANGE: usize = 8;
+
+fn require(caller: &ApiKey, scope: Scope) -> Result<(), OperationError> {
+    if caller.allows(scope) { Ok(()) } else { Err(OperationError::MissingScope(scope)) }
+}
+
+/// The job, if the caller may see it: another tenant's looks like none.
+fn visible(job: Option<Job>, caller: &ApiKey) -> Result<Job, OperationError> {
+    job.filter(|job| caller.opens(&job.spec.product, &job.spec.env)).ok_or(OperationError::NotFound("job"))
+}
+
+fn invalid(pointer: &str, code: FieldCode, detail: impl Into<String>) -> OperationError {
+    OperationError::Invalid(vec![FieldError { pointer: pointer.to_owned(), code, detail: detail.into() }])
+}
+
+#[cfg(test)]
+pub(crate) mod memory;
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,147 @@
+//! Looking at jobs and their runs.
+
+use std::fmt;
+use std::str::FromStr;
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+
+use super::{OperationError, invalid, require, visible};
+use crate::access::{ApiKey, Scope};
+use crate::error::FieldCode;
+use crate::ids::JobId;
+use crate::job::{Job, Run, Status};
+use crate::ports::{JobQuery, JobStore, Ports};
+
+/// Reads one job.
+///
+/// # Errors
+/// [`OperationError`]; another tenant's job is `NotFound`.
+pub async fn get<P: Ports>(ports: &P, caller: &ApiKey, id: JobId) -> Result<Job, OperationError> {
+    require(caller, Scope::JobsRead)?;
+    visible(ports.jobs().get(id).await?, caller)
+}
+
+/// Which jobs a caller wants to see.
+#[derive(Clone, Debug)]
+pub struct ListQuery {
+    /// The product.
+    pub product: String,
+    /// The environment.
+    pub env: String,
+    /// Only jobs of this status.
+    pub status: Option<Status>,
+    /// At most so many, 1 to 100.
+    pub limit: usize,
+    /// Where the page before ended.
+    pub cursor: Option<JobCursor>,
+}
+
+/// A page of jobs, newest first.
+#[derive(Debug)]
+pub struct JobPage {
+    /// The jobs.
+    pub jobs: Vec<Job>,
+    /// Where the next page starts, if there may be one.
+    pub next: Option<JobCursor>,
+}
+
+/// Lists jobs of one product and environment, newest first.
+///
+/// # Errors
+/// [`OperationError`].
+pub async fn list<P: Ports>(ports: &P, caller: &ApiKey, query: ListQuery) -> Result<JobPage, OperationError> {
+    require(caller, Scope::JobsRead)?;
+    if !caller.opens(&query.product, &query.env) {
+        return Err(OperationError::NotOpened);
+    }
+    let limit = query.limit;
+    let before = query.cursor.map(|JobCursor(id)| id);
+    let query = JobQuery { product: query.product, env: query.env, status: query.status, before, limit };
+    let jobs = ports.jobs().list(&query).await?;
+    let next = jobs.last().filter(|_| jobs.len() == limit).map(|job| JobCursor(job.id));
+    Ok(JobPage { jobs, next })
+}
+
+/// A page of a job's runs, latest first.
+#[derive(Debug)]
+pub struct RunPage {
+    /// The runs; the first page begins with the current one.
+    pub runs: Vec<(Run, Status)>,
+    /// Where the next page starts, if there may be one.
+    pub next: Option<RunCursor>,
+}
+
+/// Lists a job's runs, latest first.
+///
+/// # Errors
+/// [`OperationError`]; another tenant's job is `NotFound`.
+pub async fn runs<P: Ports>(
+    ports: &P,
+    caller: &ApiKey,
+    id: JobId,
+    limit: usize,
+    cursor: Option<RunCursor>,
+) -> Result<RunPage, OperationError> {
+    let job = get(ports, caller, id).await?;
+    let mut runs = Vec::new();
+    if cursor.is_none() {
+        runs.push((job.state.run, job.state.status));
+    }
+    let before = cursor.map(|RunCursor(before)| before);
+    let retired = ports.jobs().retired_runs(id, before, limit - runs.len()).await?;
+    // Only a failed job can be retried, and only that retires a run.
+    runs.extend(retired.into_iter().map(|run| (run, Status::Failed)));
+    let next = runs.last().filter(|_| runs.len() == limit).map(|(run, _)| RunCursor((run.generation, run.run_no)));
+    Ok(RunPage { runs, next })
+}
+
+/// Where a page of jobs ended. Its text is opaque to callers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct JobCursor(JobId);
+
+/// Where a page of runs ended. Its text is opaque to callers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RunCursor((u32, u32));
+
+impl fmt::Display for JobCursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&URL_SAFE_NO_PAD.encode(format!("jobs:{}", self.0)))
+    }
+}
+
+impl FromStr for JobCursor {
+    type Err = OperationError;
+
+    fn from_str(text: &str) -> Result<Self, OperationError> {
+        let read = || decoded(text)?.strip_prefix("jobs:")?.parse().ok().map(Self);
+        read().ok_or_else(malformed_cursor)
+    }
+}
+
+impl fmt::Display for RunCursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (generation, run_no) = self.0;
+        f.write_str(&URL_SAFE_NO_PAD.encode(format!("runs:{generation}:{run_no}")))
+    }
+}
+
+impl FromStr for RunCursor {
+    type Err = OperationError;
+
+    fn from_str(text: &str) -> Result<Self, OperationError> {
+        let read = || {
+            let text = decoded(text)?;
+            let (generation, run_no) = text.strip_prefix("runs:")?.split_once(':')?;
+            Some(Self((generation.parse().ok()?, run_no.parse().ok()?)))
+        };
+        read().ok_or_else(malformed_cursor)
+    }
+}
+
+fn decoded(text: &str) -> Option<String> {
+    String::from_utf8(URL_SAFE_NO_PAD.decode(text).ok()?).ok()
+}
+
+fn malformed_cursor() -> OperationError {
+    invalid("query:cursor", FieldCode::Malformed, "must be a next_cursor of this list, unchanged")
+}

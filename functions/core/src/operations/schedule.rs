@@ -1,0 +1,137 @@
+//! Accepting a job.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+
+use super::{OperationError, require};
+use crate::access::{ApiKey, Scope};
+use crate::call::{self, Capabilities};
+use crate::catalog::{Catalog, EventRef, Target, Unresolved};
+use crate::error::{Faults, FieldCode};
+use crate::ids::JobId;
+use crate::job::{Job, JobSpec};
+use crate::json::{child, parse};
+use crate::machine::first_state;
+use crate::ports::{CatalogStore, Clock, Entropy, JobStore, Ports, Published, Timers, Written};
+use crate::submission::{self, Submission};
+use crate::time::UnixMillis;
+
+/// Accepts the job that `body` describes: arms its timer, then stores it, and only then answers.
+///
+/// A crash between the two leaves a timer that finds no job, which is harmless; the other order could leave a job that
+/// nothing wakes (invariant I1).
+///
+/// # Errors
+/// [`OperationError`]; nothing is stored then. `Invalid` names every bad field at once.
+pub async fn schedule<P: Ports>(ports: &P, caller: &ApiKey, body: &[u8]) -> Result<Job, OperationError> {
+    require(caller, Scope::JobsWrite)?;
+    let document = parse(body)?;
+    let now = ports.clock().now();
+    // Who is asked for comes first: what a product's catalog holds is nobody else's business.
+    let named = |field: &str| document.get(field).and_then(serde_json::Value::as_str);
+    let published = match (named("product_tag"), named("env")) {
+        (Some(product), Some(env)) if !caller.opens(product, env) => return Err(OperationError::NotOpened),
+        (Some(product), Some(_)) if product.len() <= 64 => ports.catalogs().get(product).await?,
+        _ => None,
+    };
+    let spec = check(&document, published.as_deref(), ports.capabilities(), now)?;
+    let due_at = spec.start_at;
+    let job =
+        Job { id: JobId::new(now, ports.entropy().bits()), spec: Arc::new(spec), state: first_state(due_at, now) };
+    ports.timers().arm(job.fire(), due_at).await?;
+    match ports.jobs().insert_new(&job).await? {
+        Written::Done => Ok(job),
+        // 80 random bits met twice in one millisecond, or the write was repeated below us after its answer was lost.
+        Written::Conflict => match ports.jobs().get(job.id).await? {
+            Some(stored) if stored.spec == job.spec => Ok(stored),
+            _ => Err(OperationError::Contended),
+        },
+    }
+}
+
+/// Checks the document as far as it can be read, against the catalog as far as that is known.
+fn check(
+    document: &serde_json::Value,
+    published: Option<&Published>,
+    capabilities: Capabilities,
+    now: UnixMillis,
+) -> Result<JobSpec, OperationError> {
+    let faults = RefCell::default();
+    let submission = submission::read(document, now, &faults);
+    let target = published.and_then(|published| find(&published.catalog, &submission, capabilities, &faults));
+    if let (Some(product), None) = (&submission.product, published) {
+        let detail = format!("there is no product {product}: publish its catalog first");
+        faults.borrow_mut().add("/product_tag", FieldCode::UnknownTag, detail);
+    }
+    for name in &submission.not_available {
+        let detail = format!("{name} is not available yet");
+        faults.borrow_mut().add(child("", name), FieldCode::NotAvailable, detail);
+    }
+    let mut faults = faults.take().into_vec();
+    if let [only] = faults.as_slice()
+        && only.code == FieldCode::Ambiguous
+    {
+        return Err(OperationError::Ambiguous(faults.remove(0)));
+    }
+    let event_type = target.map(|target| target.event_type());
+    spec(submission, event_type, now).filter(|_| faults.is_empty()).ok_or(OperationError::Invalid(faults))
+}
+
+/// Finds the event, and checks what depends on it.
+fn find<'c>(
+    catalog: &'c Catalog,
+    submission: &Submission<'_>,
+    capabilities: Capabilities,
+    faults: &RefCell<Faults>,
+) -> Option<Target<'c>> {
+    let fault = |pointer: &str, code, detail: String| faults.borrow_mut().add(pointer, code, detail);
+    let env = submission.env.as_deref();
+    let known_env = env.filter(|env| catalog.envs.iter().any(|known| known.as_str() == *env));
+    if let (Some(env), None) = (env, known_env) {
+        fault("/env", FieldCode::UnknownTag, format!("the product has no environment {env}"));
+    }
+    let event = submission.event.as_deref()?;
+    let wanted = EventRef { event, event_type: submission.event_type, app: submission.app.as_deref() };
+    let target = match catalog.resolve(wanted) {
+        Ok(target) => target,
+        Err(Unresolved::Unknown(hint)) => {
+            fault("/event", FieldCode::UnknownTag, format!("the catalog has no event {event:?}{hint}"));
+            return None;
+        }
+        Err(Unresolved::UnknownApp(hint)) => {
+            fault("/app", FieldCode::UnknownTag, format!("the catalog has no such app{hint}"));
+            return None;
+        }
+        Err(Unresolved::Ambiguous(candidates)) => {
+            fault("/event", FieldCode::Ambiguous, format!("may be {}: say type or app", candidates.join(", ")));
+            return None;
+        }
+    };
+    if let Some(env) = known_env {
+        if !target.is_in(env) {
+            fault("/env", FieldCode::UnknownTag, format!("the event {event:?} is not defined in {env}"));
+        } else if let Some(reason) = call::not_available(&target, env, capabilities) {
+            fault("/event", FieldCode::NotAvailable, reason);
+        }
+    }
+    if let Some(input) = &submission.input {
+        call::check_input(&target, input);
+    }
+    Some(target)
+}
+
+fn spec(submission: Submission<'_>, event_type: Option<crate::job::EventType>, now: UnixMillis) -> Option<JobSpec> {
+    Some(JobSpec {
+        product: submission.product?,
+        env: submission.env?,
+        event: submission.event?,
+        event_type: event_type?,
+        app: submission.app,
+        input: submission.input?.value().clone(),
+        retries: submission.retries.unwrap_or(0),
+        retry: submission.retry,
+        timeout: submission.timeout,
+        start_at: submission.start_at?,
+        created_at: now,
+    })
+}

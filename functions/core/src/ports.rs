@@ -1,0 +1,194 @@
+//! What the operations need from the world, in the domain's words.
+//!
+//! An adapter crate implements these; [`Ports`] bundles them for one stack. The contract suite in `tests/` holds every
+//! adapter to the same behaviour.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use crate::access::{ApiKey, KeyHash};
+use crate::call::Call;
+use crate::catalog::{Catalog, Revision};
+use crate::ids::{Fire, JobId};
+use crate::job::{Job, Output, Run, RunError, Status};
+use crate::machine::Transition;
+use crate::time::UnixMillis;
+
+/// A fault of something that the core depends on. Adapters classify their own errors into these once.
+#[derive(Debug, thiserror::Error)]
+pub enum PortError {
+    /// It may work in a moment.
+    #[error("a dependency did not answer")]
+    Unavailable(#[source] BoxError),
+    /// It works, and wants fewer requests.
+    #[error("a dependency asks for fewer requests")]
+    Throttled(#[source] BoxError),
+    /// It will not work without a change: a missing table, a denied action, a record that cannot be read.
+    #[error("a dependency refused the request")]
+    Permanent(#[source] BoxError),
+}
+
+/// The cause of a [`PortError`], for the log only.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// What became of a conditional write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use = "a conflict means that nothing was written"]
+pub enum Written {
+    /// Stored.
+    Done,
+    /// The condition did not hold; nothing was stored.
+    Conflict,
+}
+
+/// The jobs: the truth.
+pub trait JobStore: Send + Sync {
+    /// Stores a new job; a conflict means that its id is taken.
+    fn insert_new(&self, job: &Job) -> impl Future<Output = Result<Written, PortError>> + Send;
+
+    /// Reads a job, with everything that was committed before the call.
+    fn get(&self, id: JobId) -> impl Future<Output = Result<Option<Job>, PortError>> + Send;
+
+    /// Stores a transition, and the run that it retires, if the job still has the expected revision.
+    fn commit(&self, transition: &Transition) -> impl Future<Output = Result<Written, PortError>> + Send;
+
+    /// Jobs of one product and environment, newest first, after `query.before`. Costs the same on every page.
+    fn list(&self, query: &JobQuery) -> impl Future<Output = Result<Vec<Job>, PortError>> + Send;
+
+    /// Retired runs of a job, latest first, before `before` (generation and run number).
+    fn retired_runs(
+        &self,
+        id: JobId,
+        before: Option<(u32, u32)>,
+        limit: usize,
+    ) -> impl Future<Output = Result<Vec<Run>, PortError>> + Send;
+}
+
+/// Which jobs to list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JobQuery {
+    /// The product.
+    pub product: String,
+    /// The environment.
+    pub env: String,
+    /// Only jobs of this status.
+    pub status: Option<Status>,
+    /// Only jobs older than this one.
+    pub before: Option<JobId>,
+    /// At most so many, 1 to 100.
+    pub limit: usize,
+}
+
+/// The products' catalogs.
+pub trait CatalogStore: Send + Sync {
+    /// Reads a product's catalog. An adapter may answer from a cache of at most 30 s.
+    fn get(&self, product: &str) -> impl Future<Output = Result<Option<Arc<Published>>, PortError>> + Send;
+
+    /// Replaces a product's catalog if `condition` holds.
+    fn put(
+        &self,
+        product: &str,
+        published: Arc<Published>,
+        condition: &Condition,
+    ) -> impl Future<Output = Result<Written, PortError>> + Send;
+
+    /// Removes a product's catalog if `condition` holds.
+    fn delete(&self, product: &str, condition: &Condition) -> impl Future<Output = Result<Written, PortError>> + Send;
+}
+
+/// A catalog as it was published.
+#[derive(Debug)]
+pub struct Published {
+    /// The document as it was sent, for answers.
+    pub document: serde_json::Value,
+    /// What it says.
+    pub catalog: Catalog,
+    /// Names this very content.
+    pub revision: Revision,
+}
+
+/// A precondition on what is stored now (RFC 9110, If-Match and If-None-Match).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Condition {
+    /// None.
+    Always,
+    /// Something is stored.
+    Exists,
+    /// Nothing is stored.
+    Absent,
+    /// One of these revisions is stored.
+    Is(Vec<Revision>),
+}
+
+impl Condition {
+    /// Whether it holds for what is stored.
+    pub fn holds(&self, stored: Option<&Revision>) -> bool {
+        match self {
+            Self::Always => true,
+            Self::Exists => stored.is_some(),
+            Self::Absent => stored.is_none(),
+            Self::Is(revisions) => stored.is_some_and(|stored| revisions.contains(stored)),
+        }
+    }
+}
+
+/// The callers' keys. Only hashes are known.
+pub trait KeyStore: Send + Sync {
+    /// The key of this hash.
+    fn find(&self, hash: &KeyHash) -> impl Future<Output = Result<Option<Arc<ApiKey>>, PortError>> + Send;
+
+    /// Stores a key under its hash.
+    fn add(&self, hash: &KeyHash, key: &ApiKey) -> impl Future<Output = Result<(), PortError>> + Send;
+}
+
+/// What brings a fire to the executor when it is due.
+pub trait Timers: Send + Sync {
+    /// Makes sure that a message of `fire` reaches the executor at `at`, soon after it at the latest. Idempotent.
+    fn arm(&self, fire: Fire, at: UnixMillis) -> impl Future<Output = Result<(), PortError>> + Send;
+
+    /// Takes a timer back where that is cheap. A timer that fires all the same does no harm.
+    fn disarm(&self, fire: Fire) -> impl Future<Output = ()> + Send;
+}
+
+/// What reaches the outside on behalf of a job.
+pub trait Targets: Send + Sync {
+    /// Performs one attempt within the call's timeout.
+    fn dispatch(&self, call: Call) -> impl Future<Output = Result<Output, RunError>> + Send;
+}
+
+/// The time.
+pub trait Clock: Send + Sync {
+    /// Now.
+    fn now(&self) -> UnixMillis;
+}
+
+/// Randomness fit for secrets.
+pub trait Entropy: Send + Sync {
+    /// 128 random bits.
+    fn bits(&self) -> u128;
+
+    /// A number in 0..1.
+    fn unit(&self) -> f64 {
+        #[expect(clippy::cast_precision_loss, reason = "53 bits are what a double holds")]
+        let unit = (self.bits() & ((1 << 53) - 1)) as f64 / (1_u64 << 53) as f64;
+        unit
+    }
+}
+
+/// One stack's adapters.
+pub trait Ports: Send + Sync + 'static {
+    /// The jobs.
+    fn jobs(&self) -> &impl JobStore;
+    /// The catalogs.
+    fn catalogs(&self) -> &impl CatalogStore;
+    /// The keys.
+    fn keys(&self) -> &impl KeyStore;
+    /// The timers.
+    fn timers(&self) -> &impl Timers;
+    /// The time.
+    fn clock(&self) -> &impl Clock;
+    /// The randomness.
+    fn entropy(&self) -> &impl Entropy;
+    /// What this stack can run.
+    fn capabilities(&self) -> crate::call::Capabilities;
+}

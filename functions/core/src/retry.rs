@@ -1,0 +1,121 @@
+//! When a failed attempt returns, and whether it does at all.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::job::RunError;
+
+/// How the attempts of a run are spaced, and which errors end it at once (the contract's `retry`).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct RetryPolicy {
+    /// Delay before the first retry, in ms: 0 to 43,200,000. Default 1000.
+    pub initial_delay: u32,
+    /// Upper bound of every delay, in ms: 0 to 43,200,000 (12 h, the longest that SQS hides a message). Default 300000.
+    pub max_delay: u32,
+    /// Each delay is the one before times this: 1 to 100. Default 2.
+    pub backoff_multiplier: f64,
+    /// Whether delays are spread at random. Default true.
+    pub jitter: bool,
+    /// The spread: a delay d becomes one from d × (1 − p) to d, with p from 0 to 1. Default 0.5.
+    pub jitter_percent: f64,
+    /// When given, only these error codes are retried.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retryable_errors: Option<Vec<String>>,
+    /// These error codes are never retried; wins over `retryableErrors`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub non_retryable_errors: Vec<String>,
+}
+
+impl Default for RetryPolicy {
+    fn default() -> Self {
+        Self {
+            initial_delay: 1_000,
+            max_delay: 300_000,
+            backoff_multiplier: 2.0,
+            jitter: true,
+            jitter_percent: 0.5,
+            retryable_errors: None,
+            non_retryable_errors: Vec::new(),
+        }
+    }
+}
+
+impl RetryPolicy {
+    /// Milliseconds from the end of failed attempt `attempt` (from 1) to the next one.
+    ///
+    /// `initial_delay` × `backoff_multiplier`^(attempt − 1), capped by `max_delay`, then shortened by up to
+    /// `jitter_percent` of itself. `random` is uniform in 0..1. A target's Retry-After is a lower bound up to `max_delay`.
+    ///
+    /// ```
+    /// use carillon_core::retry::RetryPolicy;
+    /// let steady = RetryPolicy { jitter: false, ..RetryPolicy::default() };
+    /// assert_eq!([1, 2, 3, 20].map(|attempt| steady.delay_ms(attempt, 0.0, None)), [1_000, 2_000, 4_000, 300_000]);
+    /// assert_eq!(steady.delay_ms(1, 0.0, Some(7_000)), 7_000);
+    /// assert_eq!(steady.delay_ms(1, 0.0, Some(86_400_000)), 300_000);
+    /// assert_eq!(RetryPolicy::default().delay_ms(2, 0.5, None), 1_500);
+    /// ```
+    pub fn delay_ms(&self, attempt: u32, random: f64, retry_after_ms: Option<u64>) -> u32 {
+        let exponent = i32::try_from(attempt.saturating_sub(1)).unwrap_or(i32::MAX);
+        let grown = f64::from(self.initial_delay) * self.backoff_multiplier.powi(exponent);
+        // Nothing times infinity is no number, and stays nothing.
+        let capped = if grown.is_nan() { 0.0 } else { grown.min(f64::from(self.max_delay)) };
+        let spread = if self.jitter { capped * (1.0 - self.jitter_percent * random.clamp(0.0, 1.0)) } else { capped };
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "within 0..=max_delay, a u32")]
+        let backoff = spread.round() as u32;
+        let asked = u32::try_from(retry_after_ms.unwrap_or(0)).unwrap_or(u32::MAX);
+        backoff.max(asked).min(self.max_delay.max(backoff))
+    }
+
+    /// Whether a run that failed with `error` may be attempted again, attempts permitting.
+    ///
+    /// The job's own lists come first; without a word from them the error's nature decides.
+    pub fn retries(&self, error: &RunError) -> bool {
+        if self.non_retryable_errors.contains(&error.code) {
+            return false;
+        }
+        self.retryable_errors.as_ref().map_or(error.retryable, |codes| codes.contains(&error.code))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn error(code: &str, retryable: bool) -> RunError {
+        RunError { code: code.into(), message: String::new(), retryable, retry_after_ms: None }
+    }
+
+    #[test]
+    fn the_jobs_own_lists_come_before_the_errors_nature() {
+        let policy = |only: Option<&[&str]>, never: &[&str]| RetryPolicy {
+            retryable_errors: only.map(|codes| codes.iter().map(ToString::to_string).collect()),
+            non_retryable_errors: never.iter().map(ToString::to_string).collect(),
+            ..RetryPolicy::default()
+        };
+        assert!(policy(None, &[]).retries(&error("TIMEOUT", true)));
+        assert!(!policy(None, &[]).retries(&error("NOT_FOUND", false)));
+        assert!(policy(Some(&["NOT_FOUND"]), &[]).retries(&error("NOT_FOUND", false)));
+        assert!(!policy(Some(&["NOT_FOUND"]), &[]).retries(&error("TIMEOUT", true)));
+        assert!(!policy(Some(&["TIMEOUT"]), &["TIMEOUT"]).retries(&error("TIMEOUT", true)));
+    }
+
+    proptest! {
+        #[test]
+        fn a_delay_never_passes_its_bounds(
+            initial in 0..=43_200_000_u32, max in 0..=43_200_000_u32, multiplier in 1.0..=100.0_f64, percent in 0.0..=1.0_f64,
+            attempt in 0..=u32::MAX, random in 0.0..1.0_f64, after in proptest::option::of(any::<u64>()),
+        ) {
+            let policy = RetryPolicy {
+                initial_delay: initial, max_delay: max, backoff_multiplier: multiplier, jitter_percent: percent,
+                ..RetryPolicy::default()
+            };
+            let delay = policy.delay_ms(attempt, random, after);
+            prop_assert!(delay <= max);
+            if let Some(after) = after {
+                prop_assert!(u64::from(delay) >= after.min(u64::from(max)));
+            }
+        }
+    }
+}

@@ -1,0 +1,294 @@
+//! The body of `POST /v1/jobs`, the contract's IJobProcessorInput.
+
+use std::cell::RefCell;
+
+use serde_json::Value;
+
+use crate::catalog::{Read, Tag, ZoneName};
+use crate::error::{Faults, FieldCode};
+use crate::job::EventType;
+use crate::json::{Field, Object};
+use crate::retry::RetryPolicy;
+use crate::time::UnixMillis;
+
+/// What could be read of a body. A part that is absent where the contract requires it has left a fault.
+#[derive(Default)]
+pub struct Submission<'a> {
+    /// `product_tag`.
+    pub product: Option<String>,
+    /// `env`.
+    pub env: Option<String>,
+    /// `event`.
+    pub event: Option<String>,
+    /// `type`.
+    pub event_type: Option<EventType>,
+    /// `app`.
+    pub app: Option<String>,
+    /// `input`, an object.
+    pub input: Option<Field<'a>>,
+    /// `retries`; absent means that the event's own default, or 0, holds.
+    pub retries: Option<u32>,
+    /// `retry`.
+    pub retry: RetryPolicy,
+    /// `timeout`.
+    pub timeout: Option<u32>,
+    /// `start_at`, moved to now where it lies in the past.
+    pub start_at: Option<UnixMillis>,
+    /// The fields that are asked for and that no stack can honour yet.
+    pub not_available: Vec<&'static str>,
+}
+
+/// Reads a body, noting every fault.
+///
+/// `{}` stands for an absent optional field (the contract's own rule), and absent `retries` for none.
+pub fn read<'a>(document: &'a Value, now: UnixMillis, faults: &'a RefCell<Faults>) -> Submission<'a> {
+    let Some(mut object) = Field::root(document, faults).object() else { return Submission::default() };
+    let mut submission = Submission {
+        product: object.required("product_tag").and_then(|field| tag(&field)),
+        env: object.required("env").and_then(|field| tag(&field)),
+        event: object.required("event").and_then(|field| event(&field)),
+        event_type: object.optional("type").and_then(|field| field.one_of(&EventType::WORDS)),
+        app: present(&mut object, "app").and_then(|field| tag(&field)),
+        input: object.required("input").filter(|field| field.object().is_some()),
+        retries: object.optional("retries").and_then(|field| field.integer(0..=100)),
+        retry: present(&mut object, "retry").and_then(|field| retry(&field)).unwrap_or_default(),
+        timeout: object.optional("timeout").and_then(|field| field.integer(1..=900_000)),
+        start_at: object.required("start_at").and_then(|field| start_at(&field, now)),
+        not_available: Vec::new(),
+    };
+    let later: [(&str, fn(&Field<'_>)); 3] = [("session", session), ("cache", cache), ("repeat", repeat)];
+    for (name, check) in later {
+        if let Some(field) = present(&mut object, name) {
+            check(&field);
+            submission.not_available.push(name);
+        }
+    }
+    object.finish();
+    submission
+}
+
+/// An optional field, unless it is `{}`.
+fn present<'a>(object: &mut Object<'a>, name: &'static str) -> Option<Field<'a>> {
+    object.optional(name).filter(|field| !field.is_empty_object())
+}
+
+fn tag(field: &Field<'_>) -> Option<String> {
+    field.parsed(Tag::FORM, |text| Tag::parse(text).map(|tag| tag.as_str().to_owned()))
+}
+
+fn event(field: &Field<'_>) -> Option<String> {
+    field.parsed("an event's tag, or owner:part", |text| {
+        let parts: Vec<_> = text.split(':').collect();
+        (parts.len() <= 2 && parts.iter().all(|part| Tag::parse(part).is_some())).then(|| text.to_owned())
+    })
+}
+
+/// Reads an instant: 0 or the past means now; numbers below 1e11 are Unix seconds, others milliseconds; a text is
+/// RFC 3339.
+fn start_at(field: &Field<'_>, now: UnixMillis) -> Option<UnixMillis> {
+    instant(field).map(|at| at.max(now))
+}
+
+fn instant(field: &Field<'_>) -> Option<UnixMillis> {
+    let form =
+        "0, Unix seconds or milliseconds, or an RFC 3339 date and time, to the millisecond and before year 10000";
+    let read = match field.value() {
+        Value::Number(number) => number.as_f64().and_then(instant_from_number),
+        Value::String(text) => UnixMillis::from_rfc3339(text),
+        _ => {
+            field.fault(FieldCode::WrongType, format!("must be {form}"));
+            return None;
+        }
+    };
+    let read = read.filter(|at| (UnixMillis(0)..=UnixMillis::MAX).contains(at));
+    if read.is_none() {
+        field.fault(FieldCode::OutOfRange, format!("must be {form}"));
+    }
+    read
+}
+
+fn instant_from_number(number: f64) -> Option<UnixMillis> {
+    const SECONDS_BELOW: f64 = 1e11;
+    let millis = if number < SECONDS_BELOW { number * 1_000.0 } else { number };
+    // A double of this size holds thousandths of a millisecond at the best.
+    let is_whole = (millis - millis.round()).abs() < 1e-3;
+    #[expect(clippy::cast_possible_truncation, reason = "rounded, and checked against the range")]
+    let whole = millis.round() as i64;
+    (is_whole && number >= 0.0).then_some(UnixMillis(whole))
+}
+
+fn retry(field: &Field<'_>) -> Option<RetryPolicy> {
+    const LONGEST: u32 = 43_200_000;
+    let mut object = field.object()?;
+    let default = RetryPolicy::default();
+    // Everything is read before anything is given up, so that every fault is noted.
+    let initial_delay = or(object.optional("initialDelay"), default.initial_delay, |it| it.integer(0..=LONGEST));
+    let max_delay = or(object.optional("maxDelay"), default.max_delay, |it| it.integer(0..=LONGEST));
+    let multiplier = object.optional("backoffMultiplier");
+    let backoff_multiplier = or(multiplier, default.backoff_multiplier, |it| it.number(1.0..=100.0));
+    let jitter = or(object.optional("jitter"), default.jitter, |it| it.boolean());
+    let jitter_percent = or(object.optional("jitterPercent"), default.jitter_percent, |it| it.number(0.0..=1.0));
+    let retryable_errors = or(object.optional("retryableErrors"), None, |it| codes(it).map(Some));
+    let non_retryable_errors = or(object.optional("nonRetryableErrors"), Vec::new(), codes);
+    object.finish();
+    Some(RetryPolicy {
+        initial_delay: initial_delay?,
+        max_delay: max_delay?,
+        backoff_multiplier: backoff_multiplier?,
+        jitter: jitter?,
+        jitter_percent: jitter_percent?,
+        retryable_errors: retryable_errors?,
+        non_retryable_errors: non_retryable_errors?,
+    })
+}
+
+fn or<T>(field: Option<Field<'_>>, absent: T, read: impl FnOnce(&Field<'_>) -> Option<T>) -> Option<T> {
+    field.map_or(Some(absent), |field| read(&field))
+}
+
+fn codes(field: &Field<'_>) -> Option<Vec<String>> {
+    let elements = field.elements()?;
+    if elements.len() > 50 {
+        field.fault(FieldCode::OutOfRange, "at most 50 codes");
+        return None;
+    }
+    elements.iter().map(|field| field.text(1..=100)).collect()
+}
+
+fn session(field: &Field<'_>) {
+    if field.value().is_string() {
+        let form = "an object {tag, token}, or a text tag:token";
+        field.parsed(form, |text| {
+            text.split_once(':').and_then(|(tag, token)| Tag::parse(tag).filter(|_| !token.is_empty()))
+        });
+        return;
+    }
+    let Some(mut object) = field.object() else { return };
+    object.required("tag").and_then(|field| tag(&field));
+    object.required("token").and_then(|field| field.text(1..=16_384));
+    object.finish();
+}
+
+fn cache(field: &Field<'_>) {
+    tag(field);
+}
+
+fn repeat(field: &Field<'_>) {
+    let Some(mut object) = field.object() else { return };
+    let cron = object.optional("cron").map(|field| field.text(1..=256));
+    let every = object.optional("every").map(|field| field.integer(1_000..=315_360_000_000_u64));
+    if cron.is_none() && every.is_none() {
+        object.fault(FieldCode::Required, "must have cron or every");
+    }
+    object.optional("limit").and_then(|field| field.integer(1..=1_000_000_000_u32));
+    object.optional("endDate").and_then(|field| instant(&field));
+    object.optional("tz").and_then(|field| ZoneName::read(&field));
+    object.optional("immediately").and_then(|field| field.boolean());
+    object.optional("onFailure").and_then(|field| field.one_of(&[("stop", ()), ("continue", ())]));
+    object.finish();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    const NOW: UnixMillis = UnixMillis(1_800_000_000_000);
+
+    fn read_start_at(value: &Value) -> Option<i64> {
+        start_at(&Field::root(value, &RefCell::default()), NOW).map(|at| at.0)
+    }
+
+    #[test]
+    fn start_at_takes_seconds_milliseconds_and_texts() {
+        let later = NOW.0 + 60_000;
+        assert_eq!(read_start_at(&json!(0)), Some(NOW.0));
+        assert_eq!(read_start_at(&json!(1_000_000_000)), Some(NOW.0), "the past is now");
+        assert_eq!(read_start_at(&json!(later / 1_000)), Some(later));
+        assert_eq!(read_start_at(&json!(later + 7)), Some(later + 7));
+        assert_eq!(read_start_at(&json!(1_800_000_060.123)), Some(later + 123));
+        assert_eq!(read_start_at(&json!("2027-01-15T09:01:00.5+01:00")), Some(NOW.0 + 60_500));
+        assert_eq!(read_start_at(&json!(99_999_999_999_u64)), Some(99_999_999_999_000));
+    }
+
+    #[test]
+    fn start_at_refuses_what_is_no_instant() {
+        let beyond = 253_402_300_800_000_u64;
+        for value in [
+            json!(-1),
+            json!(-0.5),
+            json!(beyond),
+            json!(1e18),
+            json!(1_800_000_060_000.5),
+            json!(1_800_000_060.123_4),
+            json!(""),
+            json!("tomorrow"),
+            json!("2027-01-15T09:01:00"),
+            json!("2027-01-15T09:01:00.0001Z"),
+            json!(null),
+            json!(true),
+            json!("10000-01-01T00:00:00Z"),
+            json!("1969-12-31T23:59:59Z"),
+            json!([]),
+        ] {
+            assert_eq!(read_start_at(&value), None, "{value}");
+        }
+    }
+
+    fn faults(document: &Value) -> Vec<(String, FieldCode)> {
+        let faults = RefCell::default();
+        read(document, NOW, &faults);
+        faults.into_inner().into_vec().into_iter().map(|fault| (fault.pointer, fault.code)).collect()
+    }
+
+    fn body(extra: Value) -> Value {
+        let mut body = json!({"product_tag": "shop", "env": "prd", "event": "e", "input": {}, "start_at": 0});
+        body.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
+        body
+    }
+
+    #[test]
+    fn the_contracts_forms_are_accepted() {
+        let empties = json!({"session": {}, "repeat": {}, "cache": {}, "app": {}, "retry": {}});
+        assert_eq!(faults(&body(empties)), []);
+        let full = json!({
+            "session": {"tag": "user-session", "token": "x.y.z"}, "cache": "notify-user-123", "retries": 3, "type": "database_action",
+            "repeat": {"cron": "0 10 * * *", "tz": "Europe/Amsterdam", "limit": 30, "endDate": "2025-12-31T23:59:59Z"},
+            "retry": {"initialDelay": 10, "maxDelay": 20, "backoffMultiplier": 1.5, "jitter": false, "jitterPercent": 0.1,
+                      "retryableErrors": ["TIMEOUT"], "nonRetryableErrors": []},
+        });
+        assert_eq!(faults(&body(full)), []);
+    }
+
+    #[test]
+    fn every_bad_field_is_named() {
+        let document = json!({
+            "product_tag": "", "event": "a:b:c", "input": [], "start_at": -1, "retries": 1.5, "retires": 1, "timeout": 0,
+            "retry": {"jitterPercent": 2}, "repeat": {"limit": 0}, "session": {"tag": "t"}, "cache": 7,
+        });
+        use FieldCode::{Malformed, OutOfRange, Required, UnknownField, WrongType};
+        let expected = [
+            ("/product_tag", Malformed),
+            ("/env", Required),
+            ("/event", Malformed),
+            ("/input", WrongType),
+            ("/retries", Malformed),
+            ("/retry/jitterPercent", OutOfRange),
+            ("/timeout", OutOfRange),
+            ("/start_at", OutOfRange),
+            ("/session/token", Required),
+            ("/cache", WrongType),
+            ("/repeat", Required),
+            ("/repeat/limit", OutOfRange),
+            ("/retires", UnknownField),
+        ];
+        assert_eq!(faults(&document), expected.map(|(pointer, code)| (pointer.to_owned(), code)));
+    }
+
+    #[test]
+    fn a_document_that_is_no_object_is_one_fault() {
+        for document in [json!([]), json!("x"), json!(null), json!(7)] {
+            assert_eq!(faults(&document), [(String::new(), FieldCode::WrongType)]);
+        }
+    }
+}
