@@ -47,48 +47,66 @@ pub enum FieldCode {
 
 /// The faults found so far. Reading goes on after a fault, so that the caller learns of all of them at once.
 #[derive(Debug, Default)]
-pub struct Faults(Vec<FieldError>);
+pub struct Faults {
+    kept: Vec<FieldError>,
+    bytes: usize,
+}
 
 impl Faults {
     /// At most this many are kept: an answer stays readable when a hostile document is wrong everywhere.
     pub const MAX: usize = 100;
 
+    /// No more are kept after this many bytes of pointers and details, as names in pointers may be long.
+    pub const MAX_BYTES: usize = 64 * 1024;
+
     /// Notes a fault.
     pub fn add(&mut self, pointer: impl Into<String>, code: FieldCode, detail: impl Into<String>) {
-        if self.0.len() < Self::MAX {
-            self.0.push(FieldError { pointer: pointer.into(), code, detail: detail.into() });
+        if !self.is_full() {
+            let fault = FieldError { pointer: pointer.into(), code, detail: detail.into() };
+            self.bytes += fault.pointer.len() + fault.detail.len();
+            self.kept.push(fault);
         }
+    }
+
+    /// Whether further faults are dropped: whatever it takes to describe one need not be done any more.
+    pub fn is_full(&self) -> bool {
+        self.kept.len() >= Self::MAX || self.bytes >= Self::MAX_BYTES
+    }
+
+    /// How many are kept so far.
+    pub fn len(&self) -> usize {
+        self.kept.len()
     }
 
     /// Whether nothing was wrong so far.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.kept.is_empty()
     }
 
     /// The fault that was found first.
     pub fn first(&self) -> Option<&FieldError> {
-        self.0.first()
+        self.kept.first()
     }
 
     /// Every name that stands in a pointer of a fault so far.
     pub fn segments(&self) -> std::collections::BTreeSet<String> {
-        let segments = self.0.iter().flat_map(|fault| fault.pointer.split('/'));
+        let segments = self.kept.iter().flat_map(|fault| fault.pointer.split('/'));
         segments.map(|segment| segment.replace("~1", "/").replace("~0", "~")).collect()
     }
 
     /// Whether a fault stands at this pointer or inside of it.
     pub fn stand_under(&self, pointer: &str) -> bool {
         let under = |at: &str| at.strip_prefix(pointer).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-        self.0.iter().any(|fault| under(&fault.pointer))
+        self.kept.iter().any(|fault| under(&fault.pointer))
     }
 
     /// All faults, in the order in which they were found.
     pub fn into_vec(self) -> Vec<FieldError> {
-        self.0
+        self.kept
     }
 
     /// The value if nothing was wrong, otherwise all faults.
     pub fn or<T>(self, value: T) -> Result<T, Vec<FieldError>> {
-        if self.0.is_empty() { Ok(value) } else { Err(self.0) }
+        if self.kept.is_empty() { Ok(value) } else { Err(self.kept) }
     }
 }

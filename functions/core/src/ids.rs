@@ -26,6 +26,22 @@ impl JobId {
     pub fn new(created_at: UnixMillis, random: u128) -> Self {
         Self(Ulid::from_parts(created_at.0.try_into().unwrap_or(0), random))
     }
+
+    /// Its 16 bytes, which sort as ids do: the short form for keys of a store.
+    ///
+    /// ```
+    /// use carillon_core::{ids::JobId, time::UnixMillis};
+    /// let id = JobId::new(UnixMillis(1_700_000_000_000), 7);
+    /// assert_eq!(JobId::from_bytes(id.to_bytes()), id);
+    /// ```
+    pub fn to_bytes(self) -> [u8; 16] {
+        self.0.to_bytes()
+    }
+
+    /// The id that these bytes are the short form of.
+    pub fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(Ulid::from_bytes(bytes))
+    }
 }
 
 impl fmt::Display for JobId {
@@ -60,8 +76,9 @@ impl FromStr for JobId {
 
 /// One occurrence of a job that is to have exactly one recorded outcome: (job, generation, run number).
 ///
-/// Every cancel, retry and edit raises the generation, which makes timers and messages of older fires void. Its text form
-/// `job_…_g1_r1` is the `webhook-id` that all attempts of the fire carry.
+/// Every retry raises the generation, which makes timers and messages of older fires void; a cancelled job takes no fire
+/// any more. Fires of one job sort by generation, then by run. The text form `job_…_g1_r1` is the `webhook-id` that all
+/// attempts of the fire carry.
 ///
 /// ```
 /// use carillon_core::ids::Fire;

@@ -57,7 +57,7 @@ impl EventType {
 
 impl std::fmt::Display for EventType {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        word(&Self::WORDS, *self, f)
+        word(&Self::WORDS, self, f)
     }
 }
 
@@ -101,12 +101,12 @@ impl Status {
 
 impl std::fmt::Display for Status {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        word(&Self::WORDS, *self, f)
+        word(&Self::WORDS, self, f)
     }
 }
 
-fn word<T: PartialEq>(words: &[(&str, T)], wanted: T, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-    words.iter().find(|(_, value)| *value == wanted).map_or(Err(std::fmt::Error), |(word, _)| f.pad(word))
+fn word<T: PartialEq>(words: &[(&str, T)], wanted: &T, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+    words.iter().find(|(_, value)| value == wanted).map_or(Err(std::fmt::Error), |(word, _)| f.pad(word))
 }
 
 /// What was asked for. It never changes while the job lives.

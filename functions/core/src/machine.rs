@@ -13,8 +13,14 @@
 //!        └── cancel ──────┴──────────────────> cancelled
 //! ```
 
+mod abandon;
+
+pub use abandon::abandon;
+
+use std::sync::Arc;
+
 use crate::ids::{Fire, JobId, Owner};
-use crate::job::{FailedAttempt, Job, JobState, Lease, Outcome, Output, Run, RunError, Status, codes};
+use crate::job::{FailedAttempt, Job, JobSpec, JobState, Lease, Outcome, Output, Run, RunError, Status, codes};
 use crate::time::UnixMillis;
 
 /// Something that happens to a job.
@@ -62,6 +68,10 @@ pub enum Event {
 pub struct Transition {
     /// The job.
     pub job_id: JobId,
+    /// What was asked for: an index may be keyed by its product and environment.
+    pub spec: Arc<JobSpec>,
+    /// The status that is left.
+    pub from: Status,
     /// Stored only if the job still has this revision.
     pub expected_revision: u64,
     /// The state to store.
@@ -106,7 +116,7 @@ pub enum Step {
 /// Why an event changes nothing.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// The fire belongs to an older generation or run: its timer or message is void.
+    /// The fire belongs to another generation or run, or the job takes none: its timer or message is void.
     #[error("this fire was superseded")]
     Void,
     /// The fire already has its one outcome.
@@ -190,7 +200,7 @@ fn claim(job: &Job, fire: Fire, owner: &Owner, lease_ms: u32, now: UnixMillis) -
 fn begin(job: &Job, mut state: JobState, owner: &Owner, lease_ms: u32, now: UnixMillis) -> Transition {
     let until = now.plus(i64::from(lease_ms));
     state.status = Status::Running;
-    state.run.attempts += 1;
+    state.run.attempts = state.run.attempts.saturating_add(1);
     state.run.started_at.get_or_insert(now);
     state.lease = Some(Lease { owner: owner.clone(), until });
     state.wake_at = Some(until);
@@ -200,7 +210,7 @@ fn begin(job: &Job, mut state: JobState, owner: &Owner, lease_ms: u32, now: Unix
 
 fn check_owner(job: &Job, owner: &Owner) -> Result<(), Refusal> {
     match &job.state.lease {
-        Some(lease) if lease.owner == *owner => Ok(()),
+        Some(lease) if job.state.status == Status::Running && lease.owner == *owner => Ok(()),
         _ => Err(Refusal::NotOwner),
     }
 }
@@ -224,9 +234,8 @@ fn fail(job: &Job, error: &RunError, random: f64, now: UnixMillis) -> Transition
 }
 
 fn note_failure(run: &mut Run, error: RunError, now: UnixMillis) {
-    if run.failures.len() == Run::KEPT_FAILURES {
-        run.failures.remove(0);
-    }
+    let surplus = (run.failures.len() + 1).saturating_sub(Run::KEPT_FAILURES);
+    run.failures.drain(..surplus);
     run.failures.push(FailedAttempt { attempt: run.attempts, failed_at: now, error });
 }
 
@@ -258,9 +267,11 @@ fn retry(job: &Job, delay_ms: u32, now: UnixMillis) -> Result<Transition, Refusa
     if status != Status::Failed {
         return Err(Refusal::Status { status, verb: "retried" });
     }
+    let generation =
+        job.state.run.generation.checked_add(1).ok_or(Refusal::Status { status, verb: "retried again" })?;
     let at = now.plus(i64::from(delay_ms));
     let mut state = next(job, now);
-    let fresh = Run::new(state.run.generation + 1, state.run.run_no, at);
+    let fresh = Run::new(generation, state.run.run_no, at);
     let retired = std::mem::replace(&mut state.run, fresh);
     state.status = waiting(at, now);
     state.wake_at = Some(at);
@@ -287,11 +298,19 @@ pub fn first_state(due_at: UnixMillis, now: UnixMillis) -> JobState {
 }
 
 fn next(job: &Job, now: UnixMillis) -> JobState {
-    JobState { revision: job.state.revision + 1, updated_at: now, ..job.state.clone() }
+    JobState { revision: job.state.revision.saturating_add(1), updated_at: now, ..job.state.clone() }
 }
 
 fn store(job: &Job, state: JobState, step: Step) -> Transition {
-    Transition { job_id: job.id, expected_revision: job.state.revision, state, retired: None, step }
+    Transition {
+        job_id: job.id,
+        spec: Arc::clone(&job.spec),
+        from: job.state.status,
+        expected_revision: job.state.revision,
+        state,
+        retired: None,
+        step,
+    }
 }
 
 #[cfg(test)]

@@ -53,7 +53,7 @@ pub trait JobStore: Send + Sync {
     fn commit(&self, transition: &Transition) -> impl Future<Output = Result<Written, PortError>> + Send;
 
     /// Jobs of one product and environment, newest first, after `query.before`. Costs the same on every page.
-    fn list(&self, query: &JobQuery) -> impl Future<Output = Result<Vec<Job>, PortError>> + Send;
+    fn list(&self, query: &JobQuery) -> impl Future<Output = Result<Listed, PortError>> + Send;
 
     /// Retired runs of a job, latest first, before `before` (generation and run number).
     fn retired_runs(
@@ -79,10 +79,33 @@ pub struct JobQuery {
     pub limit: usize,
 }
 
+/// A page of jobs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Listed {
+    /// The jobs, newest first.
+    pub jobs: Vec<Job>,
+    /// What the next page comes before, if there may be one. A page may be short, even empty, and still have a next one:
+    /// an adapter bounds what a page costs, not what it finds.
+    pub next: Option<JobId>,
+}
+
+impl Listed {
+    /// A page that found all it could: only a full one may have a next.
+    pub fn full(jobs: Vec<Job>, limit: usize) -> Self {
+        let next = jobs.last().filter(|_| jobs.len() == limit).map(|job| job.id);
+        Self { jobs, next }
+    }
+}
+
 /// The products' catalogs.
 pub trait CatalogStore: Send + Sync {
     /// Reads a product's catalog. An adapter may answer from a cache of at most 30 s.
     fn get(&self, product: &str) -> impl Future<Output = Result<Option<Arc<Published>>, PortError>> + Send;
+
+    /// Reads a product's catalog past every cache.
+    fn fresh(&self, product: &str) -> impl Future<Output = Result<Option<Arc<Published>>, PortError>> + Send {
+        self.get(product)
+    }
 
     /// Replaces a product's catalog if `condition` holds.
     fn put(
@@ -150,6 +173,23 @@ pub trait Timers: Send + Sync {
     fn disarm(&self, fire: Fire) -> impl Future<Output = ()> + Send;
 }
 
+/// The spent fires, which wait for somebody who wants them back.
+pub trait DeadLetters: Send + Sync {
+    /// Asks for the dead letters of every product: `limit` of them at the most, where this stack hands them over.
+    fn redrive_all(&self, limit: usize) -> impl Future<Output = Result<Redriven, PortError>> + Send;
+}
+
+/// How the dead letters of every product come back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Redriven {
+    /// From here on the queue moves them back by itself, all of them. Each asks for a fresh budget when it arrives.
+    Started,
+    /// The queue is moving them already, since somebody else asked.
+    UnderWay,
+    /// Here they are, the newest of a product first: whoever asked has to give each a fresh budget.
+    Fires(Vec<Fire>),
+}
+
 /// What reaches the outside on behalf of a job.
 pub trait Targets: Send + Sync {
     /// Performs one attempt within the call's timeout.
@@ -185,6 +225,8 @@ pub trait Ports: Send + Sync + 'static {
     fn keys(&self) -> &impl KeyStore;
     /// The timers.
     fn timers(&self) -> &impl Timers;
+    /// The dead letters.
+    fn dead_letters(&self) -> &impl DeadLetters;
     /// The time.
     fn clock(&self) -> &impl Clock;
     /// The randomness.

@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::catalog::{Read, Tag, ZoneName};
 use crate::error::{Faults, FieldCode};
 use crate::job::EventType;
-use crate::json::{Field, Object};
+use crate::json::{Field, Object, every};
 use crate::retry::RetryPolicy;
 use crate::time::UnixMillis;
 
@@ -56,12 +56,14 @@ pub fn read<'a>(document: &'a Value, now: UnixMillis, faults: &'a RefCell<Faults
         start_at: object.required("start_at").and_then(|field| start_at(&field, now)),
         not_available: Vec::new(),
     };
-    let later: [(&str, fn(&Field<'_>)); 3] = [("session", session), ("cache", cache), ("repeat", repeat)];
-    for (name, check) in later {
-        if let Some(field) = present(&mut object, name) {
-            check(&field);
-            submission.not_available.push(name);
+    for name in ["session", "cache", "repeat"] {
+        let Some(field) = present(&mut object, name) else { continue };
+        match name {
+            "session" => session(&field),
+            "cache" => cache(&field),
+            _ => repeat(&field),
         }
+        submission.not_available.push(name);
     }
     object.finish();
     submission
@@ -109,12 +111,17 @@ fn instant(field: &Field<'_>) -> Option<UnixMillis> {
 
 fn instant_from_number(number: f64) -> Option<UnixMillis> {
     const SECONDS_BELOW: f64 = 1e11;
-    let millis = if number < SECONDS_BELOW { number * 1_000.0 } else { number };
-    // A double of this size holds thousandths of a millisecond at the best.
-    let is_whole = (millis - millis.round()).abs() < 1e-3;
-    #[expect(clippy::cast_possible_truncation, reason = "rounded, and checked against the range")]
-    let whole = millis.round() as i64;
-    (is_whole && number >= 0.0).then_some(UnixMillis(whole))
+    let (millis, is_exact) = if number < SECONDS_BELOW {
+        let millis = (number * 1_000.0).round();
+        // Dividing back gives the double that is nearest to these milliseconds: the one that was read, if it meant them.
+        #[expect(clippy::float_cmp, reason = "that very double, and no other")]
+        (millis, millis / 1_000.0 == number)
+    } else {
+        (number, number.fract() == 0.0)
+    };
+    #[expect(clippy::cast_possible_truncation, reason = "whole, and checked against the range")]
+    let whole = millis as i64;
+    (is_exact && number >= 0.0).then_some(UnixMillis(whole))
 }
 
 fn retry(field: &Field<'_>) -> Option<RetryPolicy> {
@@ -126,7 +133,7 @@ fn retry(field: &Field<'_>) -> Option<RetryPolicy> {
     let max_delay = or(object.optional("maxDelay"), default.max_delay, |it| it.integer(0..=LONGEST));
     let multiplier = object.optional("backoffMultiplier");
     let backoff_multiplier = or(multiplier, default.backoff_multiplier, |it| it.number(1.0..=100.0));
-    let jitter = or(object.optional("jitter"), default.jitter, |it| it.boolean());
+    let jitter = or(object.optional("jitter"), default.jitter, Field::boolean);
     let jitter_percent = or(object.optional("jitterPercent"), default.jitter_percent, |it| it.number(0.0..=1.0));
     let retryable_errors = or(object.optional("retryableErrors"), None, |it| codes(it).map(Some));
     let non_retryable_errors = or(object.optional("nonRetryableErrors"), Vec::new(), codes);
@@ -142,7 +149,7 @@ fn retry(field: &Field<'_>) -> Option<RetryPolicy> {
     })
 }
 
-fn or<T>(field: Option<Field<'_>>, absent: T, read: impl FnOnce(&Field<'_>) -> Option<T>) -> Option<T> {
+fn or<'a, T>(field: Option<Field<'a>>, absent: T, read: impl FnOnce(&Field<'a>) -> Option<T>) -> Option<T> {
     field.map_or(Some(absent), |field| read(&field))
 }
 
@@ -152,7 +159,7 @@ fn codes(field: &Field<'_>) -> Option<Vec<String>> {
         field.fault(FieldCode::OutOfRange, "at most 50 codes");
         return None;
     }
-    elements.iter().map(|field| field.text(1..=100)).collect()
+    every(elements.iter().map(|field| field.text(1..=100)))
 }
 
 fn session(field: &Field<'_>) {
@@ -191,6 +198,7 @@ fn repeat(field: &Field<'_>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use FieldCode::{Malformed, OutOfRange, Required, UnknownField, WrongType};
     use serde_json::json;
 
     const NOW: UnixMillis = UnixMillis(1_800_000_000_000);
@@ -209,6 +217,7 @@ mod tests {
         assert_eq!(read_start_at(&json!(1_800_000_060.123)), Some(later + 123));
         assert_eq!(read_start_at(&json!("2027-01-15T09:01:00.5+01:00")), Some(NOW.0 + 60_500));
         assert_eq!(read_start_at(&json!(99_999_999_999_u64)), Some(99_999_999_999_000));
+        assert_eq!(read_start_at(&json!(99_999_999_999.123)), Some(99_999_999_999_123), "as a double holds it");
     }
 
     #[test]
@@ -221,6 +230,9 @@ mod tests {
             json!(1e18),
             json!(1_800_000_060_000.5),
             json!(1_800_000_060.123_4),
+            json!(99_999_999_999.123_4),
+            json!(0.000_1),
+            json!(f64::MIN_POSITIVE),
             json!(""),
             json!("tomorrow"),
             json!("2027-01-15T09:01:00"),
@@ -241,7 +253,7 @@ mod tests {
         faults.into_inner().into_vec().into_iter().map(|fault| (fault.pointer, fault.code)).collect()
     }
 
-    fn body(extra: Value) -> Value {
+    fn body(extra: &Value) -> Value {
         let mut body = json!({"product_tag": "shop", "env": "prd", "event": "e", "input": {}, "start_at": 0});
         body.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
         body
@@ -250,23 +262,22 @@ mod tests {
     #[test]
     fn the_contracts_forms_are_accepted() {
         let empties = json!({"session": {}, "repeat": {}, "cache": {}, "app": {}, "retry": {}});
-        assert_eq!(faults(&body(empties)), []);
+        assert_eq!(faults(&body(&empties)), []);
         let full = json!({
             "session": {"tag": "user-session", "token": "x.y.z"}, "cache": "notify-user-123", "retries": 3, "type": "database_action",
             "repeat": {"cron": "0 10 * * *", "tz": "Europe/Amsterdam", "limit": 30, "endDate": "2025-12-31T23:59:59Z"},
             "retry": {"initialDelay": 10, "maxDelay": 20, "backoffMultiplier": 1.5, "jitter": false, "jitterPercent": 0.1,
                       "retryableErrors": ["TIMEOUT"], "nonRetryableErrors": []},
         });
-        assert_eq!(faults(&body(full)), []);
+        assert_eq!(faults(&body(&full)), []);
     }
 
     #[test]
     fn every_bad_field_is_named() {
         let document = json!({
             "product_tag": "", "event": "a:b:c", "input": [], "start_at": -1, "retries": 1.5, "retires": 1, "timeout": 0,
-            "retry": {"jitterPercent": 2}, "repeat": {"limit": 0}, "session": {"tag": "t"}, "cache": 7,
+            "retry": {"jitterPercent": 2, "retryableErrors": ["", 1]}, "repeat": {"limit": 0}, "session": {"tag": "t"}, "cache": 7,
         });
-        use FieldCode::{Malformed, OutOfRange, Required, UnknownField, WrongType};
         let expected = [
             ("/product_tag", Malformed),
             ("/env", Required),
@@ -274,6 +285,8 @@ mod tests {
             ("/input", WrongType),
             ("/retries", Malformed),
             ("/retry/jitterPercent", OutOfRange),
+            ("/retry/retryableErrors/0", OutOfRange),
+            ("/retry/retryableErrors/1", WrongType),
             ("/timeout", OutOfRange),
             ("/start_at", OutOfRange),
             ("/session/token", Required),

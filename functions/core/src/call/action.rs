@@ -3,14 +3,16 @@
 //! Result: `{status, content_type?, body}`; the body is JSON where the target says so, otherwise text, and
 //! `body_base64` where it is neither.
 
+use std::collections::BTreeSet;
+
 use http::{HeaderName, HeaderValue, header};
 use serde_json::Value;
 use url::form_urlencoded;
 
 use super::{HttpRequest, default_header};
-use crate::catalog::{AppAction, AppEnv, BodyFormat, Headers};
+use crate::catalog::{AppAction, AppEnv, BodyFormat, Headers, Read};
 use crate::error::FieldCode;
-use crate::json::Field;
+use crate::json::{Field, every};
 
 /// What the job gives.
 pub(super) struct Input<'a> {
@@ -25,18 +27,18 @@ impl<'a> Input<'a> {
     pub(super) fn read(action: &AppAction, field: &Field<'a>) -> Option<Self> {
         let mut object = field.object()?;
         let query = object.optional("query").map_or(Some(Vec::new()), |field| pairs(&field));
-        let params = match object.optional("params") {
-            Some(field) => params(action, &field),
-            None => {
-                for name in action.path.parameters() {
-                    object.fault_at("params", FieldCode::Required, format!("is required: the path needs {name}"));
-                }
-                action.path.parameters().next().is_none().then(Vec::new)
+        let params = if let Some(field) = object.optional("params") {
+            params(action, &field)
+        } else {
+            let names: Vec<&str> = action.path.parameters().collect();
+            if !names.is_empty() {
+                let detail = format!("is required: the path needs {}", names.join(", "));
+                object.fault_at("params", FieldCode::Required, detail);
             }
+            names.is_empty().then(Vec::new)
         };
         let body = object.optional("body").map_or(Some(None), |field| body(action, &field).map(Some));
-        let headers =
-            object.optional("headers").map_or(Some(Headers::default()), |field| crate::catalog::Read::read(&field));
+        let headers = object.optional("headers").map_or(Some(Headers::default()), |field| Headers::read(&field));
         object.finish();
         Some(Self { query: query?, params: params?, body: body?, headers: headers?.0 })
     }
@@ -60,14 +62,10 @@ fn body<'a>(action: &AppAction, field: &Field<'a>) -> Option<&'a Value> {
 }
 
 fn params(action: &AppAction, field: &Field<'_>) -> Option<Vec<(String, String)>> {
+    let parameters: BTreeSet<&str> = action.path.parameters().collect();
     let given = field.entries()?;
-    let mut sound = true;
-    for name in action.path.parameters().filter(|name| !given.iter().any(|(given, _)| given == name)) {
-        field.fault(FieldCode::Required, format!("the path needs {name}"));
-        sound = false;
-    }
-    let read = given.iter().map(|(name, value)| {
-        if !action.path.parameters().any(|parameter| parameter == *name) {
+    let read = every(given.iter().map(|(name, value)| {
+        if !parameters.contains(name) {
             value.fault(FieldCode::UnknownField, "the path has no such parameter");
             return None;
         }
@@ -78,19 +76,23 @@ fn params(action: &AppAction, field: &Field<'_>) -> Option<Vec<(String, String)>
             return None;
         }
         Some(((*name).to_owned(), text))
-    });
-    let read: Vec<_> = read.collect();
-    read.into_iter().collect::<Option<Vec<_>>>().filter(|_| sound)
+    }));
+    let names: BTreeSet<&str> = given.iter().map(|(name, _)| *name).collect();
+    let mut missing = parameters.difference(&names).peekable();
+    let complete = missing.peek().is_none();
+    for name in missing {
+        field.fault_at(name, FieldCode::Required, "the path needs it");
+    }
+    read.filter(|_| complete)
 }
 
 /// Members with scalar values, or arrays of them for a name that repeats.
 fn pairs(field: &Field<'_>) -> Option<Vec<(String, String)>> {
-    let read = field.entries()?.into_iter().map(|(name, value)| {
+    let read = every(field.entries()?.into_iter().map(|(name, value)| {
         let values = if value.value().is_array() { value.elements()? } else { vec![value] };
-        values.iter().map(|value| Some((name.to_owned(), scalar(value)?))).collect::<Option<Vec<_>>>()
-    });
-    let read: Vec<_> = read.collect();
-    read.into_iter().collect::<Option<Vec<_>>>().map(|pairs| pairs.concat())
+        every(values.iter().map(|value| Some((name.to_owned(), scalar(value)?))))
+    }));
+    read.map(|pairs| pairs.concat())
 }
 
 fn scalar(field: &Field<'_>) -> Option<String> {
@@ -108,10 +110,7 @@ fn scalar(field: &Field<'_>) -> Option<String> {
 /// Makes the request. Headers of the job win over the action's, and these over the app's.
 pub(super) fn request(place: &AppEnv, action: &AppAction, input: &Input<'_>) -> Option<HttpRequest> {
     let mut url = place.base_url.url().clone();
-    url.path_segments_mut().ok()?.pop_if_empty().extend(action.path.segments().map(|segment| {
-        let given = |name: &str| input.params.iter().find(|(given, _)| given == name).map(|(_, value)| value.as_str());
-        segment.strip_prefix(':').and_then(given).unwrap_or(segment)
-    }));
+    url.set_path(&path(url.path(), action, &input.params));
     if !input.query.is_empty() {
         url.query_pairs_mut().extend_pairs(&input.query);
     }
@@ -136,6 +135,36 @@ pub(super) fn request(place: &AppEnv, action: &AppAction, input: &Input<'_>) -> 
         auth: place.auth.clone(),
         signing_secrets: place.signing_secrets.clone(),
     })
+}
+
+/// The base's path with the action's segments after it.
+///
+/// Values are encoded here and not by `Url`'s own segments: these drop tabs and line breaks before they look for dot
+/// segments, so that a value of `.`, tab, `.` would climb out of the path.
+fn path(base: &str, action: &AppAction, params: &[(String, String)]) -> String {
+    let mut path = base.strip_suffix('/').unwrap_or(base).to_owned();
+    for segment in action.path.segments() {
+        let given = |name: &str| params.iter().find(|(given, _)| given == name).map(|(_, value)| value);
+        path.push('/');
+        match segment.strip_prefix(':').and_then(given) {
+            Some(value) => push_encoded(&mut path, value),
+            None => path.push_str(segment),
+        }
+    }
+    path
+}
+
+/// Everything but letters, digits and `-_.~!*'()` as `%XX`, as JavaScript's `encodeURIComponent` does.
+fn push_encoded(path: &mut String, value: &str) {
+    const HEX: &[u8; 16] = b"0123456789ABCDEF";
+    for byte in value.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-_.~!*'()".contains(&byte) {
+            path.push(char::from(byte));
+        } else {
+            let digit = |nibble: u8| char::from(HEX[usize::from(nibble)]);
+            path.extend(['%', digit(byte >> 4), digit(byte & 0xF)]);
+        }
+    }
 }
 
 fn form(body: &Value) -> Vec<u8> {

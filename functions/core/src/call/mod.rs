@@ -28,6 +28,8 @@ pub struct Call {
     pub attempt: u32,
     /// Bound on the whole attempt, ms.
     pub timeout_ms: u32,
+    /// The trace that the attempt belongs to.
+    pub trace: Option<String>,
     /// The request.
     pub request: HttpRequest,
 }

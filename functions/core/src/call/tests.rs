@@ -1,1 +1,265 @@
+mod action;
+mod hostile;
 
+use serde_json::json;
+
+use super::*;
+use crate::error::FieldCode;
+use crate::job::EventType;
+use crate::retry::RetryPolicy;
+use crate::time::UnixMillis;
+
+const EMBEDDED: Capabilities = Capabilities { keepers: &[Keeper::Env] };
+
+/// A catalog of one app whose action is `call`, one HTTP topic `bus:orders` and one function `resize`.
+fn catalog(base_url: &str, path: &str, change: impl FnOnce(&mut Value)) -> Catalog {
+    let mut document = json!({
+        "envs": ["prd"],
+        "apps": {"shop": {
+            "envs": {"prd": {"base_url": base_url}},
+            "actions": {"call": {"method": "POST", "path": path}},
+        }},
+        "brokers": {"bus": {
+            "envs": {"prd": {"provider": "http", "headers": {"x-broker": "b"}}},
+            "topics": {"orders": {"envs": {"prd": {"url": "https://hooks.example.com/orders?tenant=1"}}}},
+        }},
+        "functions": {"resize": {"envs": {"prd": {"url": "https://fn.example.com/"}}}},
+    });
+    change(&mut document);
+    Catalog::from_document(&document).unwrap()
+}
+
+fn unchanged(_: &mut Value) {}
+
+fn spec(event: &str, event_type: EventType, input: Value) -> JobSpec {
+    JobSpec {
+        product: "shop".into(),
+        env: "prd".into(),
+        event: event.into(),
+        event_type,
+        app: None,
+        input,
+        retries: 0,
+        retry: RetryPolicy::default(),
+        timeout: None,
+        start_at: UnixMillis(0),
+        created_at: UnixMillis(0),
+    }
+}
+
+fn made(catalog: &Catalog, spec: &JobSpec) -> Result<HttpRequest, RunError> {
+    request(&resolve(catalog, spec)?, spec)
+}
+
+fn action(catalog: &Catalog, input: Value) -> HttpRequest {
+    made(catalog, &spec("call", EventType::Action, input)).unwrap()
+}
+
+fn url(base_url: &str, path: &str, input: Value) -> String {
+    action(&catalog(base_url, path, unchanged), input).url.to_string()
+}
+
+/// The faults of an input, as scheduling would name them.
+fn faults(catalog: &Catalog, event: &str, event_type: EventType, input: &Value) -> Vec<(String, FieldCode)> {
+    let faults = RefCell::default();
+    let target = resolve(catalog, &spec(event, event_type, json!({}))).unwrap();
+    check_input(&target, &Field::root(input, &faults));
+    faults.into_inner().into_vec().into_iter().map(|fault| (fault.pointer, fault.code)).collect()
+}
+
+fn named<const N: usize>(faults: [(&str, FieldCode); N]) -> Vec<(String, FieldCode)> {
+    faults.map(|(pointer, code)| (pointer.to_owned(), code)).to_vec()
+}
+
+fn headers(request: &HttpRequest) -> Vec<(&str, &str)> {
+    let mut headers: Vec<_> =
+        request.headers.iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap())).collect();
+    headers.sort_unstable();
+    headers
+}
+
+#[test]
+fn an_empty_input_asks_for_nothing_more_than_the_type_needs() {
+    let catalog = catalog("https://a.example/v1", "/ping", |document| {
+        document["apps"]["shop"]["envs"]["prd"]["auth"] = json!({"bearer": "env:TOKEN"});
+        document["apps"]["shop"]["envs"]["prd"]["signing_secrets"] = json!(["env:NEW", "env:OLD"]);
+    });
+    let request = action(&catalog, json!({}));
+    assert_eq!(
+        (request.method, request.url.as_str(), request.body.len()),
+        (Method::POST, "https://a.example/v1/ping", 0)
+    );
+    assert!(matches!(request.auth, Some(Auth::Bearer(secret)) if secret.name == "TOKEN"));
+    assert_eq!(request.signing_secrets.0.len(), 2);
+    assert_eq!(faults(&catalog, "resize", EventType::Function, &json!({})), []);
+    assert_eq!(
+        faults(&catalog, "bus:orders", EventType::Publish, &json!({})),
+        named([("/message", FieldCode::Required)])
+    );
+    for input in [json!([]), json!("x"), json!(null)] {
+        assert_eq!(faults(&catalog, "resize", EventType::Function, &input), named([("", FieldCode::WrongType)]));
+    }
+}
+
+#[test]
+fn messages_and_payloads_are_posted_as_json_to_their_address() {
+    let catalog = catalog("https://a.example", "/", |document| {
+        document["brokers"]["bus"]["envs"]["prd"]["auth"] = json!({"header": {"name": "x-key", "value": "env:KEY"}});
+        document["functions"]["resize"]["envs"]["prd"]["signing_secrets"] = json!(["env:SIGN"]);
+    });
+    let request = made(&catalog, &spec("bus:orders", EventType::Publish, json!({"message": [1, "x"]}))).unwrap();
+    assert_eq!((request.method.as_str(), request.url.as_str()), ("POST", "https://hooks.example.com/orders?tenant=1"));
+    assert_eq!(headers(&request), [("content-type", "application/json"), ("x-broker", "b")]);
+    assert_eq!(request.body, br#"[1,"x"]"#);
+    assert!(matches!(request.auth, Some(Auth::Header(_))));
+    for (input, body) in
+        [(json!({}), "{}"), (json!({"payload": {"w": 1}}), r#"{"w":1}"#), (json!({"payload": null}), "null")]
+    {
+        let request = made(&catalog, &spec("resize", EventType::Function, input)).unwrap();
+        assert_eq!((request.url.as_str(), request.body.as_slice()), ("https://fn.example.com/", body.as_bytes()));
+        assert_eq!(request.signing_secrets.0.len(), 1);
+    }
+    assert_eq!(
+        faults(&catalog, "resize", EventType::Function, &json!({"payloads": 1})),
+        named([("/payloads", FieldCode::UnknownField)])
+    );
+    assert_eq!(
+        faults(&catalog, "bus:orders", EventType::Publish, &json!({"mesage": 1})),
+        named([("/message", FieldCode::Required), ("/mesage", FieldCode::UnknownField)])
+    );
+}
+
+#[test]
+fn what_cannot_run_here_says_why() {
+    let reason = |event: &str, event_type: EventType, change: &dyn Fn(&mut Value)| {
+        let catalog = catalog("https://a.example", "/", change);
+        not_available(&resolve(&catalog, &spec(event, event_type, json!({}))).unwrap(), "prd", EMBEDDED)
+    };
+    let app = |auth: Value| {
+        reason("call", EventType::Action, &|document| document["apps"]["shop"]["envs"]["prd"]["auth"] = auth.clone())
+    };
+    assert_eq!(reason("call", EventType::Action, &unchanged), None);
+    assert_eq!(reason("bus:orders", EventType::Publish, &unchanged), None);
+    assert_eq!(reason("resize", EventType::Function, &unchanged), None);
+    for auth in [
+        json!({"bearer": "env:T"}),
+        json!({"basic": {"username": "u", "password": "env:P"}}),
+        json!({"header": {"name": "x-key", "value": "env:K"}}),
+        json!({"query": {"name": "key", "value": "env:K"}}),
+    ] {
+        assert_eq!(app(auth), None);
+    }
+    let multipart = |document: &mut Value| document["apps"]["shop"]["actions"]["call"]["body"] = json!("multipart");
+    let oauth2 = json!({"oauth2": {"token_url": "https://id.example/t", "client_id": "c", "client_secret": "ssm:/c"}});
+    let arn = |document: &mut Value| {
+        document["functions"]["resize"]["envs"]["prd"] = json!({"arn": "arn:aws:lambda:eu-west-1:1:function:f"});
+    };
+    let signing = |document: &mut Value| {
+        document["brokers"]["bus"]["envs"]["prd"]["signing_secrets"] = json!(["env:NEW", "secretsmanager:old"]);
+    };
+    let broker = |provider: &'static str| {
+        reason("bus:orders", EventType::Publish, &move |document| {
+            document["brokers"]["bus"]["envs"]["prd"] = json!({"provider": provider});
+            document["brokers"]["bus"]["topics"]["orders"]["detail_type"] = json!("Order");
+            document["brokers"]["bus"]["topics"]["orders"]["envs"]["prd"]["arn"] = json!("arn:aws:sns:eu-west-1:1:t");
+        })
+    };
+    for (reason, word) in [
+        (reason("call", EventType::Action, &multipart), "multipart"),
+        (app(oauth2), "OAuth 2"),
+        (app(json!({"bearer": "ssm:/shop/token"})), "ssm:/shop/token"),
+        (reason("bus:orders", EventType::Publish, &signing), "secretsmanager:old"),
+        (broker("sqs"), "HTTP topics only"),
+        (broker("sns"), "HTTP topics only"),
+        (broker("eventbridge"), "HTTP topics only"),
+        (reason("resize", EventType::Function, &arn), "URL only"),
+    ] {
+        assert!(reason.as_ref().is_some_and(|reason| reason.contains(word)), "{reason:?} does not say {word}");
+    }
+}
+
+#[test]
+fn every_type_without_a_module_here_is_not_available_by_its_name() {
+    let catalog = catalog("https://a.example", "/", |document| {
+        document["notifications"] = json!({"n": {"messages": {"m": {"sms": "hello"}}}});
+        document["databases"] =
+            json!({"d": {"engine": "dynamodb", "envs": {"prd": {}}, "actions": {"get": {"statement": "SELECT"}}}});
+        document["storages"] = json!({"s": {"envs": {"prd": {"bucket": "b"}}}});
+        document["brokers"]["bus"]["subscriptions"] = json!({"sub": {"topic": "orders", "event": "call"}});
+        document["jobs"] = json!({"j": {"event": "call"}});
+        document["quotas"] = json!({"q": {"limit": 1, "period": "day"}});
+        document["fallbacks"] = json!({"f": {"options": [{"event": "call"}]}});
+        document["features"] = json!({"ft": {"steps": [{"event": "call"}]}});
+    });
+    let mut types = vec![EventType::Action, EventType::Publish, EventType::Function];
+    for (event, event_type) in [
+        ("n", EventType::Notification),
+        ("d:get", EventType::DatabaseAction),
+        ("s", EventType::Storage),
+        ("bus:sub", EventType::Subscribe),
+        ("j", EventType::Job),
+        ("q", EventType::Quota),
+        ("f", EventType::Fallback),
+        ("ft", EventType::Feature),
+    ] {
+        let wanted = EventRef { event, event_type: Some(event_type), app: None };
+        let target = catalog.resolve(wanted).unwrap();
+        let reason = not_available(&target, "prd", EMBEDDED);
+        assert_eq!(reason, Some(format!("jobs of type {event_type} are not available yet")));
+        let error = request(&target, &spec(event, event_type, json!({}))).unwrap_err();
+        assert_eq!((error.code.as_str(), error.retryable), (codes::VALIDATION_ERROR, false));
+        types.push(event_type);
+    }
+    types.sort_unstable();
+    let mut all = EventType::WORDS.map(|(_, event_type)| event_type);
+    all.sort_unstable();
+    assert_eq!(types, all);
+}
+
+#[test]
+fn a_catalog_that_changed_makes_permanent_errors() {
+    let catalog = catalog("https://a.example", "/users/:id", unchanged);
+    let code = |spec: &JobSpec| {
+        let error = made(&catalog, spec).unwrap_err();
+        assert!(!error.retryable);
+        error.code
+    };
+    assert_eq!(code(&spec("gone", EventType::Action, json!({}))), codes::EVENT_NOT_FOUND);
+    assert_eq!(code(&spec("call", EventType::Function, json!({}))), codes::EVENT_NOT_FOUND);
+    assert_eq!(
+        code(&JobSpec { env: "dev".into(), ..spec("call", EventType::Action, json!({})) }),
+        codes::EVENT_NOT_FOUND
+    );
+    let other_app = JobSpec { app: Some("bank".into()), ..spec("call", EventType::Action, json!({})) };
+    assert_eq!(code(&other_app), codes::EVENT_NOT_FOUND);
+    assert_eq!(code(&spec("call", EventType::Action, json!({}))), codes::VALIDATION_ERROR);
+    assert_eq!(code(&spec("call", EventType::Action, json!("not an object"))), codes::VALIDATION_ERROR);
+    let error =
+        made(&catalog, &spec("call", EventType::Action, json!({"params": {"uid": "secret-value"}}))).unwrap_err();
+    assert!(error.message.contains("/params/uid") && !error.message.contains("secret-value"), "{}", error.message);
+}
+
+#[test]
+fn the_jobs_timeout_comes_before_the_catalogs_and_neither_passes_the_stacks() {
+    let limits = Limits { default_timeout_ms: 30_000, max_timeout_ms: 60_000, lease_margin_ms: 0 };
+    let timed = catalog("https://a.example", "/", |document| {
+        document["apps"]["shop"]["actions"]["call"]["timeout"] = json!(10_000);
+        document["brokers"]["bus"]["topics"]["orders"]["timeout"] = json!(11_000);
+        document["functions"]["resize"]["timeout"] = json!(900_000);
+    });
+    let untimed = catalog("https://a.example", "/", unchanged);
+    for (catalog, event, event_type, own, expected) in [
+        (&timed, "call", EventType::Action, None, 10_000),
+        (&timed, "call", EventType::Action, Some(5), 5),
+        (&timed, "call", EventType::Action, Some(900_000), 60_000),
+        (&timed, "bus:orders", EventType::Publish, None, 11_000),
+        (&timed, "resize", EventType::Function, None, 60_000),
+        (&untimed, "resize", EventType::Function, None, 30_000),
+        (&untimed, "call", EventType::Action, Some(31_000), 31_000),
+    ] {
+        let spec = JobSpec { timeout: own, ..spec(event, event_type, json!({})) };
+        let target = resolve(catalog, &spec).unwrap();
+        assert_eq!(limits.timeout_ms(&spec, Some(&target)), expected, "{event} {own:?}");
+    }
+    assert_eq!(limits.timeout_ms(&spec("gone", EventType::Action, json!({})), None), 30_000);
+}

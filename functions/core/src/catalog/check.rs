@@ -3,9 +3,10 @@
 
 use std::collections::BTreeSet;
 
+use super::cycles;
 use super::document::{BrokerProvider, Catalog, EmailProvider, Engine, PushProvider, SmsProvider};
 use super::read::{PerEnv, Tag, Tagged};
-use super::resolve::{EventRef, Target, Unresolved};
+use super::resolve::{EventRef, Resolver, Unresolved};
 use crate::error::{Faults, FieldCode};
 use crate::json::child;
 
@@ -14,11 +15,16 @@ pub(super) fn check(catalog: &Catalog, faults: &mut Faults) {
     // A component that could not be read is missing from the catalog, but naming it is no second fault.
     let unread = faults.segments();
     let envs_unread = faults.stand_under("/envs");
-    Check { catalog, faults, unread, envs_unread }.everything();
+    let resolver = Resolver::new(catalog);
+    let envs = catalog.envs.iter().collect();
+    Check { catalog, resolver, envs, faults, unread, envs_unread }.everything();
 }
 
 struct Check<'a> {
     catalog: &'a Catalog,
+    resolver: Resolver<'a>,
+    /// The declared environments.
+    envs: BTreeSet<&'a Tag>,
     faults: &'a mut Faults,
     /// Names that stand in the pointers of what could not be read.
     unread: BTreeSet<String>,
@@ -38,6 +44,9 @@ impl Check<'_> {
     }
 
     fn fault(&mut self, pointer: &[&str], code: FieldCode, detail: impl Into<String>) {
+        if self.faults.is_full() {
+            return;
+        }
         let pointer = pointer.iter().fold(String::new(), |pointer, name| child(&pointer, name));
         self.faults.add(pointer, code, detail);
     }
@@ -47,8 +56,9 @@ impl Check<'_> {
         if catalog.envs.is_empty() && !self.envs_unread {
             self.fault(&["envs"], FieldCode::OutOfRange, "must name at least one environment");
         }
+        let mut seen = BTreeSet::new();
         for (index, env) in catalog.envs.iter().enumerate() {
-            if catalog.envs[..index].contains(env) {
+            if !seen.insert(env) {
                 self.fault(&["envs", &index.to_string()], FieldCode::Duplicate, format!("{env} stands twice"));
             }
         }
@@ -71,7 +81,8 @@ impl Check<'_> {
         if self.envs_unread {
             return;
         }
-        for env in envs.keys().filter(|env| !self.catalog.envs.contains(env)) {
+        let undeclared: Vec<_> = envs.keys().filter(|env| !self.envs.contains(env)).collect();
+        for env in undeclared {
             let pointer = [pointer, &["envs", env.as_str()]].concat();
             self.fault(&pointer, FieldCode::UnknownTag, format!("the product has no environment {env}"));
         }
@@ -215,82 +226,35 @@ impl Check<'_> {
     }
 
     fn refers(&mut self, pointer: &[&str], wanted: EventRef<'_>) {
-        let (name, code, detail) = match self.catalog.resolve(wanted) {
-            Ok(_) => return,
-            Err(Unresolved::Unknown(hint)) => {
+        // Each hint costs a look at every tag: the first few faults have one.
+        const HINTS: usize = 20;
+        if self.faults.is_full() {
+            return;
+        }
+        let Some(unresolved) = self.resolver.unresolved(wanted, self.faults.len() < HINTS) else { return };
+        let (name, code, detail) = match unresolved {
+            Unresolved::Unknown(hint) => {
                 if wanted.event.split(':').any(|part| self.unread.contains(part)) {
                     return;
                 }
                 ("event", FieldCode::UnknownTag, format!("the catalog has no event {:?}{hint}", wanted.event))
             }
-            Err(Unresolved::UnknownApp(hint)) => {
+            Unresolved::UnknownApp(hint) => {
                 if wanted.app.is_some_and(|app| self.unread.contains(app)) {
                     return;
                 }
                 ("app", FieldCode::UnknownTag, format!("the catalog has no such app{hint}"))
             }
-            Err(Unresolved::Ambiguous(candidates)) => {
+            Unresolved::Ambiguous(candidates) => {
                 ("event", FieldCode::Ambiguous, format!("may be {}: say type or app", candidates.join(", ")))
             }
         };
         self.fault(&[pointer, &[name]].concat(), code, detail);
     }
 
-    /// A component that reaches itself would never end. Components are visited once, so this costs one look at each edge.
     fn cycles(&mut self) {
-        let mut ended: BTreeSet<(&'static str, &Tag)> = BTreeSet::new();
-        let catalog = self.catalog;
-        let jobs = catalog.jobs.keys().map(|tag| ("jobs", tag));
-        let fallbacks = catalog.fallbacks.keys().map(|tag| ("fallbacks", tag));
-        let features = catalog.features.keys().map(|tag| ("features", tag));
-        for start in jobs.chain(fallbacks).chain(features) {
-            let mut path = Vec::new();
-            if let Some((kind, tag)) = reaches_itself(catalog, start, &mut path, &mut ended) {
-                self.fault(
-                    &[kind, tag.as_str()],
-                    FieldCode::Conflict,
-                    "reaches itself, or a chain of more than 16, through the events it names",
-                );
-            }
+        for (pointer, detail) in cycles::find(&self.resolver) {
+            self.faults.add(pointer, FieldCode::Conflict, detail);
         }
     }
-}
-
-/// The deepest chain of components that run each other.
-const MAX_CHAIN: usize = 16;
-
-type Node<'c> = (&'static str, &'c Tag);
-
-fn reaches_itself<'c>(
-    catalog: &'c Catalog,
-    node: Node<'c>,
-    path: &mut Vec<Node<'c>>,
-    ended: &mut BTreeSet<Node<'c>>,
-) -> Option<Node<'c>> {
-    if path.contains(&node) || path.len() > MAX_CHAIN {
-        return Some(node);
-    }
-    if ended.contains(&node) {
-        return None;
-    }
-    path.push(node);
-    let found = successors(catalog, node).into_iter().find_map(|next| reaches_itself(catalog, next, path, ended));
-    path.pop();
-    ended.insert(node);
-    found
-}
-
-fn successors<'c>(catalog: &'c Catalog, (kind, tag): Node<'c>) -> Vec<Node<'c>> {
-    let events: Vec<EventRef<'c>> = match kind {
-        "jobs" => catalog.jobs.get(tag).iter().map(|it| it.event_ref()).collect(),
-        "fallbacks" => catalog.fallbacks.get(tag).iter().flat_map(|it| &it.options).map(|it| it.event_ref()).collect(),
-        _ => catalog.features.get(tag).iter().flat_map(|it| &it.steps).map(|it| it.event_ref()).collect(),
-    };
-    let node = |event: EventRef<'c>| match catalog.resolve(event).ok()? {
-        Target::Job(_) => Some(("jobs", catalog.jobs.get_key_value(event.event)?.0)),
-        Target::Fallback(_) => Some(("fallbacks", catalog.fallbacks.get_key_value(event.event)?.0)),
-        Target::Feature(_) => Some(("features", catalog.features.get_key_value(event.event)?.0)),
-        _ => None,
-    };
-    events.into_iter().filter_map(node).collect()
 }

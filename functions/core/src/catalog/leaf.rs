@@ -1,8 +1,6 @@
-//! The document's texts that have a form: references to secrets, addresses, methods, headers.
+//! The document's texts and numbers that have a form: references to secrets, addresses, methods, paths, ranges.
 
-use std::collections::BTreeMap;
-
-use http::{HeaderName, HeaderValue, Method};
+use http::Method;
 use schemars::JsonSchema;
 use url::Url;
 
@@ -199,87 +197,18 @@ impl Read for PathTemplate {
     fn read(field: &Field<'_>) -> Option<Self> {
         let form = "a path such as /users/:userId, without ? # % \\ or dot segments, each :name once";
         field.parsed(form, |text| {
-            let path = Self(text.strip_prefix('/').map(|_| text.to_owned())?);
-            let names: Vec<_> = path.parameters().collect();
-            let named =
+            if text.len() > 1_024 || !text.starts_with('/') {
+                return None;
+            }
+            let path = Self(text.to_owned());
+            let parameters: Vec<_> = path.parameters().collect();
+            let is_name =
                 |name: &&str| !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-            let once = names.iter().enumerate().all(|(index, name)| !names[..index].contains(name));
+            let once = parameters.iter().enumerate().all(|(index, name)| !parameters[..index].contains(name));
             let plain =
                 !text.contains(['?', '#', '%', '\\']) && !text.chars().any(|c| c.is_control() || c.is_whitespace());
             let dots = path.segments().any(|segment| matches!(segment, "." | ".."));
-            (plain && once && !dots && names.iter().all(named) && text.len() <= 1_024).then_some(path)
-        })
-    }
-}
-
-/// Headers with values that are no secrets.
-#[derive(Clone, Debug, Default, PartialEq, Eq, JsonSchema)]
-pub struct Headers(#[schemars(with = "BTreeMap<String, String>")] pub Vec<(HeaderName, HeaderValue)>);
-
-/// Headers that the sender alone sets.
-const RESERVED_HEADERS: [&str; 13] = [
-    "connection",
-    "content-length",
-    "expect",
-    "host",
-    "keep-alive",
-    "proxy-authorization",
-    "proxy-connection",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-    "traceparent",
-    "tracestate",
-];
-
-impl Headers {
-    /// Reads one header; hop-by-hop headers and `webhook-*` are refused.
-    pub fn read_one(name: &str, field: &Field<'_>) -> Option<(HeaderName, HeaderValue)> {
-        let parsed = HeaderName::from_bytes(name.as_bytes()).ok();
-        let free =
-            |name: &HeaderName| !RESERVED_HEADERS.contains(&name.as_str()) && !name.as_str().starts_with("webhook-");
-        let value = field.string().and_then(|text| {
-            let value = HeaderValue::from_str(text).ok();
-            if value.is_none() {
-                field.fault(FieldCode::Malformed, "a header's value must be visible ASCII, spaces and tabs");
-            }
-            value
-        });
-        match parsed {
-            Some(name) if free(&name) => Some((name, value?)),
-            Some(_) => {
-                field.fault(FieldCode::Malformed, "this header is set by the sender alone");
-                None
-            }
-            None => {
-                field.fault(FieldCode::Malformed, "not a header name");
-                None
-            }
-        }
-    }
-}
-
-impl Read for Headers {
-    fn read(field: &Field<'_>) -> Option<Self> {
-        Some(Self(field.entries()?.iter().filter_map(|(name, value)| Self::read_one(name, value)).collect()))
-    }
-
-    fn absent() -> Option<Self> {
-        Some(Self::default())
-    }
-}
-
-/// A header's name, for an API key.
-#[derive(Clone, Debug, PartialEq, Eq, JsonSchema)]
-pub struct HeaderTag(#[schemars(with = "String")] pub HeaderName);
-
-impl Read for HeaderTag {
-    fn read(field: &Field<'_>) -> Option<Self> {
-        let free =
-            |name: &HeaderName| !RESERVED_HEADERS.contains(&name.as_str()) && !name.as_str().starts_with("webhook-");
-        field.parsed("the name of a header that the sender does not set itself", |text| {
-            HeaderName::from_bytes(text.as_bytes()).ok().filter(free).map(Self)
+            (plain && once && !dots && parameters.iter().all(is_name)).then_some(path)
         })
     }
 }

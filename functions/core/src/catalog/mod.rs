@@ -4,7 +4,9 @@
 //! [`Catalog::resolve`] finds what an event tag stands for.
 
 mod check;
+mod cycles;
 mod document;
+mod headers;
 mod leaf;
 mod read;
 mod resolve;
@@ -16,6 +18,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 pub use document::*;
+pub use headers::*;
 pub use leaf::*;
 pub use read::{PerEnv, Read, Tag, Tagged};
 pub use resolve::{EventRef, Target, Unresolved};
@@ -64,7 +67,7 @@ impl Revision {
     /// The revision of a document.
     pub fn of(document: &Value) -> Self {
         let digest = Sha256::digest(document.to_string().as_bytes());
-        Self(digest[..16].iter().map(|byte| format!("{byte:02x}")).collect())
+        Self(digest[..16].iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}")))
     }
 
     /// A revision that somebody names; it may be of nothing.

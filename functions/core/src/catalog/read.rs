@@ -155,9 +155,20 @@ macro_rules! document {
     })*) => {$(
         $(#[$meta])*
         #[derive(Clone, Debug, schemars::JsonSchema)]
-        #[schemars(deny_unknown_fields)]
+        #[schemars(deny_unknown_fields, transform = $name::note_optional)]
         pub struct $name {
             $($(#[$field_meta])* $(#[schemars(rename = $word)])? pub $field: $type,)*
+        }
+
+        impl $name {
+            /// The schema requires what the reader requires, and nothing else.
+            fn note_optional(schema: &mut schemars::Schema) {
+                if let Some(required) = schema.get_mut("required").and_then(serde_json::Value::as_array_mut) {
+                    $(if <$type as $crate::catalog::read::Read>::absent().is_some() {
+                        required.retain(|name| name != document!(@name $field $($word)?));
+                    })*
+                }
+            }
         }
 
         impl $crate::catalog::read::Read for $name {

@@ -1,5 +1,7 @@
 //! From an event tag to what it stands for.
 
+use std::collections::BTreeMap;
+
 use super::document::{
     App, AppAction, Broker, Catalog, Database, DatabaseAction, Fallback, FallbackOption, Feature, FeatureStep,
     Function, JobDefinition, Notification, Quota, Storage, Subscription, Topic,
@@ -87,7 +89,7 @@ pub enum Unresolved {
     Unknown(String),
     /// The app is not in the catalog; the text is a hint for the caller, or empty.
     UnknownApp(String),
-    /// More than one thing has the tag: each is named as the request would name it.
+    /// More than one thing has the tag: each is named as the request would name it, and of very many the first ten.
     Ambiguous(Vec<String>),
 }
 
@@ -97,35 +99,55 @@ impl Catalog {
     /// # Errors
     /// [`Unresolved`], with what the caller needs to mend the request.
     pub fn resolve(&self, wanted: EventRef<'_>) -> Result<Target<'_>, Unresolved> {
-        if let Some(app) = wanted.app.filter(|app| !self.apps.contains_key(*app)) {
-            return Err(Unresolved::UnknownApp(did_you_mean(app, self.apps.keys().map(Tag::as_str))));
+        let actions = |tag: &str| self.apps.keys().filter_map(|app| self.action(app.as_str(), tag)).collect();
+        self.find(wanted, actions).map_err(|missing| self.explain(wanted, &missing))
+    }
+
+    /// Every action with its tag.
+    fn actions(&self) -> impl Iterator<Item = (&Tag, Candidate<'_>)> {
+        self.apps.iter().flat_map(|(app_tag, app)| {
+            let candidate = move |action| Candidate { app: Some(app_tag), target: Target::Action(app, action) };
+            app.actions.iter().map(move |(tag, action)| (tag, candidate(action)))
+        })
+    }
+
+    /// Finds what an event tag stands for; `actions` gives every action of a tag.
+    fn find<'c>(
+        &'c self,
+        wanted: EventRef<'_>,
+        actions: impl Fn(&str) -> Vec<Candidate<'c>>,
+    ) -> Result<Target<'c>, Missing<'c>> {
+        if wanted.app.is_some_and(|app| !self.apps.contains_key(app)) {
+            return Err(Missing::App);
         }
-        let mut found = match wanted.event.split_once(':') {
-            Some((owner, part)) => self.composite(owner, part),
-            None => self.simple(wanted.event),
+        let is_wanted = |event_type| wanted.event_type.is_none_or(|wanted| wanted == event_type);
+        let (own, shared) = match wanted.event.split_once(':') {
+            Some((owner, part)) => (Vec::new(), self.composite(owner, part)),
+            None if !is_wanted(EventType::Action) => (Vec::new(), self.simple(wanted.event)),
+            None => match wanted.app {
+                Some(app) => (self.action(app, wanted.event).into_iter().collect(), self.simple(wanted.event)),
+                None => (actions(wanted.event), self.simple(wanted.event)),
+            },
         };
-        if let Some(event_type) = wanted.event_type {
-            found.retain(|(_, target)| target.event_type() == event_type);
-        }
-        let of_app = |(app, _): &(Option<&Tag>, Target<'_>)| app.map(Tag::as_str) == wanted.app;
-        let is_action = |(app, _): &(Option<&Tag>, Target<'_>)| app.is_some();
-        if wanted.app.is_some() {
-            // The app settles which action is meant; what is no action belongs to no app.
-            if found.iter().any(of_app) { found.retain(of_app) } else { found.retain(|entry| !is_action(entry)) }
-        }
+        // The app settles which action is meant; what is no action belongs to no app.
+        let found: Vec<_> = match (wanted.app, own.as_slice()) {
+            (Some(_), [action]) => vec![*action],
+            _ => own.into_iter().chain(shared).filter(|it| is_wanted(it.target.event_type())).collect(),
+        };
         match found.as_slice() {
-            [] => Err(Unresolved::Unknown(did_you_mean(wanted.event, self.event_tags().iter().map(String::as_str)))),
-            [(_, target)] => Ok(*target),
-            several => Err(Unresolved::Ambiguous(several.iter().map(describe).collect())),
+            [] => Err(Missing::Event),
+            [only] => Ok(only.target),
+            _ => Err(Missing::Ambiguous(found)),
         }
     }
 
-    fn simple(&self, tag: &str) -> Vec<(Option<&Tag>, Target<'_>)> {
-        let actions = self.apps.iter().filter_map(|(app_tag, app)| {
-            let action = app.actions.get(tag)?;
-            Some((Some(app_tag), Target::Action(app, action)))
-        });
-        let others = [
+    fn action(&self, app: &str, tag: &str) -> Option<Candidate<'_>> {
+        let (app_tag, app) = self.apps.get_key_value(app)?;
+        Some(Candidate { app: Some(app_tag), target: Target::Action(app, app.actions.get(tag)?) })
+    }
+
+    fn simple(&self, tag: &str) -> Vec<Candidate<'_>> {
+        let found = [
             self.notifications.get(tag).map(|it| Target::Notification(it, None)),
             self.storages.get(tag).map(Target::Storage),
             self.functions.get(tag).map(Target::Function),
@@ -134,10 +156,10 @@ impl Catalog {
             self.fallbacks.get(tag).map(Target::Fallback),
             self.features.get(tag).map(Target::Feature),
         ];
-        actions.chain(others.into_iter().flatten().map(|target| (None, target))).collect()
+        found.into_iter().flatten().map(|target| Candidate { app: None, target }).collect()
     }
 
-    fn composite(&self, owner: &str, part: &str) -> Vec<(Option<&Tag>, Target<'_>)> {
+    fn composite(&self, owner: &str, part: &str) -> Vec<Candidate<'_>> {
         let broker = self.brokers.get(owner);
         let database = self.databases.get(owner);
         let notification = self.notifications.get(owner);
@@ -147,7 +169,16 @@ impl Catalog {
             broker.and_then(|it| Some(Target::Subscribe(it, it.subscriptions.get(part)?))),
             notification.and_then(|it| Some(Target::Notification(it, Some(it.messages.get_key_value(part)?.0)))),
         ];
-        found.into_iter().flatten().map(|target| (None, target)).collect()
+        found.into_iter().flatten().map(|target| Candidate { app: None, target }).collect()
+    }
+
+    /// Says what is missing, with a hint. Looks at every tag of the catalog.
+    fn explain(&self, wanted: EventRef<'_>, missing: &Missing<'_>) -> Unresolved {
+        match (missing, wanted.app) {
+            (Missing::App, Some(app)) => Unresolved::UnknownApp(did_you_mean(app, self.apps.keys().map(Tag::as_str))),
+            (Missing::Ambiguous(candidates), _) => Unresolved::Ambiguous(describe(candidates)),
+            _ => Unresolved::Unknown(did_you_mean(wanted.event, self.event_tags().iter().map(String::as_str))),
+        }
     }
 
     /// Every event tag of the catalog, for suggestions.
@@ -168,11 +199,66 @@ impl Catalog {
     }
 }
 
-fn describe((app, target): &(Option<&Tag>, Target<'_>)) -> String {
-    match app {
+/// A catalog in which many tags are to be found: a tag costs no look at every app.
+pub(super) struct Resolver<'c> {
+    /// The catalog.
+    pub(super) catalog: &'c Catalog,
+    actions: BTreeMap<&'c str, Vec<Candidate<'c>>>,
+}
+
+impl<'c> Resolver<'c> {
+    pub(super) fn new(catalog: &'c Catalog) -> Self {
+        let mut actions: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for (tag, candidate) in catalog.actions() {
+            actions.entry(tag.as_str()).or_default().push(candidate);
+        }
+        Self { catalog, actions }
+    }
+
+    /// What the tag stands for, if it stands for one thing.
+    pub(super) fn target(&self, wanted: EventRef<'_>) -> Option<Target<'c>> {
+        self.find(wanted).ok()
+    }
+
+    /// Why the tag stands for nothing, if so. With a hint it looks at every tag of the catalog.
+    pub(super) fn unresolved(&self, wanted: EventRef<'_>, with_hint: bool) -> Option<Unresolved> {
+        Some(match self.find(wanted).err()? {
+            Missing::Event if !with_hint => Unresolved::Unknown(String::new()),
+            Missing::App if !with_hint => Unresolved::UnknownApp(String::new()),
+            missing => self.catalog.explain(wanted, &missing),
+        })
+    }
+
+    fn find(&self, wanted: EventRef<'_>) -> Result<Target<'c>, Missing<'c>> {
+        self.catalog.find(wanted, |tag| self.actions.get(tag).cloned().unwrap_or_default())
+    }
+}
+
+/// Something that has a wanted tag.
+#[derive(Clone, Copy)]
+struct Candidate<'c> {
+    /// An action's app.
+    app: Option<&'c Tag>,
+    target: Target<'c>,
+}
+
+/// What there is not one of.
+enum Missing<'c> {
+    Event,
+    App,
+    Ambiguous(Vec<Candidate<'c>>),
+}
+
+/// As the request would name them; of very many only the first.
+fn describe(candidates: &[Candidate<'_>]) -> Vec<String> {
+    const NAMED: usize = 10;
+    let name = |Candidate { app, target }: &Candidate<'_>| match app {
         Some(app) => format!("type {} of app {app}", target.event_type()),
         None => format!("type {}", target.event_type()),
-    }
+    };
+    let more = candidates.len().saturating_sub(NAMED);
+    let rest = (more > 0).then(|| format!("{more} more"));
+    candidates.iter().take(NAMED).map(name).chain(rest).collect()
 }
 
 macro_rules! refers_to_event {

@@ -4,8 +4,8 @@ use super::*;
 use crate::error::FieldCode;
 use crate::job::EventType;
 
-fn faults(document: Value) -> Vec<(String, FieldCode)> {
-    let faults = Catalog::from_document(&document).err().unwrap_or_default();
+fn faults(document: &Value) -> Vec<(String, FieldCode)> {
+    let faults = Catalog::from_document(document).err().unwrap_or_default();
     faults.into_iter().map(|fault| (fault.pointer, fault.code)).collect()
 }
 
@@ -59,7 +59,7 @@ fn everything_that_is_wrong_is_named_at_once() {
     document["envs"] = json!(["dev", "prd", "dev"]);
     document["features"] = json!({"f": {"steps": [{"event": "nowhere"}, {"event": "f"}]}});
     document["typo"] = json!({});
-    let found = faults(document);
+    let found = faults(&document);
     let expected = [
         ("/apps/a/envs/prd/base_url", FieldCode::Malformed),
         ("/apps/a/envs/prd/auth/bearer", FieldCode::Malformed),
@@ -82,7 +82,7 @@ fn what_could_not_be_read_is_not_called_dangling_too() {
     let mut document = shop();
     document["brokers"] = json!({});
     document["apps"]["b"]["actions"]["ping"]["method"] = json!("YELL");
-    assert_eq!(faults(document), [("/apps/b/actions/ping/method".to_owned(), FieldCode::Malformed)]);
+    assert_eq!(faults(&document), [("/apps/b/actions/ping/method".to_owned(), FieldCode::Malformed)]);
 }
 
 #[test]
@@ -91,7 +91,7 @@ fn addresses_paths_and_headers_keep_their_forms() {
         let mut document = shop();
         document["brokers"] = json!({});
         *document.pointer_mut(pointer).unwrap() = value;
-        faults(document).into_iter().map(|(pointer, _)| pointer).collect::<Vec<_>>()
+        faults(&document).into_iter().map(|(pointer, _)| pointer).collect::<Vec<_>>()
     };
     let base = "/apps/a/envs/prd/base_url";
     for url in [
@@ -115,8 +115,117 @@ fn addresses_paths_and_headers_keep_their_forms() {
 }
 
 #[test]
-fn long_chains_and_wide_catalogs_are_checked_in_reasonable_time() {
-    let jobs: serde_json::Map<_, _> =
-        (0..2_000).map(|index| (format!("j{index}"), json!({"event": format!("j{}", (index + 1) % 2_000)}))).collect();
-    assert!(faults(json!({"envs": ["dev"], "jobs": jobs})).iter().any(|(_, code)| *code == FieldCode::Conflict));
+fn headers_are_ascii_and_stand_once_whatever_their_case() {
+    let with = |headers: Value| {
+        let mut document = shop();
+        document["brokers"] = json!({});
+        document["apps"]["a"]["envs"]["prd"]["headers"] = headers;
+        faults(&document)
+    };
+    assert_eq!(with(json!({"X-Shop": "a b\tc", "x-other": ""})), []);
+    let at = |name: &str| format!("/apps/a/envs/prd/headers/{name}");
+    assert_eq!(with(json!({"X-Shop": "1", "x-shop": "2"})), [(at("x-shop"), FieldCode::Duplicate)]);
+    for value in ["a\r\nx-evil: 1", "a\nb", "\0", "caf\u{e9}", "\u{7f}"] {
+        assert_eq!(with(json!({"x-shop": value})), [(at("x-shop"), FieldCode::Malformed)], "{value:?}");
+    }
+}
+
+/// Jobs, each of which runs the next one.
+fn chain(names: &[&str]) -> Value {
+    let job = |pair: &[&str]| (pair[0].to_owned(), json!({"event": pair[1]}));
+    let jobs: serde_json::Map<_, _> = names.windows(2).map(job).collect();
+    json!({"envs": ["dev"], "jobs": jobs, "quotas": {"end": {"limit": 1, "period": "day"}}})
+}
+
+#[test]
+fn a_chain_of_components_is_judged_by_its_length_and_not_by_its_names() {
+    let names: Vec<String> = (0..17).map(|index| format!("j{index:02}")).collect();
+    for backwards in [false, true] {
+        let mut names: Vec<&str> = names.iter().map(String::as_str).collect();
+        if backwards {
+            names.reverse();
+        }
+        let longest: Vec<&str> = names[1..].iter().copied().chain(["end"]).collect();
+        assert_eq!(faults(&chain(&longest)), [], "16 in a row");
+        let too_long: Vec<&str> = names.iter().copied().chain(["end"]).collect();
+        assert_eq!(faults(&chain(&too_long)), [(format!("/jobs/{}", names[0]), FieldCode::Conflict)], "17 in a row");
+    }
+}
+
+#[test]
+fn a_circle_is_named_once_for_each_of_its_members_and_not_for_what_leads_to_it() {
+    let mut document = chain(&["way", "a", "b", "c", "a"]);
+    assert_eq!(faults(&document), ["/jobs/a", "/jobs/b", "/jobs/c"].map(|at| (at.to_owned(), FieldCode::Conflict)));
+    document = shop();
+    document["brokers"]["bus"]["subscriptions"]["orders"]["event"] = json!("drain");
+    document["features"] = json!({"drain": {"steps": [{"event": "bus:orders", "type": "subscribe"}]}});
+    let expected = ["/features/drain", "/brokers/bus/subscriptions/orders"];
+    assert_eq!(faults(&document), expected.map(|at| (at.to_owned(), FieldCode::Conflict)));
+}
+
+#[test]
+fn every_bad_text_of_a_message_is_named() {
+    let title = json!({"en": 1, "de": "", "nl": "ok"});
+    let document =
+        json!({"envs": ["dev"], "notifications": {"n": {"messages": {"m": {"push": {"title": title, "body": "b"}}}}}});
+    let at = |locale: &str| format!("/notifications/n/messages/m/push/title/{locale}");
+    assert_eq!(faults(&document), [(at("de"), FieldCode::OutOfRange), (at("en"), FieldCode::WrongType)]);
+}
+
+/// Documents of about 256 KB, each of which would take minutes or gigabytes if its cost grew with the square of its size.
+fn hostile() -> Vec<(&'static str, Value)> {
+    let jobs = |count: usize, job: &dyn Fn(usize) -> Value| -> Value {
+        (0..count).map(|index| (format!("j{index}"), job(index))).collect::<serde_json::Map<_, _>>().into()
+    };
+    let apps = |count: usize, app: &Value| -> Value {
+        (0..count).map(|index| (format!("a{index}"), app.clone())).collect::<serde_json::Map<_, _>>().into()
+    };
+    let ping = json!({"actions": {"x": {"method": "GET", "path": "/"}}});
+    let path = (0..40_000).map(|index| format!("/:p{index}")).collect::<Vec<_>>().concat();
+    vec![
+        (
+            "a circle of jobs",
+            json!({"envs": ["dev"], "jobs": jobs(9_000, &|at| json!({"event": format!("j{}", (at + 1) % 9_000)}))}),
+        ),
+        (
+            "jobs without events",
+            json!({"envs": ["dev"], "jobs": jobs(9_000, &|at| json!({"event": format!("k{at}")}))}),
+        ),
+        (
+            "jobs with an app too few",
+            json!({"envs": ["dev"], "apps": apps(10_000, &json!({})), "jobs": jobs(4_000, &|_| json!({"event": "j0", "app": "b"}))}),
+        ),
+        (
+            "an event in every app",
+            json!({"envs": ["dev"], "apps": apps(2_500, &ping), "jobs": jobs(4_000, &|_| json!({"event": "x"}))}),
+        ),
+        (
+            "many apps and references",
+            json!({"envs": ["dev"], "apps": apps(10_000, &json!({})), "jobs": jobs(4_000, &|_| json!({"event": "q"})), "quotas": {"q": {"limit": 1, "period": "day"}}}),
+        ),
+        ("environments", json!({"envs": (0..30_000).map(|at| format!("e{at}")).collect::<Vec<_>>()})),
+        (
+            "environments of apps",
+            json!({"envs": (0..12_000).map(|at| format!("e{at}")).collect::<Vec<_>>(), "sessions": {"s": {"algorithm": "HS256", "envs": apps(8_000, &json!({}))}}}),
+        ),
+        ("unknown fields", jobs(20_000, &|_| json!(0))),
+        (
+            "a long name over many members",
+            json!({"envs": ["dev"], "apps": {"n".repeat(120_000): {"actions": jobs(12_000, &|_| json!(1))}}}),
+        ),
+        ("a long path", json!({"envs": ["dev"], "apps": {"a": {"actions": {"x": {"method": "GET", "path": path}}}}})),
+    ]
+}
+
+#[test]
+fn hostile_documents_cost_no_more_than_their_size_and_are_answered_briefly() {
+    for (name, document) in hostile() {
+        let faults = Catalog::from_document(&document).err().unwrap_or_default();
+        let bytes: usize = faults.iter().map(|fault| fault.pointer.len() + fault.detail.len()).sum();
+        assert!(
+            faults.len() <= crate::error::Faults::MAX && bytes <= 200_000,
+            "{name}: {} faults, {bytes} bytes",
+            faults.len()
+        );
+    }
 }

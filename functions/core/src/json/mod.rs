@@ -1,7 +1,9 @@
 //! JSON from strangers: a strict parser, and a reader that reports every fault with its pointer.
 
 mod parse;
+mod place;
 mod reader;
 
 pub use parse::{MAX_DEPTH, ParseError, parse};
-pub use reader::{Field, Object, child, did_you_mean};
+pub use place::child;
+pub use reader::{Field, Object, did_you_mean, every};

@@ -6,38 +6,37 @@ use std::ops::RangeInclusive;
 
 use serde_json::{Map, Value};
 
+use super::place::{Place, child};
 use crate::error::{Faults, FieldCode};
-
-/// The RFC 6901 pointer of `name` inside `pointer`.
-pub fn child(pointer: &str, name: &str) -> String {
-    let mut joined = String::with_capacity(pointer.len() + name.len() + 1);
-    joined.push_str(pointer);
-    joined.push('/');
-    if name.contains(['~', '/']) {
-        joined.push_str(&name.replace('~', "~0").replace('/', "~1"))
-    } else {
-        joined.push_str(name)
-    }
-    joined
-}
 
 /// ` (did you mean "x"?)` when one of the candidates is close to what was written, otherwise nothing.
 pub fn did_you_mean<'a>(written: &str, candidates: impl IntoIterator<Item = &'a str>) -> String {
     if written.len() > 128 {
         return String::new();
     }
+    let length = written.chars().count();
+    let within_reach = |candidate: &str| candidate.chars().count().max(3) / 3;
     candidates
         .into_iter()
+        // As many edits as the lengths differ are needed at the least: most candidates need no closer look.
+        .filter(|candidate| length.abs_diff(candidate.chars().count()) <= within_reach(candidate))
         .map(|candidate| (strsim::damerau_levenshtein(written, candidate), candidate))
-        .filter(|(distance, candidate)| *distance <= candidate.len().max(3) / 3)
+        .filter(|(distance, candidate)| *distance <= within_reach(candidate))
         .min()
         .map_or_else(String::new, |(_, candidate)| format!(" (did you mean \"{candidate}\"?)"))
 }
 
-/// A value of the document, with its pointer. A reading method returns `None` after noting what was wrong.
+/// All of what was read, if every reading succeeded. Unlike `collect` it goes on after a failure, so that every fault is
+/// noted.
+pub fn every<T>(read: impl IntoIterator<Item = Option<T>>) -> Option<Vec<T>> {
+    let read: Vec<Option<T>> = read.into_iter().collect();
+    read.into_iter().collect()
+}
+
+/// A value of the document, with its place. A reading method returns `None` after noting what was wrong.
 #[derive(Clone)]
 pub struct Field<'a> {
-    pointer: String,
+    place: Place<'a>,
     value: &'a Value,
     faults: &'a RefCell<Faults>,
 }
@@ -45,12 +44,12 @@ pub struct Field<'a> {
 impl<'a> Field<'a> {
     /// The whole document.
     pub fn root(value: &'a Value, faults: &'a RefCell<Faults>) -> Self {
-        Self { pointer: String::new(), value, faults }
+        Self { place: Place::default(), value, faults }
     }
 
-    /// Where this value stands.
-    pub fn pointer(&self) -> &str {
-        &self.pointer
+    /// The RFC 6901 pointer to this value.
+    pub fn pointer(&self) -> String {
+        self.place.pointer()
     }
 
     /// The value itself.
@@ -65,7 +64,12 @@ impl<'a> Field<'a> {
 
     /// Notes a fault of this value.
     pub fn fault(&self, code: FieldCode, detail: impl Into<String>) {
-        self.faults.borrow_mut().add(self.pointer.clone(), code, detail);
+        note(self.faults, code, || (self.place.pointer(), detail.into()));
+    }
+
+    /// Notes a fault of the member of this name, present or not.
+    pub fn fault_at(&self, name: &str, code: FieldCode, detail: impl Into<String>) {
+        note(self.faults, code, || (child(&self.place.pointer(), name), detail.into()));
     }
 
     fn wrong_type<T>(&self, expected: &str) -> Option<T> {
@@ -143,9 +147,11 @@ impl<'a> Field<'a> {
         if let Some((_, meaning)) = words.iter().find(|(word, _)| *word == written) {
             return Some(*meaning);
         }
-        let allowed = words.iter().map(|(word, _)| *word).collect::<Vec<_>>().join(", ");
-        let hint = did_you_mean(written, words.iter().map(|(word, _)| *word));
-        self.fault(FieldCode::Malformed, format!("must be one of {allowed}{hint}"));
+        note(self.faults, FieldCode::Malformed, || {
+            let allowed = words.iter().map(|(word, _)| *word).collect::<Vec<_>>().join(", ");
+            let hint = did_you_mean(written, words.iter().map(|(word, _)| *word));
+            (self.place.pointer(), format!("must be one of {allowed}{hint}"))
+        });
         None
     }
 
@@ -161,17 +167,13 @@ impl<'a> Field<'a> {
     /// An object whose members are read one by one.
     pub fn object(&self) -> Option<Object<'a>> {
         let members = self.value.as_object().or_else(|| self.wrong_type("an object"))?;
-        Some(Object { pointer: self.pointer.clone(), members, faults: self.faults, known: Vec::new() })
+        Some(Object { place: self.place.clone(), members, faults: self.faults, known: Vec::new() })
     }
 
     /// The elements of an array.
     pub fn elements(&self) -> Option<Vec<Field<'a>>> {
         let elements = self.value.as_array().or_else(|| self.wrong_type("an array"))?;
-        let field = |(index, value)| Field {
-            pointer: child(&self.pointer, &usize::to_string(&index)),
-            value,
-            faults: self.faults,
-        };
+        let field = |(index, value)| Field { place: self.place.element(index), value, faults: self.faults };
         Some(elements.iter().enumerate().map(field).collect())
     }
 
@@ -179,7 +181,7 @@ impl<'a> Field<'a> {
     pub fn entries(&self) -> Option<Vec<(&'a str, Field<'a>)>> {
         let members = self.value.as_object().or_else(|| self.wrong_type("an object"))?;
         let field = |(name, value): (&'a String, &'a Value)| {
-            (name.as_str(), Field { pointer: child(&self.pointer, name), value, faults: self.faults })
+            (name.as_str(), Field { place: self.place.member(name), value, faults: self.faults })
         };
         Some(members.iter().map(field).collect())
     }
@@ -197,57 +199,67 @@ fn whole(number: &serde_json::Number) -> Option<i128> {
 
 /// An object whose members have names that this software gives.
 pub struct Object<'a> {
-    pointer: String,
+    place: Place<'a>,
     members: &'a Map<String, Value>,
     faults: &'a RefCell<Faults>,
     known: Vec<&'static str>,
 }
 
 impl<'a> Object<'a> {
-    /// Where this object stands.
-    pub fn pointer(&self) -> &str {
-        &self.pointer
+    /// The RFC 6901 pointer to this object.
+    pub fn pointer(&self) -> String {
+        self.place.pointer()
     }
 
     /// The member of this name, if it is there.
     pub fn optional(&mut self, name: &'static str) -> Option<Field<'a>> {
         self.known.push(name);
         let value = self.members.get(name)?;
-        Some(Field { pointer: child(&self.pointer, name), value, faults: self.faults })
+        Some(Field { place: self.place.member(name), value, faults: self.faults })
     }
 
     /// The member of this name; its absence is a fault.
     pub fn required(&mut self, name: &'static str) -> Option<Field<'a>> {
         let field = self.optional(name);
         if field.is_none() {
-            self.faults.borrow_mut().add(child(&self.pointer, name), FieldCode::Required, "is required");
+            self.fault_at(name, FieldCode::Required, "is required");
         }
         field
     }
 
     /// Notes a fault of the object as a whole.
     pub fn fault(&self, code: FieldCode, detail: impl Into<String>) {
-        self.faults.borrow_mut().add(self.pointer.clone(), code, detail);
+        note(self.faults, code, || (self.place.pointer(), detail.into()));
     }
 
     /// Notes a fault of the member of this name, present or not.
     pub fn fault_at(&self, name: &str, code: FieldCode, detail: impl Into<String>) {
-        self.faults.borrow_mut().add(child(&self.pointer, name), code, detail);
+        note(self.faults, code, || (child(&self.place.pointer(), name), detail.into()));
     }
 
     /// Ends the reading: every member that was not asked for is a fault, named with the closest known name.
     pub fn finish(self) {
         for name in self.members.keys().filter(|name| !self.known.contains(&name.as_str())) {
-            let hint = did_you_mean(name, self.known.iter().copied());
-            let detail = format!("unknown field{hint}");
-            self.faults.borrow_mut().add(child(&self.pointer, name), FieldCode::UnknownField, detail);
+            note(self.faults, FieldCode::UnknownField, || {
+                let hint = did_you_mean(name, self.known.iter().copied());
+                (child(&self.place.pointer(), name), format!("unknown field{hint}"))
+            });
         }
+    }
+}
+
+/// Notes a fault, whose pointer and detail are only made if there is still room for it.
+fn note(faults: &RefCell<Faults>, code: FieldCode, describe: impl FnOnce() -> (String, String)) {
+    if !faults.borrow().is_full() {
+        let (pointer, detail) = describe();
+        faults.borrow_mut().add(pointer, code, detail);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use FieldCode::{Malformed, Required, UnknownField, WrongType};
     use serde_json::json;
 
     #[test]
@@ -263,7 +275,6 @@ mod tests {
         object.finish();
         let found = faults.into_inner().into_vec();
         let found: Vec<_> = found.iter().map(|fault| (fault.pointer.as_str(), fault.code)).collect();
-        use FieldCode::{Malformed, Required, UnknownField, WrongType};
         let expected = [("/name", WrongType), ("/size", Malformed), ("/mode", Malformed), ("/env", Required)];
         assert_eq!(found[..4], expected);
         assert!(found[4..].contains(&("/retires", UnknownField)) && found[4..].contains(&("/a~1b", UnknownField)));
@@ -282,5 +293,22 @@ mod tests {
     fn a_near_miss_is_suggested_and_a_far_one_is_not() {
         assert_eq!(did_you_mean("retires", ["retries", "event"]), " (did you mean \"retries\"?)");
         assert_eq!(did_you_mean("zzz", ["retries", "event"]), "");
+    }
+
+    #[test]
+    fn a_document_that_is_wrong_everywhere_is_described_only_as_far_as_is_kept() {
+        let unknown: Map<String, Value> = (0..20_000).map(|index| (format!("retires{index}"), json!(0))).collect();
+        let document = Value::Object(unknown);
+        let faults = RefCell::default();
+        let mut object = Field::root(&document, &faults).object().unwrap();
+        assert!(object.optional("retries").is_none());
+        object.finish();
+        assert_eq!(faults.borrow().len(), Faults::MAX);
+        let long = "n".repeat(120 * 1024);
+        let document = json!({long: vec![0; 60_000]});
+        let faults = RefCell::default();
+        let entries = Field::root(&document, &faults).entries().unwrap();
+        assert_eq!(every(entries[0].1.elements().unwrap().iter().map(Field::string)), None);
+        assert_eq!(faults.borrow().len(), 1, "one pointer of this length is enough");
     }
 }

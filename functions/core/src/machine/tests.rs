@@ -1,1 +1,264 @@
+//! The machine as one table, and what holds for every way through it (`properties`).
 
+mod properties;
+
+use super::*;
+use crate::job::EventType;
+use crate::retry::RetryPolicy;
+
+/// What becomes of a job.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Cell {
+    /// The next status and the step.
+    Becomes(Status, &'static str),
+    /// The refusal; the job stays as it is.
+    Refused(&'static str),
+}
+
+const DISPATCH: Cell = Cell::Becomes(Status::Running, "dispatch");
+const RETURN: Cell = Cell::Becomes(Status::Queued, "redeliver");
+const COMPLETE: Cell = Cell::Becomes(Status::Completed, "acknowledge");
+const PARK: Cell = Cell::Becomes(Status::Failed, "park");
+const DISARM: Cell = Cell::Becomes(Status::Cancelled, "disarm");
+const ARM: Cell = Cell::Becomes(Status::Queued, "arm");
+const ARM_LATER: Cell = Cell::Becomes(Status::Scheduled, "arm");
+const VOID: Cell = Cell::Refused("void");
+const SETTLED: Cell = Cell::Refused("already settled");
+const EARLY: Cell = Cell::Refused("early");
+const LEASED: Cell = Cell::Refused("leased");
+const FOREIGN: Cell = Cell::Refused("not owner");
+const REFUSED: Cell = Cell::Refused("status");
+
+const COLUMNS: [Status; 7] = [
+    Status::Scheduled,
+    Status::Queued,
+    Status::Running,
+    Status::Completed,
+    Status::Failed,
+    Status::Cancelled,
+    Status::Paused,
+];
+
+#[rustfmt::skip]
+const TABLE: [(&str, [Cell; 7]); 22] = [
+    //                                     scheduled  queued    running   completed failed     cancelled paused
+    ("claim",                             [DISPATCH,  DISPATCH, LEASED,   SETTLED,  SETTLED,   VOID,     VOID]),
+    ("claim before its time",             [EARLY,     EARLY,    LEASED,   SETTLED,  SETTLED,   VOID,     VOID]),
+    ("claim again by the owner",          [DISPATCH,  DISPATCH, LEASED,   SETTLED,  SETTLED,   VOID,     VOID]),
+    ("claim after the lease",             [DISPATCH,  DISPATCH, DISPATCH, SETTLED,  SETTLED,   VOID,     VOID]),
+    ("claim after the last lease",        [DISPATCH,  DISPATCH, PARK,     SETTLED,  SETTLED,   VOID,     VOID]),
+    ("claim, a loss is not retried",      [DISPATCH,  DISPATCH, PARK,     SETTLED,  SETTLED,   VOID,     VOID]),
+    ("claim of an older generation",      [VOID,      VOID,     VOID,     VOID,     VOID,      VOID,     VOID]),
+    ("claim of a newer generation",       [VOID,      VOID,     VOID,     VOID,     VOID,      VOID,     VOID]),
+    ("claim of another run",              [VOID,      VOID,     VOID,     VOID,     VOID,      VOID,     VOID]),
+    ("claim of another job",              [VOID,      VOID,     VOID,     VOID,     VOID,      VOID,     VOID]),
+    ("succeed",                           [FOREIGN,   FOREIGN,  COMPLETE, FOREIGN,  FOREIGN,   FOREIGN,  FOREIGN]),
+    ("succeed after the lease",           [FOREIGN,   FOREIGN,  COMPLETE, FOREIGN,  FOREIGN,   FOREIGN,  FOREIGN]),
+    ("succeed by a stranger",             [FOREIGN,   FOREIGN,  FOREIGN,  FOREIGN,  FOREIGN,   FOREIGN,  FOREIGN]),
+    ("fail, attempts left",               [FOREIGN,   FOREIGN,  RETURN,   FOREIGN,  FOREIGN,   FOREIGN,  FOREIGN]),
+    ("fail after the lease",              [FOREIGN,   FOREIGN,  RETURN,   FOREIGN,  FOREIGN,   FOREIGN,  FOREIGN]),
+    ("fail, not retryable",               [FOREIGN,   FOREIGN,  PARK,     FOREIGN,  FOREIGN,   FOREIGN,  FOREIGN]),
+    ("fail, spent",                       [FOREIGN,   FOREIGN,  PARK,     FOREIGN,  FOREIGN,   FOREIGN,  FOREIGN]),
+    ("fail by a stranger",                [FOREIGN,   FOREIGN,  FOREIGN,  FOREIGN,  FOREIGN,   FOREIGN,  FOREIGN]),
+    ("cancel",                            [DISARM,    DISARM,   DISARM,   REFUSED,  REFUSED,   REFUSED,  DISARM]),
+    ("retry at once",                     [REFUSED,   REFUSED,  REFUSED,  REFUSED,  ARM,       REFUSED,  REFUSED]),
+    ("retry later",                       [REFUSED,   REFUSED,  REFUSED,  REFUSED,  ARM_LATER, REFUSED,  REFUSED]),
+    ("retry of the last generation",      [REFUSED,   REFUSED,  REFUSED,  REFUSED,  REFUSED,   REFUSED,  REFUSED]),
+];
+
+const NOW: UnixMillis = UnixMillis(1_800_000_000_000);
+const LEASE_MS: u32 = 40_000;
+
+/// A job in its second generation and third run, of this status, whose time has come; one of three attempts is used.
+fn job(status: Status) -> Job {
+    let spec = JobSpec {
+        product: "shop".into(),
+        env: "prd".into(),
+        event: "close".into(),
+        event_type: EventType::Action,
+        app: None,
+        input: serde_json::json!({}),
+        retries: 2,
+        retry: RetryPolicy { jitter: false, ..RetryPolicy::default() },
+        timeout: None,
+        start_at: NOW,
+        created_at: NOW,
+    };
+    let is_running = status == Status::Running;
+    let until = NOW.plus(i64::from(LEASE_MS));
+    let outcome = match status {
+        Status::Completed => Some(Outcome::Completed(Output::default())),
+        Status::Failed => Some(Outcome::Failed(RunError::permanent(codes::NOT_FOUND, "no such order"))),
+        Status::Cancelled => Some(Outcome::Cancelled { reason: None }),
+        Status::Scheduled | Status::Queued | Status::Running | Status::Paused => None,
+    };
+    let state = JobState {
+        revision: 7,
+        status,
+        run: Run { attempts: 1, outcome, ..Run::new(2, 3, NOW) },
+        wake_at: match status {
+            Status::Scheduled | Status::Queued => Some(NOW),
+            Status::Running => Some(until),
+            Status::Completed | Status::Failed | Status::Cancelled | Status::Paused => None,
+        },
+        lease: is_running.then(|| Lease { owner: owner(), until }),
+        updated_at: NOW,
+    };
+    Job { id: JobId::new(NOW, 1), spec: Arc::new(spec), state }
+}
+
+fn owner() -> Owner {
+    Owner::new(1)
+}
+
+/// Puts the job into the situation that a row names, and gives its event.
+fn happens(row: &str, job: &mut Job, now: &mut UnixMillis) -> Event {
+    let after_lease = NOW.plus(i64::from(LEASE_MS));
+    let claim = |fire, random| Event::Claim { fire, owner: Owner::new(random), lease_ms: LEASE_MS };
+    let succeed = |random| Event::Succeed { owner: Owner::new(random), output: Output::default() };
+    let fail = |random, error| Event::Fail { owner: Owner::new(random), error, random: 0.5 };
+    let transient = || RunError::transient(codes::TIMEOUT, "no answer");
+    let fire = job.fire();
+    if row.contains("after the") || row.contains("loss") {
+        *now = after_lease;
+    }
+    match row {
+        "claim" | "claim after the lease" => claim(fire, 2),
+        "claim before its time" => {
+            *now = NOW.plus(-1);
+            claim(fire, 2)
+        }
+        "claim again by the owner" => claim(fire, 1),
+        "claim after the last lease" => {
+            job.state.run.attempts = 3;
+            claim(fire, 2)
+        }
+        "claim, a loss is not retried" => {
+            let retry =
+                RetryPolicy { non_retryable_errors: vec![codes::EXECUTOR_LOST.into()], ..RetryPolicy::default() };
+            job.spec = Arc::new(JobSpec { retry, ..JobSpec::clone(&job.spec) });
+            claim(fire, 2)
+        }
+        "claim of an older generation" => claim(Fire { generation: 1, ..fire }, 2),
+        "claim of a newer generation" => claim(Fire { generation: 3, ..fire }, 2),
+        "claim of another run" => claim(Fire { run_no: 2, ..fire }, 2),
+        "claim of another job" => claim(Fire { job_id: JobId::new(NOW, 2), ..fire }, 2),
+        "succeed" | "succeed after the lease" => succeed(1),
+        "succeed by a stranger" => succeed(2),
+        "fail, attempts left" | "fail after the lease" => fail(1, transient()),
+        "fail, not retryable" => fail(1, RunError::permanent(codes::FORBIDDEN, "no")),
+        "fail, spent" => {
+            job.state.run.attempts = 3;
+            fail(1, transient())
+        }
+        "fail by a stranger" => fail(2, transient()),
+        "cancel" => Event::Cancel { reason: Some("changed my mind".into()) },
+        "retry at once" => Event::Retry { delay_ms: 0 },
+        "retry later" => Event::Retry { delay_ms: 1 },
+        "retry of the last generation" => {
+            job.state.run.generation = u32::MAX;
+            Event::Retry { delay_ms: 0 }
+        }
+        _ => panic!("the row {row:?} is not described"),
+    }
+}
+
+fn cell(decided: &Result<Transition, Refusal>) -> Cell {
+    match decided {
+        Ok(transition) => {
+            let step = match transition.step {
+                Step::Dispatch { .. } => "dispatch",
+                Step::Redeliver { .. } => "redeliver",
+                Step::Acknowledge => "acknowledge",
+                Step::Park => "park",
+                Step::Disarm { .. } => "disarm",
+                Step::Arm { .. } => "arm",
+            };
+            Cell::Becomes(transition.state.status, step)
+        }
+        Err(refusal) => Cell::Refused(match refusal {
+            Refusal::Void => "void",
+            Refusal::AlreadySettled => "already settled",
+            Refusal::Early { .. } => "early",
+            Refusal::Leased { .. } => "leased",
+            Refusal::NotOwner => "not owner",
+            Refusal::Status { .. } => "status",
+        }),
+    }
+}
+
+#[test]
+fn every_event_does_to_every_status_what_the_table_says() {
+    for (row, cells) in TABLE {
+        for (status, expected) in COLUMNS.into_iter().zip(cells) {
+            let (mut job, mut now) = (job(status), NOW);
+            let event = happens(row, &mut job, &mut now);
+            let decided = decide(&job, &event, now);
+            assert_eq!(cell(&decided), expected, "{row}, {status}");
+        }
+    }
+}
+
+#[test]
+fn the_table_has_every_status_every_event_and_every_answer() {
+    assert_eq!(COLUMNS, Status::WORDS.map(|(_, status)| status));
+    // Exhaustive, so that a new event cannot be forgotten here.
+    let kind = |event: &Event| match event {
+        Event::Claim { .. } => 0,
+        Event::Succeed { .. } => 1,
+        Event::Fail { .. } => 2,
+        Event::Cancel { .. } => 3,
+        Event::Retry { .. } => 4,
+    };
+    let kinds: std::collections::BTreeSet<_> =
+        TABLE.iter().map(|(row, _)| kind(&happens(row, &mut job(Status::Running), &mut NOW.clone()))).collect();
+    assert_eq!(kinds.into_iter().collect::<Vec<_>>(), [0, 1, 2, 3, 4]);
+    let answers =
+        [DISPATCH, RETURN, COMPLETE, PARK, DISARM, ARM, ARM_LATER, VOID, SETTLED, EARLY, LEASED, FOREIGN, REFUSED];
+    for answer in answers {
+        assert!(TABLE.iter().any(|(_, cells)| cells.contains(&answer)), "{answer:?} is nowhere");
+    }
+}
+
+/// What the table has no room for: the fields of each answer.
+#[test]
+fn answers_carry_what_the_caller_needs() {
+    let decided = |row: &str, status: Status| {
+        let (mut job, mut now) = (job(status), NOW);
+        let event = happens(row, &mut job, &mut now);
+        decide(&job, &event, now)
+    };
+    let until = NOW.plus(i64::from(LEASE_MS));
+    assert_eq!(decided("claim before its time", Status::Queued), Err(Refusal::Early { due_at: NOW }));
+    assert_eq!(decided("claim", Status::Running), Err(Refusal::Leased { until }));
+    let text = |row, status| decided(row, status).unwrap_err().to_string();
+    assert_eq!(text("cancel", Status::Failed), "a job that is failed cannot be cancelled");
+    assert_eq!(text("retry at once", Status::Running), "a job that is running cannot be retried");
+    assert_eq!(text("retry of the last generation", Status::Failed), "a job that is failed cannot be retried again");
+
+    let claimed = decided("claim", Status::Queued).unwrap();
+    assert_eq!(claimed.step, Step::Dispatch { attempt: 2 });
+    assert_eq!((claimed.from, claimed.expected_revision, claimed.state.revision), (Status::Queued, 7, 8));
+    assert_eq!(claimed.state.lease, Some(Lease { owner: Owner::new(2), until }));
+    assert_eq!((claimed.state.wake_at, claimed.state.run.started_at), (Some(until), Some(NOW)));
+
+    let taken_over = decided("claim after the lease", Status::Running).unwrap();
+    let lost = &taken_over.state.run.failures[0];
+    assert_eq!((lost.attempt, lost.error.code.as_str(), lost.failed_at), (1, codes::EXECUTOR_LOST, until));
+    assert_eq!(taken_over.step, Step::Dispatch { attempt: 2 });
+
+    let returned = decided("fail, attempts left", Status::Running).unwrap();
+    assert_eq!(returned.step, Step::Redeliver { at: NOW.plus(1_000) }, "the first backoff");
+    assert_eq!((returned.state.wake_at, &returned.state.lease), (Some(NOW.plus(1_000)), &None));
+
+    let cancelled = decided("cancel", Status::Running).unwrap();
+    assert_eq!(cancelled.step, Step::Disarm { fire: job(Status::Running).fire() });
+    assert_eq!(cancelled.state.run.outcome, Some(Outcome::Cancelled { reason: Some("changed my mind".into()) }));
+
+    let failed = job(Status::Failed);
+    let retried = decided("retry later", Status::Failed).unwrap();
+    let fire = Fire { generation: 3, ..failed.fire() };
+    assert_eq!(retried.step, Step::Arm { fire, at: NOW.plus(1) });
+    assert_eq!(retried.retired, Some(failed.state.run));
+    assert_eq!(retried.state.run, Run::new(3, 3, NOW.plus(1)));
+}

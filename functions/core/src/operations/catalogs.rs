@@ -27,7 +27,7 @@ pub async fn put_catalog<P: Ports>(
     let document = parse(body)?;
     let catalog = Catalog::from_document(&document).map_err(OperationError::Invalid)?;
     let revision = Revision::of(&document);
-    let is_new = ports.catalogs().get(product).await?.is_none();
+    let is_new = ports.catalogs().fresh(product).await?.is_none();
     let published = Arc::new(Published { document, catalog, revision });
     match ports.catalogs().put(product, Arc::clone(&published), condition).await? {
         Written::Done => Ok((published, is_new)),
@@ -49,7 +49,8 @@ pub async fn get_catalog<P: Ports>(
     if !caller.opens_product(product) {
         return Err(not_found);
     }
-    ports.catalogs().get(product).await?.ok_or(not_found)
+    // Its revision is what the caller names when replacing it.
+    ports.catalogs().fresh(product).await?.ok_or(not_found)
 }
 
 /// Removes a product's catalog. Jobs of the product that are still to run fail with `EVENT_NOT_FOUND`.
@@ -63,7 +64,7 @@ pub async fn delete_catalog<P: Ports>(
     condition: &Condition,
 ) -> Result<(), OperationError> {
     require_whole(caller, product)?;
-    if ports.catalogs().get(product).await?.is_none() {
+    if ports.catalogs().fresh(product).await?.is_none() {
         return Err(OperationError::NotFound("product"));
     }
     match ports.catalogs().delete(product, condition).await? {

@@ -1,11 +1,11 @@
 //! A due message's way: resolve, claim, dispatch, settle.
 
-use super::ATTEMPTS_AT_A_CHANGE;
-use crate::call::{self, Call, HttpRequest, Limits};
+use super::{ATTEMPTS_AT_A_CHANGE, Stored, commit};
+use crate::call::{self, Call, Capabilities, HttpRequest, Limits};
 use crate::ids::{Fire, Owner};
-use crate::job::{Job, Output, RunError, Status, codes};
+use crate::job::{Job, JobSpec, Output, RunError, codes};
 use crate::machine::{Event, Refusal, Step, Transition, decide};
-use crate::ports::{CatalogStore, Clock, Entropy, JobStore, PortError, Ports, Targets, Written};
+use crate::ports::{CatalogStore, Clock, Entropy, JobStore, PortError, Ports, Published, Targets};
 use crate::time::UnixMillis;
 
 /// What is to become of the message.
@@ -61,6 +61,8 @@ pub struct Executor<T> {
     pub targets: T,
     /// Bounds on attempts.
     pub limits: Limits,
+    /// The trace that the message belongs to, as the header X-Amzn-Trace-Id carries it on to HTTP targets.
+    pub trace: Option<String>,
 }
 
 /// Works on one message of `fire`.
@@ -77,14 +79,15 @@ pub async fn execute<P: Ports, T: Targets>(
 ) -> Result<Execution, PortError> {
     let owner = Owner::new(ports.entropy().bits());
     let (claimed, planned) = match claim(ports, executor, fire, &owner).await? {
-        Claim::Begun(job, planned) => (job, planned),
+        Claim::Begun(begun) => *begun,
         Claim::Ended(execution) => return Ok(*execution),
     };
     let number = claimed.state.run.attempts;
     let began_at = claimed.state.updated_at;
     let dispatched = match planned.request {
         Ok(request) => {
-            let call = Call { fire, attempt: number, timeout_ms: planned.timeout_ms, request };
+            let trace = executor.trace.clone();
+            let call = Call { fire, attempt: number, timeout_ms: planned.timeout_ms, trace, request };
             executor.targets.dispatch(call).await
         }
         Err(error) => Err(error),
@@ -104,7 +107,7 @@ pub async fn execute<P: Ports, T: Targets>(
 }
 
 enum Claim {
-    Begun(Job, Planned),
+    Begun(Box<(Job, Planned)>),
     Ended(Box<Execution>),
 }
 
@@ -123,31 +126,32 @@ async fn claim<P: Ports, T: Targets>(
     owner: &Owner,
 ) -> Result<Claim, PortError> {
     let limits = &executor.limits;
+    let mut current = ports.jobs().get(fire.job_id).await?;
     for _ in 0..ATTEMPTS_AT_A_CHANGE {
-        let Some(job) = ports.jobs().get(fire.job_id).await? else {
-            return Ok(ended(Verdict::Unknown, None, None));
-        };
-        let planned = plan(ports, limits, &job).await?;
-        if job.state.status == Status::Running && job.state.lease.as_ref().is_some_and(|lease| lease.owner == *owner) {
-            // The claim was stored although its answer said otherwise: it is this message's own.
-            return Ok(Claim::Begun(job, planned));
+        let Some(job) = current else { return Ok(ended(Verdict::Unknown, None, None)) };
+        if fire > job.fire() {
+            // The timer of a later generation is armed before that is stored: it must not be taken for a void one.
+            return Ok(ended(Verdict::Unknown, Some(job), None));
         }
+        let planned = plan(ports, limits, &job).await?;
         let lease_ms = planned.timeout_ms.saturating_add(limits.lease_margin_ms);
         let event = Event::Claim { fire, owner: owner.clone(), lease_ms };
         let transition = match decide(&job, &event, ports.clock().now()) {
             Ok(transition) => transition,
             Err(refusal) => return Ok(ended(verdict_of(&refusal), Some(job), Some(refusal))),
         };
-        if ports.jobs().commit(&transition).await? == Written::Conflict {
-            continue;
+        match commit(ports, &transition).await? {
+            Stored::Done => {
+                let verdict = verdict_after(&transition);
+                let job = Job { state: transition.state, ..job };
+                return Ok(match transition.step {
+                    Step::Dispatch { .. } => Claim::Begun(Box::new((job, planned))),
+                    // The executor before this one died in the last attempt.
+                    _ => ended(verdict, Some(job), None),
+                });
+            }
+            Stored::Overtaken(newer) => current = newer.map(|newer| *newer),
         }
-        let verdict = verdict_after(&transition);
-        let job = Job { state: transition.state, ..job };
-        return Ok(match transition.step {
-            Step::Dispatch { .. } => Claim::Begun(job, planned),
-            // The executor before this one died in the last attempt.
-            _ => ended(verdict, Some(job), None),
-        });
     }
     // Whoever keeps changing the job will let go of it.
     let at = ports.clock().now().plus(1_000);
@@ -159,19 +163,37 @@ fn ended(verdict: Verdict, job: Option<Job>, refusal: Option<Refusal>) -> Claim 
 }
 
 async fn plan<P: Ports>(ports: &P, limits: &Limits, job: &Job) -> Result<Planned, PortError> {
-    let spec = &job.spec;
-    let due_at = job.state.wake_at.unwrap_or(job.state.run.due_at);
-    let Some(published) = ports.catalogs().get(&spec.product).await? else {
+    let planned = |published: Option<&Published>| {
+        let (request, timeout_ms) = request_of(published, ports.capabilities(), limits, &job.spec);
+        Planned { request, timeout_ms, due_at: job.state.wake_at.unwrap_or(job.state.run.due_at) }
+    };
+    let product = &job.spec.product;
+    let cached = planned(ports.catalogs().get(product).await?.as_deref());
+    if cached.request.is_ok() {
+        return Ok(cached);
+    }
+    // A cached catalog may be older than the job; only what is published now may fail it for good.
+    Ok(planned(ports.catalogs().fresh(product).await?.as_deref()))
+}
+
+/// The request that the catalog makes of the job, and how long it may take.
+fn request_of(
+    published: Option<&Published>,
+    capabilities: Capabilities,
+    limits: &Limits,
+    spec: &JobSpec,
+) -> (Result<HttpRequest, RunError>, u32) {
+    let Some(published) = published else {
         let error = RunError::permanent(codes::EVENT_NOT_FOUND, "the product has no catalog any more");
-        return Ok(Planned { request: Err(error), timeout_ms: limits.timeout_ms(spec, None), due_at });
+        return (Err(error), limits.timeout_ms(spec, None));
     };
     let target = call::resolve(&published.catalog, spec);
     let timeout_ms = limits.timeout_ms(spec, target.as_ref().ok());
-    let request = target.and_then(|target| match call::not_available(&target, &spec.env, ports.capabilities()) {
+    let request = target.and_then(|target| match call::not_available(&target, &spec.env, capabilities) {
         Some(reason) => Err(RunError::permanent(codes::EVENT_NOT_FOUND, reason)),
         None => call::request(&target, spec),
     });
-    Ok(Planned { request, timeout_ms, due_at })
+    (request, timeout_ms)
 }
 
 fn verdict_of(refusal: &Refusal) -> Verdict {
@@ -207,32 +229,29 @@ async fn settle<P: Ports>(
     dispatched: Result<Output, RunError>,
 ) -> Result<Settled, PortError> {
     let random = ports.entropy().unit();
+    let now = ports.clock().now();
     let event = match dispatched {
         Ok(output) => Event::Succeed { owner: owner.clone(), output },
         Err(error) => Event::Fail { owner: owner.clone(), error, random },
     };
+    let mut has_failed = false;
     for _ in 0..ATTEMPTS_AT_A_CHANGE {
-        let Ok(transition) = decide(&job, &event, ports.clock().now()) else {
-            return Ok(Settled { verdict: after_loss(&job), job, recorded: false });
-        };
-        if ports.jobs().commit(&transition).await? == Written::Done {
-            let verdict = verdict_after(&transition);
-            let job = Job { state: transition.state, ..job };
-            return Ok(Settled { verdict, job, recorded: true });
-        }
-        match ports.jobs().get(job.id).await? {
-            // The outcome was stored although its answer said otherwise.
-            Some(stored) if stored.state == transition.state => {
-                return Ok(Settled { verdict: verdict_after(&transition), job: stored, recorded: true });
+        let Ok(transition) = decide(&job, &event, now) else { break };
+        match commit(ports, &transition).await {
+            Ok(Stored::Done) => {
+                let verdict = verdict_after(&transition);
+                return Ok(Settled { verdict, job: Job { state: transition.state, ..job }, recorded: true });
             }
-            Some(stored) => job = stored,
-            None => return Ok(Settled { verdict: Verdict::Acknowledge, job, recorded: false }),
+            Ok(Stored::Overtaken(Some(newer))) => job = *newer,
+            Ok(Stored::Overtaken(None)) => {
+                return Ok(Settled { verdict: Verdict::Acknowledge, job, recorded: false });
+            }
+            // What the target has done is worth a second try: without its record it would have to be done again.
+            Err(error) if has_failed => return Err(error),
+            Err(_) => has_failed = true,
         }
     }
-    Ok(Settled { verdict: after_loss(&job), job, recorded: false })
-}
-
-/// The outcome was not recorded: the message comes back when whoever holds the fire may have let go of it.
-fn after_loss(job: &Job) -> Verdict {
-    job.state.wake_at.map_or(Verdict::Acknowledge, |at| Verdict::Redeliver { at })
+    // Not recorded: the message comes back when whoever holds the fire may have let go of it.
+    let verdict = job.state.wake_at.map_or(Verdict::Acknowledge, |at| Verdict::Redeliver { at });
+    Ok(Settled { verdict, job, recorded: false })
 }

@@ -10,7 +10,7 @@ mod read;
 mod schedule;
 
 pub use catalogs::{delete_catalog, get_catalog, put_catalog};
-pub use change::{cancel, retry};
+pub use change::{cancel, redrive, retry, revive};
 pub use execute::{Attempt, Execution, Executor, Verdict, execute};
 pub use read::{JobCursor, JobPage, ListQuery, RunCursor, RunPage, get, list, runs};
 pub use schedule::schedule;
@@ -19,10 +19,11 @@ use crate::access::{ApiKey, Scope};
 use crate::error::{FieldCode, FieldError};
 use crate::job::Job;
 use crate::json::ParseError;
-use crate::machine::Refusal;
-use crate::ports::PortError;
+use crate::machine::{Refusal, Transition};
+use crate::ports::{JobStore, PortError, Ports, Written};
 
-/// Why an operation did not happen. Nothing was changed.
+/// Why an operation did not happen. Nothing was changed, unless a dependency failed after it did what it was asked
+/// ([`OperationError::Port`]).
 #[derive(Debug, thiserror::Error)]
 pub enum OperationError {
     /// The body is no acceptable JSON document.
@@ -52,13 +53,38 @@ pub enum OperationError {
     /// Others change the same thing too fast.
     #[error("others keep changing this")]
     Contended,
-    /// A dependency failed.
+    /// A dependency failed, and what it was asked for is not known to have happened.
     #[error(transparent)]
     Port(#[from] PortError),
 }
 
 /// So often an operation decides anew after losing a race.
 const ATTEMPTS_AT_A_CHANGE: usize = 8;
+
+/// A page has at most so many entries.
+const MAX_PAGE: usize = 100;
+
+/// What became of a transition.
+enum Stored {
+    /// It is stored.
+    Done,
+    /// It is not: somebody else was first. The job as it is now; `None` when it is gone.
+    Overtaken(Option<Box<Job>>),
+}
+
+/// Stores a transition. What the store leaves open is looked up: a write may have happened although its answer was lost,
+/// and one that was repeated on the way finds its own result in its place.
+async fn commit<P: Ports>(ports: &P, transition: &Transition) -> Result<Stored, PortError> {
+    let answer = ports.jobs().commit(transition).await;
+    if let Ok(Written::Done) = answer {
+        return Ok(Stored::Done);
+    }
+    match (answer, ports.jobs().get(transition.job_id).await) {
+        (_, Ok(Some(job))) if job.state == transition.state => Ok(Stored::Done),
+        (Ok(_), Ok(job)) => Ok(Stored::Overtaken(job.map(Box::new))),
+        (Err(error), _) | (Ok(_), Err(error)) => Err(error),
+    }
+}
 
 fn require(caller: &ApiKey, scope: Scope) -> Result<(), OperationError> {
     if caller.allows(scope) { Ok(()) } else { Err(OperationError::MissingScope(scope)) }

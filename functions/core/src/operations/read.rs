@@ -5,12 +5,12 @@ use std::str::FromStr;
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 
-use super::{OperationError, invalid, require, visible};
+use super::{MAX_PAGE, OperationError, invalid, require, visible};
 use crate::access::{ApiKey, Scope};
 use crate::error::FieldCode;
 use crate::ids::JobId;
 use crate::job::{Job, Run, Status};
-use crate::ports::{JobQuery, JobStore, Ports};
+use crate::ports::{JobQuery, JobStore, Listed, Ports};
 
 /// Reads one job.
 ///
@@ -54,12 +54,11 @@ pub async fn list<P: Ports>(ports: &P, caller: &ApiKey, query: ListQuery) -> Res
     if !caller.opens(&query.product, &query.env) {
         return Err(OperationError::NotOpened);
     }
-    let limit = query.limit;
     let before = query.cursor.map(|JobCursor(id)| id);
+    let limit = query.limit.clamp(1, MAX_PAGE);
     let query = JobQuery { product: query.product, env: query.env, status: query.status, before, limit };
-    let jobs = ports.jobs().list(&query).await?;
-    let next = jobs.last().filter(|_| jobs.len() == limit).map(|job| JobCursor(job.id));
-    Ok(JobPage { jobs, next })
+    let Listed { jobs, next } = ports.jobs().list(&query).await?;
+    Ok(JobPage { jobs, next: next.map(JobCursor) })
 }
 
 /// A page of a job's runs, latest first.
@@ -71,7 +70,7 @@ pub struct RunPage {
     pub next: Option<RunCursor>,
 }
 
-/// Lists a job's runs, latest first.
+/// Lists a job's runs, latest first; `limit` of them, 1 to 100.
 ///
 /// # Errors
 /// [`OperationError`]; another tenant's job is `NotFound`.
@@ -83,14 +82,19 @@ pub async fn runs<P: Ports>(
     cursor: Option<RunCursor>,
 ) -> Result<RunPage, OperationError> {
     let job = get(ports, caller, id).await?;
+    let limit = limit.clamp(1, MAX_PAGE);
+    // Older than what was just read: a retry in between moves that run to the history, where it would show twice.
+    let current = (job.state.run.generation, job.state.run.run_no);
+    let before = cursor.map_or(current, |RunCursor(before)| before);
     let mut runs = Vec::new();
     if cursor.is_none() {
         runs.push((job.state.run, job.state.status));
     }
-    let before = cursor.map(|RunCursor(before)| before);
-    let retired = ports.jobs().retired_runs(id, before, limit - runs.len()).await?;
-    // Only a failed job can be retried, and only that retires a run.
-    runs.extend(retired.into_iter().map(|run| (run, Status::Failed)));
+    if runs.len() < limit {
+        let retired = ports.jobs().retired_runs(id, Some(before), limit - runs.len()).await?;
+        // Only a failed job can be retried, and only that retires a run.
+        runs.extend(retired.into_iter().map(|run| (run, Status::Failed)));
+    }
     let next = runs.last().filter(|_| runs.len() == limit).map(|(run, _)| RunCursor((run.generation, run.run_no)));
     Ok(RunPage { runs, next })
 }

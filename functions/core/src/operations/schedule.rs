@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::{OperationError, require};
 use crate::access::{ApiKey, Scope};
 use crate::call::{self, Capabilities};
-use crate::catalog::{Catalog, EventRef, Target, Unresolved};
+use crate::catalog::{Catalog, EventRef, Tag, Target, Unresolved};
 use crate::error::{Faults, FieldCode};
 use crate::ids::JobId;
 use crate::job::{Job, JobSpec};
@@ -22,30 +22,51 @@ use crate::time::UnixMillis;
 /// nothing wakes (invariant I1).
 ///
 /// # Errors
-/// [`OperationError`]; nothing is stored then. `Invalid` names every bad field at once.
+/// [`OperationError`]; nothing is stored then, unless the store's answer was lost and could not be looked up. `Invalid`
+/// names every bad field at once.
 pub async fn schedule<P: Ports>(ports: &P, caller: &ApiKey, body: &[u8]) -> Result<Job, OperationError> {
     require(caller, Scope::JobsWrite)?;
     let document = parse(body)?;
     let now = ports.clock().now();
     // Who is asked for comes first: what a product's catalog holds is nobody else's business.
     let named = |field: &str| document.get(field).and_then(serde_json::Value::as_str);
-    let published = match (named("product_tag"), named("env")) {
-        (Some(product), Some(env)) if !caller.opens(product, env) => return Err(OperationError::NotOpened),
-        (Some(product), Some(_)) if product.len() <= 64 => ports.catalogs().get(product).await?,
-        _ => None,
+    let opened = |product: &str| named("env").map_or(caller.opens_product(product), |env| caller.opens(product, env));
+    let spec = match named("product_tag") {
+        Some(product) if !opened(product) => return Err(OperationError::NotOpened),
+        Some(product) if Tag::parse(product).is_some() => check_published(ports, product, &document, now).await?,
+        _ => check(&document, None, ports.capabilities(), now)?,
     };
-    let spec = check(&document, published.as_deref(), ports.capabilities(), now)?;
     let due_at = spec.start_at;
     let job =
         Job { id: JobId::new(now, ports.entropy().bits()), spec: Arc::new(spec), state: first_state(due_at, now) };
     ports.timers().arm(job.fire(), due_at).await?;
-    match ports.jobs().insert_new(&job).await? {
-        Written::Done => Ok(job),
-        // 80 random bits met twice in one millisecond, or the write was repeated below us after its answer was lost.
-        Written::Conflict => match ports.jobs().get(job.id).await? {
-            Some(stored) if stored.spec == job.spec => Ok(stored),
-            _ => Err(OperationError::Contended),
-        },
+    let answer = ports.jobs().insert_new(&job).await;
+    if let Ok(Written::Done) = answer {
+        return Ok(job);
+    }
+    // Either 80 random bits were met twice in one millisecond, or the write happened and its answer was lost or says
+    // that a repetition below us found the job in its place.
+    match (answer, ports.jobs().get(job.id).await) {
+        (_, Ok(Some(stored))) if stored.spec == job.spec => Ok(stored),
+        (Ok(_), Ok(_)) => Err(OperationError::Contended),
+        (Err(error), _) | (Ok(_), Err(error)) => Err(error.into()),
+    }
+}
+
+/// Checks the document against the product's catalog. What a cached one does not know may have been published since.
+async fn check_published<P: Ports>(
+    ports: &P,
+    product: &str,
+    document: &serde_json::Value,
+    now: UnixMillis,
+) -> Result<JobSpec, OperationError> {
+    let cached = ports.catalogs().get(product).await?;
+    match check(document, cached.as_deref(), ports.capabilities(), now) {
+        Err(OperationError::Invalid(faults)) if faults.iter().any(|fault| fault.code == FieldCode::UnknownTag) => {
+            let fresh = ports.catalogs().fresh(product).await?;
+            check(document, fresh.as_deref(), ports.capabilities(), now)
+        }
+        checked => checked,
     }
 }
 

@@ -1,1 +1,225 @@
+//! The operations over ports that fail by script. What every test needs is here, the tests are in the modules.
 
+mod catalogs;
+mod change;
+mod execute;
+mod faults;
+mod look;
+mod races;
+mod revive;
+mod schedule;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex};
+
+use serde_json::{Value, json};
+
+use super::memory::turns::{block_on, yield_once};
+use super::memory::{Fault, Memory, PortCall, When, World};
+use super::*;
+use crate::access::Scope;
+use crate::call::{Call, Limits};
+use crate::ids::{Fire, JobId, Owner};
+use crate::job::{Outcome, Output, RunError, Status, codes};
+use crate::machine::{Event, decide};
+use crate::ports::{Condition, Targets};
+use crate::time::UnixMillis;
+
+const NOW: UnixMillis = UnixMillis(1_800_000_000_000);
+
+fn shop() -> Value {
+    json!({
+        "envs": ["dev", "prd"],
+        "apps": {
+            "shop": {
+                "envs": {"prd": {"base_url": "https://shop.example.com"}},
+                "actions": {
+                    "order.close": {"method": "POST", "path": "/orders/:id/close", "timeout": 10_000},
+                    "ping": {"method": "GET", "path": "/ping"},
+                },
+            },
+            "bank": {
+                "envs": {"prd": {"base_url": "https://bank.example.com"}},
+                "actions": {"ping": {"method": "GET", "path": "/ping"}},
+            },
+        },
+        "notifications": {"welcome": {"envs": {"prd": {"email": {"provider": "ses", "from": "a@example.com"}}}}},
+    })
+}
+
+/// A sound body that `extra` is laid over.
+fn body(extra: &Value) -> Vec<u8> {
+    let mut body = json!({
+        "product_tag": "shop", "env": "prd", "event": "order.close", "start_at": 0, "input": {"params": {"id": "7"}},
+    });
+    body.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
+    body.to_string().into_bytes()
+}
+
+fn key(product: &str, env: &str) -> ApiKey {
+    ApiKey {
+        id: "key".into(),
+        name: String::new(),
+        products: vec![product.into()],
+        envs: vec![env.into()],
+        scopes: vec![Scope::JobsRead, Scope::JobsWrite, Scope::CatalogWrite],
+        created_at: NOW,
+    }
+}
+
+fn owner_of_shop() -> ApiKey {
+    key("shop", "*")
+}
+
+/// What the target does with one request.
+struct Answer {
+    result: Result<Output, RunError>,
+    takes_ms: i64,
+    meanwhile: Box<dyn FnOnce(&mut World) + Send>,
+}
+
+impl Answer {
+    fn new(result: Result<Output, RunError>) -> Self {
+        Self { result, takes_ms: 10, meanwhile: Box::new(|_| ()) }
+    }
+}
+
+fn transient() -> Answer {
+    Answer::new(Err(RunError::transient(codes::TIMEOUT, "no answer in time")))
+}
+
+/// A target that answers by script, and after that always well.
+#[derive(Clone, Default)]
+struct Target {
+    memory: Memory,
+    answers: Arc<Mutex<VecDeque<Answer>>>,
+    requests: Arc<Mutex<Vec<Call>>>,
+}
+
+impl Targets for Target {
+    async fn dispatch(&self, call: Call) -> Result<Output, RunError> {
+        self.requests.lock().unwrap().push(call);
+        yield_once().await;
+        let answer = self.answers.lock().unwrap().pop_front().unwrap_or_else(|| Answer::new(Ok(Output::default())));
+        let mut world = self.memory.world();
+        world.now = world.now.plus(answer.takes_ms);
+        (answer.meanwhile)(&mut world);
+        answer.result
+    }
+}
+
+/// One stack: the ports with the catalog of the shop, and an executor.
+struct Stack {
+    memory: Memory,
+    executor: Executor<Target>,
+    /// What the executor sent to the dead letters.
+    parked: Mutex<Vec<Fire>>,
+}
+
+impl Stack {
+    fn new() -> Self {
+        let memory = Memory::new(NOW, 1);
+        let targets = Target { memory: memory.clone(), ..Target::default() };
+        let limits = Limits { default_timeout_ms: 30_000, max_timeout_ms: 60_000, lease_margin_ms: 5_000 };
+        let stack = Self {
+            memory,
+            executor: Executor { targets, limits, trace: Some("Root=1-2-3".into()) },
+            parked: Mutex::default(),
+        };
+        stack.publish(&shop());
+        stack.memory.world().calls.clear();
+        stack
+    }
+
+    fn publish(&self, document: &Value) {
+        let (owner, body) = (owner_of_shop(), document.to_string());
+        block_on(put_catalog(&self.memory, &owner, "shop", body.as_bytes(), &Condition::Always)).unwrap();
+    }
+
+    fn answers(&self, answers: impl IntoIterator<Item = Answer>) {
+        self.executor.targets.answers.lock().unwrap().extend(answers);
+    }
+
+    fn schedule(&self, extra: &Value) -> Result<Job, OperationError> {
+        block_on(schedule(&self.memory, &owner_of_shop(), &body(extra)))
+    }
+
+    fn scheduled(&self, extra: &Value) -> Job {
+        self.schedule(extra).unwrap()
+    }
+
+    fn execute(&self, fire: Fire) -> Result<Execution, PortError> {
+        block_on(execute(&self.memory, &self.executor, fire))
+    }
+
+    fn job(&self, id: JobId) -> Job {
+        self.memory.world().jobs[&id].clone()
+    }
+
+    fn status(&self, id: JobId) -> Status {
+        self.job(id).state.status
+    }
+
+    fn wait(&self, ms: i64) {
+        let mut world = self.memory.world();
+        world.now = world.now.plus(ms);
+    }
+
+    fn stored_and_armed(&self) -> (usize, usize) {
+        let world = self.memory.world();
+        (world.jobs.len(), world.armed.len())
+    }
+
+    /// How often the target was asked.
+    fn dispatched(&self) -> usize {
+        self.executor.targets.requests.lock().unwrap().len()
+    }
+
+    fn script(&self, call: PortCall, fault: Fault) {
+        self.memory.script(When::Nth(call, 0), fault);
+    }
+
+    /// Delivers every message when it is due, until none is left, as a queue with a visibility timeout of 30 s and a
+    /// grace of a minute for fires that are not stored.
+    fn drive(&self) {
+        let mut unknown_since: BTreeMap<Fire, UnixMillis> = BTreeMap::new();
+        for _ in 0..1_000 {
+            let Some((at, fire)) = self.memory.world().armed.pop_first() else { return };
+            let now = self.memory.world().now.max(at);
+            self.memory.world().now = now;
+            let again_at = match self.execute(fire).map(|execution| execution.verdict) {
+                Ok(Verdict::Acknowledge) => None,
+                Ok(Verdict::Redeliver { at }) => Some(at),
+                Ok(Verdict::Park(_)) => {
+                    self.parked.lock().unwrap().push(fire);
+                    None
+                }
+                Ok(Verdict::Unknown) => {
+                    let since = *unknown_since.entry(fire).or_insert(now);
+                    (now.since(since) < 60_000).then(|| now.plus(1_000))
+                }
+                Err(_) => Some(now.plus(30_000)),
+            };
+            self.memory.world().armed.extend(again_at.map(|at| (at, fire)));
+        }
+        panic!("messages go round for ever");
+    }
+}
+
+/// An executor elsewhere claims the job, and its answer is still out.
+fn claimed_elsewhere(world: &mut World, id: JobId) {
+    let job = world.jobs[&id].clone();
+    let event = Event::Claim { fire: job.fire(), owner: Owner::new(99), lease_ms: 60_000 };
+    happens(world, id, &event);
+}
+
+fn happens(world: &mut World, id: JobId, event: &Event) {
+    let transition = decide(&world.jobs[&id], event, world.now).unwrap();
+    assert_eq!(world.commit(&transition), Written::Done);
+}
+
+/// The outcomes that were recorded for a fire: never more than one.
+fn outcomes(stack: &Stack, fire: Fire) -> Vec<Outcome> {
+    let world = stack.memory.world();
+    world.outcomes.iter().filter(|(of, _)| *of == fire).map(|(_, outcome)| outcome.clone()).collect()
+}

@@ -1,0 +1,79 @@
+//! Message brokers with their topics and subscriptions.
+
+use super::auth::{Auth, SigningSecrets};
+use crate::catalog::headers::Headers;
+use crate::catalog::leaf::{Arn, HttpUrl, MaxMessages, TimeoutMs};
+use crate::catalog::read::{PerEnv, Tag, Tagged, document, words};
+use crate::job::EventType;
+
+document! {
+    /// A message broker.
+    struct Broker {
+        /// The provider, by environment.
+        envs: PerEnv<BrokerEnv>,
+        /// Its topics.
+        topics: Tagged<Topic>,
+        /// Handlers of topics.
+        subscriptions: Tagged<Subscription>,
+    }
+
+    /// Who carries the messages.
+    struct BrokerEnv {
+        /// The provider.
+        provider: BrokerProvider,
+        /// EventBridge: the bus, by name or ARN.
+        bus: Option<String>,
+        /// HTTP: how requests are authorised.
+        auth: Option<Auth>,
+        /// HTTP: headers of every request.
+        headers: Headers,
+        /// HTTP: `whsec_` secrets that sign requests.
+        signing_secrets: SigningSecrets,
+    }
+
+    /// A topic.
+    struct Topic {
+        /// Its address, by environment.
+        envs: PerEnv<TopicEnv>,
+        /// EventBridge: the detail type.
+        detail_type: Option<String>,
+        /// Bound on one attempt.
+        timeout: Option<TimeoutMs>,
+    }
+
+    /// A topic's address: `arn` with SNS, `url` with SQS and HTTP, nothing with EventBridge.
+    struct TopicEnv {
+        /// The topic's ARN.
+        arn: Option<Arn>,
+        /// The queue's or endpoint's URL.
+        url: Option<HttpUrl>,
+    }
+
+    /// What handles the messages of a topic.
+    struct Subscription {
+        /// The topic's tag in the same broker.
+        topic: Tag,
+        /// The event that each message is handed to.
+        event: String,
+        /// The event's type, where the tag alone is ambiguous.
+        event_type as "type": Option<EventType>,
+        /// The event's app.
+        app: Option<Tag>,
+        /// Messages drained in one run; default 10.
+        max: Option<MaxMessages>,
+    }
+}
+
+words! {
+    /// Who carries messages.
+    enum BrokerProvider {
+        /// Amazon SQS.
+        Sqs = "sqs",
+        /// Amazon SNS.
+        Sns = "sns",
+        /// Amazon EventBridge.
+        Eventbridge = "eventbridge",
+        /// An HTTP endpoint.
+        Http = "http",
+    }
+}

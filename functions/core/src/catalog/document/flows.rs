@@ -1,0 +1,106 @@
+//! What runs, bounds or combines other events: job definitions, quotas, fallbacks and features.
+
+use serde_json::{Map, Value};
+
+use crate::catalog::leaf::{QuotaLimit, Retries, TimeoutMs, ZoneName};
+use crate::catalog::read::{Read, Tag, document, words};
+use crate::job::EventType;
+use crate::json::Field;
+
+document! {
+    /// A named event with defaults.
+    struct JobDefinition {
+        /// The event's tag.
+        event: String,
+        /// The event's type, where the tag alone is ambiguous.
+        event_type as "type": Option<EventType>,
+        /// The event's app.
+        app: Option<Tag>,
+        /// What a job's input is merged over.
+        input: Option<Map<String, Value>>,
+        /// Retries of a job that names none.
+        retries: Option<Retries>,
+        /// Bound on one attempt.
+        timeout: Option<TimeoutMs>,
+    }
+
+    /// A counter with a limit.
+    struct Quota {
+        /// What it may reach in a period.
+        limit: QuotaLimit,
+        /// When it starts anew.
+        period: Period,
+        /// The zone whose days and months count; default UTC.
+        tz: Option<ZoneName>,
+    }
+
+    /// Options to try in order until one succeeds.
+    struct Fallback {
+        /// The options; at least one.
+        options: Vec<FallbackOption>,
+    }
+
+    /// One option.
+    struct FallbackOption {
+        /// The event's tag.
+        event: String,
+        /// The event's type, where the tag alone is ambiguous.
+        event_type as "type": Option<EventType>,
+        /// The event's app.
+        app: Option<Tag>,
+        /// Its input, with `$Input{}` annotations; default the job's own.
+        input: Option<Map<String, Value>>,
+        /// Attempts after the first; default 0.
+        retries: Option<Retries>,
+        /// Bound on one attempt.
+        timeout: Option<TimeoutMs>,
+    }
+
+    /// Steps in order.
+    struct Feature {
+        /// The steps; at least one.
+        steps: Vec<FeatureStep>,
+        /// The result, with annotations; default the last step's.
+        output: Option<Value>,
+    }
+
+    /// One step.
+    struct FeatureStep {
+        /// Its name in `$Sequence{tag}{key}`; default its position from 1.
+        tag: Option<Tag>,
+        /// The event's tag.
+        event: String,
+        /// The event's type, where the tag alone is ambiguous.
+        event_type as "type": Option<EventType>,
+        /// The event's app.
+        app: Option<Tag>,
+        /// Its input, with `$Input{}` and `$Sequence{}{}` annotations.
+        input: Option<Map<String, Value>>,
+        /// Whether the sequence goes on when it fails.
+        allow_fail: bool,
+        /// Attempts after the first; default 0.
+        retries: Option<Retries>,
+        /// Bound on one attempt.
+        timeout: Option<TimeoutMs>,
+    }
+}
+
+words! {
+    /// When a counter starts anew.
+    enum Period {
+        /// Every minute.
+        Minute = "minute",
+        /// Every hour.
+        Hour = "hour",
+        /// Every day.
+        Day = "day",
+        /// Every month.
+        Month = "month",
+    }
+}
+
+impl Read for EventType {
+    fn read(field: &Field<'_>) -> Option<Self> {
+        field.one_of(&Self::WORDS)
+    }
+}

@@ -1,0 +1,180 @@
+//! Notifications: their channels, and what they say.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde_json::{Map, Value};
+
+use super::auth::{Auth, SigningSecrets};
+use crate::catalog::headers::Headers;
+use crate::catalog::leaf::{HttpUrl, Port, SecretRef};
+use crate::catalog::read::{PerEnv, Read, Tagged, document, words};
+use crate::error::FieldCode;
+use crate::json::{Field, every};
+
+document! {
+    /// A notification: its channels by environment, and its messages.
+    struct Notification {
+        /// The channels.
+        envs: PerEnv<NotificationEnv>,
+        /// What is said, by slug.
+        messages: Tagged<Message>,
+    }
+
+    /// Channels of an environment.
+    struct NotificationEnv {
+        /// Push messages.
+        push: Option<PushChannel>,
+        /// E-mail.
+        email: Option<EmailChannel>,
+        /// Text messages.
+        sms: Option<SmsChannel>,
+        /// An HTTP request.
+        callback: Option<CallbackChannel>,
+    }
+
+    /// Who delivers push messages.
+    struct PushChannel {
+        /// The provider.
+        provider: PushProvider,
+        /// Expo's access token.
+        access_token: Option<SecretRef>,
+        /// FCM's service account, as its JSON document.
+        service_account: Option<SecretRef>,
+    }
+
+    /// Who delivers e-mail.
+    struct EmailChannel {
+        /// The provider.
+        provider: EmailProvider,
+        /// The sender.
+        from: String,
+        /// Where answers go.
+        reply_to: Option<String>,
+        /// SMTP: the server.
+        host: Option<String>,
+        /// SMTP: its port.
+        port: Option<Port>,
+        /// SMTP: how the connection is secured; default `starttls`.
+        tls: Option<SmtpTls>,
+        /// SMTP: the user.
+        username: Option<String>,
+        /// SMTP: the password.
+        password: Option<SecretRef>,
+    }
+
+    /// Who delivers text messages.
+    struct SmsChannel {
+        /// The provider.
+        provider: SmsProvider,
+        /// The sender's number or name.
+        from: Option<String>,
+        /// Twilio: the account.
+        account_sid: Option<String>,
+        /// Twilio: its token.
+        auth_token: Option<SecretRef>,
+    }
+
+    /// Where callbacks go.
+    struct CallbackChannel {
+        /// The address.
+        url: HttpUrl,
+        /// How requests are authorised.
+        auth: Option<Auth>,
+        /// Headers of every request.
+        headers: Headers,
+        /// `whsec_` secrets that sign requests.
+        signing_secrets: SigningSecrets,
+    }
+
+    /// What a notification says, by channel. `{{name}}` is filled from the input.
+    struct Message {
+        /// The push message.
+        push: Option<PushTemplate>,
+        /// The e-mail.
+        email: Option<EmailTemplate>,
+        /// The text message.
+        sms: Option<Localized>,
+        /// The callback's body.
+        callback: Option<Value>,
+    }
+
+    /// A push message.
+    struct PushTemplate {
+        /// Its title.
+        title: Localized,
+        /// Its body.
+        body: Localized,
+        /// Data for the app.
+        data: Option<Map<String, Value>>,
+    }
+
+    /// An e-mail; at least one of `text` and `html`.
+    struct EmailTemplate {
+        /// Its subject.
+        subject: Localized,
+        /// As plain text.
+        text: Option<Localized>,
+        /// As HTML.
+        html: Option<Localized>,
+    }
+}
+
+words! {
+    /// Who delivers push messages.
+    enum PushProvider {
+        /// Expo's push service.
+        Expo = "expo",
+        /// Firebase Cloud Messaging, HTTP v1.
+        Fcm = "fcm",
+    }
+
+    /// Who delivers e-mail.
+    enum EmailProvider {
+        /// Amazon SES v2.
+        Ses = "ses",
+        /// An SMTP server.
+        Smtp = "smtp",
+    }
+
+    /// How an SMTP connection is secured.
+    enum SmtpTls {
+        /// STARTTLS, required.
+        StartTls = "starttls",
+        /// TLS from the first byte.
+        Implicit = "implicit",
+    }
+
+    /// Who delivers text messages.
+    enum SmsProvider {
+        /// Amazon SNS.
+        Sns = "sns",
+        /// Twilio.
+        Twilio = "twilio",
+    }
+}
+
+/// A text in several languages, or in one.
+#[derive(Clone, Debug, JsonSchema)]
+#[schemars(untagged)]
+pub enum Localized {
+    /// In one language.
+    Plain(String),
+    /// By locale, such as `en` or `pt-BR`.
+    ByLocale(BTreeMap<String, String>),
+}
+
+impl Read for Localized {
+    fn read(field: &Field<'_>) -> Option<Self> {
+        if field.value().is_string() {
+            return String::read(field).map(Self::Plain);
+        }
+        let texts = field.entries()?;
+        if texts.is_empty() {
+            field.fault(FieldCode::OutOfRange, "must have at least one locale");
+            return None;
+        }
+        let texts = every(texts.iter().map(|(locale, text)| Some(((*locale).to_owned(), String::read(text)?))));
+        Some(Self::ByLocale(texts?.into_iter().collect()))
+    }
+}

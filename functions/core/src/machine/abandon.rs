@@ -1,0 +1,78 @@
+//! What a restart makes of the attempts that the process before it left behind.
+
+use super::{Step, Transition, next, store};
+use crate::job::Job;
+use crate::time::UnixMillis;
+
+/// Ends the lease of an attempt whose owner is known to be dead, so that the fire need not wait for the lease to run out.
+///
+/// Only for whoever knows that no executor can be alive, such as the holder of a single process's folder. The status stays:
+/// the next claim finds the attempt abandoned, and counts it as spent. `None` when there is no lease that outlasts `now`.
+pub fn abandon(job: &Job, now: UnixMillis) -> Option<Transition> {
+    let mut state = next(job, now);
+    let lease = state.lease.as_mut().filter(|lease| lease.until > now)?;
+    lease.until = now;
+    state.wake_at = Some(now);
+    Some(store(job, state, Step::Redeliver { at: now }))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::ids::{JobId, Owner};
+    use crate::job::{EventType, JobSpec, Status, codes};
+    use crate::machine::{Event, Refusal, decide, first_state};
+
+    const NOW: UnixMillis = UnixMillis(1_000_000);
+
+    fn job(retries: u32) -> Job {
+        let spec = JobSpec {
+            product: "shop".into(),
+            env: "prd".into(),
+            event: "order.close".into(),
+            event_type: EventType::Action,
+            app: None,
+            input: serde_json::json!({}),
+            retries,
+            retry: crate::retry::RetryPolicy::default(),
+            timeout: None,
+            start_at: NOW,
+            created_at: NOW,
+        };
+        Job { id: JobId::new(NOW, 1), spec: Arc::new(spec), state: first_state(NOW, NOW) }
+    }
+
+    fn claim(job: &Job, owner: u128, now: UnixMillis) -> Result<Transition, Refusal> {
+        decide(job, &Event::Claim { fire: job.fire(), owner: Owner::new(owner), lease_ms: 40_000 }, now)
+    }
+
+    fn after(job: Job, transition: Transition) -> Job {
+        assert_eq!(transition.expected_revision, job.state.revision);
+        Job { state: transition.state, ..job }
+    }
+
+    #[test]
+    fn an_abandoned_attempt_comes_back_at_once_and_is_counted() {
+        let running = job(1);
+        let running = after(running.clone(), claim(&running, 1, NOW).unwrap());
+        let later = NOW.plus(10);
+        assert_eq!(claim(&running, 2, later), Err(Refusal::Leased { until: NOW.plus(40_000) }));
+
+        let abandoned = after(running.clone(), abandon(&running, later).unwrap());
+        assert_eq!((abandoned.state.status, abandoned.state.wake_at), (Status::Running, Some(later)));
+        assert_eq!(abandon(&abandoned, later), None);
+
+        let again = after(abandoned.clone(), claim(&abandoned, 2, later).unwrap());
+        assert_eq!(again.state.run.attempts, 2);
+        assert_eq!(again.state.run.failures[0].error.code, codes::EXECUTOR_LOST);
+        let last = after(again.clone(), abandon(&again, later).unwrap());
+        assert_eq!(claim(&last, 3, later).unwrap().state.status, Status::Failed);
+    }
+
+    #[test]
+    fn a_job_without_a_lease_is_not_abandoned() {
+        assert_eq!(abandon(&job(0), NOW), None);
+    }
+}
