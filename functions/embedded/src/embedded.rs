@@ -1,0 +1,144 @@
+//! The ports in one bundle.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use carillon_core::call::Capabilities;
+use carillon_core::catalog::Keeper;
+use carillon_core::ids::Fire;
+use carillon_core::ports::{CatalogStore, Clock, DeadLetters, Entropy, JobStore, KeyStore, PortError, Ports, Timers};
+use carillon_core::time::UnixMillis;
+
+use crate::clock::{SystemClock, Wait};
+use crate::entropy::OsEntropy;
+use crate::folder::FolderLock;
+use crate::store::{Durability, OpenError, Store};
+use crate::timeline::Timeline;
+
+/// So many due timers are held in memory (about 150 bytes each); what a backlog has beyond that waits in the store.
+const TIMELINE_CAPACITY: usize = 200_000;
+
+/// The ports in one process. `C` is the clock, so that tests can move the time.
+#[derive(Debug)]
+pub struct Embedded<C = SystemClock> {
+    // Before the lock, as fields are dropped in order: the next server must find everything written and closed.
+    store: Store,
+    timers: RowTimers,
+    timeline: Arc<Timeline>,
+    clock: C,
+    entropy: OsEntropy,
+    _folder: Option<FolderLock>,
+}
+
+impl Embedded {
+    /// Opens the folder's store, made if there is none, for this process alone.
+    ///
+    /// # Errors
+    /// [`OpenError`]: another server has the folder, a newer program wrote it, or it cannot be used.
+    pub fn open(folder: &Path, durability: Durability) -> Result<Self, OpenError> {
+        Self::open_at(folder, durability, SystemClock)
+    }
+
+    /// A store that ends with the process, for tests.
+    ///
+    /// # Errors
+    /// [`OpenError::Store`] when SQLite has no memory.
+    pub fn in_memory() -> Result<Self, OpenError> {
+        Self::in_memory_at(SystemClock)
+    }
+}
+
+impl<C: Wait> Embedded<C> {
+    /// [`Embedded::open`] with a clock of one's own.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn open_at(folder: &Path, durability: Durability, clock: C) -> Result<Self, OpenError> {
+        let lock = FolderLock::take(folder)?;
+        let timeline = Arc::new(Timeline::new(TIMELINE_CAPACITY));
+        // With the lock held no other executor can be alive: whoever holds a lease is dead.
+        let store = Store::open(folder, durability, Arc::clone(&timeline), Some(clock.now()))?;
+        Ok(Self::new(store, timeline, clock, Some(lock)))
+    }
+
+    /// [`Embedded::in_memory`] with a clock of one's own.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn in_memory_at(clock: C) -> Result<Self, OpenError> {
+        Self::in_memory_holding(TIMELINE_CAPACITY, clock)
+    }
+
+    pub(crate) fn in_memory_holding(capacity: usize, clock: C) -> Result<Self, OpenError> {
+        let timeline = Arc::new(Timeline::new(capacity));
+        let store = Store::in_memory(Arc::clone(&timeline))?;
+        Ok(Self::new(store, timeline, clock, None))
+    }
+
+    fn new(store: Store, timeline: Arc<Timeline>, clock: C, folder: Option<FolderLock>) -> Self {
+        Self { store, timers: RowTimers, timeline, clock, entropy: OsEntropy, _folder: folder }
+    }
+
+    /// The store, for what the ports do not offer.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    pub(crate) fn timeline(&self) -> &Arc<Timeline> {
+        &self.timeline
+    }
+
+    pub(crate) fn wait(&self) -> &C {
+        &self.clock
+    }
+}
+
+impl<C: Wait> Ports for Embedded<C> {
+    fn jobs(&self) -> &impl JobStore {
+        &self.store
+    }
+
+    fn catalogs(&self) -> &impl CatalogStore {
+        &self.store
+    }
+
+    fn keys(&self) -> &impl KeyStore {
+        &self.store
+    }
+
+    fn timers(&self) -> &impl Timers {
+        &self.timers
+    }
+
+    fn dead_letters(&self) -> &impl DeadLetters {
+        &self.store
+    }
+
+    fn clock(&self) -> &impl Clock {
+        &self.clock
+    }
+
+    fn entropy(&self) -> &impl Entropy {
+        &self.entropy
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities { keepers: &[Keeper::Env] }
+    }
+}
+
+/// Timers that need no arming, as the stored job is its own timer: its row says when somebody has to look at it, and the
+/// pump goes by the rows. So job and timer cannot come apart, in whatever moment the process dies (invariant I1).
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RowTimers;
+
+impl Timers for RowTimers {
+    async fn arm(&self, _: Fire, _: UnixMillis) -> Result<(), PortError> {
+        Ok(())
+    }
+
+    async fn disarm(&self, _: Fire) {}
+}
+
+#[cfg(test)]
+mod tests;

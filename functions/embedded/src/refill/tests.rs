@@ -1,0 +1,95 @@
+use std::sync::Arc;
+
+use carillon_core::ids::Fire;
+use carillon_core::machine::Event;
+use futures_util::FutureExt;
+
+use super::{PAGE, WINDOW_MS, refill};
+use crate::clock::ManualClock;
+use crate::embedded::Embedded;
+use crate::samples::{NOW, claim, commit, in_memory, insert, job};
+
+/// The fires that are taken at an instant.
+fn taken(embedded: &Embedded<ManualClock>, after_ms: i64) -> Vec<Fire> {
+    std::iter::from_fn(|| embedded.timeline().take_due(NOW.plus(after_ms)).ok()).collect()
+}
+
+async fn refilled(embedded: &Embedded<ManualClock>, horizon_ms: i64) {
+    refill(embedded.store(), embedded.timeline(), NOW.plus(horizon_ms)).await.unwrap();
+}
+
+#[tokio::test]
+async fn the_window_moves_on_with_the_clock() {
+    let embedded = in_memory(&ManualClock::new(NOW));
+    let jobs: Vec<_> =
+        [0, 59_999, WINDOW_MS, WINDOW_MS + 1, 3_600_000].into_iter().zip(1..).map(|(at, n)| job(n, at)).collect();
+    for job in &jobs {
+        insert(&embedded, job).await;
+    }
+    assert_eq!(taken(&embedded, i64::MAX / 2), [], "nothing is held before the first refill");
+    refilled(&embedded, WINDOW_MS).await;
+    assert_eq!(taken(&embedded, i64::MAX / 2), jobs[..3].iter().map(carillon_core::job::Job::fire).collect::<Vec<_>>());
+    refilled(&embedded, 2 * WINDOW_MS).await;
+    assert_eq!(taken(&embedded, i64::MAX / 2), [jobs[3].fire()], "what was read is not read again");
+    refilled(&embedded, 3_600_000).await;
+    assert_eq!(taken(&embedded, i64::MAX / 2), [jobs[4].fire()]);
+}
+
+#[tokio::test]
+async fn more_timers_of_one_instant_than_a_page_has_are_all_read() {
+    let embedded = in_memory(&ManualClock::new(NOW));
+    let count = PAGE as usize * 2 + 1;
+    let jobs: Vec<_> = (0..count).map(|number| job(u32::try_from(number).unwrap(), 5_000)).collect();
+    futures_util::future::join_all(jobs.iter().map(|job| insert(&embedded, job))).await;
+    refilled(&embedded, WINDOW_MS).await;
+    let mut fires = taken(&embedded, 5_000);
+    fires.dedup();
+    assert_eq!(fires.len(), count);
+}
+
+#[tokio::test]
+async fn a_backlog_that_the_timeline_cannot_hold_is_worked_off_without_a_gap() {
+    let embedded = Arc::new(Embedded::in_memory_holding(10, ManualClock::new(NOW)).unwrap());
+    refilled(&embedded, WINDOW_MS).await;
+    for number in 0..95 {
+        insert(&embedded, &job(number, i64::from(number / 30))).await;
+    }
+    let mut met = Vec::new();
+    while met.len() < 95 {
+        let fires = taken(&embedded, 1_000);
+        assert!(!fires.is_empty() && fires.len() <= 10);
+        for fire in fires {
+            assert!(!met.contains(&fire), "{fire} was settled");
+            let job = carillon_core::ports::JobStore::get(embedded.store(), fire.job_id).await.unwrap().unwrap();
+            commit(&embedded, &job, &Event::Cancel { reason: None }, NOW).await;
+            met.push(fire);
+        }
+        refilled(&embedded, WINDOW_MS).await;
+    }
+    assert_eq!(taken(&embedded, 1_000), []);
+}
+
+#[tokio::test]
+async fn a_change_during_a_refill_is_not_overwritten_by_what_was_read_before() {
+    let embedded = in_memory(&ManualClock::new(NOW));
+    let job = job(1, 0);
+    insert(&embedded, &job).await;
+    refilled(&embedded, WINDOW_MS).await;
+    assert_eq!(taken(&embedded, 0), [job.fire()]);
+    commit(&embedded, &job, &claim(&job), NOW).await;
+    embedded.timeline().lower_horizon(NOW.plus(-1));
+    refilled(&embedded, WINDOW_MS).await;
+    assert_eq!(taken(&embedded, 39_999), []);
+    assert_eq!(taken(&embedded, 40_000), [job.fire()], "the end of its lease");
+}
+
+#[tokio::test]
+async fn a_refill_that_is_cancelled_leaves_nothing_out() {
+    let embedded = in_memory(&ManualClock::new(NOW));
+    let job = job(1, 5_000);
+    insert(&embedded, &job).await;
+    let horizon = NOW.plus(WINDOW_MS);
+    assert!(refill(embedded.store(), embedded.timeline(), horizon).now_or_never().is_none());
+    refilled(&embedded, WINDOW_MS).await;
+    assert_eq!(taken(&embedded, 5_000), [job.fire()]);
+}

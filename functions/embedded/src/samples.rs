@@ -1,0 +1,53 @@
+//! What the tests of this crate store.
+
+use std::sync::Arc;
+
+use carillon_core::ids::{JobId, Owner};
+use carillon_core::job::{EventType, Job, JobSpec};
+use carillon_core::machine::{Event, decide, first_state};
+use carillon_core::ports::{JobStore, Ports, Written};
+use carillon_core::retry::RetryPolicy;
+use carillon_core::time::UnixMillis;
+
+use crate::clock::{ManualClock, Wait};
+use crate::embedded::Embedded;
+
+pub(crate) const NOW: UnixMillis = UnixMillis(1_767_225_600_000);
+
+/// The `number`th job, due so many milliseconds from [`NOW`].
+pub(crate) fn job(number: u32, due_in_ms: i64) -> Job {
+    let due_at = NOW.plus(due_in_ms);
+    let spec = JobSpec {
+        product: "shop".into(),
+        env: "prd".into(),
+        event: "user.signup".into(),
+        event_type: EventType::Action,
+        app: None,
+        input: serde_json::json!({"number": number}),
+        retries: 1,
+        retry: RetryPolicy::default(),
+        timeout: None,
+        start_at: due_at,
+        created_at: NOW,
+    };
+    let id = JobId::new(NOW.plus(number.into()), number.into());
+    Job { id, spec: Arc::new(spec), state: first_state(due_at, NOW) }
+}
+
+pub(crate) async fn insert<C: Wait>(embedded: &Embedded<C>, job: &Job) {
+    assert_eq!(embedded.jobs().insert_new(job).await.unwrap(), Written::Done);
+}
+
+pub(crate) async fn commit<C: Wait>(embedded: &Embedded<C>, job: &Job, event: &Event, now: UnixMillis) -> Job {
+    let transition = decide(job, event, now).unwrap();
+    assert_eq!(embedded.jobs().commit(&transition).await.unwrap(), Written::Done);
+    Job { state: transition.state, ..job.clone() }
+}
+
+pub(crate) fn claim(job: &Job) -> Event {
+    Event::Claim { fire: job.fire(), owner: Owner::new(1), lease_ms: 40_000 }
+}
+
+pub(crate) fn in_memory(clock: &ManualClock) -> Arc<Embedded<ManualClock>> {
+    Arc::new(Embedded::in_memory_at(clock.clone()).unwrap())
+}

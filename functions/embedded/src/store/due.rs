@@ -1,0 +1,70 @@
+//! The rows as timers.
+
+use carillon_core::ids::{Fire, JobId};
+use carillon_core::job::Status;
+use carillon_core::machine::abandon;
+use carillon_core::ports::PortError;
+use carillon_core::time::UnixMillis;
+use rusqlite::{Connection, TransactionBehavior, params};
+
+use super::fault::Fault;
+use super::rows::{AFTER_ALL, StateRow, change, code, ids, read, revision};
+use super::{Store, sql};
+
+/// A stored timer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Due {
+    pub(crate) at: UnixMillis,
+    pub(crate) fire: Fire,
+}
+
+impl Store {
+    /// The timers after `after` (an instant and a job that is due then) up to `until`, earliest first.
+    pub(crate) async fn due(
+        &self,
+        after: (UnixMillis, Option<JobId>),
+        until: UnixMillis,
+        limit: u32,
+    ) -> Result<Vec<Due>, PortError> {
+        self.readers.read_page(move |db| due(db, after, until, limit)).await
+    }
+}
+
+fn due(db: &Connection, after: (UnixMillis, Option<JobId>), until: UnixMillis, limit: u32) -> Result<Vec<Due>, Fault> {
+    let (after, job) = after;
+    let job = job.map_or_else(|| AFTER_ALL.to_vec(), |id| id.to_bytes().to_vec());
+    let mut statement = db.prepare_cached(sql::DUE)?;
+    let rows = statement.query_map(params![after.0, job, until.0, limit], |row| {
+        let job_id = JobId::from_bytes(row.get(1)?);
+        Ok(Due { at: UnixMillis(row.get(0)?), fire: Fire { job_id, generation: row.get(2)?, run_no: row.get(3)? } })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Ends every lease: for the one process that may work on this store, before it does.
+pub(super) fn abandon_all(db: &mut Connection, now: UnixMillis) -> Result<(), Fault> {
+    let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let places: Vec<i64> =
+        transaction.prepare(sql::PLACES)?.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    for place in places {
+        let running = params![place, AFTER_ALL, i64::MAX, code(Status::Running)];
+        for id in ids(&transaction, sql::LIST_BY_STATUS, running)? {
+            match abandon_one(&transaction, id, now) {
+                // One record that cannot be read must not keep all others from running.
+                Err(fault @ Fault::Record { .. }) => {
+                    tracing::error!(job_id = %id, %fault, "a running job is left alone");
+                }
+                result => result?,
+            }
+        }
+    }
+    Ok(transaction.commit()?)
+}
+
+fn abandon_one(db: &Connection, id: JobId, now: UnixMillis) -> Result<(), Fault> {
+    if let Some(transition) = read(db, id)?.and_then(|job| abandon(&job, now)) {
+        let row = StateRow::new(id, &transition.state)?;
+        change(db, revision(transition.expected_revision)?, &row)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,130 @@
+//! The jobs.
+
+use std::sync::Arc;
+
+use carillon_core::ids::JobId;
+use carillon_core::job::{Job, JobSpec, Run};
+use carillon_core::machine::Transition;
+use carillon_core::ports::{JobQuery, JobStore, Listed, PortError, Written};
+use rusqlite::{Connection, params};
+
+use super::fault::Fault;
+use super::rows::{AFTER_ALL, RetiredRow, StateRow, change, code, ids, json, parsed, read, revision};
+use super::writer::{Session, Write};
+use super::{Effects, Store, places, sql};
+
+impl JobStore for Store {
+    async fn insert_new(&self, job: &Job) -> Result<Written, PortError> {
+        let row = StateRow::new(job.id, &job.state)?;
+        let text = json(|| format!("the spec of {}", job.id), &*job.spec)?;
+        self.writer.write(Insert { spec: Arc::clone(&job.spec), row, text }).await
+    }
+
+    /// A point read costs less than handing it to another thread, so it is done in the caller's.
+    async fn get(&self, id: JobId) -> Result<Option<Job>, PortError> {
+        self.readers.read(|db| read(db, id))
+    }
+
+    async fn commit(&self, transition: &Transition) -> Result<Written, PortError> {
+        let id = transition.job_id;
+        let row = StateRow::new(id, &transition.state)?;
+        let expected = revision(transition.expected_revision)?;
+        let retired = transition.retired.as_ref().map(|run| RetiredRow::new(id, run)).transpose()?;
+        self.writer.write(Change { expected, row, retired }).await
+    }
+
+    async fn list(&self, query: &JobQuery) -> Result<Listed, PortError> {
+        let (query, limit) = (query.clone(), query.limit);
+        let jobs = self.readers.read_page(move |db| list(db, &query)).await?;
+        Ok(Listed::full(jobs, limit))
+    }
+
+    async fn retired_runs(&self, id: JobId, before: Option<(u32, u32)>, limit: usize) -> Result<Vec<Run>, PortError> {
+        self.readers.read_page(move |db| retired_runs(db, id, before, limit)).await
+    }
+}
+
+/// A new job.
+struct Insert {
+    spec: Arc<JobSpec>,
+    row: StateRow,
+    /// The spec as it is stored.
+    text: String,
+}
+
+impl Write for Insert {
+    fn apply(&mut self, session: &mut Session<'_>) -> Result<Written, Fault> {
+        let place = session.places.number(session.db, &self.spec.product, &self.spec.env)?;
+        let row = &self.row;
+        let inserted = session.db.prepare_cached(sql::INSERT_JOB)?.execute(params![
+            row.id,
+            *session.next_spec,
+            place,
+            row.status,
+            row.revision,
+            row.generation,
+            row.run_no,
+            row.wake_at,
+            row.state
+        ])?;
+        if inserted == 0 {
+            return Ok(Written::Conflict);
+        }
+        session.db.prepare_cached(sql::INSERT_SPEC)?.execute(params![*session.next_spec, self.text])?;
+        *session.next_spec += 1;
+        Ok(Written::Done)
+    }
+
+    fn take_effect(self: Box<Self>, effects: &Effects) {
+        self.row.note(effects);
+    }
+}
+
+/// A transition.
+struct Change {
+    expected: i64,
+    row: StateRow,
+    retired: Option<RetiredRow>,
+}
+
+impl Write for Change {
+    fn apply(&mut self, session: &mut Session<'_>) -> Result<Written, Fault> {
+        if change(session.db, self.expected, &self.row)? == 0 {
+            return Ok(Written::Conflict);
+        }
+        if let Some(run) = &self.retired {
+            let row = params![self.row.id, run.generation, run.run_no, run.run];
+            session.db.prepare_cached(sql::RETIRE_RUN)?.execute(row)?;
+        }
+        Ok(Written::Done)
+    }
+
+    fn take_effect(self: Box<Self>, effects: &Effects) {
+        self.row.note(effects);
+    }
+}
+
+fn list(db: &Connection, query: &JobQuery) -> Result<Vec<Job>, Fault> {
+    // One snapshot for the ids and their records: a job is listed under the status that it is shown with.
+    let snapshot = db.unchecked_transaction()?;
+    let Some(place) = places::find(&snapshot, &query.product, &query.env)? else { return Ok(Vec::new()) };
+    let before = query.before.map_or_else(|| AFTER_ALL.to_vec(), |id| id.to_bytes().to_vec());
+    let limit = i64::try_from(query.limit).unwrap_or(i64::MAX);
+    let ids = match query.status {
+        Some(status) => ids(&snapshot, sql::LIST_BY_STATUS, params![place, before, limit, code(status)])?,
+        None => ids(&snapshot, sql::LIST, params![place, before, limit])?,
+    };
+    ids.into_iter().filter_map(|id| read(&snapshot, id).transpose()).collect()
+}
+
+fn retired_runs(db: &Connection, id: JobId, before: Option<(u32, u32)>, limit: usize) -> Result<Vec<Run>, Fault> {
+    let before = before.map_or((i64::MAX, i64::MAX), |(generation, run_no)| (generation.into(), run_no.into()));
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let mut statement = db.prepare_cached(sql::RETIRED_RUNS)?;
+    let mut rows = statement.query(params![id.to_bytes(), before.0, before.1, limit])?;
+    let mut runs = Vec::new();
+    while let Some(row) = rows.next()? {
+        runs.push(parsed(row, 0, || format!("a run of {id}"))?);
+    }
+    Ok(runs)
+}

@@ -1,0 +1,129 @@
+//! A job's rows: how its parts are written to columns and read from them.
+
+use std::sync::Arc;
+
+use carillon_core::ids::{Fire, JobId};
+use carillon_core::job::{Job, JobSpec, JobState, Run, Status};
+use carillon_core::time::UnixMillis;
+use rusqlite::{Connection, OptionalExtension, Params, Row, params};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::fault::Fault;
+use super::{Effects, sql};
+
+/// Sorts after every id.
+pub(super) const AFTER_ALL: [u8; 17] = [0xff; 17];
+
+/// What changes with a job's state.
+pub(super) struct StateRow {
+    pub(super) id: [u8; 16],
+    pub(super) status: u8,
+    pub(super) revision: i64,
+    pub(super) generation: u32,
+    pub(super) run_no: u32,
+    pub(super) wake_at: Option<i64>,
+    pub(super) state: String,
+}
+
+impl StateRow {
+    pub(super) fn new(id: JobId, state: &JobState) -> Result<Self, Fault> {
+        Ok(Self {
+            id: id.to_bytes(),
+            status: code(state.status),
+            revision: revision(state.revision)?,
+            generation: state.run.generation,
+            run_no: state.run.run_no,
+            wake_at: state.wake_at.map(|at| at.0),
+            state: json(|| format!("the state of {id}"), state)?,
+        })
+    }
+
+    /// Tells the timeline.
+    pub(super) fn note(&self, effects: &Effects) {
+        let job_id = JobId::from_bytes(self.id);
+        let fire = Fire { job_id, generation: self.generation, run_no: self.run_no };
+        effects.timeline.note(fire, self.wake_at.map(UnixMillis));
+    }
+}
+
+pub(super) struct RetiredRow {
+    pub(super) generation: u32,
+    pub(super) run_no: u32,
+    pub(super) run: String,
+}
+
+impl RetiredRow {
+    pub(super) fn new(id: JobId, run: &Run) -> Result<Self, Fault> {
+        let run_no = run.run_no;
+        Ok(Self { generation: run.generation, run_no, run: json(|| format!("a run of {id}"), run)? })
+    }
+}
+
+/// The number that stands for a status in the tables: part of their layout.
+pub(super) const fn code(status: Status) -> u8 {
+    match status {
+        Status::Scheduled => 0,
+        Status::Queued => 1,
+        Status::Running => 2,
+        Status::Completed => 3,
+        Status::Failed => 4,
+        Status::Cancelled => 5,
+        Status::Paused => 6,
+    }
+}
+
+pub(super) fn revision(revision: u64) -> Result<i64, Fault> {
+    revision.try_into().map_err(|_| Fault::OutOfRange { what: "revision" })
+}
+
+pub(super) fn json(what: impl FnOnce() -> String, value: &impl Serialize) -> Result<String, Fault> {
+    serde_json::to_string(value).map_err(|source| Fault::Record { what: what(), source })
+}
+
+/// Reads a column's JSON. `what` names the record for the log.
+pub(super) fn parsed<T: DeserializeOwned>(
+    row: &Row<'_>,
+    column: usize,
+    what: impl FnOnce() -> String,
+) -> Result<T, Fault> {
+    let text = row.get_ref(column)?.as_bytes().map_err(rusqlite::Error::from)?;
+    serde_json::from_slice(text).map_err(|source| Fault::Record { what: what(), source })
+}
+
+/// Reads a job.
+pub(super) fn read(db: &Connection, id: JobId) -> Result<Option<Job>, Fault> {
+    let mut statement = db.prepare_cached(sql::READ_JOB)?;
+    let mut rows = statement.query([id.to_bytes()])?;
+    let Some(row) = rows.next()? else { return Ok(None) };
+    let state = parsed(row, 0, || format!("the state of {id}"))?;
+    let spec: JobSpec = parsed(row, 1, || format!("the spec of {id}"))?;
+    Ok(Some(Job { id, spec: Arc::new(spec), state }))
+}
+
+/// The ids that a statement gives.
+pub(super) fn ids(db: &Connection, statement: &str, parameters: impl Params) -> Result<Vec<JobId>, Fault> {
+    let mut statement = db.prepare_cached(statement)?;
+    let ids = statement.query_map(parameters, |row| row.get(0).map(JobId::from_bytes))?;
+    Ok(ids.collect::<Result<_, _>>()?)
+}
+
+/// Stores a state on top of this revision. Says how many jobs had it: one or none.
+pub(super) fn change(db: &Connection, expected: i64, row: &StateRow) -> rusqlite::Result<usize> {
+    db.prepare_cached(sql::CHANGE_JOB)?.execute(params![
+        row.id,
+        expected,
+        row.status,
+        row.revision,
+        row.generation,
+        row.run_no,
+        row.wake_at,
+        row.state
+    ])
+}
+
+/// The number for the next spec.
+pub(super) fn next_spec(db: &Connection) -> rusqlite::Result<i64> {
+    let last: Option<i64> = db.query_row(sql::LAST_SPEC, [], |row| row.get(0)).optional()?;
+    Ok(last.unwrap_or(0) + 1)
+}

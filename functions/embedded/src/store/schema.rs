@@ -1,0 +1,62 @@
+//! The tables, and the version of their layout.
+
+use rusqlite::{Connection, TransactionBehavior};
+
+/// What this program writes.
+const VERSION: i32 = 1;
+
+/// A job's payload never changes and may be large, so it lives in `specs`, and a change of state rewrites a narrow row of
+/// `jobs` only. Ids grow with time, so inserts meet the right edge of `jobs` and of its indexes; `specs` is appended to.
+const TABLES: &str = "
+    CREATE TABLE places (
+        id INTEGER PRIMARY KEY, product TEXT NOT NULL, env TEXT NOT NULL, UNIQUE (product, env)
+    ) STRICT;
+    CREATE TABLE jobs (
+        id BLOB PRIMARY KEY, spec INTEGER NOT NULL, place INTEGER NOT NULL, status INTEGER NOT NULL,
+        revision INTEGER NOT NULL, generation INTEGER NOT NULL, run_no INTEGER NOT NULL, wake_at INTEGER,
+        state TEXT NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX jobs_by_place ON jobs (place, status, id);
+    CREATE INDEX jobs_due ON jobs (wake_at, id) WHERE wake_at IS NOT NULL;
+    CREATE TABLE specs (id INTEGER PRIMARY KEY, spec TEXT NOT NULL) STRICT;
+    CREATE TABLE runs (
+        job BLOB NOT NULL, generation INTEGER NOT NULL, run_no INTEGER NOT NULL, run TEXT NOT NULL,
+        PRIMARY KEY (job, generation, run_no)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE catalogs (
+        product TEXT PRIMARY KEY, revision TEXT NOT NULL, document TEXT NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE keys (hash TEXT PRIMARY KEY, id TEXT NOT NULL, record TEXT NOT NULL) STRICT, WITHOUT ROWID;
+    CREATE INDEX keys_by_id ON keys (id);
+";
+
+/// Why the tables cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum SchemaError {
+    #[error(transparent)]
+    Sqlite(#[from] rusqlite::Error),
+    #[error("layout {found} is newer than {VERSION}, the newest that this program knows")]
+    Newer { found: i32 },
+}
+
+/// Makes the tables if there are none.
+pub(super) fn prepare(db: &mut Connection) -> Result<(), SchemaError> {
+    if version(db)? == VERSION {
+        return Ok(());
+    }
+    // Another process may be at it too: whoever comes second finds the version set.
+    let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    match version(&transaction)? {
+        0 => {
+            transaction.execute_batch(TABLES)?;
+            transaction.pragma_update(None, "user_version", VERSION)?;
+        }
+        VERSION => {}
+        found => return Err(SchemaError::Newer { found }),
+    }
+    Ok(transaction.commit()?)
+}
+
+fn version(db: &Connection) -> rusqlite::Result<i32> {
+    db.pragma_query_value(None, "user_version", |row| row.get(0))
+}

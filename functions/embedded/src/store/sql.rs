@@ -1,0 +1,44 @@
+//! Every statement on the tables of jobs. None of them reads more of a table than it gives back: a test asks SQLite's planner.
+
+pub(super) const INSERT_JOB: &str = "
+    INSERT INTO jobs (id, spec, place, status, revision, generation, run_no, wake_at, state)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT DO NOTHING";
+
+pub(super) const INSERT_SPEC: &str = "INSERT INTO specs (id, spec) VALUES (?1, ?2)";
+
+pub(super) const LAST_SPEC: &str = "SELECT id FROM specs ORDER BY id DESC LIMIT 1";
+
+pub(super) const CHANGE_JOB: &str = "
+    UPDATE jobs SET status = ?3, revision = ?4, generation = ?5, run_no = ?6, wake_at = ?7, state = ?8
+    WHERE id = ?1 AND revision = ?2";
+
+pub(super) const RETIRE_RUN: &str =
+    "INSERT OR REPLACE INTO runs (job, generation, run_no, run) VALUES (?1, ?2, ?3, ?4)";
+
+pub(super) const READ_JOB: &str =
+    "SELECT jobs.state, specs.spec FROM jobs JOIN specs ON specs.id = jobs.spec WHERE jobs.id = ?1";
+
+pub(super) const LIST_BY_STATUS: &str =
+    "SELECT id FROM jobs WHERE place = ?1 AND status = ?4 AND id < ?2 ORDER BY id DESC LIMIT ?3";
+
+/// The seven statuses' lists merged, which spares every insert another index.
+pub(super) const LIST: &str = "
+    SELECT id FROM jobs WHERE place = ?1 AND status = 0 AND id < ?2 UNION ALL
+    SELECT id FROM jobs WHERE place = ?1 AND status = 1 AND id < ?2 UNION ALL
+    SELECT id FROM jobs WHERE place = ?1 AND status = 2 AND id < ?2 UNION ALL
+    SELECT id FROM jobs WHERE place = ?1 AND status = 3 AND id < ?2 UNION ALL
+    SELECT id FROM jobs WHERE place = ?1 AND status = 4 AND id < ?2 UNION ALL
+    SELECT id FROM jobs WHERE place = ?1 AND status = 5 AND id < ?2 UNION ALL
+    SELECT id FROM jobs WHERE place = ?1 AND status = 6 AND id < ?2
+    ORDER BY id DESC LIMIT ?3";
+
+pub(super) const RETIRED_RUNS: &str = "
+    SELECT run FROM runs WHERE job = ?1 AND (generation, run_no) < (?2, ?3)
+    ORDER BY generation DESC, run_no DESC LIMIT ?4";
+
+pub(super) const DUE: &str = "
+    SELECT wake_at, id, generation, run_no FROM jobs
+    WHERE wake_at IS NOT NULL AND (wake_at, id) > (?1, ?2) AND wake_at <= ?3 ORDER BY wake_at, id LIMIT ?4";
+
+/// All of them: for the start, and a deployment has few.
+pub(super) const PLACES: &str = "SELECT id FROM places";

@@ -1,0 +1,153 @@
+use std::path::Path;
+use std::sync::Arc;
+
+use carillon_core::ports::{CatalogStore, JobQuery, JobStore, KeyStore, PortError, Written};
+use carillon_core::time::UnixMillis;
+use futures_util::FutureExt;
+use futures_util::future::join_all;
+use rusqlite::Connection;
+
+use super::readers::Readers;
+use super::{Durability, OpenError, Store, catalogs, keys, locked, places, sql};
+use crate::samples::job;
+use crate::timeline::Timeline;
+
+fn open(folder: &Path) -> Result<Store, OpenError> {
+    Store::open(folder, Durability::Process, Arc::new(Timeline::new(0)), Some(UnixMillis(0)))
+}
+
+/// Changes what is stored behind the store's back.
+fn meddle(folder: &Path, statement: &str) {
+    Connection::open(folder.join(super::FILE)).unwrap().execute_batch(statement).unwrap();
+}
+
+fn is_permanent<T>(result: &Result<T, PortError>) -> bool {
+    matches!(result, Err(PortError::Permanent(_)))
+}
+
+#[test]
+fn no_statement_reads_more_than_it_gives_back() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(open(folder.path()).unwrap());
+    let db = Connection::open(folder.path().join(super::FILE)).unwrap();
+    let statements = [
+        sql::INSERT_JOB,
+        sql::INSERT_SPEC,
+        sql::CHANGE_JOB,
+        sql::RETIRE_RUN,
+        sql::READ_JOB,
+        sql::LIST_BY_STATUS,
+        sql::LIST,
+        sql::RETIRED_RUNS,
+        sql::DUE,
+        catalogs::READ,
+        catalogs::PUT,
+        catalogs::DELETE,
+        keys::FIND,
+        keys::ADD,
+        keys::REVOKE,
+        places::FIND,
+    ];
+    for statement in statements {
+        let mut plan = db.prepare(&format!("EXPLAIN QUERY PLAN {statement}")).unwrap();
+        let parameters = vec![rusqlite::types::Null; plan.parameter_count()];
+        let steps = plan.query_map(rusqlite::params_from_iter(parameters), |row| row.get::<_, String>(3)).unwrap();
+        for step in steps.map(Result::unwrap) {
+            assert!(!step.contains("SCAN") && !step.contains("TEMP B-TREE"), "{statement}\n{step}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_failing_write_spoils_no_other_write_of_its_batch_and_leaves_no_half_job() {
+    let store = Store::in_memory(Arc::new(Timeline::new(0))).unwrap();
+    let Readers::Writers(db) = &*store.readers else { panic!("a store in memory has one connection") };
+    let jobs: Vec<_> = (0..20).map(|number| job(number, 0)).collect();
+    let mut writes = Box::pin(join_all(jobs.iter().map(|job| store.insert_new(job))));
+    {
+        // While the connection is taken the writer waits, so that the writes meet in its batches.
+        let db = locked(db);
+        db.execute_batch(
+            "CREATE TRIGGER poison BEFORE INSERT ON specs WHEN NEW.spec LIKE '%\"number\":13}%'
+             BEGIN SELECT RAISE(ABORT, 'poisoned'); END",
+        )
+        .unwrap();
+        assert!((&mut writes).now_or_never().is_none());
+    }
+    for (number, written) in writes.await.into_iter().enumerate() {
+        if number == 13 {
+            assert!(is_permanent(&written));
+        } else {
+            assert_eq!(written.unwrap(), Written::Done);
+        }
+        let stored = JobStore::get(&store, jobs[number].id).await.unwrap();
+        assert_eq!(stored.as_ref(), Some(&jobs[number]).filter(|_| number != 13));
+    }
+    let count: u32 = locked(db).query_row("SELECT count(*) FROM jobs", [], |row| row.get(0)).unwrap();
+    assert_eq!(count, 19);
+    let query = JobQuery { product: "shop".into(), env: "prd".into(), status: None, before: None, limit: 100 };
+    assert_eq!(store.list(&query).await.unwrap().jobs.len(), 19);
+    locked(db).execute_batch("DROP TRIGGER poison").unwrap();
+    assert_eq!(store.insert_new(&jobs[13]).await.unwrap(), Written::Done);
+}
+
+#[tokio::test]
+async fn a_record_that_cannot_be_read_is_a_permanent_fault_of_its_own_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let (torn, sound) = (job(1, 0), job(2, 0));
+    {
+        let store = open(folder.path()).unwrap();
+        for job in [&torn, &sound] {
+            assert_eq!(store.insert_new(job).await.unwrap(), Written::Done);
+        }
+    }
+    meddle(
+        folder.path(),
+        "UPDATE jobs SET status = 2, state = substr(state, 1, 20) WHERE id = (SELECT min(id) FROM jobs);
+         INSERT INTO catalogs VALUES ('torn', 'r', '{\"envs\": ['), ('older', 'r', '{\"envs\": 7}');
+         INSERT INTO keys VALUES ('e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855', 'k', 'x');",
+    );
+    let store = open(folder.path()).expect("one torn record must not keep the others from running");
+    assert!(is_permanent(&JobStore::get(&store, torn.id).await));
+    assert_eq!(JobStore::get(&store, sound.id).await.unwrap(), Some(sound));
+    let query = JobQuery { product: "shop".into(), env: "prd".into(), status: None, before: None, limit: 10 };
+    assert!(is_permanent(&store.list(&query).await));
+    assert!(is_permanent(&CatalogStore::get(&store, "torn").await));
+    assert!(is_permanent(&CatalogStore::get(&store, "older").await));
+    assert!(is_permanent(&store.find(&carillon_core::access::KeyHash::of("")).await));
+    assert!(is_permanent(&store.list_keys().await));
+    assert_eq!(store.due((UnixMillis(0), None), UnixMillis::MAX, 10).await.unwrap().len(), 2);
+}
+
+#[test]
+fn a_newer_layout_is_refused_and_named() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(open(folder.path()).unwrap());
+    meddle(folder.path(), "PRAGMA user_version = 7");
+    let refused = open(folder.path()).unwrap_err();
+    assert!(matches!(refused, OpenError::Newer { found: 7, .. }));
+    assert!(refused.to_string().contains("carillon.db has layout 7"), "{refused}");
+}
+
+#[test]
+fn a_file_that_is_no_database_is_a_permanent_fault() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join(super::FILE), "no database, but long enough to look like one".repeat(100))
+        .unwrap();
+    let refused = open(folder.path()).unwrap_err();
+    assert!(matches!(refused, OpenError::Store { source: PortError::Permanent(_), .. }), "{refused:?}");
+}
+
+#[tokio::test]
+async fn the_write_ahead_log_is_moved_into_the_database_while_jobs_arrive() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path()).unwrap();
+    let payload = serde_json::Value::from("x".repeat(250_000));
+    for number in 0..300 {
+        let mut job = job(number, 0);
+        Arc::make_mut(&mut job.spec).input = payload.clone();
+        assert_eq!(store.insert_new(&job).await.unwrap(), Written::Done);
+    }
+    let log = std::fs::metadata(folder.path().join("carillon.db-wal")).unwrap().len();
+    assert!(log < 64 * 1024 * 1024, "75 MB were written, and {log} bytes are in the log");
+}

@@ -1,0 +1,170 @@
+//! The one thread that writes.
+//!
+//! It takes everything that waits for it into one transaction, so that the price of a COMMIT is shared by all callers of
+//! that moment, and answers them after it. A write must be repeatable until its transaction is committed: when one write of
+//! a batch fails, the batch is rolled back, and each of its writes gets a transaction of its own.
+
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
+
+use carillon_core::ports::{PortError, Written};
+use rusqlite::Connection;
+use tokio::sync::oneshot;
+
+use super::checkpoint::Checkpoints;
+use super::fault::Fault;
+use super::places::Places;
+use super::thread::Thread;
+use super::{Effects, locked};
+
+/// So many writes share a transaction at most.
+const BATCH: usize = 1_024;
+
+/// Something to be written.
+pub(super) trait Write: Send {
+    /// Writes it within the current transaction. May be called again after a rollback.
+    fn apply(&mut self, session: &mut Session<'_>) -> Result<Written, Fault>;
+
+    /// Spreads the news once it is committed.
+    fn take_effect(self: Box<Self>, effects: &Effects);
+}
+
+/// What a write works with.
+pub(super) struct Session<'a> {
+    pub(super) db: &'a Connection,
+    pub(super) places: &'a mut Places,
+    /// The number for the next spec.
+    pub(super) next_spec: &'a mut i64,
+}
+
+struct Request {
+    write: Box<dyn Write>,
+    reply: oneshot::Sender<Result<Written, PortError>>,
+}
+
+/// The way to the writing thread. Dropping it writes what is under way, and ends the thread.
+#[derive(Debug)]
+pub(super) struct Writer {
+    requests: Sender<Request>,
+    _thread: Thread,
+}
+
+impl Writer {
+    pub(super) fn start(
+        db: Arc<Mutex<Connection>>,
+        next_spec: i64,
+        effects: Effects,
+        checkpoints: Option<Checkpoints>,
+    ) -> Result<Self, Fault> {
+        let (requests, received) = channel();
+        let mut thread = WriterThread { db, places: Places::default(), next_spec, effects, checkpoints };
+        let thread = Thread::start("writer", move || thread.run(&received))?;
+        Ok(Self { requests, _thread: thread })
+    }
+
+    /// Writes, and returns once it is committed.
+    pub(super) async fn write(&self, write: impl Write + 'static) -> Result<Written, PortError> {
+        let (reply, written) = oneshot::channel();
+        let request = Request { write: Box::new(write), reply };
+        // When it cannot be sent it is dropped, and so is its reply.
+        let _ = self.requests.send(request);
+        written.await.unwrap_or_else(|_| Err(Fault::Ended("writer").into()))
+    }
+}
+
+struct WriterThread {
+    db: Arc<Mutex<Connection>>,
+    places: Places,
+    next_spec: i64,
+    effects: Effects,
+    checkpoints: Option<Checkpoints>,
+}
+
+impl WriterThread {
+    fn run(&mut self, received: &Receiver<Request>) {
+        while let Ok(first) = received.recv() {
+            let mut batch = vec![first];
+            batch.extend(received.try_iter().take(BATCH - 1));
+            self.write(batch);
+            if let Some(checkpoints) = &mut self.checkpoints {
+                checkpoints.after_commit(&locked(&self.db));
+            }
+        }
+    }
+
+    fn write(&mut self, mut batch: Vec<Request>) {
+        match self.transaction(&mut batch) {
+            Ok(outcomes) => {
+                for (request, written) in batch.into_iter().zip(outcomes) {
+                    if written == Written::Done {
+                        request.write.take_effect(&self.effects);
+                    }
+                    answer(request.reply, Ok(written));
+                }
+            }
+            // One of them is at fault, and the others must not suffer for it.
+            Err(Aborted::Write(_)) if batch.len() > 1 => {
+                for request in batch {
+                    self.write(vec![request]);
+                }
+            }
+            Err(Aborted::Write(fault)) => {
+                if let Some(request) = batch.pop() {
+                    answer(request.reply, Err(fault.into()));
+                }
+            }
+            Err(Aborted::Transaction(error)) => {
+                for request in batch {
+                    answer(request.reply, Err(Fault::Sqlite(Arc::clone(&error)).into()));
+                }
+            }
+        }
+    }
+
+    fn transaction(&mut self, batch: &mut [Request]) -> Result<Vec<Written>, Aborted> {
+        let db = locked(&self.db);
+        let execute = |sql| db.prepare_cached(sql)?.execute([]).map(drop);
+        let mut next_spec = self.next_spec;
+        let result = (|| {
+            execute("BEGIN IMMEDIATE")?;
+            let (places, next_spec) = (&mut self.places, &mut next_spec);
+            let mut session = Session { db: &db, places, next_spec };
+            let mut outcomes = Vec::with_capacity(batch.len());
+            for request in batch {
+                outcomes.push(request.write.apply(&mut session).map_err(Aborted::Write)?);
+            }
+            execute("COMMIT")?;
+            Ok(outcomes)
+        })();
+        if result.is_ok() {
+            self.next_spec = next_spec;
+        } else {
+            self.places.forget();
+            // Some faults roll back by themselves.
+            if !db.is_autocommit()
+                && let Err(error) = execute("ROLLBACK")
+            {
+                tracing::error!(%error, "a transaction cannot be rolled back");
+            }
+        }
+        result
+    }
+}
+
+enum Aborted {
+    /// By one of its writes.
+    Write(Fault),
+    /// As a whole.
+    Transaction(Arc<rusqlite::Error>),
+}
+
+impl From<rusqlite::Error> for Aborted {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Transaction(Arc::new(error))
+    }
+}
+
+fn answer(reply: oneshot::Sender<Result<Written, PortError>>, result: Result<Written, PortError>) {
+    // A caller that went away does not need it.
+    let _ = reply.send(result);
+}

@@ -1,0 +1,148 @@
+//! The timers that are due soon, in memory.
+//!
+//! A stored job is its own timer: its row says when somebody has to look at it (`wake_at`). The timeline holds the rows that
+//! are due up to its horizon; whatever is due later stays in the store alone until a refill moves the horizon on. The writer
+//! notes every change after its COMMIT, so that the timeline never runs ahead of what a crash would leave.
+//!
+//! A timer that fires once too often does no harm, as the claim refuses it. So the timeline only has to make sure that none
+//! fires too rarely.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Mutex;
+
+use carillon_core::ids::{Fire, JobId};
+use carillon_core::time::UnixMillis;
+use tokio::sync::Notify;
+
+use crate::clock::Wait;
+use crate::locked;
+
+/// The due timers up to a horizon, at most one per job.
+#[derive(Debug)]
+pub(crate) struct Timeline {
+    held: Mutex<Held>,
+    /// A timer earlier than the one that is waited for.
+    earlier: Notify,
+    /// Room for a refill that was put off.
+    room: Notify,
+    capacity: usize,
+}
+
+#[derive(Debug)]
+struct Held {
+    due: BTreeMap<(UnixMillis, JobId), (u32, u32)>,
+    by_job: HashMap<JobId, UnixMillis>,
+    /// Everything that is stored and due up to here is held, or being read by a refill.
+    horizon: UnixMillis,
+    /// What the pump sleeps for; `None` while it is awake.
+    awaited: Option<UnixMillis>,
+}
+
+const NEVER: UnixMillis = UnixMillis(i64::MAX);
+
+impl Timeline {
+    /// An empty timeline. It keeps nothing before its first refill: without a pump nobody would take it out again.
+    pub(crate) fn new(capacity: usize) -> Self {
+        let held = Held { due: BTreeMap::new(), by_job: HashMap::new(), horizon: UnixMillis(i64::MIN), awaited: None };
+        Self { held: Mutex::new(held), earlier: Notify::new(), room: Notify::new(), capacity }
+    }
+
+    /// Notes what was just stored: the job's fire is to be woken at `wake_at`, or not any more.
+    pub(crate) fn note(&self, fire: Fire, wake_at: Option<UnixMillis>) {
+        let mut held = locked(&self.held);
+        held.remove(fire.job_id);
+        if let Some(at) = wake_at.filter(|at| *at <= held.horizon) {
+            self.insert(&mut held, fire, at);
+        }
+    }
+
+    /// Holds a fire, unless its job is held already: what the writer noted is newer than what others know.
+    pub(crate) fn hold(&self, fire: Fire, at: UnixMillis) {
+        let mut held = locked(&self.held);
+        if !held.by_job.contains_key(&fire.job_id) {
+            self.insert(&mut held, fire, at);
+        }
+    }
+
+    fn insert(&self, held: &mut Held, fire: Fire, at: UnixMillis) {
+        held.due.insert((at, fire.job_id), (fire.generation, fire.run_no));
+        held.by_job.insert(fire.job_id, at);
+        if held.due.len() > self.capacity
+            && let Some(((at, job_id), _)) = held.due.pop_last()
+        {
+            held.by_job.remove(&job_id);
+            held.horizon = held.horizon.min(UnixMillis(at.0.saturating_sub(1)));
+        }
+        if held.awaited.is_some_and(|awaited| at < awaited) {
+            held.awaited = None;
+            self.earlier.notify_one();
+        }
+    }
+
+    /// Takes the earliest fire that is due at `now`.
+    pub(crate) fn take_due(&self, now: UnixMillis) -> Result<Fire, Option<UnixMillis>> {
+        let mut held = locked(&self.held);
+        let first = held.due.first_entry();
+        let at = first.as_ref().map(|first| first.key().0);
+        let Some(first) = first.filter(|first| first.key().0 <= now) else {
+            held.awaited = Some(at.unwrap_or(NEVER));
+            return Err(at);
+        };
+        let ((_, job_id), (generation, run_no)) = first.remove_entry();
+        held.by_job.remove(&job_id);
+        held.awaited = None;
+        if held.due.len() == self.capacity / 2 {
+            self.room.notify_one();
+        }
+        Ok(Fire { job_id, generation, run_no })
+    }
+
+    /// The next fire, once it is due.
+    pub(crate) async fn next(&self, clock: &impl Wait) -> Fire {
+        loop {
+            match self.take_due(clock.now()) {
+                Ok(fire) => return fire,
+                Err(None) => self.earlier.notified().await,
+                Err(Some(at)) => tokio::select! {
+                    () = clock.wait_until(at) => {}
+                    () = self.earlier.notified() => {}
+                },
+            }
+        }
+    }
+
+    /// Moves the horizon on, and says from where the store has to be read. `None` while there is enough to do.
+    pub(crate) fn begin_refill(&self, horizon: UnixMillis) -> Option<UnixMillis> {
+        let mut held = locked(&self.held);
+        if held.due.len() > self.capacity / 2 || horizon <= held.horizon {
+            return None;
+        }
+        Some(std::mem::replace(&mut held.horizon, horizon))
+    }
+
+    /// Takes the horizon back: what lies beyond `horizon` was not read after all.
+    pub(crate) fn lower_horizon(&self, horizon: UnixMillis) {
+        let mut held = locked(&self.held);
+        held.horizon = held.horizon.min(horizon);
+    }
+
+    pub(crate) fn horizon(&self) -> UnixMillis {
+        locked(&self.held).horizon
+    }
+
+    /// Returns once a refill that found no room may find some.
+    pub(crate) async fn room(&self) {
+        self.room.notified().await;
+    }
+}
+
+impl Held {
+    fn remove(&mut self, job_id: JobId) {
+        if let Some(at) = self.by_job.remove(&job_id) {
+            self.due.remove(&(at, job_id));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,105 @@
+use carillon_core::time::UnixMillis;
+
+use super::Timeline;
+use crate::clock::ManualClock;
+use crate::samples::{NOW, job};
+
+fn timeline(capacity: usize, horizon_ms: i64) -> Timeline {
+    let timeline = Timeline::new(capacity);
+    assert_eq!(timeline.begin_refill(NOW.plus(horizon_ms)), Some(UnixMillis(i64::MIN)));
+    timeline
+}
+
+fn note(timeline: &Timeline, number: u32, due_in_ms: i64) {
+    timeline.note(job(number, 0).fire(), Some(NOW.plus(due_in_ms)));
+}
+
+/// The numbers of the jobs that are due so many milliseconds from now, in the order in which they are taken.
+fn taken(timeline: &Timeline, after_ms: i64) -> Vec<u32> {
+    let known: Vec<_> = (0..100).map(|number| job(number, 0).fire()).collect();
+    let number = |fire| u32::try_from(known.iter().position(|known| *known == fire).unwrap()).unwrap();
+    std::iter::from_fn(|| timeline.take_due(NOW.plus(after_ms)).ok().map(number)).collect()
+}
+
+#[test]
+fn what_is_due_is_taken_earliest_first_and_nothing_else_is() {
+    let timeline = timeline(100, 60_000);
+    for (number, due_in_ms) in [(1, 30), (2, 10), (3, 20), (4, 10)] {
+        note(&timeline, number, due_in_ms);
+    }
+    assert!(taken(&timeline, 9).is_empty());
+    assert_eq!(timeline.take_due(NOW), Err(Some(NOW.plus(10))));
+    assert_eq!(taken(&timeline, 20), [2, 4, 3]);
+    assert_eq!(taken(&timeline, 1_000), [1]);
+    assert_eq!(timeline.take_due(NOW), Err(None));
+}
+
+#[test]
+fn a_job_has_one_timer_the_one_that_was_noted_last() {
+    let timeline = timeline(100, 60_000);
+    note(&timeline, 1, 10);
+    note(&timeline, 1, 500);
+    assert!(taken(&timeline, 499).is_empty());
+    note(&timeline, 1, 5);
+    assert_eq!(taken(&timeline, 1_000), [1]);
+    note(&timeline, 1, 5);
+    timeline.note(job(1, 0).fire(), None);
+    assert!(taken(&timeline, 1_000).is_empty());
+}
+
+#[test]
+fn what_was_noted_is_newer_than_what_a_refill_or_a_handler_knows() {
+    let timeline = timeline(100, 60_000);
+    note(&timeline, 1, 500);
+    timeline.hold(job(1, 0).fire(), NOW);
+    assert!(taken(&timeline, 499).is_empty());
+    assert_eq!(taken(&timeline, 500), [1]);
+    timeline.hold(job(1, 0).fire(), NOW);
+    assert_eq!(taken(&timeline, 500), [1]);
+}
+
+#[test]
+fn what_is_due_beyond_the_horizon_is_left_to_the_store() {
+    let timeline = timeline(100, 60_000);
+    note(&timeline, 1, 60_000);
+    note(&timeline, 2, 60_001);
+    note(&timeline, 3, 60_000);
+    note(&timeline, 3, 60_001);
+    assert_eq!(taken(&timeline, 100_000), [1]);
+    assert_eq!(timeline.begin_refill(NOW.plus(60_000)), None);
+    assert_eq!(timeline.begin_refill(NOW.plus(90_000)), Some(NOW.plus(60_000)));
+    note(&timeline, 2, 60_001);
+    assert_eq!(taken(&timeline, 100_000), [2]);
+}
+
+#[test]
+fn a_full_timeline_leaves_its_latest_to_the_store() {
+    let timeline = timeline(4, 60_000);
+    for number in 1..=4 {
+        note(&timeline, number, i64::from(number) * 10);
+    }
+    note(&timeline, 5, 50);
+    note(&timeline, 6, 5);
+    assert_eq!(timeline.horizon(), NOW.plus(39));
+    assert_eq!(timeline.begin_refill(NOW.plus(90_000)), None, "there is enough to do");
+    assert_eq!(taken(&timeline, 20), [6, 1, 2]);
+    note(&timeline, 7, 45);
+    assert_eq!(taken(&timeline, 1_000), [3], "what is due beyond the lowered horizon is left to the store");
+    assert_eq!(timeline.begin_refill(NOW.plus(90_000)), Some(NOW.plus(39)));
+}
+
+#[tokio::test]
+async fn whoever_waits_is_woken_by_an_earlier_timer_and_by_the_clock() {
+    let clock = ManualClock::new(NOW);
+    let timeline = timeline(100, 60_000);
+    let (first, ()) = tokio::join!(timeline.next(&clock), async {
+        note(&timeline, 1, 100);
+        tokio::task::yield_now().await;
+        note(&timeline, 2, 50);
+        tokio::task::yield_now().await;
+        clock.advance(50);
+    });
+    assert_eq!(first, job(2, 0).fire());
+    let (second, ()) = tokio::join!(timeline.next(&clock), async { clock.advance(50) });
+    assert_eq!(second, job(1, 0).fire());
+}
