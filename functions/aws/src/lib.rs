@@ -1,1 +1,20 @@
-//! x
+//! The core's ports on AWS. The only crate that names an `aws_sdk` type.
+//!
+//! - [`settings`] is what a function reads from its environment at the start.
+//! - [`clients`] makes the SDK's clients, with timeouts and a pinned behaviour version.
+//! - [`fault`] classifies every SDK error, once.
+//! - [`table`] is the one DynamoDB table: [`table::keys`] names its keys and access patterns.
+//! - [`queue`] is the SQS queue with its dead letters; [`timers`] arms it, by delay or by EventBridge Scheduler.
+//! - [`metrics`] are log lines that CloudWatch counts.
+//! - [`stack`] bundles them.
+
+pub mod clients;
+pub mod fault;
+pub mod logging;
+pub mod message;
+pub mod metrics;
+pub mod queue;
+pub mod settings;
+pub mod stack;
+pub mod table;
+pub mod timers;

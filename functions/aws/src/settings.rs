@@ -1,0 +1,112 @@
+//! What a function is told by its environment.
+
+/// The names of the deployment's parts, and the few numbers that tests change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// The deployment's name, a dimension of every metric.
+    pub service: String,
+    /// The table.
+    pub table: String,
+    /// The queue of due fires.
+    pub queue_url: String,
+    /// The same, as the Scheduler addresses it.
+    pub queue_arn: String,
+    /// The queue of spent fires.
+    pub dead_letter_queue_url: String,
+    /// The same, as redrives and the Scheduler address it.
+    pub dead_letter_queue_arn: String,
+    /// The group that holds the schedules.
+    pub schedule_group: String,
+    /// The role in which the Scheduler sends.
+    pub scheduler_role_arn: String,
+    /// A fire due within this many seconds goes straight to the queue: 0 to 900, the longest that SQS delays.
+    pub delay_threshold_seconds: i64,
+    /// How much earlier than the fire its schedule is set. The Scheduler may be a minute late, so at least 60.
+    pub schedule_lead_seconds: i64,
+    /// How long the executor may take for a batch.
+    pub executor_timeout_seconds: u32,
+    /// Non-public targets that the operator opened.
+    pub allow_list: Vec<String>,
+}
+
+/// Settings that are missing or out of range, all of them.
+#[derive(Debug, thiserror::Error)]
+#[error("the function's environment is not complete: {}", .0.join(", "))]
+pub struct SettingsError(Vec<String>);
+
+impl Settings {
+    /// Reads the settings with `variable`, which gives the value of an environment variable.
+    ///
+    /// # Errors
+    /// Names every variable that is missing or out of range.
+    pub fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self, SettingsError> {
+        let mut faults = Vec::new();
+        let mut text = |name: &str| {
+            variable(name).filter(|value| !value.is_empty()).unwrap_or_else(|| {
+                faults.push(format!("{name} is missing"));
+                String::new()
+            })
+        };
+        let mut settings = Self {
+            service: text("CARILLON_SERVICE"),
+            table: text("CARILLON_TABLE"),
+            queue_url: text("CARILLON_QUEUE_URL"),
+            queue_arn: text("CARILLON_QUEUE_ARN"),
+            dead_letter_queue_url: text("CARILLON_DEAD_LETTER_QUEUE_URL"),
+            dead_letter_queue_arn: text("CARILLON_DEAD_LETTER_QUEUE_ARN"),
+            schedule_group: text("CARILLON_SCHEDULE_GROUP"),
+            scheduler_role_arn: text("CARILLON_SCHEDULER_ROLE_ARN"),
+            delay_threshold_seconds: 0,
+            schedule_lead_seconds: 0,
+            executor_timeout_seconds: 0,
+            allow_list: Vec::new(),
+        };
+        let mut number = |name: &str, default: u32, most: u32| match variable(name).map(|value| value.parse::<u32>()) {
+            None => default,
+            Some(Ok(number)) if number <= most => number,
+            Some(_) => {
+                faults.push(format!("{name} must be a whole number up to {most}"));
+                default
+            }
+        };
+        settings.delay_threshold_seconds = number("CARILLON_DELAY_THRESHOLD_SECONDS", 900, 900).into();
+        settings.schedule_lead_seconds = number("CARILLON_SCHEDULE_LEAD_SECONDS", 120, 900).into();
+        settings.executor_timeout_seconds = number("CARILLON_EXECUTOR_TIMEOUT_SECONDS", 60, 900);
+        let entries = variable("CARILLON_ALLOW_LIST").unwrap_or_default();
+        settings.allow_list =
+            entries.split(',').map(str::trim).filter(|entry| !entry.is_empty()).map(str::to_owned).collect();
+        if faults.is_empty() { Ok(settings) } else { Err(SettingsError(faults)) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everything_that_is_missing_is_named_at_once() {
+        let error = Settings::read(|name| match name {
+            "CARILLON_TABLE" => Some("t".to_owned()),
+            "CARILLON_DELAY_THRESHOLD_SECONDS" => Some("901".to_owned()),
+            _ => None,
+        });
+        let text = error.unwrap_err().to_string();
+        assert!(
+            text.contains("CARILLON_QUEUE_URL is missing")
+                && text.contains("up to 900")
+                && !text.contains("CARILLON_TABLE ")
+        );
+    }
+
+    #[test]
+    fn what_is_not_said_has_its_default() {
+        let settings = Settings::read(|name| match name {
+            "CARILLON_ALLOW_LIST" => Some("127.0.0.1:8080, 10.0.0.0/8".to_owned()),
+            name if name.ends_with("SECONDS") => None,
+            name => Some(name.to_lowercase()),
+        })
+        .unwrap();
+        assert_eq!((settings.delay_threshold_seconds, settings.schedule_lead_seconds), (900, 120));
+        assert_eq!(settings.allow_list, ["127.0.0.1:8080", "10.0.0.0/8"]);
+    }
+}

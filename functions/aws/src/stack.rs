@@ -1,0 +1,99 @@
+//! All ports of a deployment.
+
+use std::time::SystemTime;
+
+use carillon_core::call::Capabilities;
+use carillon_core::catalog::Keeper;
+use carillon_core::ports::{CatalogStore, Clock, DeadLetters, Entropy, JobStore, KeyStore, Ports, Timers};
+use carillon_core::time::UnixMillis;
+
+use crate::clients::Clients;
+use crate::queue::Queue;
+use crate::settings::Settings;
+use crate::table::Table;
+use crate::timers::AwsTimers;
+
+/// The ports on AWS.
+#[derive(Debug)]
+pub struct Stack {
+    table: Table<SystemClock>,
+    timers: AwsTimers<SystemClock>,
+    queue: Queue,
+}
+
+impl Stack {
+    /// The ports of a deployment.
+    pub fn new(clients: &Clients, settings: &Settings) -> Self {
+        let queue = Queue::new(clients.sqs.clone(), settings);
+        let timers = AwsTimers::new(clients.scheduler.clone(), queue.clone(), SystemClock, settings.clone());
+        let table = Table::new(clients.dynamodb.clone(), settings.table.clone(), SystemClock);
+        Self { table, timers, queue }
+    }
+
+    /// The queue, for whoever carries its messages.
+    pub fn queue(&self) -> &Queue {
+        &self.queue
+    }
+}
+
+impl Ports for Stack {
+    fn jobs(&self) -> &impl JobStore {
+        &self.table
+    }
+
+    fn catalogs(&self) -> &impl CatalogStore {
+        &self.table
+    }
+
+    fn keys(&self) -> &impl KeyStore {
+        &self.table
+    }
+
+    fn timers(&self) -> &impl Timers {
+        &self.timers
+    }
+
+    fn dead_letters(&self) -> &impl DeadLetters {
+        &self.queue
+    }
+
+    fn clock(&self) -> &impl Clock {
+        &SystemClock
+    }
+
+    fn entropy(&self) -> &impl Entropy {
+        &OsEntropy
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities { keepers: &[Keeper::Env] }
+    }
+}
+
+/// The function's clock.
+#[derive(Clone, Copy, Debug)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    #[expect(clippy::disallowed_methods, reason = "this is the Clock port")]
+    fn now(&self) -> UnixMillis {
+        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        UnixMillis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+    }
+}
+
+/// The operating system's randomness.
+#[derive(Clone, Copy, Debug)]
+pub struct OsEntropy;
+
+impl Entropy for OsEntropy {
+    #[expect(clippy::disallowed_methods, reason = "this is the Entropy port")]
+    fn bits(&self) -> u128 {
+        let mut bytes = [0; 16];
+        // Without randomness no id is safe, and there is nothing better to be done: the process ends with its reason.
+        if let Err(error) = getrandom::fill(&mut bytes) {
+            panic!("the operating system gives no randomness: {error}");
+        }
+        u128::from_ne_bytes(bytes)
+    }
+}

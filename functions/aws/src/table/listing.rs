@@ -1,0 +1,98 @@
+//! Jobs of a product's environment, newest first: every shard of the index is asked, and the answers are merged.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
+use carillon_core::ids::JobId;
+use carillon_core::job::{Job, Status};
+use carillon_core::ports::{JobQuery, Listed, PortError};
+use futures_util::stream::{self, StreamExt, TryStreamExt};
+
+use super::jobs::job_of;
+use super::keys::{self, Class};
+use super::{Table, key, text};
+use crate::fault::{Unreadable, classify};
+
+/// Queries under way at the same time.
+const CONCURRENT: usize = 32;
+/// DynamoDB's bound on the keys of one BatchGetItem.
+const BATCH: usize = 100;
+
+impl<C: Send + Sync> Table<C> {
+    /// A page of jobs. A status that shares its class with others is picked from a page of the class, so such a page may
+    /// be short and still have a successor; what a page costs does not depend on what it finds.
+    pub(super) async fn newest_first(&self, query: &JobQuery) -> Result<Listed, PortError> {
+        let classes = query.status.map_or(Class::ALL.to_vec(), |status| vec![Class::of(status)]);
+        let partition = |class: &Class, shard| keys::index(&query.product, &query.env, *class, shard);
+        let mut partitions = Vec::new();
+        for class in &classes {
+            partitions.extend((0..keys::SHARDS).map(|shard| partition(class, shard)));
+        }
+        let pages: Vec<Vec<JobId>> = stream::iter(partitions)
+            .map(|partition| self.ids(partition, query.before, query.limit))
+            .buffer_unordered(CONCURRENT)
+            .try_collect()
+            .await?;
+        let mut ids = pages.concat();
+        ids.sort_unstable_by(|one, other| other.cmp(one));
+        // A job that moved between classes during the queries is in two of them.
+        ids.dedup();
+        ids.truncate(query.limit);
+        let next = ids.last().copied().filter(|_| ids.len() == query.limit);
+        let mut jobs = self.jobs_of(&ids).await?;
+        jobs.retain(|job| query.status.is_none_or(|status| is(job, status)));
+        Ok(Listed { jobs, next })
+    }
+
+    async fn ids(&self, partition: String, before: Option<JobId>, limit: usize) -> Result<Vec<JobId>, PortError> {
+        let mut request = self
+            .client
+            .query()
+            .table_name(&self.name)
+            .index_name(keys::INDEX)
+            .projection_expression(keys::INDEX_SK)
+            .expression_attribute_values(":pk", text(partition))
+            .scan_index_forward(false)
+            .limit(i32::try_from(limit).unwrap_or(i32::MAX));
+        request = match before {
+            None => request.key_condition_expression("gsi1pk = :pk"),
+            Some(before) => request
+                .key_condition_expression("gsi1pk = :pk AND gsi1sk < :before")
+                .expression_attribute_values(":before", text(before.to_string())),
+        };
+        let answer = request.send().await.map_err(classify)?;
+        let id = |item: &HashMap<String, AttributeValue>| item.get(keys::INDEX_SK)?.as_s().ok()?.parse().ok();
+        let ids: Option<Vec<JobId>> = answer.items().iter().map(id).collect();
+        ids.ok_or_else(|| Unreadable("index entry").into())
+    }
+
+    /// The jobs of these ids, in their order; one that is gone is left out.
+    async fn jobs_of(&self, ids: &[JobId]) -> Result<Vec<Job>, PortError> {
+        let mut found: HashMap<JobId, Job> = HashMap::new();
+        for batch in ids.chunks(BATCH) {
+            let mut wanted: Vec<_> = batch.iter().map(|id| key(keys::job(*id), keys::JOB)).collect();
+            // An answer may leave keys out when it grows too large (16 MB): they are asked for again.
+            while !wanted.is_empty() {
+                let keys_and_attributes = KeysAndAttributes::builder()
+                    .set_keys(Some(wanted))
+                    .consistent_read(true)
+                    .build()
+                    .map_err(|error| PortError::Permanent(error.into()))?;
+                let request = self.client.batch_get_item().request_items(&self.name, keys_and_attributes);
+                let answer = request.send().await.map_err(classify)?;
+                for item in answer.responses().and_then(|tables| tables.get(&self.name)).into_iter().flatten() {
+                    let id = item.get(keys::INDEX_SK).and_then(|id| id.as_s().ok()).and_then(|id| id.parse().ok());
+                    let id = id.ok_or(Unreadable("job"))?;
+                    found.insert(id, job_of(id, item)?);
+                }
+                let left = answer.unprocessed_keys.and_then(|mut tables| tables.remove(&self.name));
+                wanted = left.map(|left| left.keys).unwrap_or_default();
+            }
+        }
+        Ok(ids.iter().filter_map(|id| found.remove(id)).collect())
+    }
+}
+
+fn is(job: &Job, status: Status) -> bool {
+    job.state.status == status
+}

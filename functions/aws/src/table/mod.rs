@@ -1,0 +1,61 @@
+//! The one DynamoDB table.
+
+mod catalogs;
+mod jobs;
+pub mod keys;
+mod keystore;
+mod listing;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::AttributeValue;
+use carillon_core::ports::Published;
+use carillon_core::time::UnixMillis;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::fault::Unreadable;
+
+/// The table, as JobStore, CatalogStore and KeyStore.
+#[derive(Clone, Debug)]
+pub struct Table<C> {
+    client: Client,
+    name: String,
+    clock: C,
+    catalogs: Arc<Mutex<HashMap<String, Cached>>>,
+}
+
+impl<C> Table<C> {
+    /// The table of this name.
+    pub fn new(client: Client, name: String, clock: C) -> Self {
+        Self { client, name, clock, catalogs: Arc::default() }
+    }
+}
+
+/// A catalog, and when it was read.
+type Cached = (UnixMillis, Arc<Published>);
+
+type Item = HashMap<String, AttributeValue>;
+
+fn text(value: impl Into<String>) -> AttributeValue {
+    AttributeValue::S(value.into())
+}
+
+fn number(value: u64) -> AttributeValue {
+    AttributeValue::N(value.to_string())
+}
+
+fn json<T: Serialize>(value: &T, what: &'static str) -> Result<AttributeValue, Unreadable> {
+    serde_json::to_string(value).map(AttributeValue::S).map_err(|_| Unreadable(what))
+}
+
+fn read<T: DeserializeOwned>(item: &Item, name: &str, what: &'static str) -> Result<T, Unreadable> {
+    let text = item.get(name).and_then(|value| value.as_s().ok()).ok_or(Unreadable(what))?;
+    serde_json::from_str(text).map_err(|_| Unreadable(what))
+}
+
+fn key(pk: String, sk: impl Into<String>) -> Item {
+    HashMap::from([(keys::PK.to_owned(), text(pk)), (keys::SK.to_owned(), text(sk))])
+}
