@@ -1,1 +1,33 @@
-//! x
+//! Carillon's HTTP face: [`router`] serves the core's operations, locally and behind `lambda_http` alike.
+//!
+//! Follow one request:
+//! - `observe` gives it an id, catches a panic, and writes its one log line;
+//! - `endpoint` finds the caller's key, checks the query's names, reads the body;
+//! - `handlers` reads what the operation needs, asks the core, and makes a `wire` type of the answer;
+//! - `problem` makes an `application/problem+json` document of everything that went wrong.
+//!
+//! `table` is the one list of operations. The routes and the OpenAPI document (`openapi`) are both made from it, so
+//! no route can exist without its documentation.
+//!
+//! Architecture invariant: no rule of the domain stands here. Who may do what, and what becomes of a job, is decided by
+//! `carillon_core::operations`.
+
+mod caller;
+mod conditional;
+mod endpoint;
+mod handlers;
+mod observe;
+mod openapi;
+mod operation;
+mod prefer;
+mod problem;
+mod query;
+mod service;
+mod table;
+mod wire;
+
+#[cfg(test)]
+mod tests;
+
+pub use endpoint::MAX_BODY_BYTES;
+pub use service::{Service, router};

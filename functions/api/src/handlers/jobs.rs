@@ -1,0 +1,133 @@
+//! Jobs: schedule, look at, list, call off, try again.
+
+use std::cell::RefCell;
+
+use carillon_core::catalog::Tag;
+use carillon_core::error::{Faults, FieldCode};
+use carillon_core::ids::JobId;
+use carillon_core::job::{Job, Status};
+use carillon_core::json::{Field, Object, parse};
+use carillon_core::operations::{self, ListQuery, OperationError};
+use carillon_core::ports::Ports;
+use http::{HeaderName, HeaderValue, StatusCode, header};
+
+use super::{or_empty, wait};
+use crate::operation::{Answered, Call};
+use crate::prefer::{PREFERENCE_APPLIED, wait_seconds};
+use crate::problem::Problem;
+use crate::wire::job::{AcceptedJob, EndedJob, JobList, JobView};
+use crate::wire::json;
+use crate::wire::run::RunList;
+
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+
+/// `POST /v1/jobs`.
+pub(crate) async fn schedule<P: Ports>(call: Call<P>) -> Answered {
+    // Whoever sends this relies on it: to schedule the job all the same could schedule it twice.
+    if call.headers.contains_key(IDEMPOTENCY_KEY) {
+        let detail = "Idempotency-Key is not available yet";
+        return Err(Problem::invalid_field("header:Idempotency-Key", FieldCode::NotAvailable, detail));
+    }
+    let mut job = operations::schedule(call.service.ports(), &call.caller, &call.body).await?;
+    call.record.job(&job);
+    let location = HeaderValue::from_str(&format!("/v1/jobs/{}", job.id));
+    let mut applied = None;
+    if let Some(seconds) = wait_seconds(&call.headers) {
+        job = wait::until_ended(&call, job, seconds).await;
+        applied = Some(seconds).filter(|_| job.state.status.is_settled());
+    }
+    let mut response = match applied {
+        Some(_) => json(StatusCode::OK, &EndedJob::from(&job))?,
+        None => json(StatusCode::ACCEPTED, &AcceptedJob::from(&job))?,
+    };
+    let headers = response.headers_mut();
+    if let Ok(location) = location {
+        headers.insert(header::LOCATION, location);
+    }
+    if let Some(Ok(applied)) = applied.map(|seconds| HeaderValue::from_str(&format!("wait={seconds}"))) {
+        headers.insert(PREFERENCE_APPLIED, applied);
+    }
+    Ok(response)
+}
+
+/// `GET /v1/jobs`.
+pub(crate) async fn list<P: Ports>(mut call: Call<P>) -> Answered {
+    let query = &mut call.query;
+    let tag = |text: &str| Tag::parse(text).map(|tag| tag.as_str().to_owned());
+    let product = query.required("product_tag", Tag::FORM, tag);
+    let env = query.required("env", Tag::FORM, tag);
+    let words = Status::WORDS.map(|(word, _)| word).join(", ");
+    let status = query.optional("status", &format!("one of {words}"), |text| {
+        Status::WORDS.iter().find(|(word, _)| *word == text).map(|(_, status)| *status)
+    });
+    let limit = query.limit();
+    let cursor = query.cursor();
+    call.query.finish()?;
+    // Both are there: their absence was a fault.
+    let (product, env) = (product.unwrap_or_default(), env.unwrap_or_default());
+    call.record.product(&product);
+    call.record.env(&env);
+    let query = ListQuery { product, env, status, limit, cursor };
+    let page = operations::list(call.service.ports(), &call.caller, query).await?;
+    json(StatusCode::OK, &JobList::from(&page))
+}
+
+/// `GET /v1/jobs/{job_id}`.
+pub(crate) async fn get<P: Ports>(call: Call<P>) -> Answered {
+    let id = job_id(&call)?;
+    let job = operations::get(call.service.ports(), &call.caller, id).await?;
+    shown(&call, &job)
+}
+
+/// `GET /v1/jobs/{job_id}/runs`.
+pub(crate) async fn runs<P: Ports>(mut call: Call<P>) -> Answered {
+    let id = job_id(&call)?;
+    let limit = call.query.limit();
+    let cursor = call.query.cursor();
+    std::mem::take(&mut call.query).finish()?;
+    let page = operations::runs(call.service.ports(), &call.caller, id, limit, cursor).await?;
+    json(StatusCode::OK, &RunList::new(id, &page))
+}
+
+/// `POST /v1/jobs/{job_id}/cancel`.
+pub(crate) async fn cancel<P: Ports>(call: Call<P>) -> Answered {
+    let id = job_id(&call)?;
+    let reason =
+        members(or_empty(&call.body), |object| object.optional("reason").and_then(|field| field.text(1..=1_000)))?;
+    let job = operations::cancel(call.service.ports(), &call.caller, id, reason).await?;
+    shown(&call, &job)
+}
+
+/// `POST /v1/jobs/{job_id}/retry`.
+pub(crate) async fn retry<P: Ports>(call: Call<P>) -> Answered {
+    let id = job_id(&call)?;
+    let delay_ms = members(or_empty(&call.body), |object| {
+        object.optional("delay").and_then(|field| field.integer(0..=43_200_000))
+    })?;
+    let job = operations::retry(call.service.ports(), &call.caller, id, delay_ms.unwrap_or(0)).await?;
+    shown(&call, &job)
+}
+
+fn shown<P>(call: &Call<P>, job: &Job) -> Answered {
+    call.record.job(job);
+    json(StatusCode::OK, &JobView::from(job))
+}
+
+/// The job that the path names. A text that cannot be a job's name is the name of none.
+fn job_id<P>(call: &Call<P>) -> Result<JobId, Problem> {
+    let id: JobId = call.name.parse().map_err(|_| OperationError::NotFound("job"))?;
+    call.record.job_id(id);
+    Ok(id)
+}
+
+/// Reads the members of a body, every fault at once.
+fn members<T>(body: &[u8], read: impl FnOnce(&mut Object<'_>) -> Option<T>) -> Result<Option<T>, Problem> {
+    let document = parse(body).map_err(OperationError::from)?;
+    let faults = RefCell::<Faults>::default();
+    let read = Field::root(&document, &faults).object().and_then(|mut object| {
+        let read = read(&mut object);
+        object.finish();
+        read
+    });
+    faults.take().or(read).map_err(Problem::invalid)
+}

@@ -1,0 +1,45 @@
+//! One function an operation: read the request, ask the core, tell the answer.
+
+pub(crate) mod jobs;
+pub(crate) mod products;
+mod wait;
+
+use std::time::Duration;
+
+use axum::response::Response;
+use bytes::Bytes;
+use carillon_core::ids::JobId;
+use carillon_core::ports::{JobStore, Ports};
+use carillon_core::time::UnixMillis;
+use http::{HeaderValue, StatusCode, header};
+
+use crate::operation::Answered;
+use crate::problem::Problem;
+use crate::service::Service;
+use crate::wire::{Health, json};
+
+/// How long the store has for a sign of life. Whoever asks after health asks again soon.
+const HEALTH_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// `GET /v1/health`: reads a job that cannot exist, the cheapest question that only a working store answers.
+pub(crate) async fn health<P: Ports>(service: Service<P>) -> Answered {
+    let nobody = JobId::new(UnixMillis(0), 0);
+    match tokio::time::timeout(HEALTH_TIMEOUT, service.ports().jobs().get(nobody)).await {
+        Ok(answered) => drop(answered?),
+        Err(elapsed) => return Err(Problem::unavailable().caused_by(elapsed)),
+    }
+    json(StatusCode::OK, &Health { status: "ok", version: env!("CARGO_PKG_VERSION") })
+}
+
+/// `GET /v1/openapi.json`.
+pub(crate) async fn openapi<P: Ports>(service: Service<P>) -> Answered {
+    let mut response = Response::new(service.document().into());
+    let application_json = HeaderValue::from_static("application/json");
+    response.headers_mut().insert(header::CONTENT_TYPE, application_json);
+    Ok(response)
+}
+
+/// The members of an optional body: nothing at all is `{}`.
+fn or_empty(body: &Bytes) -> &[u8] {
+    if body.is_empty() { b"{}" } else { body }
+}

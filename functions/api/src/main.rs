@@ -1,0 +1,34 @@
+//! The API as a Lambda function behind an HTTP API. Wiring only.
+
+use std::sync::Arc;
+
+use axum::extract::Request;
+use axum::middleware::{Next, from_fn};
+use carillon_api::{Service, router};
+use carillon_aws::clients::Clients;
+use carillon_aws::settings::Settings;
+use carillon_aws::stack::{Stack, SystemClock};
+use carillon_aws::{logging, metrics};
+use carillon_core::ports::Clock;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_http::Error> {
+    #[expect(clippy::disallowed_methods, reason = "this is the main that reads the environment")]
+    let variable = |name: &str| std::env::var(name).ok();
+    logging::start(variable("CARILLON_LOG").as_deref());
+    let settings = Settings::read(variable)?;
+    let stack = Stack::new(&Clients::from_environment(variable)?, &settings);
+    let service: Arc<str> = settings.service.into();
+    let count = from_fn(move |request: Request, next: Next| {
+        let service = Arc::clone(&service);
+        async move {
+            let schedules = request.method() == http::Method::POST && request.uri().path() == "/v1/jobs";
+            let response = next.run(request).await;
+            if schedules && response.status().is_success() {
+                metrics::write(&[metrics::accepted(&service, SystemClock.now())]);
+            }
+            response
+        }
+    });
+    lambda_http::run(router(Service::new(Arc::new(stack))).layer(count)).await
+}

@@ -1,0 +1,297 @@
+//! What the table of operations is made of: how one is served, and what is said about it.
+
+use std::sync::Arc;
+
+use axum::response::Response;
+use axum::routing::MethodFilter;
+use bytes::Bytes;
+use carillon_core::access::ApiKey;
+use futures_util::future::BoxFuture;
+use http::{HeaderMap, StatusCode};
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+
+use crate::observe::Record;
+use crate::problem::{Problem, ProblemDocument};
+use crate::query::Query;
+use crate::service::Service;
+
+/// What a handler comes to.
+pub(crate) type Answered = Result<Response, Problem>;
+
+/// How an operation is served. The kind decides who may call it, so that no handler can forget to ask for a key.
+pub(crate) enum Handler<P> {
+    /// By anybody.
+    Open(fn(Service<P>) -> BoxFuture<'static, Answered>),
+    /// By whoever has a key.
+    Keyed(fn(Call<P>) -> BoxFuture<'static, Answered>),
+}
+
+/// One call of an operation by somebody with a key.
+pub(crate) struct Call<P> {
+    /// The service.
+    pub(crate) service: Service<P>,
+    /// The caller's key.
+    pub(crate) caller: Arc<ApiKey>,
+    /// What the request's log line will say.
+    pub(crate) record: Record,
+    /// The path's parameter; empty when it has none.
+    pub(crate) name: String,
+    /// The query, to be read and finished by operations that declare query parameters.
+    pub(crate) query: Query,
+    /// The headers.
+    pub(crate) headers: HeaderMap,
+    /// The body; empty for operations that declare none.
+    pub(crate) body: Bytes,
+}
+
+/// An operation: a method on a path, its handler, and its documentation.
+pub(crate) struct Operation<P> {
+    /// How it is served.
+    pub(crate) handler: Handler<P>,
+    /// What the OpenAPI document says of it.
+    pub(crate) doc: Documentation,
+}
+
+/// What the OpenAPI document says of an operation.
+pub(crate) struct Documentation {
+    /// The method.
+    pub(crate) verb: Verb,
+    /// The path, with `{name}` for its parameter.
+    pub(crate) path: &'static str,
+    /// Its name in generated clients.
+    pub(crate) id: &'static str,
+    /// What it does, in one line.
+    pub(crate) summary: &'static str,
+    /// What else there is to know.
+    pub(crate) description: &'static str,
+    /// Whether it is open to anybody.
+    pub(crate) is_open: bool,
+    /// The parameters, in path, query and headers. A query parameter that is not declared is refused.
+    pub(crate) parameters: Vec<Parameter>,
+    /// The body.
+    pub(crate) body: Option<RequestBody>,
+    /// The answers, ordered by status.
+    pub(crate) answers: Vec<Answer>,
+}
+
+/// The methods of the API.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verb {
+    /// `GET`, and with it `HEAD`.
+    Get,
+    /// `POST`.
+    Post,
+    /// `PUT`.
+    Put,
+    /// `DELETE`.
+    Delete,
+}
+
+impl Verb {
+    /// What the router goes by.
+    pub(crate) fn filter(self) -> MethodFilter {
+        match self {
+            Self::Get => MethodFilter::GET,
+            Self::Post => MethodFilter::POST,
+            Self::Put => MethodFilter::PUT,
+            Self::Delete => MethodFilter::DELETE,
+        }
+    }
+
+    /// Its key in a path item of an OpenAPI document.
+    pub(crate) fn key(self) -> &'static str {
+        match self {
+            Self::Get => "get",
+            Self::Post => "post",
+            Self::Put => "put",
+            Self::Delete => "delete",
+        }
+    }
+}
+
+/// Makes the schema of a type.
+pub(crate) type SchemaOf = fn(&mut SchemaGenerator) -> Schema;
+
+fn schema_of<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
+    generator.subschema_for::<T>()
+}
+
+/// A parameter.
+#[derive(Clone)]
+pub(crate) struct Parameter {
+    /// Its name.
+    pub(crate) name: &'static str,
+    /// Where it stands.
+    pub(crate) place: Place,
+    /// Whether it must be there.
+    pub(crate) is_required: bool,
+    /// What it means.
+    pub(crate) description: &'static str,
+    /// Its schema.
+    pub(crate) schema: SchemaOf,
+}
+
+/// Where a parameter stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// In the path.
+    Path,
+    /// In the query.
+    Query,
+    /// In a header.
+    Header,
+}
+
+impl Parameter {
+    /// An optional query parameter.
+    pub(crate) const fn query<T: JsonSchema>(name: &'static str, description: &'static str) -> Self {
+        Self { name, place: Place::Query, is_required: false, description, schema: schema_of::<T> }
+    }
+
+    /// An optional header.
+    pub(crate) const fn header(name: &'static str, description: &'static str) -> Self {
+        Self { name, place: Place::Header, is_required: false, description, schema: schema_of::<String> }
+    }
+
+    /// The path's parameter.
+    pub(crate) const fn path<T: JsonSchema>(name: &'static str, description: &'static str) -> Self {
+        Self { name, place: Place::Path, is_required: true, description, schema: schema_of::<T> }
+    }
+
+    /// The same, required.
+    pub(crate) const fn required(self) -> Self {
+        Self { is_required: true, ..self }
+    }
+}
+
+/// A JSON body.
+pub(crate) struct RequestBody {
+    /// Whether it may be left out.
+    pub(crate) is_optional: bool,
+    /// Its schema.
+    pub(crate) schema: SchemaOf,
+}
+
+/// An answer with one status.
+pub(crate) struct Answer {
+    /// The status.
+    pub(crate) status: StatusCode,
+    /// When it is given.
+    pub(crate) description: &'static str,
+    /// Its media type and schema, unless it is empty.
+    pub(crate) content: Option<(&'static str, SchemaOf)>,
+    /// The headers that come with it.
+    pub(crate) headers: &'static [(&'static str, &'static str)],
+}
+
+impl<P> Operation<P> {
+    /// An operation that anybody may call.
+    pub(crate) fn open(
+        verb: Verb,
+        path: &'static str,
+        id: &'static str,
+        handler: fn(Service<P>) -> BoxFuture<'static, Answered>,
+    ) -> Self {
+        Self::new(Documentation::new(verb, path, id, true), Handler::Open(handler))
+    }
+
+    /// An operation that needs a key.
+    pub(crate) fn keyed(
+        verb: Verb,
+        path: &'static str,
+        id: &'static str,
+        handler: fn(Call<P>) -> BoxFuture<'static, Answered>,
+    ) -> Self {
+        let unauthorized = "The key is missing or unknown.";
+        let headers = &[("WWW-Authenticate", "`Bearer`.")];
+        Self::new(Documentation::new(verb, path, id, false), Handler::Keyed(handler))
+            .problem_with(StatusCode::UNAUTHORIZED, unauthorized, headers)
+            .problem(StatusCode::FORBIDDEN, "The key lacks the scope, or does not open this product and environment.")
+    }
+
+    fn new(doc: Documentation, handler: Handler<P>) -> Self {
+        let unavailable = "A dependency is down, throttled or contended.";
+        Self { handler, doc }
+            .problem(StatusCode::UNPROCESSABLE_ENTITY, "Bad fields, all of them named; unknown query parameters too.")
+            .problem(StatusCode::INTERNAL_SERVER_ERROR, "The service failed.")
+            .problem_with(StatusCode::SERVICE_UNAVAILABLE, unavailable, &[("Retry-After", "Seconds.")])
+    }
+
+    /// What it does.
+    pub(crate) fn says(mut self, summary: &'static str, description: &'static str) -> Self {
+        (self.doc.summary, self.doc.description) = (summary, description);
+        self
+    }
+
+    /// What it takes in path, query and headers.
+    pub(crate) fn takes(mut self, parameters: impl IntoIterator<Item = Parameter>) -> Self {
+        self.doc.parameters.extend(parameters);
+        self
+    }
+
+    /// What it takes as its body.
+    pub(crate) fn reads<T: JsonSchema>(self) -> Self {
+        self.with_body(RequestBody { is_optional: false, schema: schema_of::<T> })
+    }
+
+    /// What it takes as its body, if there is one.
+    pub(crate) fn may_read<T: JsonSchema>(self) -> Self {
+        self.with_body(RequestBody { is_optional: true, schema: schema_of::<T> })
+    }
+
+    fn with_body(mut self, body: RequestBody) -> Self {
+        self.doc.body = Some(body);
+        self.problem(StatusCode::BAD_REQUEST, "The body is not JSON, or not JSON that can be taken without loss.")
+            .problem(StatusCode::PAYLOAD_TOO_LARGE, "The body has more than 256 KB.")
+    }
+
+    /// An answer with a JSON document.
+    pub(crate) fn gives<T: JsonSchema>(
+        self,
+        status: StatusCode,
+        description: &'static str,
+        headers: &'static [(&'static str, &'static str)],
+    ) -> Self {
+        self.answer(Answer { status, description, content: Some(("application/json", schema_of::<T>)), headers })
+    }
+
+    /// An answer without a body.
+    pub(crate) fn gives_nothing(
+        self,
+        status: StatusCode,
+        description: &'static str,
+        headers: &'static [(&'static str, &'static str)],
+    ) -> Self {
+        self.answer(Answer { status, description, content: None, headers })
+    }
+
+    /// A problem document.
+    pub(crate) fn problem(self, status: StatusCode, description: &'static str) -> Self {
+        self.problem_with(status, description, &[])
+    }
+
+    fn problem_with(
+        self,
+        status: StatusCode,
+        description: &'static str,
+        headers: &'static [(&'static str, &'static str)],
+    ) -> Self {
+        let content = Some(("application/problem+json", schema_of::<ProblemDocument<'static>> as SchemaOf));
+        self.answer(Answer { status, description, content, headers })
+    }
+
+    fn answer(mut self, answer: Answer) -> Self {
+        self.doc.answers.retain(|known| known.status != answer.status);
+        let at = self.doc.answers.partition_point(|known| known.status < answer.status);
+        self.doc.answers.insert(at, answer);
+        self
+    }
+}
+
+impl Documentation {
+    fn new(verb: Verb, path: &'static str, id: &'static str, is_open: bool) -> Self {
+        let (summary, description) = ("", "");
+        let (parameters, body, answers) = (Vec::new(), None, Vec::new());
+        Self { verb, path, id, summary, description, is_open, parameters, body, answers }
+    }
+}

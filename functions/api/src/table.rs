@@ -1,0 +1,155 @@
+//! The one table of operations. The routes and the OpenAPI document are both made from it.
+
+use carillon_core::catalog::{Catalog, Tag};
+use carillon_core::job::Status;
+use carillon_core::ports::Ports;
+use http::StatusCode;
+use schemars::JsonSchema;
+
+use crate::handlers::{health, jobs, openapi, products};
+use crate::operation::{Operation, Parameter, Verb};
+use crate::wire::job::{AcceptedJob, EndedJob, JobIdText, JobList, JobView};
+use crate::wire::request::{CancelRequest, JobRequest, RetryRequest};
+use crate::wire::run::RunList;
+use crate::wire::{Health, OpenApi, PublishedCatalog};
+
+/// A page's size.
+#[derive(JsonSchema)]
+#[schemars(inline)]
+#[expect(dead_code, reason = "only its schema is used")]
+struct Limit(#[schemars(range(min = 1, max = 100), extend("default" = 50))] u32);
+
+const JOB_ID: Parameter = Parameter::path::<JobIdText>("job_id", "The job.");
+const PRODUCT: Parameter = Parameter::path::<Tag>("product_tag", "The product.");
+const LIMIT: Parameter = Parameter::query::<Limit>("limit", "How many entries the page has at the most.");
+const CURSOR: Parameter =
+    Parameter::query::<String>("cursor", "Where the page starts: the `next_cursor` of the page before, unchanged.");
+const IF_MATCH: Parameter = Parameter::header(
+    "If-Match",
+    "Strong entity tags, one of which the stored catalog must have; or `*`, for any stored catalog.",
+);
+const ETAG: &[(&str, &str)] = &[("ETag", "The catalog's revision in quotes: a strong entity tag.")];
+
+/// Every operation.
+pub(crate) fn operations<P: Ports>() -> Vec<Operation<P>> {
+    let mut operations = job_operations();
+    operations.extend(job_changes());
+    operations.extend(product_operations());
+    operations.extend(open_operations());
+    operations
+}
+
+fn job_operations<P: Ports>() -> Vec<Operation<P>> {
+    const LOCATION: (&str, &str) = ("Location", "The job's address.");
+    vec![
+        Operation::keyed(Verb::Post, "/v1/jobs", "scheduleJob", |call| Box::pin(jobs::schedule(call)))
+            .says(
+                "Schedules a job.",
+                "Needs the scope `jobs:write`. The 202 says that the job is stored and its timer armed. An \
+                 `Idempotency-Key` header is answered 422 `not_available`, as it is not honoured yet.",
+            )
+            .takes([Parameter::header(
+                "Prefer",
+                "`wait=N` holds the answer until the job has ended, for N seconds at the most (25 where N is larger). \
+                 Needs the scope `jobs:read`, too; without it the preference is not applied.",
+            )])
+            .reads::<JobRequest>()
+            .gives::<EndedJob<'_>>(
+                StatusCode::OK,
+                "The job has ended, well or not, within the preferred wait.",
+                &[LOCATION, ("Preference-Applied", "`wait=N`.")],
+            )
+            .gives::<AcceptedJob>(StatusCode::ACCEPTED, "The job will run.", &[LOCATION])
+            .problem(StatusCode::CONFLICT, "The event's tag fits several events: `ambiguous_event`."),
+        Operation::keyed(Verb::Get, "/v1/jobs", "listJobs", |call| Box::pin(jobs::list(call)))
+            .says("Lists jobs, newest first.", "Needs the scope `jobs:read`.")
+            .takes([
+                Parameter::query::<Tag>("product_tag", "The product.").required(),
+                Parameter::query::<Tag>("env", "The environment.").required(),
+                Parameter::query::<Status>("status", "Only jobs of this status."),
+                LIMIT,
+                CURSOR,
+            ])
+            .gives::<JobList<'_>>(StatusCode::OK, "A page of jobs.", &[]),
+        Operation::keyed(Verb::Get, "/v1/jobs/{job_id}", "getJob", |call| Box::pin(jobs::get(call)))
+            .says("Shows a job.", "Needs the scope `jobs:read`.")
+            .takes([JOB_ID])
+            .gives::<JobView<'_>>(StatusCode::OK, "The job.", &[])
+            .problem(StatusCode::NOT_FOUND, "There is no such job, or not for this key."),
+        Operation::keyed(Verb::Get, "/v1/jobs/{job_id}/runs", "listRuns", |call| Box::pin(jobs::runs(call)))
+            .says("Lists a job's runs, latest first.", "Needs the scope `jobs:read`.")
+            .takes([JOB_ID, LIMIT, CURSOR])
+            .gives::<RunList<'_>>(StatusCode::OK, "A page of runs.", &[])
+            .problem(StatusCode::NOT_FOUND, "There is no such job, or not for this key."),
+    ]
+}
+
+fn job_changes<P: Ports>() -> Vec<Operation<P>> {
+    vec![
+        Operation::keyed(Verb::Post, "/v1/jobs/{job_id}/cancel", "cancelJob", |call| Box::pin(jobs::cancel(call)))
+            .says(
+                "Calls a job off.",
+                "Needs the scope `jobs:write`. No attempt starts afterwards; one that is under way is not recorded.",
+            )
+            .takes([JOB_ID])
+            .may_read::<CancelRequest>()
+            .gives::<JobView<'_>>(StatusCode::OK, "The job, cancelled.", &[])
+            .problem(StatusCode::NOT_FOUND, "There is no such job, or not for this key.")
+            .problem(StatusCode::CONFLICT, "The job has ended: `job_completed`, `job_failed` or `job_cancelled`."),
+        Operation::keyed(Verb::Post, "/v1/jobs/{job_id}/retry", "retryJob", |call| Box::pin(jobs::retry(call)))
+            .says("Gives a failed job a fresh budget of attempts.", "Needs the scope `jobs:write`.")
+            .takes([JOB_ID])
+            .may_read::<RetryRequest>()
+            .gives::<JobView<'_>>(StatusCode::OK, "The job, waiting again.", &[])
+            .problem(StatusCode::NOT_FOUND, "There is no such job, or not for this key.")
+            .problem(StatusCode::CONFLICT, "The job is not failed: `job_` and its status."),
+    ]
+}
+
+fn product_operations<P: Ports>() -> Vec<Operation<P>> {
+    let path = "/v1/products/{product_tag}";
+    let conflict = "The precondition does not hold.";
+    let missing = "There is no such product, or not for this key.";
+    vec![
+        Operation::keyed(Verb::Get, path, "getProduct", |call| Box::pin(products::get(call)))
+            .says("Shows a product's catalog.", "Needs the scope `jobs:read`.")
+            .takes([PRODUCT, IF_MATCH])
+            .takes([Parameter::header("If-None-Match", "Entity tags that the caller has already, or `*`.")])
+            .gives::<Catalog>(StatusCode::OK, "The catalog.", ETAG)
+            .gives_nothing(StatusCode::NOT_MODIFIED, "The caller has this revision already.", ETAG)
+            .problem(StatusCode::NOT_FOUND, missing)
+            .problem(StatusCode::PRECONDITION_FAILED, conflict),
+        Operation::keyed(Verb::Put, path, "putProduct", |call| Box::pin(products::put(call)))
+            .says(
+                "Publishes a product's catalog, replacing it whole.",
+                "Needs the scope `catalog:write`, and a key that opens every environment of the product.",
+            )
+            .takes([PRODUCT, IF_MATCH])
+            .takes([Parameter::header("If-None-Match", "`*`: only if the product is new.")])
+            .reads::<Catalog>()
+            .gives::<PublishedCatalog<'_>>(StatusCode::OK, "The catalog is replaced.", ETAG)
+            .gives::<PublishedCatalog<'_>>(StatusCode::CREATED, "The product is new.", ETAG)
+            .problem(StatusCode::PRECONDITION_FAILED, conflict),
+        Operation::keyed(Verb::Delete, path, "deleteProduct", |call| Box::pin(products::delete(call)))
+            .says(
+                "Removes a product's catalog.",
+                "Needs the scope `catalog:write`, and a key that opens every environment of the product. Jobs that are \
+                 still to run fail.",
+            )
+            .takes([PRODUCT, IF_MATCH])
+            .gives_nothing(StatusCode::NO_CONTENT, "The catalog is gone.", &[])
+            .problem(StatusCode::NOT_FOUND, missing)
+            .problem(StatusCode::PRECONDITION_FAILED, conflict),
+    ]
+}
+
+fn open_operations<P: Ports>() -> Vec<Operation<P>> {
+    vec![
+        Operation::open(Verb::Get, "/v1/health", "getHealth", |service| Box::pin(health(service)))
+            .says("Says whether the service and its store answer.", "Needs no key.")
+            .gives::<Health>(StatusCode::OK, "They do.", &[]),
+        Operation::open(Verb::Get, "/v1/openapi.json", "getOpenApi", |service| Box::pin(openapi(service)))
+            .says("Describes this API.", "Needs no key.")
+            .gives::<OpenApi>(StatusCode::OK, "An OpenAPI 3.1 document.", &[]),
+    ]
+}

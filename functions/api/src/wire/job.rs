@@ -1,0 +1,219 @@
+//! What is said of a job.
+
+use carillon_core::ids::JobId;
+use carillon_core::job::{EventType, Job, RunError, Status};
+use carillon_core::operations::JobPage;
+use carillon_core::retry::RetryPolicy;
+use carillon_core::time::UnixMillis;
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::Value;
+
+use super::run::{CurrentRun, outcome};
+
+/// The name of a job: `job_` and a ULID.
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "only its schema is used")]
+pub(crate) struct JobIdText(#[schemars(regex(pattern = "^job_[0-7][0-9A-HJKMNP-TV-Z]{25}$"))] String);
+
+/// A job was accepted, and will run.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct AcceptedJob {
+    /// The job's name.
+    #[schemars(with = "JobIdText")]
+    job_id: JobId,
+    /// Where it stands.
+    status: Status,
+    /// When its first run is due, epoch ms.
+    scheduled_at: UnixMillis,
+    /// Whether it runs more than once.
+    recurring: bool,
+}
+
+impl From<&Job> for AcceptedJob {
+    fn from(job: &Job) -> Self {
+        Self { job_id: job.id, status: job.state.status, scheduled_at: job.state.run.due_at, recurring: false }
+    }
+}
+
+/// A job was accepted, and has ended while the caller waited.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "EndedJob")]
+pub(crate) struct EndedJob<'a> {
+    /// The job's name.
+    #[schemars(with = "JobIdText")]
+    job_id: JobId,
+    /// `completed`, `failed` or `cancelled`.
+    status: Status,
+    /// Whether it runs more than once.
+    recurring: bool,
+    /// When the run was due, epoch ms.
+    scheduled_at: UnixMillis,
+    /// When its first attempt began, epoch ms.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    started_at: Option<UnixMillis>,
+    /// When its outcome was recorded, epoch ms.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ended_at: Option<UnixMillis>,
+    /// How long after it was due its first attempt began.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lateness_ms: Option<i64>,
+    /// Attempts begun.
+    attempts: u32,
+    /// The result of a completed job.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    result: Option<&'a Value>,
+    /// Whether the result was larger than what is kept; absent when it was not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    result_truncated: Option<bool>,
+    /// Why a failed job failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<&'a RunError>,
+    /// Why a cancelled job was called off.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cancel_reason: Option<&'a str>,
+}
+
+impl<'a> From<&'a Job> for EndedJob<'a> {
+    fn from(job: &'a Job) -> Self {
+        let run = &job.state.run;
+        let outcome = outcome(run.outcome.as_ref());
+        Self {
+            job_id: job.id,
+            status: job.state.status,
+            recurring: false,
+            scheduled_at: run.due_at,
+            started_at: run.started_at,
+            ended_at: run.ended_at,
+            lateness_ms: run.started_at.map(|at| at.since(run.due_at)),
+            attempts: run.attempts,
+            result: outcome.result,
+            result_truncated: outcome.result_truncated,
+            error: outcome.error,
+            cancel_reason: outcome.cancel_reason,
+        }
+    }
+}
+
+/// A job without its payload and result, which may be large.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "JobSummary")]
+pub(crate) struct JobSummary<'a> {
+    /// The job's name.
+    #[schemars(with = "JobIdText")]
+    job_id: JobId,
+    /// The product.
+    product_tag: &'a str,
+    /// The environment.
+    env: &'a str,
+    /// The event's tag, as it was sent.
+    event: &'a str,
+    /// The type that the tag was found to have.
+    #[serde(rename = "type")]
+    event_type: EventType,
+    /// The app, where the request named one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    app: Option<&'a str>,
+    /// Attempts after the first.
+    retries: u32,
+    /// How attempts are spaced.
+    retry: &'a RetryPolicy,
+    /// Bound on one attempt in ms, where the request named one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    timeout: Option<u32>,
+    /// When the first run was to start, epoch ms.
+    start_at: UnixMillis,
+    /// Where the job stands.
+    status: Status,
+    /// Whether it runs more than once.
+    recurring: bool,
+    /// Counts the retries that callers asked for, from 1.
+    generation: u32,
+    /// The current run, or the last one.
+    run: CurrentRun<'a>,
+    /// When the next attempt is due, epoch ms; absent while one is under way, and after the end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_attempt_at: Option<UnixMillis>,
+    /// Why a failed job failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<&'a RunError>,
+    /// Why a cancelled job was called off.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cancel_reason: Option<&'a str>,
+    /// When the job was accepted, epoch ms.
+    created_at: UnixMillis,
+    /// When it last changed, epoch ms.
+    updated_at: UnixMillis,
+}
+
+impl<'a> From<&'a Job> for JobSummary<'a> {
+    fn from(job: &'a Job) -> Self {
+        let (spec, state) = (&*job.spec, &job.state);
+        let outcome = outcome(state.run.outcome.as_ref());
+        Self {
+            job_id: job.id,
+            product_tag: &spec.product,
+            env: &spec.env,
+            event: &spec.event,
+            event_type: spec.event_type,
+            app: spec.app.as_deref(),
+            retries: spec.retries,
+            retry: &spec.retry,
+            timeout: spec.timeout,
+            start_at: spec.start_at,
+            status: state.status,
+            recurring: false,
+            generation: state.run.generation,
+            run: CurrentRun::from(&state.run),
+            // A running job's `wake_at` is the end of its lease, which is nobody's plan.
+            next_attempt_at: state.wake_at.filter(|_| matches!(state.status, Status::Scheduled | Status::Queued)),
+            error: outcome.error,
+            cancel_reason: outcome.cancel_reason,
+            created_at: spec.created_at,
+            updated_at: state.updated_at,
+        }
+    }
+}
+
+/// A job.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Job")]
+pub(crate) struct JobView<'a> {
+    /// All but the payload and the result.
+    #[serde(flatten)]
+    summary: JobSummary<'a>,
+    /// The payload, as it was sent.
+    input: &'a Value,
+    /// The result of a completed job.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    result: Option<&'a Value>,
+    /// Whether the result was larger than what is kept; absent when it was not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    result_truncated: Option<bool>,
+}
+
+impl<'a> From<&'a Job> for JobView<'a> {
+    fn from(job: &'a Job) -> Self {
+        let outcome = outcome(job.state.run.outcome.as_ref());
+        let (result, result_truncated) = (outcome.result, outcome.result_truncated);
+        Self { summary: job.into(), input: &job.spec.input, result, result_truncated }
+    }
+}
+
+/// A page of jobs, newest first.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "JobList")]
+pub(crate) struct JobList<'a> {
+    /// The jobs.
+    jobs: Vec<JobSummary<'a>>,
+    /// Where the next page starts; absent on the last one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_cursor: Option<String>,
+}
+
+impl<'a> From<&'a JobPage> for JobList<'a> {
+    fn from(page: &'a JobPage) -> Self {
+        let next_cursor = page.next.map(|cursor| cursor.to_string());
+        Self { jobs: page.jobs.iter().map(JobSummary::from).collect(), next_cursor }
+    }
+}

@@ -1,0 +1,126 @@
+//! What is said of a run.
+
+use carillon_core::ids::{Fire, JobId};
+use carillon_core::job::{FailedAttempt, Outcome, Run, RunError, Status};
+use carillon_core::operations::RunPage;
+use carillon_core::time::UnixMillis;
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::Value;
+
+/// A run, as it stands within its job.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "CurrentRun")]
+pub(crate) struct CurrentRun<'a> {
+    /// Which run of the job, from 1.
+    run_no: u32,
+    /// When it was due, epoch ms.
+    due_at: UnixMillis,
+    /// Attempts begun.
+    attempts: u32,
+    /// When its first attempt began, epoch ms.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    started_at: Option<UnixMillis>,
+    /// When its outcome was recorded, epoch ms.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ended_at: Option<UnixMillis>,
+    /// How long after it was due its first attempt began.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lateness_ms: Option<i64>,
+    /// The attempts that failed, the last 20 of them.
+    failures: &'a [FailedAttempt],
+}
+
+impl<'a> From<&'a Run> for CurrentRun<'a> {
+    fn from(run: &'a Run) -> Self {
+        Self {
+            run_no: run.run_no,
+            due_at: run.due_at,
+            attempts: run.attempts,
+            started_at: run.started_at,
+            ended_at: run.ended_at,
+            lateness_ms: run.started_at.map(|at| at.since(run.due_at)),
+            failures: &run.failures,
+        }
+    }
+}
+
+/// What is said of an outcome, wherever it stands.
+#[derive(Debug, Default)]
+pub(super) struct OutcomeView<'a> {
+    pub(super) result: Option<&'a Value>,
+    pub(super) result_truncated: Option<bool>,
+    pub(super) error: Option<&'a RunError>,
+    pub(super) cancel_reason: Option<&'a str>,
+}
+
+/// The parts of an outcome; all absent while there is none.
+pub(super) fn outcome(outcome: Option<&Outcome>) -> OutcomeView<'_> {
+    let none = OutcomeView::default();
+    match outcome {
+        None => none,
+        Some(Outcome::Completed(output)) => {
+            OutcomeView { result: Some(&output.value), result_truncated: output.truncated.then_some(true), ..none }
+        }
+        Some(Outcome::Failed(error)) => OutcomeView { error: Some(error), ..none },
+        Some(Outcome::Cancelled { reason }) => OutcomeView { cancel_reason: reason.as_deref(), ..none },
+    }
+}
+
+/// One run of a job.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Run")]
+pub(crate) struct RunView<'a> {
+    /// The job's generation that it belongs to, from 1.
+    generation: u32,
+    /// The `webhook-id` that every attempt of it carries.
+    webhook_id: String,
+    /// Where it stands.
+    status: Status,
+    /// The run.
+    #[serde(flatten)]
+    run: CurrentRun<'a>,
+    /// The result of a completed run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    result: Option<&'a Value>,
+    /// Whether the result was larger than what is kept; absent when it was not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    result_truncated: Option<bool>,
+    /// Why a failed run failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<&'a RunError>,
+    /// Why a cancelled run was called off.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cancel_reason: Option<&'a str>,
+}
+
+/// A page of a job's runs, latest first.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "RunList")]
+pub(crate) struct RunList<'a> {
+    /// The runs; the first page begins with the current one.
+    runs: Vec<RunView<'a>>,
+    /// Where the next page starts; absent on the last one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_cursor: Option<String>,
+}
+
+impl<'a> RunList<'a> {
+    /// A page of the runs of `job_id`.
+    pub(crate) fn new(job_id: JobId, page: &'a RunPage) -> Self {
+        let view = |(run, status): &'a (Run, Status)| {
+            let outcome = outcome(run.outcome.as_ref());
+            RunView {
+                generation: run.generation,
+                webhook_id: Fire { job_id, generation: run.generation, run_no: run.run_no }.to_string(),
+                status: *status,
+                run: run.into(),
+                result: outcome.result,
+                result_truncated: outcome.result_truncated,
+                error: outcome.error,
+                cancel_reason: outcome.cancel_reason,
+            }
+        };
+        Self { runs: page.runs.iter().map(view).collect(), next_cursor: page.next.map(|cursor| cursor.to_string()) }
+    }
+}
