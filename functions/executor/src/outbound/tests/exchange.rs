@@ -1,6 +1,6 @@
 //! Requests to a real server on the loopback interface: what is sent, what is kept, what is cut off.
 
-use super::{Trap, allow, get, serve};
+use super::{Trap, allow, get, serve, silent_port};
 use crate::outbound::{Outbound, SendError};
 use axum::Router;
 use axum::body::Body;
@@ -182,8 +182,8 @@ async fn assert_timeout(request: crate::outbound::Request) {
 
 #[tokio::test]
 async fn a_port_where_nobody_listens_is_a_connect_error_with_its_cause() {
-    let url = format!("http://127.0.0.1:{}/", Trap::set().port());
-    let error = outbound().send(get(&url)).await.unwrap_err();
+    let (_held, port) = silent_port();
+    let error = outbound().send(get(&format!("http://127.0.0.1:{port}/"))).await.unwrap_err();
     assert!(matches!(error, SendError::Connect { .. }), "{error:?}");
     let cause = chain(&error).find_map(|error| error.downcast_ref::<io::Error>()).unwrap();
     assert_eq!(cause.kind(), io::ErrorKind::ConnectionRefused);
@@ -210,7 +210,8 @@ async fn an_answer_that_is_not_http_or_breaks_off_is_a_protocol_error() {
 async fn no_error_shows_the_requests_query_headers_or_body() {
     let stalls = url_of(routing::get(pending::<&str>)).await;
     let broken = url_of_raw(b"nonsense").await;
-    let refused = format!("http://127.0.0.1:{}/", Trap::set().port());
+    let (_held, port) = silent_port();
+    let refused = format!("http://127.0.0.1:{port}/");
     let bases = [stalls.as_str(), &broken, &refused, "http://10.0.0.1/", "http://s3cret:s3cret@example.com/"];
     for base in bases {
         let mut request = get(&format!("{base}s3cret?token=s3cret"));
@@ -229,7 +230,8 @@ async fn no_error_shows_the_requests_query_headers_or_body() {
 async fn errors_read_as_sentences_about_the_host() {
     let error = outbound().send(get("http://10.0.0.1/a?b=c")).await.unwrap_err();
     assert_eq!(error.to_string(), "the target \"10.0.0.1\" is refused: private");
-    let error = outbound().send(get("http://127.0.0.1:1/a?b=c")).await.unwrap_err();
+    let (_held, port) = silent_port();
+    let error = outbound().send(get(&format!("http://127.0.0.1:{port}/a?b=c"))).await.unwrap_err();
     assert_eq!(error.to_string(), "no connection to \"127.0.0.1\" could be opened");
 }
 

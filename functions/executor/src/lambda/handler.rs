@@ -1,0 +1,40 @@
+//! The invocation: an SQS event in, the records that have to come back out.
+
+use std::sync::Arc;
+
+use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
+use carillon_core::ports::{Ports, Targets};
+use carillon_core::time::UnixMillis;
+use lambda_runtime::{Error, LambdaEvent};
+
+use super::{Batch, Carrier, Delivery};
+
+/// Works on one event.
+///
+/// # Errors
+/// When a record has no message id: it could not be named among the failures, and would count as done.
+pub async fn handle<P: Ports, T: Targets + Clone + 'static, C: Carrier>(
+    batch: Arc<Batch<P, T, C>>,
+    event: LambdaEvent<SqsEvent>,
+) -> Result<SqsBatchResponse, Error> {
+    let LambdaEvent { payload, context } = event;
+    let deadline = UnixMillis(i64::try_from(context.deadline).unwrap_or(i64::MAX));
+    let deliveries: Option<Vec<Delivery>> = payload.records.into_iter().map(delivery).collect();
+    let deliveries = deliveries.ok_or("a record has no message id: the whole batch has to come back")?;
+    let mut response = SqsBatchResponse::default();
+    response.set_failures(batch.work(deliveries, deadline).await);
+    Ok(response)
+}
+
+/// Takes a record out of its envelope; what else is missing is treated as if it were new and unreadable.
+fn delivery(record: SqsMessage) -> Option<Delivery> {
+    let attribute = |name: &str| record.attributes.get(name);
+    Some(Delivery {
+        sent_at: UnixMillis(attribute("SentTimestamp").and_then(|text| text.parse().ok()).unwrap_or(0)),
+        receive_count: attribute("ApproximateReceiveCount").and_then(|text| text.parse().ok()).unwrap_or(1),
+        trace: attribute("AWSTraceHeader").cloned(),
+        message_id: record.message_id.filter(|id| !id.is_empty())?,
+        receipt_handle: record.receipt_handle.unwrap_or_default(),
+        body: record.body.unwrap_or_default(),
+    })
+}

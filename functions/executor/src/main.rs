@@ -1,0 +1,32 @@
+//! The executor as a Lambda function on the queue. Wiring only.
+
+use std::sync::Arc;
+
+use carillon_aws::clients::Clients;
+use carillon_aws::logging;
+use carillon_aws::settings::Settings;
+use carillon_aws::stack::{Stack, SystemClock};
+use carillon_core::call::Limits;
+use carillon_executor::lambda::{Batch, handler::handle};
+use carillon_executor::outbound::{AllowList, Outbound};
+use carillon_executor::secrets::EnvSecrets;
+use carillon_executor::targets::HttpTargets;
+use lambda_runtime::service_fn;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_runtime::Error> {
+    #[expect(clippy::disallowed_methods, reason = "this is the main that reads the environment")]
+    let (variable, variables) = (|name: &str| std::env::var(name).ok(), std::env::vars());
+    logging::start(variable("CARILLON_LOG").as_deref());
+    let settings = Settings::read(variable)?;
+    let stack = Stack::new(&Clients::from_environment(variable)?, &settings);
+    let outbound = Outbound::new(AllowList::parse(&settings.allow_list)?);
+    let batch = Arc::new(Batch {
+        carrier: Arc::new(stack.queue().clone()),
+        ports: Arc::new(stack),
+        targets: HttpTargets::new(outbound, EnvSecrets::new(variables), SystemClock),
+        limits: Limits::default(),
+        service: settings.service,
+    });
+    lambda_runtime::run(service_fn(|event| handle(Arc::clone(&batch), event))).await
+}

@@ -1,0 +1,51 @@
+//! One message of a fire, and its one log line.
+
+use carillon_core::ids::Fire;
+use carillon_core::operations::{Execution, Executor, Verdict, execute};
+use carillon_core::ports::{PortError, Ports, Targets};
+use tracing::{error, info, warn};
+
+/// Works on one message and logs what came of it: the job's names and figures, never its payload or an error's text.
+///
+/// # Errors
+/// [`PortError`] when a dependency failed, after logging its cause: the message has to come back.
+pub async fn work<P: Ports, T: Targets>(ports: &P, executor: &Executor<T>, fire: Fire) -> Result<Execution, PortError> {
+    match execute(ports, executor, fire).await {
+        Ok(execution) => {
+            log(fire, &execution);
+            Ok(execution)
+        }
+        Err(fault) => {
+            let cause = std::error::Error::source(&fault).map(ToString::to_string);
+            error!(%fire, cause, "record: {fault}; the message comes back");
+            Err(fault)
+        }
+    }
+}
+
+fn log(fire: Fire, execution: &Execution) {
+    let Some(job) = &execution.job else {
+        warn!(%fire, verdict = name(&execution.verdict), "record: no such job");
+        return;
+    };
+    let spec = &job.spec;
+    let Some(attempt) = &execution.attempt else {
+        let refusal = execution.refusal.as_ref().map(ToString::to_string);
+        info!(%fire, product = spec.product, env = spec.env, event = spec.event, event_type = %spec.event_type,
+            status = %job.state.status, verdict = name(&execution.verdict), refusal, "record: nothing to do");
+        return;
+    };
+    info!(%fire, product = spec.product, env = spec.env, event = spec.event, event_type = %spec.event_type,
+        status = %job.state.status, verdict = name(&execution.verdict), attempt = attempt.number,
+        lateness_ms = attempt.lateness_ms, dispatch_ms = attempt.dispatch_ms, recorded = attempt.recorded,
+        error_code = attempt.error.as_ref().map(|error| error.code.as_str()), "record: attempted");
+}
+
+fn name(verdict: &Verdict) -> &'static str {
+    match verdict {
+        Verdict::Acknowledge => "acknowledge",
+        Verdict::Redeliver { .. } => "redeliver",
+        Verdict::Park(_) => "park",
+        Verdict::Unknown => "unknown",
+    }
+}

@@ -1,0 +1,112 @@
+//! What a target's answer means.
+//!
+//! | status | code | retried |
+//! | --- | --- | --- |
+//! | 2xx | | a result |
+//! | 3xx | REDIRECTED | no: redirects are never followed |
+//! | 401 / 403 | UNAUTHORIZED / FORBIDDEN | no |
+//! | 404, 410 | NOT_FOUND | no |
+//! | 408, 504 | TIMEOUT | yes |
+//! | 425, 429 | RATE_LIMITED | yes, not before Retry-After |
+//! | other 4xx | VALIDATION_ERROR | no |
+//! | other 5xx | SERVICE_UNAVAILABLE | yes, not before Retry-After |
+//!
+//! A `code` in the answer's JSON body takes the place of the code above; whether it is retried stays with the status.
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use carillon_core::job::{Output, RunError, codes};
+use carillon_core::time::UnixMillis;
+use http::{HeaderMap, StatusCode, header};
+use jiff::fmt::rfc2822::DateTimeParser;
+use serde_json::{Map, Value, json};
+
+use super::MAX_RESULT_BYTES;
+use crate::outbound::Answer;
+
+/// The result, or the error that the answer stands for.
+pub(super) fn read(answer: &Answer, now: UnixMillis) -> Result<Output, RunError> {
+    if answer.status.is_success() {
+        return Ok(result(answer));
+    }
+    let (code, retryable) = meaning(answer.status);
+    let code = own_code(answer).unwrap_or_else(|| code.to_owned());
+    let message = format!("the target answered {}", answer.status);
+    let retry_after_ms = if retryable { retry_after_ms(&answer.headers, now) } else { None };
+    Err(RunError { code, message, retryable, retry_after_ms })
+}
+
+fn meaning(status: StatusCode) -> (&'static str, bool) {
+    match status.as_u16() {
+        401 => (codes::UNAUTHORIZED, false),
+        403 => (codes::FORBIDDEN, false),
+        404 | 410 => (codes::NOT_FOUND, false),
+        408 | 504 => (codes::TIMEOUT, true),
+        425 | 429 => (codes::RATE_LIMITED, true),
+        500.. => (codes::SERVICE_UNAVAILABLE, true),
+        400.. => (codes::VALIDATION_ERROR, false),
+        _ => (codes::REDIRECTED, false),
+    }
+}
+
+/// The `code` of a JSON object, at its top or in `error`: 1 to 100 visible ASCII characters.
+fn own_code(answer: &Answer) -> Option<String> {
+    let document: Value = serde_json::from_slice(&answer.body).ok()?;
+    let code = document.get("code").or_else(|| document.get("error")?.get("code"))?.as_str()?;
+    let sound = (1..=100).contains(&code.len()) && code.bytes().all(|byte| byte.is_ascii_graphic());
+    sound.then(|| code.to_owned())
+}
+
+/// Retry-After (RFC 9110, 10.2.3) in seconds or as a date, from now.
+fn retry_after_ms(headers: &HeaderMap, now: UnixMillis) -> Option<u64> {
+    let text = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
+    if let Ok(seconds) = text.parse::<u64>() {
+        return Some(seconds.saturating_mul(1_000));
+    }
+    let at = DateTimeParser::new().parse_timestamp(text).ok()?;
+    u64::try_from(at.as_millisecond().saturating_sub(now.0)).ok()
+}
+
+/// `{status, content_type?, body}`, cut to what is kept.
+fn result(answer: &Answer) -> Output {
+    let mut value = Map::new();
+    value.insert("status".into(), answer.status.as_u16().into());
+    let content_type = answer.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    if let Some(content_type) = content_type {
+        value.insert("content_type".into(), content_type.chars().take(200).collect::<String>().into());
+    }
+    let json = serde_json::from_slice::<Value>(&answer.body).ok().filter(|_| !answer.truncated);
+    let (name, body, cut) = match (json, std::str::from_utf8(&answer.body)) {
+        (Some(json), _) if is_json(content_type) => ("body", json, false),
+        (_, Ok(text)) => text_within(text, MAX_RESULT_BYTES),
+        (_, Err(fault)) if answer.truncated && fault.error_len().is_none() => {
+            // Only the last character was cut in two.
+            text_within(&String::from_utf8_lossy(&answer.body[..fault.valid_up_to()]), MAX_RESULT_BYTES)
+        }
+        _ => {
+            let kept = &answer.body[..answer.body.len().min(MAX_RESULT_BYTES / 4 * 3)];
+            ("body_base64", json!(STANDARD.encode(kept)), kept.len() < answer.body.len())
+        }
+    };
+    value.insert(name.into(), body);
+    Output { value: Value::Object(value), truncated: answer.truncated || cut }
+}
+
+fn is_json(content_type: Option<&str>) -> bool {
+    let media_type = content_type.and_then(|text| text.split(';').next()).unwrap_or_default().trim();
+    media_type.eq_ignore_ascii_case("application/json") || media_type.to_ascii_lowercase().ends_with("+json")
+}
+
+/// A text, cut so that it has at most `limit` bytes once it is written as JSON.
+fn text_within(text: &str, limit: usize) -> (&'static str, Value, bool) {
+    let mut written = 2;
+    let fits = text.char_indices().take_while(|(_, character)| {
+        written += match character {
+            '"' | '\\' | '\n' | '\r' | '\t' | '\u{8}' | '\u{c}' => 2,
+            control if control.is_ascii_control() => 6,
+            other => other.len_utf8(),
+        };
+        written <= limit
+    });
+    let end = fits.last().map_or(0, |(start, character)| start + character.len_utf8());
+    ("body", json!(text[..end]), end < text.len())
+}

@@ -1,0 +1,139 @@
+//! One attempt: secrets, signature, request, and what the answer means.
+
+mod answer;
+mod signature;
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use carillon_core::call::Call;
+use carillon_core::catalog::{Auth, SecretRef};
+use carillon_core::job::{Output, RunError, codes};
+use carillon_core::ports::{Clock, Targets};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+use url::Url;
+
+use crate::outbound::{Outbound, Request, SendError};
+use crate::secrets::{Secret, SecretSource};
+
+/// A result keeps this many bytes; the rest is cut off, and the result says so.
+pub const MAX_RESULT_BYTES: usize = 256 * 1024;
+
+/// Targets reached over HTTP.
+#[derive(Clone)]
+pub struct HttpTargets<S, C> {
+    outbound: Outbound,
+    secrets: S,
+    clock: C,
+}
+
+impl<S: SecretSource, C: Clock> HttpTargets<S, C> {
+    /// Targets behind a guarded way out, with the source of their secrets and the clock of their signatures.
+    pub fn new(outbound: Outbound, secrets: S, clock: C) -> Self {
+        Self { outbound, secrets, clock }
+    }
+
+    /// Puts the secrets into the call: what it carries from here on is sent and dropped.
+    async fn complete(&self, call: Call) -> Result<Request, RunError> {
+        let mut url = call.request.url;
+        let mut headers: HeaderMap = call.request.headers.into_iter().collect();
+        if let Some(auth) = &call.request.auth {
+            self.authorise(auth, &mut url, &mut headers).await?;
+        }
+        let webhook_id = call.fire.to_string();
+        let timestamp = self.clock.now().0.div_euclid(1_000);
+        let mut signatures = Vec::new();
+        for secret in &call.request.signing_secrets.0 {
+            let key = self.secrets.fetch(secret).await?;
+            let signed = signature::sign(&key, &webhook_id, timestamp, &call.request.body);
+            signatures.push(signed.ok_or_else(|| unusable(secret, "a whsec_ secret in base64"))?);
+        }
+        // The id stays the same over all attempts of a fire, so that the receiver can act once.
+        headers.insert("webhook-id", visible(&webhook_id)?);
+        headers.insert("webhook-timestamp", timestamp.into());
+        headers.insert("webhook-attempt", call.attempt.into());
+        if let Some(trace) = call.trace.as_deref().and_then(|trace| HeaderValue::from_str(trace).ok()) {
+            headers.insert("x-amzn-trace-id", trace);
+        }
+        if !signatures.is_empty() {
+            headers.insert("webhook-signature", visible(&signatures.join(" "))?);
+        }
+        Ok(Request {
+            method: call.request.method,
+            url,
+            headers,
+            body: call.request.body.into(),
+            timeout: Duration::from_millis(call.timeout_ms.into()),
+            max_response_bytes: MAX_RESULT_BYTES,
+        })
+    }
+
+    async fn authorise(&self, auth: &Auth, url: &mut Url, headers: &mut HeaderMap) -> Result<(), RunError> {
+        let (reference, name, text): (&SecretRef, HeaderName, String) = match auth {
+            Auth::Bearer(reference) => {
+                let secret = self.secrets.fetch(reference).await?;
+                (reference, header::AUTHORIZATION, format!("Bearer {}", secret.expose()))
+            }
+            Auth::Basic(basic) => {
+                let secret = self.secrets.fetch(&basic.password).await?;
+                let pair = format!("{}:{}", basic.username, secret.expose());
+                (&basic.password, header::AUTHORIZATION, format!("Basic {}", STANDARD.encode(pair)))
+            }
+            Auth::Header(key) => {
+                let secret = self.secrets.fetch(&key.value).await?;
+                (&key.value, key.name.0.clone(), secret.expose().to_owned())
+            }
+            Auth::Query(key) => {
+                let secret: Secret = self.secrets.fetch(&key.value).await?;
+                url.query_pairs_mut().append_pair(&key.name, secret.expose());
+                return Ok(());
+            }
+            Auth::Oauth2(_) => {
+                let detail = "OAuth 2 client credentials are not available yet";
+                return Err(RunError::permanent(codes::EVENT_NOT_FOUND, detail));
+            }
+        };
+        let mut value = HeaderValue::from_str(&text).map_err(|_| unusable(reference, "a text that fits a header"))?;
+        value.set_sensitive(true);
+        headers.insert(name, value);
+        Ok(())
+    }
+}
+
+impl<S: SecretSource, C: Clock> Targets for HttpTargets<S, C> {
+    async fn dispatch(&self, call: Call) -> Result<Output, RunError> {
+        let deadline = Duration::from_millis(call.timeout_ms.into());
+        // Fetching secrets counts as part of the attempt: the lease was measured for all of it.
+        let attempt = async {
+            let request = self.complete(call).await?;
+            self.outbound.send(request).await.map_err(|error| failed(&error))
+        };
+        let answer = tokio::time::timeout(deadline, attempt)
+            .await
+            .unwrap_or_else(|_| Err(RunError::transient(codes::TIMEOUT, "the attempt took too long")))?;
+        answer::read(&answer, self.clock.now())
+    }
+}
+
+fn visible(text: &str) -> Result<HeaderValue, RunError> {
+    HeaderValue::from_str(text).map_err(|_| RunError::permanent(codes::INTERNAL_ERROR, "a header could not be made"))
+}
+
+fn unusable(secret: &SecretRef, wanted: &str) -> RunError {
+    RunError::permanent(codes::SECRET_NOT_FOUND, format!("the secret {secret} is not {wanted}"))
+}
+
+/// What it means that there is no answer.
+fn failed(error: &SendError) -> RunError {
+    let message = error.to_string();
+    match error {
+        SendError::Refused { .. } => RunError::permanent(codes::TARGET_REFUSED, message),
+        SendError::Timeout { .. } => RunError::transient(codes::TIMEOUT, message),
+        SendError::Unresolvable { .. } | SendError::Connect { .. } | SendError::Protocol { .. } => {
+            RunError::transient(codes::CONNECTION_ERROR, message)
+        }
+        SendError::Client(_) => RunError::transient(codes::INTERNAL_ERROR, message),
+    }
+}
