@@ -1,1 +1,53 @@
-fn main(){}
+//! `carillon`: the whole scheduler in one process.
+//!
+//! `carillon` alone serves until it is stopped; `carillon demo` shows the main job from end to end; `carillon keys` makes,
+//! lists and revokes API keys. This file is wiring; the only place here that reads the environment and the real clock.
+
+mod cli;
+mod curl;
+mod data;
+mod demo;
+mod keys;
+mod logging;
+mod receiver;
+mod server;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::cli::{Cli, Command};
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let cli = Cli::parse();
+    #[expect(clippy::disallowed_methods, reason = "this is the main that reads the environment")]
+    let environment: Vec<(String, String)> = std::env::vars().collect();
+    let outcome = match cli.command {
+        None => serve(&cli.serve, environment).await,
+        Some(Command::Demo) => demo::run().await,
+        Some(Command::Keys(command)) => keys::run(&command).await,
+    };
+    match outcome {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("carillon: {error}");
+            let mut cause = error.source();
+            while let Some(error) = cause {
+                eprintln!("  because {error}");
+                cause = error.source();
+            }
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Anything that ends the program, with its causes.
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+async fn serve(options: &cli::Serve, environment: Vec<(String, String)>) -> Result<ExitCode, Failure> {
+    logging::start(options.log_format);
+    let directory = data::directory(options.data.as_deref())?;
+    server::serve(options, &directory, environment).await?;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,125 @@
+//! `carillon demo`: the main job from HTTP request to effect, on the samples in `events/`.
+
+mod client;
+mod samples;
+mod screen;
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use carillon_core::ports::{Clock, Ports};
+use serde_json::Value;
+
+use self::client::Client;
+use self::samples::{Sample, catalog, samples};
+use self::screen::{Look, Screen};
+use crate::Failure;
+use crate::cli::Durability;
+use crate::receiver;
+use crate::server::{self, Options};
+
+/// How long the jobs may take altogether before the demonstration has failed.
+const DEADLINE: Duration = Duration::from_mins(1);
+/// How often each job is looked at.
+const INTERVAL: Duration = Duration::from_millis(50);
+
+/// Runs the demonstration; success only if every job ended as it should.
+pub(crate) async fn run() -> Result<ExitCode, Failure> {
+    let folder = tempfile::tempdir()?;
+    let receiver = receiver::start().await?;
+    let options = Options {
+        directory: folder.path().to_owned(),
+        address: ([127, 0, 0, 1], 0).into(),
+        // The receiver is opened by this entry and by nothing else.
+        allow: vec![receiver.address.to_string()],
+        secrets: samples::secrets(),
+        concurrency: 64,
+        durability: Durability::Process,
+    };
+    let server = server::start(options).await?;
+    let client = Client::new(server.address, &server.first_key);
+    client.put_catalog("my-product", &catalog(receiver.address)?).await?;
+
+    let samples = samples(server.embedded.clock().now())?;
+    let screen = Screen::new(&server.address.to_string(), &samples);
+    let mut ids = Vec::new();
+    for sample in &samples {
+        ids.push(client.schedule(&sample.body).await?);
+    }
+    let followed = tokio::time::timeout(DEADLINE, follow(&client, &samples, &ids, &screen)).await;
+    let Ok(looks) = followed else {
+        screen.close("some jobs did not end in time");
+        return Ok(ExitCode::FAILURE);
+    };
+    let looks = looks?;
+    let faults = faults(&samples, &looks, receiver.seen.requests());
+    server.stop().await;
+    let verdict = if faults.is_empty() {
+        let attempts: u64 = looks.iter().map(|look| look.attempt).sum();
+        format!("All {} jobs ended as they should, in {attempts} attempts, none lost and none doubled.", looks.len())
+    } else {
+        faults.join("\n")
+    };
+    screen.close(&verdict);
+    Ok(if faults.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Looks at every job again and again until all have ended.
+async fn follow(client: &Client, samples: &[Sample], ids: &[String], screen: &Screen) -> Result<Vec<Look>, Failure> {
+    let mut interval = tokio::time::interval(INTERVAL);
+    loop {
+        interval.tick().await;
+        let mut looks = Vec::new();
+        for (row, (id, sample)) in ids.iter().zip(samples).enumerate() {
+            let look = look(&client.job(id).await?, sample);
+            screen.show(row, &look);
+            looks.push(look);
+        }
+        if looks.iter().all(|look| look.has_ended) {
+            return Ok(looks);
+        }
+    }
+}
+
+/// What the screen shows of a job.
+fn look(job: &Value, sample: &Sample) -> Look {
+    let run = &job["run"];
+    let status = job["status"].as_str().unwrap_or_default().to_owned();
+    let result = match (&job["result"], &job["error"]) {
+        (Value::Null, Value::Null) => run["failures"]
+            .as_array()
+            .and_then(|failures| failures.last())
+            .map(|failure| failure["error"]["code"].clone()),
+        (Value::Null, error) => Some(error["code"].clone()),
+        (result, _) => Some(result["body"].clone()),
+    };
+    Look {
+        has_ended: matches!(status.as_str(), "completed" | "failed" | "cancelled"),
+        is_as_expected: status == sample.ends,
+        status,
+        attempt: run["attempts"].as_u64().unwrap_or(0),
+        attempts_at_most: job["retries"].as_u64().unwrap_or(0) + 1,
+        lateness_ms: run["lateness_ms"].as_i64(),
+        result: result.map(|result| result.as_str().map_or_else(|| result.to_string(), str::to_owned)),
+    }
+}
+
+/// What did not go as it should.
+fn faults(samples: &[Sample], looks: &[Look], requests: u32) -> Vec<String> {
+    let mut faults = Vec::new();
+    for (sample, look) in samples.iter().zip(looks) {
+        if look.status != sample.ends || look.attempt != sample.attempts {
+            let (ends, attempts) = (sample.ends, sample.attempts);
+            let Look { status, attempt, .. } = look;
+            faults.push(format!("{}: {status} after {attempt} attempts, not {ends} after {attempts}", sample.title));
+        }
+        if look.lateness_ms.is_none_or(|lateness| lateness < 0) {
+            faults.push(format!("{}: ran before it was due", sample.title));
+        }
+    }
+    let attempts: u64 = looks.iter().map(|look| look.attempt).sum();
+    if u64::from(requests) != attempts {
+        faults.push(format!("the receiver saw {requests} requests for {attempts} recorded attempts"));
+    }
+    faults
+}

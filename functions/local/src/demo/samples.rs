@@ -1,0 +1,58 @@
+//! The samples of `events/`, and how each of them should end.
+
+use std::net::SocketAddr;
+
+use carillon_core::time::UnixMillis;
+use serde_json::{Value, json};
+
+use crate::Failure;
+
+/// A job of the demonstration.
+pub(super) struct Sample {
+    pub(super) title: &'static str,
+    pub(super) body: Value,
+    /// The status that it should end with.
+    pub(super) ends: &'static str,
+    /// The attempts that this should take.
+    pub(super) attempts: u64,
+}
+
+/// Where the sample catalog's `dev` environment stands; the demonstration's receiver takes its place.
+const DEV_ADDRESS: &str = "127.0.0.1:4000";
+
+/// The sample catalog, aimed at the receiver.
+pub(super) fn catalog(receiver: SocketAddr) -> Result<Value, Failure> {
+    let text = include_str!("../../../../events/catalogs/my-product.json");
+    Ok(serde_json::from_str(&text.replace(DEV_ADDRESS, &receiver.to_string()))?)
+}
+
+/// The secrets that the sample catalog refers to.
+pub(super) fn secrets() -> Vec<(String, String)> {
+    let secrets = [
+        ("SHOP_TOKEN", "a-token-for-the-demonstration"),
+        ("SHOP_SIGNING_SECRET", "whsec_ZGVtb25zdHJhdGlvbiBvZiBjYXJpbGxvbg=="),
+    ];
+    secrets.map(|(name, value)| (name.to_owned(), value.to_owned())).into()
+}
+
+/// The sample jobs.
+pub(super) fn samples(now: UnixMillis) -> Result<Vec<Sample>, Failure> {
+    let sample = |title, text, ends, attempts| -> Result<Sample, Failure> {
+        Ok(Sample { title, body: serde_json::from_str(text)?, ends, attempts })
+    };
+    let mut samples = vec![
+        sample("confirm an order, now", include_str!("../../../../events/jobs/confirm-order.json"), "completed", 1)?,
+        sample("publish to a topic, now", include_str!("../../../../events/jobs/publish-order.json"), "completed", 1)?,
+        sample("call a function, now", include_str!("../../../../events/jobs/make-thumbnail.json"), "completed", 1)?,
+        sample(
+            "remind of a basket, in 2 s",
+            include_str!("../../../../events/jobs/remind-basket.json"),
+            "completed",
+            1,
+        )?,
+        sample("sync stock, fails twice", include_str!("../../../../events/jobs/sync-stock.json"), "completed", 3)?,
+        sample("send an invoice, hopeless", include_str!("../../../../events/jobs/send-invoice.json"), "failed", 3)?,
+    ];
+    samples[3].body["start_at"] = json!(now.plus(2_000));
+    Ok(samples)
+}

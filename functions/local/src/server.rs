@@ -1,0 +1,179 @@
+//! The API and the executor in one process, on one folder.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use carillon_api::Service;
+use carillon_core::access::KeyHash;
+use carillon_core::call::Limits;
+use carillon_core::json::ParseError;
+use carillon_core::operations::{Executor, OperationError, Verdict, put_catalog};
+use carillon_core::ports::{Condition, KeyStore, Ports};
+use carillon_embedded::{Embedded, Handled, Pump, SystemClock};
+use carillon_executor::outbound::{AllowList, Outbound};
+use carillon_executor::record;
+use carillon_executor::secrets::EnvSecrets;
+use carillon_executor::targets::HttpTargets;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::cli::{Durability, Serve};
+use crate::{Failure, curl, data, receiver};
+
+type LocalTargets = HttpTargets<EnvSecrets, SystemClock>;
+
+/// What a server needs to know.
+pub(crate) struct Options {
+    pub(crate) directory: PathBuf,
+    pub(crate) address: SocketAddr,
+    pub(crate) allow: Vec<String>,
+    pub(crate) secrets: Vec<(String, String)>,
+    pub(crate) concurrency: u32,
+    pub(crate) durability: Durability,
+}
+
+/// A server that serves.
+pub(crate) struct Server {
+    pub(crate) address: SocketAddr,
+    pub(crate) first_key: String,
+    pub(crate) embedded: Arc<Embedded>,
+    stop: watch::Sender<bool>,
+    parts: [JoinHandle<()>; 2],
+}
+
+/// Opens the folder, listens, and starts to run due jobs.
+pub(crate) async fn start(options: Options) -> Result<Server, Failure> {
+    let durability = match options.durability {
+        Durability::Process => carillon_embedded::Durability::Process,
+        Durability::Power => carillon_embedded::Durability::Power,
+    };
+    let allow = AllowList::parse(&options.allow)?;
+    let embedded = Arc::new(Embedded::open(&options.directory, durability)?);
+    let first_key = data::first_key(&embedded, &options.directory).await?;
+    let listener = TcpListener::bind(options.address)
+        .await
+        .map_err(|error| format!("cannot listen on {}: {error}", options.address))?;
+    let address = listener.local_addr()?;
+    let (stop, stopped) = watch::channel(false);
+
+    let targets = HttpTargets::new(Outbound::new(allow), EnvSecrets::new(options.secrets), SystemClock);
+    let executor = Executor { targets, limits: Limits::default(), trace: None };
+    let api = tokio::spawn(serve_api(listener, Arc::clone(&embedded), stopped.clone()));
+    let pump = tokio::spawn(pump(Arc::clone(&embedded), executor, options.concurrency, stopped));
+    Ok(Server { address, first_key, embedded, stop, parts: [api, pump] })
+}
+
+impl Server {
+    /// Takes no more requests and begins no more attempts; waits for those under way.
+    pub(crate) async fn stop(self) {
+        let _ = self.stop.send(true);
+        for part in self.parts {
+            let _ = part.await;
+        }
+    }
+}
+
+async fn serve_api(listener: TcpListener, embedded: Arc<Embedded>, stopped: watch::Receiver<bool>) {
+    let router = carillon_api::router(Service::new(embedded));
+    let served = axum::serve(listener, router).with_graceful_shutdown(until(stopped)).await;
+    if let Err(error) = served {
+        tracing::error!(%error, "the API ended");
+    }
+}
+
+async fn pump(
+    embedded: Arc<Embedded>,
+    executor: Executor<LocalTargets>,
+    concurrency: u32,
+    stopped: watch::Receiver<bool>,
+) {
+    let executor = Arc::new(executor);
+    let ports = Arc::clone(&embedded);
+    let handle = move |fire| {
+        let (ports, executor) = (Arc::clone(&ports), Arc::clone(&executor));
+        async move {
+            match record::work(&*ports, &*executor, fire).await.map(|execution| execution.verdict) {
+                Ok(Verdict::Redeliver { at }) => Handled::Again { at },
+                Ok(Verdict::Acknowledge | Verdict::Park(_) | Verdict::Unknown) => Handled::Done,
+                Err(_) => Handled::Faulted,
+            }
+        }
+    };
+    let left = Pump { concurrency, ..Pump::default() }.run(&embedded, handle, until(stopped)).await;
+    if left > 0 {
+        tracing::warn!(left, "attempts were cut off; they count as spent, and come back at the next start");
+    }
+}
+
+async fn until(mut stopped: watch::Receiver<bool>) {
+    // An error means that the server is gone, which is a reason to stop as well.
+    let _ = stopped.wait_for(|stopped| *stopped).await;
+}
+
+/// Serves until Ctrl-C or a termination signal.
+pub(crate) async fn serve(
+    options: &Serve,
+    directory: &Path,
+    environment: Vec<(String, String)>,
+) -> Result<(), Failure> {
+    // It stands behind the printed examples, so that they have something to call; nothing else is open by default.
+    let receiver = receiver::start().await?;
+    let mut allow = options.allow.clone();
+    allow.push(receiver.address.to_string());
+    let server = start(Options {
+        directory: directory.to_owned(),
+        address: (options.host, options.port).into(),
+        allow,
+        secrets: environment,
+        concurrency: options.concurrency.into(),
+        durability: options.durability,
+    })
+    .await?;
+    for catalog in &options.catalog {
+        publish(&server, catalog).await?;
+    }
+    println!("Carillon listens on http://{}\nAPI key: {}\n", server.address, server.first_key);
+    println!("Paste these to publish a catalog, run a job and see it listed:\n");
+    for line in curl::lines(server.address, &server.first_key, receiver.address) {
+        println!("{line}\n");
+    }
+    println!("Jobs are kept in {}. Ctrl-C stops.", directory.display());
+    stop_signal().await?;
+    tracing::info!("stopping: no more requests, no new attempts");
+    server.stop().await;
+    Ok(())
+}
+
+#[cfg(unix)]
+async fn stop_signal() -> std::io::Result<()> {
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => interrupted,
+        _ = terminate.recv() => Ok(()),
+    }
+}
+
+#[cfg(not(unix))]
+async fn stop_signal() -> std::io::Result<()> {
+    tokio::signal::ctrl_c().await
+}
+
+/// Publishes a catalog file as the product that it is named after.
+async fn publish(server: &Server, path: &Path) -> Result<(), Failure> {
+    let shown = path.display();
+    let product = path.file_stem().and_then(|stem| stem.to_str()).ok_or_else(|| format!("{shown} names no product"))?;
+    let document = std::fs::read(path).map_err(|error| format!("cannot read {shown}: {error}"))?;
+    let first = server.embedded.keys().find(&KeyHash::of(&server.first_key)).await?.ok_or("the first key is gone")?;
+    let faults = match put_catalog(&*server.embedded, &first, product, &document, &Condition::Always).await {
+        Ok(_) => return Ok(()),
+        Err(OperationError::Invalid(faults) | OperationError::Unreadable(ParseError::Fields(faults))) => faults,
+        Err(OperationError::Unreadable(ParseError::Syntax(detail))) => {
+            return Err(format!("{shown} is not JSON: {detail}").into());
+        }
+        Err(error) => return Err(format!("{shown} cannot be published: {error}").into()),
+    };
+    let faults: Vec<_> = faults.iter().map(|fault| format!("\n  {}: {}", fault.pointer, fault.detail)).collect();
+    Err(format!("{shown} is no sound catalog:{}", faults.concat()).into())
+}
