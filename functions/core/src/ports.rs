@@ -167,6 +167,9 @@ pub trait KeyStore: Send + Sync {
 /// What brings a fire to the executor when it is due.
 pub trait Timers: Send + Sync {
     /// Makes sure that a message of `fire` reaches the executor at `at`, soon after it at the latest. Idempotent.
+    ///
+    /// Of two calls for one fire the earlier instant holds: whoever loses a race for a job has armed its fire for another
+    /// time by then, which must not make the winner's late. A message that comes too early goes round once more.
     fn arm(&self, fire: Fire, at: UnixMillis) -> impl Future<Output = Result<(), PortError>> + Send;
 
     /// Takes a timer back where that is cheap. A timer that fires all the same does no harm.

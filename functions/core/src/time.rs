@@ -1,10 +1,12 @@
 //! Instants as the API speaks them.
 
-use jiff::Timestamp;
+use jiff::SignedDuration;
+use jiff::civil::DateTime;
+use jiff::fmt::temporal::Pieces;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// An instant in milliseconds since 1970-01-01T00:00:00Z, from year 1 to year 9999.
+/// An instant in milliseconds since 1970-01-01T00:00:00Z.
 ///
 /// ```
 /// use carillon_core::time::UnixMillis;
@@ -16,17 +18,25 @@ use serde::{Deserialize, Serialize};
 #[serde(transparent)]
 pub struct UnixMillis(pub i64);
 
+/// Civil times, and not `jiff::Timestamp`, whose last instant is a day before the year 9999 ends.
+const EPOCH: DateTime = DateTime::constant(1970, 1, 1, 0, 0, 0, 0);
+
 impl UnixMillis {
     /// 9999-12-31T23:59:59.999Z, the last instant that a job may name.
     pub const MAX: Self = Self(253_402_300_799_999);
 
-    /// Reads an RFC 3339 date and time with an offset; finer than a millisecond is refused.
+    /// Reads an RFC 3339 date and time with an offset; finer than a millisecond is refused. The other ISO 8601 forms of
+    /// such an instant are taken too, and a zone in brackets (RFC 9557) counts for nothing beside the offset.
     pub fn from_rfc3339(text: &str) -> Option<Self> {
-        let timestamp: Timestamp = text.parse().ok()?;
-        (timestamp.subsec_nanosecond() % 1_000_000 == 0).then(|| Self(timestamp.as_millisecond()))
+        let pieces = Pieces::parse(text).ok()?;
+        let (time, offset) = (pieces.time()?, pieces.to_numeric_offset()?);
+        let local = pieces.date().to_datetime(time).duration_since(EPOCH);
+        let instant = local - SignedDuration::from_secs(offset.seconds().into());
+        let millis = i64::try_from(instant.as_millis()).ok()?;
+        (instant == SignedDuration::from_millis(millis)).then_some(Self(millis))
     }
 
-    /// This instant moved by `millis`, held within the range of the type.
+    /// This instant moved by `millis`, and [`UnixMillis::MAX`] at the latest.
     #[must_use]
     pub fn plus(self, millis: i64) -> Self {
         Self(self.0.saturating_add(millis).min(Self::MAX.0))
@@ -39,10 +49,61 @@ impl UnixMillis {
 }
 
 impl std::fmt::Display for UnixMillis {
+    /// RFC 3339, or the bare milliseconds of an instant that no calendar holds.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match Timestamp::from_millisecond(self.0) {
-            Ok(timestamp) => timestamp.fmt(f),
+        match EPOCH.checked_add(SignedDuration::from_millis(self.0)) {
+            Ok(utc) => write!(f, "{utc}Z"),
             Err(_) => self.0.fmt(f),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn instants_are_read_to_the_millisecond_up_to_the_last_one() {
+        for (text, millis) in [
+            ("1970-01-01T00:00:00Z", 0),
+            ("2027-01-15T09:01:00.5+01:00", 1_800_000_060_500),
+            ("2027-01-15t08:01:00.500000000z", 1_800_000_060_500),
+            ("2027-01-15T08:01:00.500Z[Europe/Amsterdam]", 1_800_000_060_500),
+            ("2027-01-15T08:01:00-00:00", 1_800_000_060_000),
+            ("1969-12-31T23:59:59.999Z", -1),
+            ("9999-12-31T23:59:59.999Z", UnixMillis::MAX.0),
+            ("9999-12-31T12:00:00+12:00", 253_402_214_400_000),
+        ] {
+            assert_eq!(UnixMillis::from_rfc3339(text), Some(UnixMillis(millis)), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_instant_is_not_read() {
+        for text in [
+            "",
+            "2027-01-15",
+            "2027-01-15T09:01:00",
+            "2027-01-15T09:01:00[Europe/Amsterdam]",
+            "2027-01-15T09:01:00.0001Z",
+            "1969-12-31T23:59:59.9999Z",
+            "2027-02-29T00:00:00Z",
+            "2027-01-15T24:00:00Z",
+            "10000-01-01T00:00:00Z",
+            "2027-01-15T09:01:00Zulu",
+        ] {
+            assert_eq!(UnixMillis::from_rfc3339(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn instants_are_written_as_they_are_read() {
+        for millis in [0, -1, 1, 1_800_000_060_500, UnixMillis::MAX.0, -62_135_596_800_000] {
+            assert_eq!(UnixMillis::from_rfc3339(&UnixMillis(millis).to_string()), Some(UnixMillis(millis)));
+        }
+        assert_eq!(UnixMillis::MAX.to_string(), "9999-12-31T23:59:59.999Z");
+        assert_eq!(UnixMillis(i64::MAX).to_string(), "9223372036854775807");
+        assert_eq!(UnixMillis(i64::MIN).plus(-1), UnixMillis(i64::MIN));
+        assert_eq!(UnixMillis::MAX.plus(1), UnixMillis::MAX);
     }
 }

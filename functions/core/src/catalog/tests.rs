@@ -15,7 +15,8 @@ fn shop() -> Value {
         "apps": {
             "a": {"envs": {"prd": {"base_url": "https://a.example.com/v1"}},
                   "actions": {"ping": {"method": "GET", "path": "/ping/:id"}, "only": {"method": "POST", "path": "/"}}},
-            "b": {"envs": {"prd": {"base_url": "https://b.example.com"}}, "actions": {"ping": {"method": "GET", "path": "/"}}}
+            "b": {"envs": {"prd": {"base_url": "https://b.example.com"}},
+                  "actions": {"ping": {"method": "GET", "path": "/"}}}
         },
         "brokers": {"bus": {"envs": {"prd": {"provider": "http"}},
             "topics": {"orders": {"envs": {"prd": {"url": "https://hooks.example.com/orders"}}}},
@@ -174,46 +175,35 @@ fn every_bad_text_of_a_message_is_named() {
 
 /// Documents of about 256 KB, each of which would take minutes or gigabytes if its cost grew with the square of its size.
 fn hostile() -> Vec<(&'static str, Value)> {
-    let jobs = |count: usize, job: &dyn Fn(usize) -> Value| -> Value {
-        (0..count).map(|index| (format!("j{index}"), job(index))).collect::<serde_json::Map<_, _>>().into()
+    let tagged = |letter: char, count: usize, component: &dyn Fn(usize) -> Value| -> Value {
+        (0..count).map(|index| (format!("{letter}{index}"), component(index))).collect::<serde_json::Map<_, _>>().into()
     };
-    let apps = |count: usize, app: &Value| -> Value {
-        (0..count).map(|index| (format!("a{index}"), app.clone())).collect::<serde_json::Map<_, _>>().into()
-    };
-    let ping = json!({"actions": {"x": {"method": "GET", "path": "/"}}});
+    let jobs = |count: usize, event: &dyn Fn(usize) -> String| tagged('j', count, &|at| json!({"event": event(at)}));
+    let envs = |count: usize| (0..count).map(|at| format!("e{at}")).collect::<Vec<_>>();
+    let empty = |_| json!({});
+    let ping = |_| json!({"actions": {"x": {"method": "GET", "path": "/"}}});
+    let quota = json!({"q": {"limit": 1, "period": "day"}});
+    let session = json!({"algorithm": "HS256", "envs": tagged('a', 8_000, &empty)});
+    let apps_of_a_long_name = json!({"n".repeat(120_000): {"actions": tagged('a', 12_000, &|_| json!(1))}});
     let path = (0..40_000).map(|index| format!("/:p{index}")).collect::<Vec<_>>().concat();
+    let app_of_a_long_path = json!({"a": {"actions": {"x": {"method": "GET", "path": path}}}});
+    let of = |mut document: Value| {
+        document["envs"] = json!(["dev"]);
+        document
+    };
     vec![
-        (
-            "a circle of jobs",
-            json!({"envs": ["dev"], "jobs": jobs(9_000, &|at| json!({"event": format!("j{}", (at + 1) % 9_000)}))}),
-        ),
-        (
-            "jobs without events",
-            json!({"envs": ["dev"], "jobs": jobs(9_000, &|at| json!({"event": format!("k{at}")}))}),
-        ),
-        (
-            "jobs with an app too few",
-            json!({"envs": ["dev"], "apps": apps(10_000, &json!({})), "jobs": jobs(4_000, &|_| json!({"event": "j0", "app": "b"}))}),
-        ),
-        (
-            "an event in every app",
-            json!({"envs": ["dev"], "apps": apps(2_500, &ping), "jobs": jobs(4_000, &|_| json!({"event": "x"}))}),
-        ),
+        ("a circle of jobs", of(json!({"jobs": jobs(9_000, &|at| format!("j{}", (at + 1) % 9_000))}))),
+        ("jobs of no event", of(json!({"jobs": jobs(9_000, &|at| format!("k{at}"))}))),
+        ("an event in every app", of(json!({"apps": tagged('a', 2_500, &ping), "jobs": jobs(4_000, &|_| "x".into())}))),
         (
             "many apps and references",
-            json!({"envs": ["dev"], "apps": apps(10_000, &json!({})), "jobs": jobs(4_000, &|_| json!({"event": "q"})), "quotas": {"q": {"limit": 1, "period": "day"}}}),
+            of(json!({"apps": tagged('a', 9_000, &empty), "jobs": jobs(4_000, &|_| "q".into()), "quotas": quota})),
         ),
-        ("environments", json!({"envs": (0..30_000).map(|at| format!("e{at}")).collect::<Vec<_>>()})),
-        (
-            "environments of apps",
-            json!({"envs": (0..12_000).map(|at| format!("e{at}")).collect::<Vec<_>>(), "sessions": {"s": {"algorithm": "HS256", "envs": apps(8_000, &json!({}))}}}),
-        ),
-        ("unknown fields", jobs(20_000, &|_| json!(0))),
-        (
-            "a long name over many members",
-            json!({"envs": ["dev"], "apps": {"n".repeat(120_000): {"actions": jobs(12_000, &|_| json!(1))}}}),
-        ),
-        ("a long path", json!({"envs": ["dev"], "apps": {"a": {"actions": {"x": {"method": "GET", "path": path}}}}})),
+        ("many environments", json!({"envs": envs(30_000)})),
+        ("many undeclared environments", json!({"envs": envs(12_000), "sessions": {"s": session}})),
+        ("many unknown fields", tagged('u', 20_000, &empty)),
+        ("many members under a long name", of(json!({"apps": apps_of_a_long_name}))),
+        ("a long path", of(json!({"apps": app_of_a_long_path}))),
     ]
 }
 

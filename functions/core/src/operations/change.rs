@@ -2,10 +2,15 @@
 
 use super::{ATTEMPTS_AT_A_CHANGE, MAX_PAGE, OperationError, Stored, commit, require, visible};
 use crate::access::{ApiKey, Scope};
+use crate::catalog::Tag;
 use crate::ids::{Fire, JobId};
 use crate::job::{Job, Status};
 use crate::machine::{Event, Step, Transition, decide};
-use crate::ports::{Clock, JobQuery, JobStore, PortError, Ports, Timers};
+use crate::ports::{CatalogStore, Clock, DeadLetters, JobQuery, JobStore, PortError, Ports, Redriven, Timers};
+use crate::time::UnixMillis;
+
+/// How long a redrive begins new jobs, ms. Gateways wait 30 s for an answer.
+const REDRIVE_MS: i64 = 15_000;
 
 /// Calls a job off. No dispatch of it starts afterwards; one that is under way is not recorded any more (I6).
 ///
@@ -49,6 +54,8 @@ pub async fn revive<P: Ports>(ports: &P, fire: Fire) -> Result<Option<Job>, Port
 
 /// Retries spent jobs of a product's environment, at most `limit` of them, the newest first; gives their number.
 ///
+/// It may be smaller than what was there: whoever asked waits for the answer, so no job is begun when 15 s are over.
+///
 /// # Errors
 /// [`OperationError`]. Jobs that were retried before it stay so.
 pub async fn redrive<P: Ports>(
@@ -62,23 +69,111 @@ pub async fn redrive<P: Ports>(
     if !caller.opens(product, env) {
         return Err(OperationError::NotOpened);
     }
-    let mut query = JobQuery {
-        product: product.to_owned(),
-        env: env.to_owned(),
-        status: Some(Status::Failed),
-        before: None,
-        limit: limit.clamp(1, MAX_PAGE),
-    };
-    let mut retried = 0;
-    loop {
-        let page = ports.jobs().list(&query).await?;
-        for job in page.jobs.iter().take(limit - retried) {
-            retried += usize::from(revive(ports, job.fire()).await?.is_some());
+    let mut redrive = Redrive::new(ports, limit);
+    redrive.env(product, env).await?;
+    Ok(redrive.retried)
+}
+
+/// The same for every environment of a product that the key opens.
+///
+/// # Errors
+/// [`OperationError`]; `NotFound` when the product has no catalog, which alone names its environments.
+pub async fn redrive_product<P: Ports>(
+    ports: &P,
+    caller: &ApiKey,
+    product: &str,
+    limit: usize,
+) -> Result<usize, OperationError> {
+    require(caller, Scope::JobsWrite)?;
+    if !caller.opens_product(product) {
+        return Err(OperationError::NotOpened);
+    }
+    let published = ports.catalogs().fresh(product).await?.ok_or(OperationError::NotFound("product"))?;
+    let envs = published.catalog.envs.iter().map(Tag::as_str);
+    let opened: Vec<_> = envs.filter(|env| caller.opens(product, env)).collect();
+    if opened.is_empty() {
+        return Err(OperationError::NotOpened);
+    }
+    let mut redrive = Redrive::new(ports, limit);
+    for env in opened {
+        redrive.env(product, env).await?;
+    }
+    Ok(redrive.retried)
+}
+
+/// What became of a redrive of everything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Redriving {
+    /// The queue moves all of its dead letters back from here on; each revives its job when it arrives.
+    Started,
+    /// The queue is at it already.
+    UnderWay,
+    /// So many jobs were retried.
+    Done(usize),
+}
+
+/// Brings back the spent jobs of all products, with a key that opens all of them. `limit` counts where no queue keeps the
+/// dead letters.
+///
+/// # Errors
+/// [`OperationError`]. Jobs that were retried before it stay so.
+pub async fn redrive_all<P: Ports>(ports: &P, caller: &ApiKey, limit: usize) -> Result<Redriving, OperationError> {
+    require(caller, Scope::JobsWrite)?;
+    // No product has this tag, so only a key that lists it opens it.
+    if !caller.opens_every_env("*") {
+        return Err(OperationError::NotOpened);
+    }
+    match ports.dead_letters().redrive_all(limit).await? {
+        Redriven::Started => Ok(Redriving::Started),
+        Redriven::UnderWay => Ok(Redriving::UnderWay),
+        Redriven::Fires(fires) => {
+            let mut redrive = Redrive::new(ports, limit);
+            redrive.fires(fires).await?;
+            Ok(Redriving::Done(redrive.retried))
         }
-        match page.next {
-            Some(next) if retried < limit => query.before = Some(next),
-            _ => return Ok(retried),
+    }
+}
+
+/// A redrive, as far as it has come.
+struct Redrive<'a, P> {
+    ports: &'a P,
+    until: UnixMillis,
+    limit: usize,
+    retried: usize,
+}
+
+impl<'a, P: Ports> Redrive<'a, P> {
+    fn new(ports: &'a P, limit: usize) -> Self {
+        Self { ports, until: ports.clock().now().plus(REDRIVE_MS), limit, retried: 0 }
+    }
+
+    fn is_over(&self) -> bool {
+        self.retried >= self.limit || self.ports.clock().now() >= self.until
+    }
+
+    async fn fires(&mut self, fires: impl IntoIterator<Item = Fire>) -> Result<(), PortError> {
+        for fire in fires {
+            if self.is_over() {
+                break;
+            }
+            self.retried += usize::from(revive(self.ports, fire).await?.is_some());
         }
+        Ok(())
+    }
+
+    async fn env(&mut self, product: &str, env: &str) -> Result<(), PortError> {
+        let (product, env, status) = (product.to_owned(), env.to_owned(), Some(Status::Failed));
+        let mut query = JobQuery { product, env, status, before: None, limit: MAX_PAGE };
+        while !self.is_over() {
+            query.limit = (self.limit - self.retried).min(MAX_PAGE);
+            let page = self.ports.jobs().list(&query).await?;
+            self.fires(page.jobs.iter().map(Job::fire)).await?;
+            match page.next {
+                Some(next) => query.before = Some(next),
+                None => break,
+            }
+        }
+        Ok(())
     }
 }
 

@@ -10,7 +10,7 @@ mod read;
 mod schedule;
 
 pub use catalogs::{delete_catalog, get_catalog, put_catalog};
-pub use change::{cancel, redrive, retry, revive};
+pub use change::{Redriving, cancel, redrive, redrive_all, redrive_product, retry, revive};
 pub use execute::{Attempt, Execution, Executor, Verdict, execute};
 pub use read::{JobCursor, JobPage, ListQuery, RunCursor, RunPage, get, list, runs};
 pub use schedule::schedule;

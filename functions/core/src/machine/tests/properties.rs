@@ -36,7 +36,8 @@ enum Move {
 fn a_move() -> impl Strategy<Value = Move> {
     let off = || prop_oneof![8 => Just(0_i8), 1 => Just(-1), 1 => Just(1)];
     prop_oneof![
-        6 => (off(), off(), 0..60_000_u32).prop_map(|(generation, run, lease_ms)| Move::Claim { generation, run, lease_ms }),
+        6 => (off(), off(), 0..60_000_u32)
+            .prop_map(|(generation, run, lease_ms)| Move::Claim { generation, run, lease_ms }),
         6 => (prop_oneof![4 => Just(0_usize), 1 => 1..3_usize], option::of((any::<bool>(), option::of(any::<u64>()))))
             .prop_map(|(claims_ago, error)| Move::End { claims_ago, error }),
         1 => Just(Move::Cancel),
@@ -168,7 +169,9 @@ proptest! {
     }
 
     #[test]
-    fn a_job_that_kills_every_executor_ends_after_its_attempts(retries in 0..=100_u32, retry in policies(), lease_ms in 0..60_000_u32) {
+    fn a_job_that_kills_every_executor_ends_after_its_attempts(
+        retries in 0..=100_u32, retry in policies(), lease_ms in 0..60_000_u32,
+    ) {
         let mut life = Life::new(retries, retry);
         let lost = RunError::transient(codes::EXECUTOR_LOST, "");
         let allowed = if life.job.spec.retry.retries(&lost) { retries + 1 } else { 1 };
@@ -188,13 +191,16 @@ proptest! {
     }
 
     #[test]
-    fn no_job_however_it_came_to_be_makes_the_machine_panic(job in any_job(), event in any_event(), now in any::<i64>()) {
+    fn no_job_however_it_came_to_be_makes_the_machine_panic(
+        job in any_job(), event in any_event(), now in any::<i64>(),
+    ) {
         let now = UnixMillis(now);
         abandon(&job, now);
         for event in [event, Event::Claim { fire: job.fire(), owner: owner(), lease_ms: u32::MAX }] {
             if let Ok(transition) = decide(&job, &event, now) {
                 prop_assert_eq!(transition.expected_revision, job.state.revision);
-                prop_assert!(transition.state.run.failures.len() <= Run::KEPT_FAILURES.max(job.state.run.failures.len()));
+                let (before, after) = (job.state.run.failures.len(), transition.state.run.failures.len());
+                prop_assert!(after <= Run::KEPT_FAILURES.max(before));
             }
         }
     }

@@ -118,7 +118,8 @@ fn an_executor_that_dies_costs_one_attempt() {
 fn a_job_that_kills_every_executor_ends_as_failed_and_is_parked() {
     let stack = Stack::new();
     let job = stack.scheduled(&json!({"retries": 2}));
-    while let Some(at) = stack.job(job.id).state.wake_at {
+    for _ in 0..4 {
+        let at = stack.job(job.id).state.wake_at.unwrap();
         let now = stack.memory.world().now.max(at);
         stack.memory.world().now = now;
         let before = stack.dispatched();

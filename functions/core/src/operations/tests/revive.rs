@@ -80,6 +80,43 @@ fn a_redrive_takes_the_spent_jobs_of_its_environment_up_to_its_limit() {
 }
 
 #[test]
+fn a_redrive_begins_no_job_when_its_caller_has_waited_long_enough() {
+    let stack = Stack::new();
+    let jobs: Vec<Job> = (0..3).map(|_| spent(&stack)).collect();
+    let slow = |world: &mut World| world.now = world.now.plus(15_000);
+    stack.script(PortCall::GetJob, Fault::Overtaken(Box::new(slow)));
+    assert_eq!(redriven(&stack, 100), 1);
+    assert_eq!(jobs.iter().filter(|job| stack.status(job.id) == Status::Failed).count(), 2);
+}
+
+#[test]
+fn a_redrive_of_a_product_takes_the_environments_that_the_key_opens() {
+    let stack = Stack::new();
+    let job = spent(&stack);
+    let of = |caller: &ApiKey| block_on(redrive_product(&stack.memory, caller, "shop", 10));
+    assert_eq!(of(&key("shop", "dev")).unwrap(), 0);
+    for stranger in [key("bank", "*"), key("shop", "stg")] {
+        assert!(matches!(of(&stranger), Err(OperationError::NotOpened)));
+    }
+    assert_eq!(stack.job(job.id), job);
+    assert_eq!(of(&key("shop", "prd")).unwrap(), 1);
+    stack.memory.world().catalogs.clear();
+    assert!(matches!(of(&owner_of_shop()), Err(OperationError::NotFound("product"))));
+}
+
+#[test]
+fn only_a_key_to_everything_redrives_everything() {
+    let stack = Stack::new();
+    let job = spent(&stack);
+    for stranger in [owner_of_shop(), key("*", "prd")] {
+        let refused = block_on(redrive_all(&stack.memory, &stranger, 10));
+        assert!(matches!(refused, Err(OperationError::NotOpened)));
+    }
+    assert_eq!(stack.job(job.id), job);
+    assert_eq!(block_on(redrive_all(&stack.memory, &key("*", "*"), 10)).unwrap(), Redriving::Done(1));
+}
+
+#[test]
 fn only_a_writer_of_the_environment_redrives_it() {
     let stack = Stack::new();
     let job = spent(&stack);
