@@ -1,1 +1,14 @@
-//! x
+//! What crosses crates: the contract that every adapter holds to, and what tests of whole processes, hostile input and the
+//! benchmark are made of.
+
+pub mod bench;
+pub mod client;
+pub mod contract;
+#[cfg(feature = "stack")]
+pub mod deployment;
+pub mod fuzz;
+pub mod in_process;
+pub mod outside;
+pub mod process;
+pub mod random;
+pub mod receiver;

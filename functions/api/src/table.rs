@@ -6,12 +6,12 @@ use carillon_core::ports::Ports;
 use http::StatusCode;
 use schemars::JsonSchema;
 
-use crate::handlers::{health, jobs, openapi, products};
+use crate::handlers::{dead_letters, health, jobs, openapi, products};
 use crate::operation::{Operation, Parameter, Verb};
 use crate::wire::job::{AcceptedJob, EndedJob, JobIdText, JobList, JobView};
-use crate::wire::request::{CancelRequest, JobRequest, RetryRequest};
+use crate::wire::request::{CancelRequest, JobRequest, RedriveRequest, RetryRequest};
 use crate::wire::run::RunList;
-use crate::wire::{Health, OpenApi, PublishedCatalog};
+use crate::wire::{Health, OpenApi, PublishedCatalog, RedriveStarted, Redriven};
 
 /// A page's size.
 #[derive(JsonSchema)]
@@ -34,6 +34,7 @@ const ETAG: &[(&str, &str)] = &[("ETag", "The catalog's revision in quotes: a st
 pub(crate) fn operations<P: Ports>() -> Vec<Operation<P>> {
     let mut operations = job_operations();
     operations.extend(job_changes());
+    operations.push(redrive());
     operations.extend(product_operations());
     operations.extend(open_operations());
     operations
@@ -104,6 +105,22 @@ fn job_changes<P: Ports>() -> Vec<Operation<P>> {
             .problem(StatusCode::NOT_FOUND, "There is no such job, or not for this key.")
             .problem(StatusCode::CONFLICT, "The job is not failed: `job_` and its status."),
     ]
+}
+
+fn redrive<P: Ports>() -> Operation<P> {
+    Operation::keyed(Verb::Post, "/v1/dead-letters/redrive", "redriveDeadLetters", |call| {
+        Box::pin(dead_letters::redrive(call))
+    })
+    .says(
+        "Gives spent jobs a fresh budget of attempts.",
+        "Needs the scope `jobs:write`. Without a product it is for keys that open every product and environment; where a \
+         queue keeps the dead letters, it then moves all of them back.",
+    )
+    .may_read::<RedriveRequest>()
+    .gives::<Redriven>(StatusCode::OK, "So many jobs wait again.", &[])
+    .gives::<RedriveStarted>(StatusCode::ACCEPTED, "The queue has begun to move its dead letters back.", &[])
+    .problem(StatusCode::NOT_FOUND, "There is no such product.")
+    .problem(StatusCode::CONFLICT, "The queue is at it already: `redrive_under_way`.")
 }
 
 fn product_operations<P: Ports>() -> Vec<Operation<P>> {

@@ -4,29 +4,46 @@
 
 use std::io::Write;
 
-use carillon_core::job::{EventType, Status};
-use carillon_core::operations::Execution;
+use carillon_core::job::Status;
+use carillon_core::operations::{Execution, Verdict};
 use carillon_core::time::UnixMillis;
 use serde_json::{Map, Value, json};
 
 /// The namespace of all metrics.
 pub const NAMESPACE: &str = "Carillon";
 
-/// A metric's name and unit.
-type Metric = (&'static str, &'static str);
+/// The dimension of every metric: the deployment's name.
+const SERVICE: &str = "service";
+
+/// What is said of a metric.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Metric {
+    /// Its name.
+    pub name: &'static str,
+    /// CloudWatch's unit.
+    pub unit: &'static str,
+    /// What tells its series apart.
+    pub dimensions: &'static [&'static str],
+}
+
+impl Metric {
+    const fn of_service(name: &'static str, unit: &'static str) -> Self {
+        Self { name, unit, dimensions: &[SERVICE] }
+    }
+}
 
 /// Jobs accepted.
-pub const SCHEDULED: Metric = ("scheduled", "Count");
-/// Dispatches begun, retries included.
-pub const ATTEMPTS: Metric = ("attempts", "Count");
+pub const SCHEDULED: Metric = Metric::of_service("scheduled", "Count");
+/// Attempts made, retries included.
+pub const ATTEMPTS: Metric = Metric::of_service("attempts", "Count");
 /// From a fire's due time to the start of its first attempt.
-pub const LATENESS: Metric = ("lateness_ms", "Milliseconds");
+pub const LATENESS: Metric = Metric::of_service("lateness_ms", "Milliseconds");
 /// From the start of an attempt to its end.
-pub const DISPATCH: Metric = ("dispatch_ms", "Milliseconds");
-/// Fires parked in the dead-letter queue.
-pub const DEAD_LETTERS: Metric = ("dead_letters", "Count");
-/// Fires ended, by type and outcome.
-pub const OUTCOMES: Metric = ("outcomes", "Count");
+pub const DISPATCH: Metric = Metric::of_service("dispatch_ms", "Milliseconds");
+/// Fires spent, each of which is parked in the dead-letter queue.
+pub const DEAD_LETTERS: Metric = Metric::of_service("dead_letters", "Count");
+/// Fires ended, by the type of their event and their outcome, completed or failed.
+pub const OUTCOMES: Metric = Metric { name: "outcomes", unit: "Count", dimensions: &[SERVICE, "type", "outcome"] };
 
 /// All of them.
 pub const ALL: [Metric; 6] = [SCHEDULED, ATTEMPTS, LATENESS, DISPATCH, DEAD_LETTERS, OUTCOMES];
@@ -36,7 +53,8 @@ pub fn accepted(service: &str, now: UnixMillis) -> Value {
     line(service, now, &[], &[(SCHEDULED, 1)])
 }
 
-/// The lines of what an execution did; none when it did nothing.
+/// The lines of what an execution did; none when it did nothing. Each attempt is counted by the execution that made it, and
+/// each outcome by the one that recorded it: whoever finds a fire settled counts nothing.
 pub fn executed(service: &str, execution: &Execution, now: UnixMillis) -> Vec<Value> {
     let mut lines = Vec::new();
     if let Some(attempt) = &execution.attempt {
@@ -46,20 +64,20 @@ pub fn executed(service: &str, execution: &Execution, now: UnixMillis) -> Vec<Va
         }
         lines.push(line(service, now, &[], &values));
     }
-    let Some(job) = execution.job.as_ref().filter(|_| execution.refusal.is_none()) else { return lines };
-    let recorded = execution.attempt.as_ref().is_none_or(|attempt| attempt.recorded);
-    if recorded && matches!(job.state.status, Status::Completed | Status::Failed) {
-        lines.push(outcome(service, now, job.spec.event_type, job.state.status));
-        if job.state.status == Status::Failed {
+    let outcome = match (&execution.verdict, &execution.attempt) {
+        // Without an attempt, when the executor before this one died in the last one.
+        (Verdict::Park(_), _) => Some(Status::Failed),
+        (Verdict::Acknowledge, Some(attempt)) if attempt.recorded => Some(Status::Completed),
+        _ => None,
+    };
+    if let (Some(outcome), Some(job)) = (outcome, &execution.job) {
+        let values = [job.spec.event_type.to_string(), outcome.to_string()];
+        lines.push(line(service, now, &values, &[(OUTCOMES, 1)]));
+        if outcome == Status::Failed {
             lines.push(line(service, now, &[], &[(DEAD_LETTERS, 1)]));
         }
     }
     lines
-}
-
-fn outcome(service: &str, now: UnixMillis, event_type: EventType, status: Status) -> Value {
-    let dimensions = [("type", event_type.to_string()), ("outcome", status.to_string())];
-    line(service, now, &dimensions, &[(OUTCOMES, 1)])
 }
 
 /// Writes lines to standard output, where the Lambda service takes them from.
@@ -73,40 +91,20 @@ pub fn write(lines: &[Value]) {
     let _ = std::io::stdout().lock().write_all(text.as_bytes());
 }
 
-fn line(service: &str, now: UnixMillis, dimensions: &[(&str, String)], values: &[(Metric, i64)]) -> Value {
-    let names: Vec<&str> = std::iter::once("service").chain(dimensions.iter().map(|(name, _)| *name)).collect();
-    let metrics: Vec<Value> = values.iter().map(|((name, unit), _)| json!({"Name": name, "Unit": unit})).collect();
+/// A line of metrics that have the same dimensions; `further` are the values of those after the service.
+fn line(service: &str, now: UnixMillis, further: &[String], values: &[(Metric, i64)]) -> Value {
+    let dimensions = values.first().map_or(&[][..], |(metric, _)| metric.dimensions);
+    let described = values.iter().map(|(metric, _)| json!({"Name": metric.name, "Unit": metric.unit}));
     let mut line = Map::new();
-    line.insert("service".to_owned(), json!(service));
-    line.extend(dimensions.iter().map(|(name, value)| ((*name).to_owned(), json!(value))));
-    line.extend(values.iter().map(|((name, _), value)| ((*name).to_owned(), json!(value))));
-    line.insert(
-        "_aws".to_owned(),
-        json!({
-            "Timestamp": now,
-            "CloudWatchMetrics": [{"Namespace": NAMESPACE, "Dimensions": [names], "Metrics": metrics}],
-        }),
-    );
+    let series = std::iter::once(service).chain(further.iter().map(String::as_str));
+    line.extend(dimensions.iter().zip(series).map(|(name, value)| ((*name).to_owned(), json!(value))));
+    line.extend(values.iter().map(|(metric, value)| (metric.name.to_owned(), json!(value))));
+    let metrics = json!([{
+        "Namespace": NAMESPACE, "Dimensions": [dimensions], "Metrics": described.collect::<Vec<_>>(),
+    }]);
+    line.insert("_aws".to_owned(), json!({"Timestamp": now, "CloudWatchMetrics": metrics}));
     Value::Object(line)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_line_names_its_metrics_dimensions_and_values() {
-        let line = outcome("orders", UnixMillis(7), EventType::Action, Status::Failed);
-        assert_eq!(
-            line,
-            json!({
-                "service": "orders", "type": "action", "outcome": "failed", "outcomes": 1,
-                "_aws": {"Timestamp": 7, "CloudWatchMetrics": [{
-                    "Namespace": "Carillon",
-                    "Dimensions": [["service", "type", "outcome"]],
-                    "Metrics": [{"Name": "outcomes", "Unit": "Count"}],
-                }]},
-            })
-        );
-    }
-}
+mod tests;

@@ -78,8 +78,9 @@ impl Queue {
 
     async fn lay_aside(&self, body: &str, reason: &str, detail: &str) -> Result<(), PortError> {
         let attribute = |value: &str| {
-            // An attribute's value may not be empty; an error's message may be anything.
-            let value: String = value.chars().filter(|character| !character.is_control()).take(256).collect();
+            // An attribute's value may not be empty, nor hold what XML cannot; an error's message may be anything.
+            let fits = |character: &char| !character.is_control() && !matches!(character, '\u{fffe}' | '\u{ffff}');
+            let value: String = value.chars().filter(fits).take(256).collect();
             let value = if value.is_empty() { "-".to_owned() } else { value };
             let built = MessageAttributeValue::builder().data_type("String").string_value(value).build();
             built.map_err(|error| PortError::Permanent(error.into()))
@@ -112,9 +113,14 @@ impl DeadLetters for Queue {
         let Err(error) = request.destination_arn(&self.arn).send().await else { return Ok(Redriven::Started) };
         // A queue has one task at a time. A second is refused with a code that stands for other refusals too.
         let refused = classify(error);
-        if matches!(refused, PortError::Permanent(_)) && self.is_moving_dead_letters().await? {
+        let is_final = matches!(refused, PortError::Permanent(_));
+        // Where the look fails too, the refusal says more than why nobody could look.
+        if is_final && self.is_moving_dead_letters().await.unwrap_or(false) {
             return Ok(Redriven::UnderWay);
         }
         Err(refused)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -23,8 +23,6 @@ pub struct Settings {
     pub delay_threshold_seconds: i64,
     /// How much earlier than the fire its schedule is set. The Scheduler may be a minute late, so at least 60.
     pub schedule_lead_seconds: i64,
-    /// How long the executor may take for a batch.
-    pub executor_timeout_seconds: u32,
     /// Non-public targets that the operator opened.
     pub allow_list: Vec<String>,
 }
@@ -58,7 +56,6 @@ impl Settings {
             scheduler_role_arn: text("CARILLON_SCHEDULER_ROLE_ARN"),
             delay_threshold_seconds: 0,
             schedule_lead_seconds: 0,
-            executor_timeout_seconds: 0,
             allow_list: Vec::new(),
         };
         let mut number = |name: &str, default: u32, most: u32| match variable(name).map(|value| value.parse::<u32>()) {
@@ -71,7 +68,6 @@ impl Settings {
         };
         settings.delay_threshold_seconds = number("CARILLON_DELAY_THRESHOLD_SECONDS", 900, 900).into();
         settings.schedule_lead_seconds = number("CARILLON_SCHEDULE_LEAD_SECONDS", 120, 900).into();
-        settings.executor_timeout_seconds = number("CARILLON_EXECUTOR_TIMEOUT_SECONDS", 60, 900);
         let entries = variable("CARILLON_ALLOW_LIST").unwrap_or_default();
         settings.allow_list =
             entries.split(',').map(str::trim).filter(|entry| !entry.is_empty()).map(str::to_owned).collect();

@@ -127,8 +127,7 @@ impl<C: Clock> Timers for AwsTimers<C> {
         let Err(error) = request.send().await else { return };
         if !error.as_service_error().is_some_and(DeleteScheduleError::is_resource_not_found_exception) {
             // The timer will fire and find nothing to do.
-            let cause = classify(error);
-            warn!(%fire, cause = std::error::Error::source(&cause).map(ToString::to_string), "a schedule could not be deleted");
+            warn!(%fire, cause = classify(error).causes(), "a schedule could not be deleted");
         }
     }
 }

@@ -28,6 +28,14 @@ pub enum PortError {
     Permanent(#[source] BoxError),
 }
 
+impl PortError {
+    /// Its causes down to the first, in one line: for the log only.
+    pub fn causes(&self) -> String {
+        let causes = std::iter::successors(std::error::Error::source(self), |cause| cause.source());
+        causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+    }
+}
+
 /// The cause of a [`PortError`], for the log only.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 

@@ -34,6 +34,8 @@ struct Held {
     by_job: HashMap<JobId, UnixMillis>,
     /// Everything that is stored and due up to here is held, or being read by a refill.
     horizon: UnixMillis,
+    /// Something that is due within the window had to be left to the store.
+    starved: bool,
     /// What the pump sleeps for; `None` while it is awake.
     awaited: Option<UnixMillis>,
 }
@@ -43,7 +45,13 @@ const NEVER: UnixMillis = UnixMillis(i64::MAX);
 impl Timeline {
     /// An empty timeline. It keeps nothing before its first refill: without a pump nobody would take it out again.
     pub(crate) fn new(capacity: usize) -> Self {
-        let held = Held { due: BTreeMap::new(), by_job: HashMap::new(), horizon: UnixMillis(i64::MIN), awaited: None };
+        let held = Held {
+            due: BTreeMap::new(),
+            by_job: HashMap::new(),
+            horizon: UnixMillis(i64::MIN),
+            starved: false,
+            awaited: None,
+        };
         Self { held: Mutex::new(held), earlier: Notify::new(), room: Notify::new(), capacity }
     }
 
@@ -54,6 +62,7 @@ impl Timeline {
         if let Some(at) = wake_at.filter(|at| *at <= held.horizon) {
             self.insert(&mut held, fire, at);
         }
+        self.tell_of_room(&mut held);
     }
 
     /// Holds a fire, unless its job is held already: what the writer noted is newer than what others know.
@@ -72,6 +81,7 @@ impl Timeline {
         {
             held.by_job.remove(&job_id);
             held.horizon = held.horizon.min(UnixMillis(at.0.saturating_sub(1)));
+            held.starved = true;
         }
         if held.awaited.is_some_and(|awaited| at < awaited) {
             held.awaited = None;
@@ -91,10 +101,15 @@ impl Timeline {
         let ((_, job_id), (generation, run_no)) = first.remove_entry();
         held.by_job.remove(&job_id);
         held.awaited = None;
-        if held.due.len() == self.capacity / 2 {
+        self.tell_of_room(&mut held);
+        Ok(Fire { job_id, generation, run_no })
+    }
+
+    fn tell_of_room(&self, held: &mut Held) {
+        if held.starved && held.due.len() <= self.capacity / 2 {
+            held.starved = false;
             self.room.notify_one();
         }
-        Ok(Fire { job_id, generation, run_no })
     }
 
     /// The next fire, once it is due.
@@ -114,7 +129,8 @@ impl Timeline {
     /// Moves the horizon on, and says from where the store has to be read. `None` while there is enough to do.
     pub(crate) fn begin_refill(&self, horizon: UnixMillis) -> Option<UnixMillis> {
         let mut held = locked(&self.held);
-        if held.due.len() > self.capacity / 2 || horizon <= held.horizon {
+        held.starved = held.due.len() > self.capacity / 2;
+        if held.starved || horizon <= held.horizon {
             return None;
         }
         Some(std::mem::replace(&mut held.horizon, horizon))

@@ -1,39 +1,35 @@
-//! One message of a fire, and its one log line.
+//! One message of a fire, and its one log line: the job's names and figures, never its payload or an error's text.
 
 use carillon_core::ids::Fire;
 use carillon_core::operations::{Execution, Executor, Verdict, execute};
 use carillon_core::ports::{PortError, Ports, Targets};
 use tracing::{error, info, warn};
 
-/// Works on one message and logs what came of it: the job's names and figures, never its payload or an error's text.
+/// Works on one message and logs what came of it.
 ///
 /// # Errors
 /// [`PortError`] when a dependency failed, after logging its cause: the message has to come back.
 pub async fn work<P: Ports, T: Targets>(ports: &P, executor: &Executor<T>, fire: Fire) -> Result<Execution, PortError> {
-    match execute(ports, executor, fire).await {
-        Ok(execution) => {
-            log(fire, &execution);
-            Ok(execution)
-        }
-        Err(fault) => {
-            let cause = std::error::Error::source(&fault).map(ToString::to_string);
-            error!(%fire, cause, "record: {fault}; the message comes back");
-            Err(fault)
-        }
-    }
+    let worked = execute(ports, executor, fire).await;
+    log(fire, &worked);
+    worked
 }
 
-fn log(fire: Fire, execution: &Execution) {
+/// Writes the line of a message that was worked on.
+pub fn log(fire: Fire, worked: &Result<Execution, PortError>) {
+    let execution = match worked {
+        Ok(execution) => execution,
+        Err(fault) => return error!(%fire, cause = fault.causes(), "record: {fault}; the message comes back"),
+    };
     let Some(job) = &execution.job else {
-        warn!(%fire, verdict = name(&execution.verdict), "record: no such job");
-        return;
+        let what = if execution.verdict == Verdict::Unknown { "no such job" } else { "others keep changing the job" };
+        return warn!(%fire, verdict = name(&execution.verdict), "record: {what}");
     };
     let spec = &job.spec;
     let Some(attempt) = &execution.attempt else {
         let refusal = execution.refusal.as_ref().map(ToString::to_string);
-        info!(%fire, product = spec.product, env = spec.env, event = spec.event, event_type = %spec.event_type,
-            status = %job.state.status, verdict = name(&execution.verdict), refusal, "record: nothing to do");
-        return;
+        return info!(%fire, product = spec.product, env = spec.env, event = spec.event, event_type = %spec.event_type,
+            status = %job.state.status, verdict = name(&execution.verdict), refusal, "record: nothing to attempt");
     };
     info!(%fire, product = spec.product, env = spec.env, event = spec.event, event_type = %spec.event_type,
         status = %job.state.status, verdict = name(&execution.verdict), attempt = attempt.number,

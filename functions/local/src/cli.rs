@@ -97,6 +97,8 @@ pub(crate) enum Keys {
         #[arg(long, value_enum, value_delimiter = ',', default_values = ["jobs:read", "jobs:write", "catalog:write"])]
         scopes: Vec<KeyScope>,
     },
+    /// Make a key for a deployment on AWS: print it and its SHA-256, and keep neither
+    New,
     /// List the keys, without the keys themselves
     List {
         /// Folder of the store

@@ -1,5 +1,6 @@
 //! `carillon keys`: works on a data folder, also while it is being served.
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use carillon_core::access::{ApiKey, KeyHash, Scope, new_key};
@@ -10,11 +11,12 @@ use crate::cli::Keys;
 use crate::{Failure, data};
 
 pub(crate) async fn run(command: &Keys) -> Result<ExitCode, Failure> {
-    let (Keys::Create { data: named, .. } | Keys::List { data: named } | Keys::Revoke { data: named, .. }) = command;
-    let directory = data::directory(named.as_deref())?;
-    let store = Store::beside(&directory)?;
     match command {
-        Keys::Create { name, products, envs, scopes, .. } => {
+        Keys::New => {
+            let key = new_key(OsEntropy.bits(), OsEntropy.bits());
+            println!("{key}\n{}", KeyHash::of(&key));
+        }
+        Keys::Create { data, name, products, envs, scopes } => {
             let record = ApiKey {
                 id: format!("key_{:012x}", OsEntropy.bits() & 0xffff_ffff_ffff),
                 name: name.clone(),
@@ -24,29 +26,27 @@ pub(crate) async fn run(command: &Keys) -> Result<ExitCode, Failure> {
                 created_at: SystemClock.now(),
             };
             let key = new_key(OsEntropy.bits(), OsEntropy.bits());
-            store.add(&KeyHash::of(&key), &record).await?;
+            store(data.as_deref())?.add(&KeyHash::of(&key), &record).await?;
             println!("{key}");
             eprintln!("Key {} is shown this once; only its hash is kept.", record.id);
         }
-        Keys::List { .. } => {
-            for key in store.list_keys().await? {
-                let scopes: Vec<_> = key.scopes.iter().map(ToString::to_string).collect();
-                let (products, envs) = (key.products.join(","), key.envs.join(","));
-                println!(
-                    "{}\t{}\tproducts={products}\tenvs={envs}\tscopes={}\t{}",
-                    key.id,
-                    key.created_at,
-                    scopes.join(","),
-                    key.name
-                );
-            }
-        }
-        Keys::Revoke { id, .. } => {
-            if !store.revoke_key(id).await? {
+        Keys::List { data } => store(data.as_deref())?.list_keys().await?.iter().for_each(show),
+        Keys::Revoke { data, id } => {
+            if !store(data.as_deref())?.revoke_key(id).await? {
                 return Err(format!("there is no key {id}").into());
             }
             eprintln!("Key {id} is revoked.");
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn store(named: Option<&Path>) -> Result<Store, Failure> {
+    Ok(Store::beside(&data::directory(named)?)?)
+}
+
+fn show(key: &ApiKey) {
+    let scopes: Vec<_> = key.scopes.iter().map(ToString::to_string).collect();
+    let (products, envs, scopes) = (key.products.join(","), key.envs.join(","), scopes.join(","));
+    println!("{}\t{}\tproducts={products}\tenvs={envs}\tscopes={scopes}\t{}", key.id, key.created_at, key.name);
 }

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use carillon_api::Service;
 use carillon_core::access::KeyHash;
@@ -24,10 +25,15 @@ use crate::{Failure, curl, data, receiver};
 
 type LocalTargets = HttpTargets<EnvSecrets, SystemClock>;
 
+/// How long a stop waits for requests: as long as the pump waits for attempts. Some callers never end theirs.
+const GRACE: Duration = Duration::from_secs(10);
+
 /// What a server needs to know.
 pub(crate) struct Options {
     pub(crate) directory: PathBuf,
     pub(crate) address: SocketAddr,
+    /// Catalog files to publish before anything runs.
+    pub(crate) catalogs: Vec<PathBuf>,
     pub(crate) allow: Vec<String>,
     pub(crate) secrets: Vec<(String, String)>,
     pub(crate) concurrency: u32,
@@ -56,6 +62,10 @@ pub(crate) async fn start(options: Options) -> Result<Server, Failure> {
         .await
         .map_err(|error| format!("cannot listen on {}: {error}", options.address))?;
     let address = listener.local_addr()?;
+    // Before the pump: what is due already runs by these catalogs, and a start that fails attempts nothing.
+    for catalog in &options.catalogs {
+        publish(&embedded, &first_key, catalog).await?;
+    }
     let (stop, stopped) = watch::channel(false);
 
     let targets = HttpTargets::new(Outbound::new(allow), EnvSecrets::new(options.secrets), SystemClock);
@@ -77,9 +87,18 @@ impl Server {
 
 async fn serve_api(listener: TcpListener, embedded: Arc<Embedded>, stopped: watch::Receiver<bool>) {
     let router = carillon_api::router(Service::new(embedded));
-    let served = axum::serve(listener, router).with_graceful_shutdown(until(stopped)).await;
-    if let Err(error) = served {
-        tracing::error!(%error, "the API ended");
+    let served = axum::serve(listener, router).with_graceful_shutdown(until(stopped.clone()));
+    let cut_off = async {
+        until(stopped).await;
+        tokio::time::sleep(GRACE).await;
+    };
+    tokio::select! {
+        served = served.into_future() => {
+            if let Err(error) = served {
+                tracing::error!(%error, "the API ended");
+            }
+        }
+        () = cut_off => tracing::warn!("requests that did not end were cut off"),
     }
 }
 
@@ -125,15 +144,13 @@ pub(crate) async fn serve(
     let server = start(Options {
         directory: directory.to_owned(),
         address: (options.host, options.port).into(),
+        catalogs: options.catalog.clone(),
         allow,
         secrets: environment,
         concurrency: options.concurrency.into(),
         durability: options.durability,
     })
     .await?;
-    for catalog in &options.catalog {
-        publish(&server, catalog).await?;
-    }
     println!("Carillon listens on http://{}\nAPI key: {}\n", server.address, server.first_key);
     println!("Paste these to publish a catalog, run a job and see it listed:\n");
     for line in curl::lines(server.address, &server.first_key, receiver.address) {
@@ -161,12 +178,12 @@ async fn stop_signal() -> std::io::Result<()> {
 }
 
 /// Publishes a catalog file as the product that it is named after.
-async fn publish(server: &Server, path: &Path) -> Result<(), Failure> {
+async fn publish(embedded: &Embedded, first_key: &str, path: &Path) -> Result<(), Failure> {
     let shown = path.display();
     let product = path.file_stem().and_then(|stem| stem.to_str()).ok_or_else(|| format!("{shown} names no product"))?;
     let document = std::fs::read(path).map_err(|error| format!("cannot read {shown}: {error}"))?;
-    let first = server.embedded.keys().find(&KeyHash::of(&server.first_key)).await?.ok_or("the first key is gone")?;
-    let faults = match put_catalog(&*server.embedded, &first, product, &document, &Condition::Always).await {
+    let first = embedded.keys().find(&KeyHash::of(first_key)).await?.ok_or("the first key is gone")?;
+    let faults = match put_catalog(embedded, &first, product, &document, &Condition::Always).await {
         Ok(_) => return Ok(()),
         Err(OperationError::Invalid(faults) | OperationError::Unreadable(ParseError::Fields(faults))) => faults,
         Err(OperationError::Unreadable(ParseError::Syntax(detail))) => {

@@ -1,17 +1,14 @@
 //! Jobs: schedule, look at, list, call off, try again.
 
-use std::cell::RefCell;
-
 use carillon_core::catalog::Tag;
-use carillon_core::error::{Faults, FieldCode};
+use carillon_core::error::FieldCode;
 use carillon_core::ids::JobId;
 use carillon_core::job::{Job, Status};
-use carillon_core::json::{Field, Object, parse};
 use carillon_core::operations::{self, ListQuery, OperationError};
 use carillon_core::ports::Ports;
 use http::{HeaderName, HeaderValue, StatusCode, header};
 
-use super::{or_empty, wait};
+use super::{members, wait};
 use crate::operation::{Answered, Call};
 use crate::prefer::{PREFERENCE_APPLIED, wait_seconds};
 use crate::problem::Problem;
@@ -92,8 +89,7 @@ pub(crate) async fn runs<P: Ports>(mut call: Call<P>) -> Answered {
 /// `POST /v1/jobs/{job_id}/cancel`.
 pub(crate) async fn cancel<P: Ports>(call: Call<P>) -> Answered {
     let id = job_id(&call)?;
-    let reason =
-        members(or_empty(&call.body), |object| object.optional("reason").and_then(|field| field.text(1..=1_000)))?;
+    let reason = members(&call.body, |object| object.optional("reason").and_then(|field| field.text(1..=1_000)))?;
     let job = operations::cancel(call.service.ports(), &call.caller, id, reason).await?;
     shown(&call, &job)
 }
@@ -101,9 +97,8 @@ pub(crate) async fn cancel<P: Ports>(call: Call<P>) -> Answered {
 /// `POST /v1/jobs/{job_id}/retry`.
 pub(crate) async fn retry<P: Ports>(call: Call<P>) -> Answered {
     let id = job_id(&call)?;
-    let delay_ms = members(or_empty(&call.body), |object| {
-        object.optional("delay").and_then(|field| field.integer(0..=43_200_000))
-    })?;
+    let delay_ms =
+        members(&call.body, |object| object.optional("delay").and_then(|field| field.integer(0..=43_200_000)))?;
     let job = operations::retry(call.service.ports(), &call.caller, id, delay_ms.unwrap_or(0)).await?;
     shown(&call, &job)
 }
@@ -118,16 +113,4 @@ fn job_id<P>(call: &Call<P>) -> Result<JobId, Problem> {
     let id: JobId = call.name.parse().map_err(|_| OperationError::NotFound("job"))?;
     call.record.job_id(id);
     Ok(id)
-}
-
-/// Reads the members of a body, every fault at once.
-fn members<T>(body: &[u8], read: impl FnOnce(&mut Object<'_>) -> Option<T>) -> Result<Option<T>, Problem> {
-    let document = parse(body).map_err(OperationError::from)?;
-    let faults = RefCell::<Faults>::default();
-    let read = Field::root(&document, &faults).object().and_then(|mut object| {
-        let read = read(&mut object);
-        object.finish();
-        read
-    });
-    faults.take().or(read).map_err(Problem::invalid)
 }

@@ -1,14 +1,18 @@
 //! One function an operation: read the request, ask the core, tell the answer.
 
+pub(crate) mod dead_letters;
 pub(crate) mod jobs;
 pub(crate) mod products;
 mod wait;
 
+use std::cell::RefCell;
 use std::time::Duration;
 
 use axum::response::Response;
-use bytes::Bytes;
+use carillon_core::error::Faults;
 use carillon_core::ids::JobId;
+use carillon_core::json::{Field, Object, parse};
+use carillon_core::operations::OperationError;
 use carillon_core::ports::{JobStore, Ports};
 use carillon_core::time::UnixMillis;
 use http::{HeaderValue, StatusCode, header};
@@ -39,7 +43,17 @@ pub(crate) async fn openapi<P: Ports>(service: Service<P>) -> Answered {
     Ok(response)
 }
 
-/// The members of an optional body: nothing at all is `{}`.
-fn or_empty(body: &Bytes) -> &[u8] {
-    if body.is_empty() { b"{}" } else { body }
+/// Reads the members of an optional body, every fault at once. No body at all is `{}`.
+fn members<T>(body: &[u8], read: impl FnOnce(&mut Object<'_>) -> T) -> Result<T, Problem> {
+    let body = if body.is_empty() { b"{}" } else { body };
+    let document = parse(body).map_err(OperationError::from)?;
+    let faults = RefCell::<Faults>::default();
+    let read = Field::root(&document, &faults).object().map(|mut object| {
+        let read = read(&mut object);
+        object.finish();
+        read
+    });
+    // What is no object was a fault.
+    let read = faults.take().or(read).map_err(Problem::invalid)?;
+    read.ok_or_else(Problem::internal)
 }

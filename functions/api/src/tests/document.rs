@@ -44,6 +44,7 @@ fn every_operation_of_the_issue_is_there_and_no_other() {
         "post /v1/jobs",
         "post /v1/jobs/{job_id}/cancel",
         "post /v1/jobs/{job_id}/retry",
+        "post /v1/dead-letters/redrive",
         "put /v1/products/{product_tag}",
         "delete /v1/products/{product_tag}",
     ];

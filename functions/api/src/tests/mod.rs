@@ -8,6 +8,7 @@ mod hostile;
 mod jobs;
 mod log;
 mod preconditions;
+mod redrive;
 mod schemas;
 mod wait;
 mod world;

@@ -28,6 +28,8 @@ pub(super) enum Trouble {
     Permanent,
     Hang,
     Panic,
+    /// It does its work, and takes so many seconds for it.
+    Slow(i64),
 }
 
 /// A port that can be in trouble.
@@ -114,6 +116,10 @@ impl World {
             Some(Trouble::Throttled) => Err(PortError::Throttled(INNERMOST.into())),
             Some(Trouble::Permanent) => Err(PortError::Permanent(INNERMOST.into())),
             Some(Trouble::Hang) => std::future::pending().await,
+            Some(Trouble::Slow(seconds)) => {
+                self.advance(seconds * 1_000);
+                Ok(())
+            }
             Some(Trouble::Panic) => panic!("{INNERMOST}"),
         }
     }

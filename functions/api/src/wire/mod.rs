@@ -45,6 +45,20 @@ pub(crate) struct PublishedCatalog<'a> {
     pub(crate) revision: String,
 }
 
+/// Spent jobs were given a fresh budget.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Redriven {
+    /// How many. Fewer than the limit may be all that fitted into the time of one request: 0 means that none is left.
+    pub(crate) redriven: usize,
+}
+
+/// The queue moves its dead letters back.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct RedriveStarted {
+    /// Always true.
+    pub(crate) started: bool,
+}
+
 /// An OpenAPI 3.1 document.
 #[derive(Debug, JsonSchema)]
 #[expect(dead_code, reason = "only its schema is used")]

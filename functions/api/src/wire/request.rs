@@ -158,3 +158,17 @@ pub(crate) struct RetryRequest {
     #[schemars(range(min = 0, max = 43_200_000))]
     delay: Option<u32>,
 }
+
+/// Which dead letters come back.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields, extend("dependentRequired" = {"env": ["product_tag"]}))]
+pub(crate) struct RedriveRequest {
+    /// Only those of this product. Default: of every product, for which the key must open all of them.
+    product_tag: Option<Tag>,
+    /// Only those of this environment of the product. Default: of every one that the key opens.
+    env: Option<Tag>,
+    /// How many at the most, the newest first. Does not apply to a redrive of every product that the queue does itself.
+    /// Default: 100.
+    #[schemars(range(min = 1, max = 1_000))]
+    limit: Option<u32>,
+}

@@ -14,20 +14,28 @@ use carillon_core::ports::{JobQuery, JobStore, PortError, Written};
 
 use super::keys::{self, Class};
 use super::{Item, Table, json, key, number, read, text};
-use crate::fault::classify;
+use crate::fault::{Unreadable, classify};
 
 const SPEC: &str = "spec";
 const STATE: &str = "state";
 const REVISION: &str = "revision";
 const RUN: &str = "run";
 
+/// A spec of more bytes than this has an item of its own: it never changes, and would be paid for again with each change of
+/// the job. Only so do the largest input and the largest result fit, as an item has at most 400 KB.
+const LARGEST_INLINE_SPEC: usize = 16 * 1024;
+
 impl<C: Send + Sync> JobStore for Table<C> {
     async fn insert_new(&self, job: &Job) -> Result<Written, PortError> {
+        let (job_item, spec_item) = items(job)?;
+        if let Some(spec_item) = spec_item {
+            return self.insert_large(job_item, spec_item).await;
+        }
         let stored = self
             .client
             .put_item()
             .table_name(&self.name)
-            .set_item(Some(item(job)?))
+            .set_item(Some(job_item))
             .condition_expression("attribute_not_exists(pk)")
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .send()
@@ -35,16 +43,20 @@ impl<C: Send + Sync> JobStore for Table<C> {
         let Err(error) = stored else { return Ok(Written::Done) };
         if let Some(PutItemError::ConditionalCheckFailedException(failed)) = error.as_service_error() {
             // The SDK repeats a request whose answer was lost; the repetition then meets its own write.
-            let own = failed.item().map(|item| job_of(job.id, item)).transpose()?.is_some_and(|stored| stored == *job);
+            let stored = failed.item().filter(|item| !has_spec_item(item));
+            let own = stored.map(|item| job_of(job.id, item, item)).transpose()?.is_some_and(|stored| stored == *job);
             return Ok(if own { Written::Done } else { Written::Conflict });
         }
         Err(classify(error))
     }
 
     async fn get(&self, id: JobId) -> Result<Option<Job>, PortError> {
-        let request = self.client.get_item().table_name(&self.name).set_key(Some(key(keys::job(id), keys::JOB)));
-        let answer = request.consistent_read(true).send().await.map_err(classify)?;
-        answer.item.as_ref().map(|item| job_of(id, item)).transpose()
+        let Some(item) = self.item(key(keys::job(id), keys::JOB)).await? else { return Ok(None) };
+        if !has_spec_item(&item) {
+            return job_of(id, &item, &item).map(Some);
+        }
+        let spec_item = self.item(key(keys::job(id), keys::SPEC)).await?.ok_or(Unreadable("job"))?;
+        job_of(id, &item, &spec_item).map(Some)
     }
 
     async fn commit(&self, transition: &Transition) -> Result<Written, PortError> {
@@ -80,6 +92,39 @@ impl<C: Send + Sync> JobStore for Table<C> {
 }
 
 impl<C: Send + Sync> Table<C> {
+    async fn item(&self, key: Item) -> Result<Option<Item>, PortError> {
+        let request = self.client.get_item().table_name(&self.name).set_key(Some(key));
+        Ok(request.consistent_read(true).send().await.map_err(classify)?.item)
+    }
+
+    /// Stores a job and its spec, both or neither.
+    async fn insert_large(&self, job_item: Item, spec_item: Item) -> Result<Written, PortError> {
+        let put = |item| Put::builder().table_name(&self.name).set_item(Some(item));
+        let job_put = put(job_item).condition_expression("attribute_not_exists(pk)").build();
+        let spec_put = put(spec_item).build();
+        let job_put = TransactWriteItem::builder().put(job_put.map_err(|error| PortError::Permanent(error.into()))?);
+        let spec_put = TransactWriteItem::builder().put(spec_put.map_err(|error| PortError::Permanent(error.into()))?);
+        self.transact(vec![job_put.build(), spec_put.build()]).await
+    }
+
+    /// Writes all of it or nothing; it is a conflict when a condition does not hold. Each transaction carries a token, so
+    /// that one that is sent again after its answer was lost is not carried out again, and never meets itself.
+    async fn transact(&self, items: Vec<TransactWriteItem>) -> Result<Written, PortError> {
+        let stored = self.client.transact_write_items().set_transact_items(Some(items)).send().await;
+        let Err(error) = stored else { return Ok(Written::Done) };
+        if let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) = error.as_service_error() {
+            let reasons = cancelled.cancellation_reasons().iter().filter_map(|reason| reason.code());
+            // A transaction that was under way on the same item is a conflict as well: whoever asked decides anew.
+            if reasons.clone().any(|reason| matches!(reason, "ConditionalCheckFailed" | "TransactionConflict")) {
+                return Ok(Written::Conflict);
+            }
+            if reasons.clone().any(|reason| matches!(reason, "ThrottlingError" | "ProvisionedThroughputExceeded")) {
+                return Err(PortError::Throttled(error.into()));
+            }
+        }
+        Err(classify(error))
+    }
+
     async fn update(&self, transition: &Transition) -> Result<Written, PortError> {
         let change = Change::of(transition)?;
         let stored = self
@@ -112,7 +157,6 @@ impl<C: Send + Sync> Table<C> {
             .condition_expression(change.condition)
             .set_expression_attribute_names(Some(change.names))
             .set_expression_attribute_values(Some(change.values))
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .build()
             .map_err(|error| PortError::Permanent(error.into()))?;
         let mut retired = key(keys::job(transition.job_id), keys::run(run.generation, run.run_no));
@@ -122,26 +166,8 @@ impl<C: Send + Sync> Table<C> {
             .set_item(Some(retired))
             .build()
             .map_err(|error| PortError::Permanent(error.into()))?;
-        let stored = self
-            .client
-            .transact_write_items()
-            .transact_items(TransactWriteItem::builder().update(update).build())
-            .transact_items(TransactWriteItem::builder().put(put).build())
-            .send()
-            .await;
-        let Err(error) = stored else { return Ok(Written::Done) };
-        if let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) = error.as_service_error() {
-            let first = cancelled.cancellation_reasons().first();
-            if let Some(failed) = first.filter(|reason| reason.code() == Some("ConditionalCheckFailed")) {
-                let own = failed.item().is_some_and(|item| is_own(item, &transition.state));
-                return Ok(if own { Written::Done } else { Written::Conflict });
-            }
-            // Another transaction was under way on the same item: whoever asked decides anew.
-            if cancelled.cancellation_reasons().iter().any(|reason| reason.code() == Some("TransactionConflict")) {
-                return Ok(Written::Conflict);
-            }
-        }
-        Err(classify(error))
+        let update = TransactWriteItem::builder().update(update).build();
+        self.transact(vec![update, TransactWriteItem::builder().put(put).build()]).await
     }
 }
 
@@ -182,18 +208,31 @@ fn index_key(id: JobId, spec: &JobSpec, class: Class) -> AttributeValue {
     text(keys::index(&spec.product, &spec.env, class, keys::shard(id)))
 }
 
-fn item(job: &Job) -> Result<Item, PortError> {
-    let mut item = key(keys::job(job.id), keys::JOB);
-    item.insert(SPEC.to_owned(), json(&*job.spec, "spec")?);
-    item.insert(STATE.to_owned(), json(&job.state, "state")?);
-    item.insert(REVISION.to_owned(), number(job.state.revision));
-    item.insert(keys::INDEX_PK.to_owned(), index_key(job.id, &job.spec, Class::of(job.state.status)));
-    item.insert(keys::INDEX_SK.to_owned(), text(job.id.to_string()));
-    Ok(item)
+/// The job's item, and an item for its spec where that is large.
+fn items(job: &Job) -> Result<(Item, Option<Item>), PortError> {
+    let mut job_item = key(keys::job(job.id), keys::JOB);
+    job_item.insert(STATE.to_owned(), json(&job.state, "state")?);
+    job_item.insert(REVISION.to_owned(), number(job.state.revision));
+    job_item.insert(keys::INDEX_PK.to_owned(), index_key(job.id, &job.spec, Class::of(job.state.status)));
+    job_item.insert(keys::INDEX_SK.to_owned(), text(job.id.to_string()));
+    let spec = json(&*job.spec, "spec")?;
+    if spec.as_s().is_ok_and(|spec| spec.len() <= LARGEST_INLINE_SPEC) {
+        job_item.insert(SPEC.to_owned(), spec);
+        return Ok((job_item, None));
+    }
+    let mut spec_item = key(keys::job(job.id), keys::SPEC);
+    spec_item.insert(SPEC.to_owned(), spec);
+    Ok((job_item, Some(spec_item)))
 }
 
-pub(super) fn job_of(id: JobId, item: &Item) -> Result<Job, PortError> {
-    let spec = Arc::new(read(item, SPEC, "job")?);
+/// Whether the spec of the job that is stored in `item` is in an item of its own.
+pub(super) fn has_spec_item(item: &Item) -> bool {
+    !item.contains_key(SPEC)
+}
+
+/// The job that is stored in an item, with its spec in the same or another one.
+pub(super) fn job_of(id: JobId, item: &Item, spec_item: &Item) -> Result<Job, PortError> {
+    let spec = Arc::new(read(spec_item, SPEC, "job")?);
     Ok(Job { id, spec, state: read(item, STATE, "job")? })
 }
 

@@ -2,14 +2,16 @@
 //!
 //! | item | pk | sk | holds |
 //! | --- | --- | --- | --- |
-//! | job | `JOB#<job id>` | `JOB` | `spec`, `state` (JSON), `revision`, the index keys |
+//! | job | `JOB#<job id>` | `JOB` | `spec` unless it is large, `state` (JSON), `revision`, the index keys |
+//! | large spec | `JOB#<job id>` | `SPEC` | `spec` (JSON) |
 //! | retired run | `JOB#<job id>` | `RUN#<generation>#<run number>` | `run` (JSON) |
 //! | catalog | `PRODUCT#<product>` | `CATALOG` | `document` (JSON), `revision` |
 //! | API key | `KEY#<SHA-256>` | `KEY` | `doc` (JSON) |
 //!
 //! | access | how | cost |
 //! | --- | --- | --- |
-//! | a job by id | GetItem, consistent | 1 read unit per 4 KB |
+//! | a job by id | GetItem, consistent; a second one for a large spec | 1 read unit per 4 KB |
+//! | a new job | PutItem; with a large spec TransactWriteItems | 2 write units; with a large spec 2 per KB |
 //! | claim, settle, cancel, retry | UpdateItem on the revision that was read | 1 write unit per KB |
 //! | a retry, with the run that it retires | TransactWriteItems | twice that |
 //! | runs of a job, latest first | Query backwards on `RUN#` | by page |
@@ -35,6 +37,8 @@ pub const INDEX_SK: &str = "gsi1sk";
 
 /// Sort key of a job.
 pub const JOB: &str = "JOB";
+/// Sort key of a job's large spec.
+pub const SPEC: &str = "SPEC";
 /// Sort key of a catalog.
 pub const CATALOG: &str = "CATALOG";
 /// Sort key of an API key.

@@ -8,9 +8,9 @@ use carillon_core::job::{Job, Status};
 use carillon_core::ports::{JobQuery, Listed, PortError};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 
-use super::jobs::job_of;
+use super::jobs::{has_spec_item, job_of};
 use super::keys::{self, Class};
-use super::{Table, key, text};
+use super::{Item, Table, key, text};
 use crate::fault::{Unreadable, classify};
 
 /// Queries under way at the same time.
@@ -68,9 +68,24 @@ impl<C: Send + Sync> Table<C> {
 
     /// The jobs of these ids, in their order; one that is gone is left out.
     async fn jobs_of(&self, ids: &[JobId]) -> Result<Vec<Job>, PortError> {
-        let mut found: HashMap<JobId, Job> = HashMap::new();
+        let mut items = self.items_of(ids, keys::JOB).await?;
+        let large: Vec<JobId> =
+            ids.iter().filter(|id| items.get(&keys::job(**id)).is_some_and(has_spec_item)).copied().collect();
+        let specs = self.items_of(&large, keys::SPEC).await?;
+        let mut jobs = Vec::with_capacity(ids.len());
+        for id in ids {
+            let Some(item) = items.remove(&keys::job(*id)) else { continue };
+            let spec_item = if has_spec_item(&item) { specs.get(&keys::job(*id)) } else { Some(&item) };
+            jobs.push(job_of(*id, &item, spec_item.ok_or(Unreadable("job"))?)?);
+        }
+        Ok(jobs)
+    }
+
+    /// The items of these jobs under one sort key, by their partition key.
+    async fn items_of(&self, ids: &[JobId], sort_key: &str) -> Result<HashMap<String, Item>, PortError> {
+        let mut found = HashMap::new();
         for batch in ids.chunks(BATCH) {
-            let mut wanted: Vec<_> = batch.iter().map(|id| key(keys::job(*id), keys::JOB)).collect();
+            let mut wanted: Vec<_> = batch.iter().map(|id| key(keys::job(*id), sort_key)).collect();
             // An answer may leave keys out when it grows too large (16 MB): they are asked for again.
             while !wanted.is_empty() {
                 let keys_and_attributes = KeysAndAttributes::builder()
@@ -79,17 +94,16 @@ impl<C: Send + Sync> Table<C> {
                     .build()
                     .map_err(|error| PortError::Permanent(error.into()))?;
                 let request = self.client.batch_get_item().request_items(&self.name, keys_and_attributes);
-                let answer = request.send().await.map_err(classify)?;
-                for item in answer.responses().and_then(|tables| tables.get(&self.name)).into_iter().flatten() {
-                    let id = item.get(keys::INDEX_SK).and_then(|id| id.as_s().ok()).and_then(|id| id.parse().ok());
-                    let id = id.ok_or(Unreadable("job"))?;
-                    found.insert(id, job_of(id, item)?);
+                let mut answer = request.send().await.map_err(classify)?;
+                for item in answer.responses.as_mut().and_then(|tables| tables.remove(&self.name)).unwrap_or_default() {
+                    let partition = item.get(keys::PK).and_then(|pk| pk.as_s().ok()).ok_or(Unreadable("job"))?;
+                    found.insert(partition.clone(), item);
                 }
                 let left = answer.unprocessed_keys.and_then(|mut tables| tables.remove(&self.name));
                 wanted = left.map(|left| left.keys).unwrap_or_default();
             }
         }
-        Ok(ids.iter().filter_map(|id| found.remove(id)).collect())
+        Ok(found)
     }
 }
 

@@ -53,7 +53,7 @@ pub async fn schedule<P: Ports>(ports: &P, caller: &ApiKey, body: &[u8]) -> Resu
     }
 }
 
-/// Checks the document against the product's catalog. What a cached one does not know may have been published since.
+/// Checks the document against the product's catalog. What a cached one refuses, the one that was published since may take.
 async fn check_published<P: Ports>(
     ports: &P,
     product: &str,
@@ -61,12 +61,27 @@ async fn check_published<P: Ports>(
     now: UnixMillis,
 ) -> Result<JobSpec, OperationError> {
     let cached = ports.catalogs().get(product).await?;
-    match check(document, cached.as_deref(), ports.capabilities(), now) {
-        Err(OperationError::Invalid(faults)) if faults.iter().any(|fault| fault.code == FieldCode::UnknownTag) => {
-            let fresh = ports.catalogs().fresh(product).await?;
-            check(document, fresh.as_deref(), ports.capabilities(), now)
+    let checked = check(document, cached.as_deref(), ports.capabilities(), now);
+    if !checked.as_ref().is_err_and(is_for_the_catalog_to_say) {
+        return checked;
+    }
+    let fresh = ports.catalogs().fresh(product).await?;
+    let is_same = cached.as_ref().map(|it| &it.revision) == fresh.as_ref().map(|it| &it.revision);
+    if is_same { checked } else { check(document, fresh.as_deref(), ports.capabilities(), now) }
+}
+
+/// Whether another catalog might have nothing against the document.
+fn is_for_the_catalog_to_say(error: &OperationError) -> bool {
+    let stands_under = |pointer: &str, part: &str| {
+        pointer.strip_prefix(part).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    let said_by_it = ["/product_tag", "/env", "/event", "/app", "/input"];
+    match error {
+        OperationError::Ambiguous(_) => true,
+        OperationError::Invalid(faults) => {
+            faults.iter().any(|fault| said_by_it.iter().any(|part| stands_under(&fault.pointer, part)))
         }
-        checked => checked,
+        _ => false,
     }
 }
 

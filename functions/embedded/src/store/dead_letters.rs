@@ -32,3 +32,53 @@ fn spent(db: &Connection, limit: usize) -> Result<Vec<Fire>, Fault> {
     }
     Ok(fires)
 }
+
+#[cfg(test)]
+mod tests {
+    use carillon_core::ids::Owner;
+    use carillon_core::job::{Job, RunError, codes};
+    use carillon_core::machine::Event;
+    use carillon_core::ports::Ports as _;
+
+    use super::*;
+    use crate::clock::ManualClock;
+    use crate::samples::{NOW, claim, commit, in_memory, insert, job};
+
+    #[tokio::test]
+    async fn the_dead_letters_are_the_fires_of_failed_jobs_up_to_the_limit_the_newest_of_a_product_first() {
+        let embedded = in_memory(&ManualClock::new(NOW));
+        let mut spent = Vec::new();
+        for number in 0..5 {
+            let mut spec = (*job(number, 0).spec).clone();
+            spec.product = if number == 2 { "bank".into() } else { spec.product };
+            let job = Job { spec: spec.into(), ..job(number, 0) };
+            insert(&embedded, &job).await;
+            let running = commit(&embedded, &job, &claim(&job), NOW).await;
+            let error = RunError::permanent(codes::FORBIDDEN, "no");
+            let fail = Event::Fail { owner: Owner::new(1), error, random: 0.0 };
+            spent.push(commit(&embedded, &running, &fail, NOW).await);
+        }
+        insert(&embedded, &job(5, 0)).await;
+        let revived = commit(&embedded, &spent[3], &Event::Retry { delay_ms: 0 }, NOW).await;
+        let redriven = async |limit| match embedded.dead_letters().redrive_all(limit).await.unwrap() {
+            Redriven::Fires(fires) => fires,
+            other => panic!("{other:?}"),
+        };
+        let wanted = [4, 1, 0, 2].map(|number: usize| spent[number].fire());
+        assert_eq!(redriven(100).await, wanted, "{} is not among them", revived.fire());
+        assert_eq!(redriven(4).await, wanted);
+        assert_eq!(redriven(2).await, wanted[..2]);
+        assert_eq!(redriven(0).await, []);
+    }
+
+    #[test]
+    fn the_dead_letters_are_found_without_a_look_at_other_jobs() {
+        let mut db = Connection::open_in_memory().unwrap();
+        super::super::schema::prepare(&mut db).unwrap();
+        let mut plan = db.prepare(&format!("EXPLAIN QUERY PLAN {SPENT}")).unwrap();
+        let steps = plan.query_map([0, 0, 0], |row| row.get::<_, String>(3)).unwrap();
+        for step in steps.map(Result::unwrap) {
+            assert!(!step.contains("SCAN") && !step.contains("TEMP B-TREE"), "{step}");
+        }
+    }
+}

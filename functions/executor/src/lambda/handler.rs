@@ -19,20 +19,22 @@ pub async fn handle<P: Ports, T: Targets + Clone + 'static, C: Carrier>(
 ) -> Result<SqsBatchResponse, Error> {
     let LambdaEvent { payload, context } = event;
     let deadline = UnixMillis(i64::try_from(context.deadline).unwrap_or(i64::MAX));
-    let deliveries: Option<Vec<Delivery>> = payload.records.into_iter().map(delivery).collect();
+    let trace = context.xray_trace_id.as_deref();
+    let deliveries: Option<Vec<Delivery>> = payload.records.into_iter().map(|record| delivery(record, trace)).collect();
     let deliveries = deliveries.ok_or("a record has no message id: the whole batch has to come back")?;
     let mut response = SqsBatchResponse::default();
     response.set_failures(batch.work(deliveries, deadline).await);
     Ok(response)
 }
 
-/// Takes a record out of its envelope; what else is missing is treated as if it were new and unreadable.
-fn delivery(record: SqsMessage) -> Option<Delivery> {
+/// Takes a record out of its envelope. What else may be missing is treated as if it were new; a trace, where its sender
+/// named none, is the invocation's own.
+fn delivery(record: SqsMessage, trace: Option<&str>) -> Option<Delivery> {
     let attribute = |name: &str| record.attributes.get(name);
     Some(Delivery {
-        sent_at: UnixMillis(attribute("SentTimestamp").and_then(|text| text.parse().ok()).unwrap_or(0)),
+        sent_at: attribute("SentTimestamp").and_then(|text| text.parse().ok()).map(UnixMillis),
         receive_count: attribute("ApproximateReceiveCount").and_then(|text| text.parse().ok()).unwrap_or(1),
-        trace: attribute("AWSTraceHeader").cloned(),
+        trace: attribute("AWSTraceHeader").map(String::as_str).or(trace).map(str::to_owned),
         message_id: record.message_id.filter(|id| !id.is_empty())?,
         receipt_handle: record.receipt_handle.unwrap_or_default(),
         body: record.body.unwrap_or_default(),

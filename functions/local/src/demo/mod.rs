@@ -30,6 +30,7 @@ pub(crate) async fn run() -> Result<ExitCode, Failure> {
     let options = Options {
         directory: folder.path().to_owned(),
         address: ([127, 0, 0, 1], 0).into(),
+        catalogs: Vec::new(),
         // The receiver is opened by this entry and by nothing else.
         allow: vec![receiver.address.to_string()],
         secrets: samples::secrets(),

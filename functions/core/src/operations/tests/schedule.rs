@@ -247,3 +247,33 @@ fn an_event_that_was_published_a_moment_ago_is_found_past_the_cache() {
     invalid(&stack, &body(&json!({"start_at": -1})));
     assert_eq!(stack.memory.world().calls, [PortCall::GetCatalog], "a fault of the body alone needs no second look");
 }
+
+#[test]
+fn what_a_stale_catalog_refuses_is_checked_against_the_one_that_was_published_since() {
+    let stale = |change: &dyn Fn(&mut Value)| {
+        let stack = Stack::new();
+        let fresh = stack.memory.world().catalogs["shop"].clone();
+        let mut document = shop();
+        change(&mut document);
+        stack.publish(&document);
+        let published = stack.memory.world().catalogs.insert("shop".into(), fresh);
+        stack.memory.world().cached_catalogs.insert("shop".into(), published);
+        stack
+    };
+    // The cached one knows no such path parameter, no such environment, or two events of this tag.
+    let actions = "/apps/bank/actions";
+    for stack in [
+        stale(&|shop| shop["apps"]["shop"]["actions"]["order.close"]["path"] = json!("/orders/close")),
+        stale(&|shop| shop["apps"]["shop"]["envs"] = json!({"dev": {"base_url": "https://dev.example.com"}})),
+        stale(&|shop| shop.pointer_mut(actions).unwrap()["order.close"] = json!({"method": "GET", "path": "/:id"})),
+    ] {
+        assert_eq!(stack.scheduled(&json!({})).state.status, Status::Queued);
+    }
+    let stack = Stack::new();
+    stack.memory.world().calls.clear();
+    let unknown = invalid(&stack, &body(&json!({"input": {"params": {"uid": "7"}}})));
+    assert_eq!(
+        (unknown.len(), &stack.memory.world().calls[..]),
+        (2, &[PortCall::GetCatalog, PortCall::FreshCatalog][..])
+    );
+}

@@ -1,0 +1,157 @@
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use carillon_core::ids::{JobId, Owner};
+use carillon_core::job::{EventType, Job, JobSpec, Output, RunError, codes};
+use carillon_core::machine::{Event, Refusal, decide, first_state};
+use carillon_core::operations::Attempt;
+use carillon_core::retry::RetryPolicy;
+
+use super::*;
+
+const NOW: UnixMillis = UnixMillis(1_800_000_000_000);
+
+fn job() -> Job {
+    let spec = JobSpec {
+        product: "shop".into(),
+        env: "prd".into(),
+        event: "order.close".into(),
+        event_type: EventType::Action,
+        app: None,
+        input: json!({"body": "hush"}),
+        retries: 0,
+        retry: RetryPolicy::default(),
+        timeout: None,
+        start_at: NOW,
+        created_at: NOW,
+    };
+    Job { id: JobId::new(NOW, 1), spec: Arc::new(spec), state: first_state(NOW, NOW) }
+}
+
+/// The job after an attempt.
+fn ended(result: Result<Output, RunError>) -> Job {
+    let owner = Owner::new(1);
+    let claim = Event::Claim { fire: job().fire(), owner: owner.clone(), lease_ms: 1_000 };
+    let end = match result {
+        Ok(output) => Event::Succeed { owner, output },
+        Err(error) => Event::Fail { owner, error, random: 0.0 },
+    };
+    [claim, end].iter().fold(job(), |job, event| {
+        let transition = decide(&job, event, NOW).unwrap();
+        Job { state: transition.state, ..job }
+    })
+}
+
+fn error() -> RunError {
+    RunError::permanent(codes::FORBIDDEN, "hush")
+}
+
+fn attempt(number: u32, recorded: bool) -> Option<Attempt> {
+    Some(Attempt { number, began_at: NOW, lateness_ms: 40, dispatch_ms: 120, error: None, recorded })
+}
+
+/// What the lines of an execution add up to: by metric, with the values of the dimensions after the service.
+fn counted(execution: &Execution) -> BTreeMap<String, i64> {
+    let mut counted = BTreeMap::new();
+    for line in executed("orders", execution, NOW) {
+        let described = &line["_aws"]["CloudWatchMetrics"][0];
+        let dimensions: Vec<_> =
+            described["Dimensions"][0].as_array().unwrap().iter().map(|it| it.as_str().unwrap()).collect();
+        assert_eq!((dimensions[0], &line["service"]), ("service", &json!("orders")));
+        for metric in described["Metrics"].as_array().unwrap() {
+            let name = metric["Name"].as_str().unwrap();
+            let known = ALL.iter().find(|known| known.name == name).unwrap();
+            assert_eq!((known.unit, known.dimensions), (metric["Unit"].as_str().unwrap(), dimensions.as_slice()));
+            let series = dimensions[1..].iter().map(|name| line[*name].as_str().unwrap());
+            let series = std::iter::once(name).chain(series).collect::<Vec<_>>().join(" ");
+            assert!(counted.insert(series, line[name].as_i64().unwrap()).is_none(), "{name} twice");
+        }
+        assert!(!line.to_string().contains("hush"), "{line}");
+    }
+    counted
+}
+
+fn sums<const N: usize>(sums: [(&str, i64); N]) -> BTreeMap<String, i64> {
+    sums.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+#[test]
+fn an_attempt_that_settles_its_run_counts_the_attempt_and_the_outcome() {
+    let done = Execution {
+        verdict: Verdict::Acknowledge,
+        job: Some(ended(Ok(Output::default()))),
+        attempt: attempt(1, true),
+        refusal: None,
+    };
+    let completed = [("attempts", 1), ("dispatch_ms", 120), ("lateness_ms", 40), ("outcomes action completed", 1)];
+    assert_eq!(counted(&done), sums(completed));
+    let spent = Execution {
+        verdict: Verdict::Park(error()),
+        job: Some(ended(Err(error()))),
+        attempt: attempt(2, true),
+        refusal: None,
+    };
+    let failed = [("attempts", 1), ("dispatch_ms", 120), ("outcomes action failed", 1), ("dead_letters", 1)];
+    assert_eq!(counted(&spent), sums(failed));
+}
+
+#[test]
+fn an_executor_that_was_lost_in_the_last_attempt_counts_as_a_spent_fire() {
+    let verdict = Verdict::Park(error());
+    let lost = Execution { verdict, job: Some(ended(Err(error()))), attempt: None, refusal: None };
+    assert_eq!(counted(&lost), sums([("outcomes action failed", 1), ("dead_letters", 1)]));
+}
+
+#[test]
+fn a_message_that_finds_its_fire_settled_counts_nothing() {
+    for result in [Ok(Output::default()), Err(error())] {
+        let job = Some(ended(result));
+        let refusal = Some(Refusal::AlreadySettled);
+        assert_eq!(counted(&Execution { verdict: Verdict::Acknowledge, job, attempt: None, refusal }), sums([]));
+    }
+}
+
+#[test]
+fn a_fire_of_a_retry_that_is_not_stored_yet_does_not_count_the_failed_run_again() {
+    let early = Execution { verdict: Verdict::Unknown, job: Some(ended(Err(error()))), attempt: None, refusal: None };
+    assert_eq!(counted(&early), sums([]));
+}
+
+#[test]
+fn an_attempt_whose_outcome_was_not_recorded_counts_as_an_attempt_alone() {
+    for verdict in [Verdict::Acknowledge, Verdict::Redeliver { at: NOW }] {
+        // Cancelled, or completed by another executor meanwhile.
+        let job = Some(ended(Ok(Output::default())));
+        let lost = Execution { verdict, job, attempt: attempt(2, false), refusal: None };
+        assert_eq!(counted(&lost), sums([("attempts", 1), ("dispatch_ms", 120)]));
+    }
+}
+
+#[test]
+fn a_failed_attempt_with_attempts_left_is_no_outcome() {
+    let again = Execution {
+        verdict: Verdict::Redeliver { at: NOW },
+        job: Some(job()),
+        attempt: attempt(1, true),
+        refusal: None,
+    };
+    assert_eq!(counted(&again), sums([("attempts", 1), ("dispatch_ms", 120), ("lateness_ms", 40)]));
+}
+
+#[test]
+fn a_line_names_its_metrics_dimensions_and_values() {
+    let line = line("orders", UnixMillis(7), &["action".to_owned(), "failed".to_owned()], &[(OUTCOMES, 1)]);
+    assert_eq!(
+        line,
+        json!({
+            "service": "orders", "type": "action", "outcome": "failed", "outcomes": 1,
+            "_aws": {"Timestamp": 7, "CloudWatchMetrics": [{
+                "Namespace": "Carillon",
+                "Dimensions": [["service", "type", "outcome"]],
+                "Metrics": [{"Name": "outcomes", "Unit": "Count"}],
+            }]},
+        })
+    );
+    let accepted = accepted("orders", UnixMillis(7));
+    assert_eq!((&accepted["service"], &accepted["scheduled"]), (&json!("orders"), &json!(1)));
+}

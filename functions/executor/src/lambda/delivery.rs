@@ -1,0 +1,171 @@
+//! One record's way, from its body to whether the queue may forget it.
+
+use std::time::Duration;
+
+use carillon_aws::message::Message;
+use carillon_aws::metrics;
+use carillon_core::call::Limits;
+use carillon_core::job::{Outcome, RunError, Status};
+use carillon_core::machine::Refusal;
+use carillon_core::operations::{Execution, Executor, Verdict, execute, revive};
+use carillon_core::ports::{Clock, PortError, Ports, Targets};
+use tokio::time::sleep;
+use tracing::{error, info, warn};
+
+use super::allotment::{Allotment, WAIT_IN_PROCESS_MS};
+use super::batch::{Batch, Delivery, Fate};
+use super::carrier::Carrier;
+use crate::record;
+
+/// A message that finds no job is kept until it is this old, ms: the job may be stored a moment after its timer is armed.
+const GRACE_MS: i64 = 60_000;
+/// Looks for a job that is about to be stored, ms from the one before.
+const LOOKS_AGAIN_MS: [i64; 4] = [10, 20, 50, 100];
+/// What met a fault is hidden for so long at the most, seconds. A shorter time would use the message's receives up in an
+/// outage, and send it to the dead letters for no fault of its own.
+const LONGEST_PAUSE_SECONDS: i64 = 30;
+
+impl<P: Ports, T: Targets + Clone + 'static, C: Carrier> Batch<P, T, C> {
+    pub(super) async fn record(&self, delivery: &Delivery, allotment: Allotment) -> Fate {
+        let Some(message) = Message::parse(&delivery.body) else {
+            error!(message_id = delivery.message_id, "record: not a message of this queue; to be parked");
+            return self.forget_if(self.carrier.park_unreadable(&delivery.body).await, delivery).await;
+        };
+        let now = self.ports.clock().now();
+        let early_ms = if message.parked { 0 } else { message.due_at.since(now).max(0) };
+        if early_ms > WAIT_IN_PROCESS_MS {
+            info!(fire = %message.fire, early_ms, "record: early; to be sent on");
+            return self.forget_if(self.carrier.send(&message, early_ms.div_euclid(1_000)).await, delivery).await;
+        }
+        if !allotment.is_enough_at(now.plus(early_ms)) {
+            warn!(fire = %message.fire, "record: too little time left; the message comes back");
+            return self.hide(delivery, 0).await;
+        }
+        if message.parked {
+            return self.revive(&message, delivery).await;
+        }
+        if early_ms > 0 {
+            sleep(millis(early_ms)).await;
+        }
+        let attempted = self.attempt(&message, delivery, allotment).await;
+        record::log(message.fire, &attempted);
+        match attempted {
+            Ok(execution) => {
+                metrics::write(&metrics::executed(&self.service, &execution, self.ports.clock().now()));
+                self.conclude(&message, delivery, &execution).await
+            }
+            Err(_) => self.come_back(delivery).await,
+        }
+    }
+
+    /// Executes the fire; again after a moment where that is all it takes: for its job to be stored, for its backoff or
+    /// another's lease to end.
+    async fn attempt(
+        &self,
+        message: &Message,
+        delivery: &Delivery,
+        allotment: Allotment,
+    ) -> Result<Execution, PortError> {
+        let limits = Limits { max_timeout_ms: self.limits.max_timeout_ms.min(allotment.attempt_ms()), ..self.limits };
+        let executor = Executor { targets: self.targets.clone(), limits, trace: delivery.trace.clone() };
+        let mut looks_again = LOOKS_AGAIN_MS.into_iter();
+        loop {
+            let execution = execute(&*self.ports, &executor, message.fire).await?;
+            let now = self.ports.clock().now();
+            let pause_ms = match execution.verdict {
+                Verdict::Unknown if self.is_young(delivery) => looks_again.next(),
+                Verdict::Redeliver { at } if execution.attempt.is_none() => {
+                    Some(at.since(now).max(1)).filter(|pause_ms| *pause_ms <= WAIT_IN_PROCESS_MS)
+                }
+                _ => None,
+            };
+            match pause_ms.filter(|pause_ms| allotment.is_enough_at(now.plus(*pause_ms))) {
+                Some(pause_ms) => sleep(millis(pause_ms)).await,
+                None => return Ok(execution),
+            }
+        }
+    }
+
+    /// A message that does not say its age counts as young: the queue's own bound on receives ends its round.
+    fn is_young(&self, delivery: &Delivery) -> bool {
+        delivery.sent_at.is_none_or(|sent_at| self.ports.clock().now().since(sent_at) < GRACE_MS)
+    }
+
+    async fn conclude(&self, message: &Message, delivery: &Delivery, execution: &Execution) -> Fate {
+        match &execution.verdict {
+            Verdict::Acknowledge => match spent_before(execution) {
+                // It was received before, and its fire is spent: the parking of it may have failed then. Among the dead
+                // letters a second copy does no harm, as only one can revive the fire.
+                Some(error) if delivery.receive_count > 1 => self.park(message, error, delivery).await,
+                _ => Fate::Forget,
+            },
+            Verdict::Park(error) => self.park(message, error, delivery).await,
+            Verdict::Redeliver { at } => {
+                let wait_ms = at.since(self.ports.clock().now()).max(0);
+                self.hide(delivery, wait_ms.div_euclid(1_000)).await
+            }
+            Verdict::Unknown if self.is_young(delivery) => self.hide(delivery, 1).await,
+            // Its line is written: no job was ever stored for this timer.
+            Verdict::Unknown => Fate::Forget,
+        }
+    }
+
+    async fn park(&self, message: &Message, error: &RunError, delivery: &Delivery) -> Fate {
+        self.forget_if(self.carrier.park(message, error).await, delivery).await
+    }
+
+    /// A redriven dead letter: its job is retried under a new fire, which gets a timer of its own.
+    async fn revive(&self, message: &Message, delivery: &Delivery) -> Fate {
+        let fire = message.fire;
+        match revive(&*self.ports, fire).await {
+            Ok(Some(job)) => {
+                let spec = &job.spec;
+                info!(%fire, product = spec.product, env = spec.env, event = spec.event, event_type = %spec.event_type,
+                    status = %job.state.status, revived_as = %job.fire(), "record: a dead letter revived its job");
+                Fate::Forget
+            }
+            Ok(None) => {
+                info!(%fire, "record: a dead letter whose job needs it no more");
+                Fate::Forget
+            }
+            fault @ Err(_) => self.forget_if(fault.map(drop), delivery).await,
+        }
+    }
+
+    async fn forget_if(&self, done: Result<(), PortError>, delivery: &Delivery) -> Fate {
+        let Err(fault) = done else { return Fate::Forget };
+        error!(message_id = delivery.message_id, cause = fault.causes(), "record: {fault}; the message comes back");
+        self.come_back(delivery).await
+    }
+
+    /// A record that met a fault comes back, later each time.
+    pub(super) async fn come_back(&self, delivery: &Delivery) -> Fate {
+        let doublings = delivery.receive_count.saturating_sub(1).min(16);
+        self.hide(delivery, LONGEST_PAUSE_SECONDS.min(1 << doublings)).await
+    }
+
+    /// The record comes back in so many seconds; should this fail, when the queue's own time for it ends.
+    async fn hide(&self, delivery: &Delivery, seconds: i64) -> Fate {
+        if let Err(fault) = self.carrier.hide(&delivery.receipt_handle, seconds).await {
+            warn!(
+                message_id = delivery.message_id,
+                cause = fault.causes(),
+                "record: {fault}; the message comes back late"
+            );
+        }
+        Fate::Return
+    }
+}
+
+fn millis(millis: i64) -> Duration {
+    Duration::from_millis(millis.unsigned_abs())
+}
+
+/// The error of a fire that had been spent before this message of it came.
+fn spent_before(execution: &Execution) -> Option<&RunError> {
+    let state = &execution.job.as_ref()?.state;
+    match (&execution.refusal, &state.run.outcome) {
+        (Some(Refusal::AlreadySettled), Some(Outcome::Failed(error))) if state.status == Status::Failed => Some(error),
+        _ => None,
+    }
+}

@@ -1,0 +1,89 @@
+# The table: every job, run, product and API key. It is the only state that matters; the queues hold references.
+
+locals {
+  # What the index by_status copies of each item, decided here alone. KEYS_ONLY keeps an index entry at one write unit and
+  # spares the index every write that moves no key, so a list costs one more read per job that is shown. To trade that the
+  # other way, make it INCLUDE and name the attributes.
+  by_status_projection = { type = "KEYS_ONLY", attributes = null }
+}
+
+resource "aws_dynamodb_table" "carillon" {
+  name                        = var.name
+  billing_mode                = "PAY_PER_REQUEST" # nothing while idle, and no capacity to guess
+  hash_key                    = "pk"
+  range_key                   = "sk"
+  deletion_protection_enabled = var.deletion_protection
+
+  attribute {
+    name = "pk"
+    type = "S"
+  }
+
+  attribute {
+    name = "sk"
+    type = "S"
+  }
+
+  attribute {
+    name = "gsi1pk"
+    type = "S"
+  }
+
+  attribute {
+    name = "gsi1sk"
+    type = "S"
+  }
+
+  global_secondary_index {
+    name               = "by_status"
+    hash_key           = "gsi1pk"
+    range_key          = "gsi1sk"
+    projection_type    = local.by_status_projection.type
+    non_key_attributes = local.by_status_projection.attributes
+  }
+
+  point_in_time_recovery {
+    enabled = true
+  }
+
+  # DynamoDB deletes within days, not at the second: readers still filter what has expired.
+  ttl {
+    enabled        = true
+    attribute_name = "expires_at"
+  }
+
+  dynamic "server_side_encryption" {
+    for_each = var.kms_key_arn[*]
+    content {
+      enabled     = true
+      kms_key_arn = server_side_encryption.value
+    }
+  }
+}
+
+# The first API key. Keyed by the hash, so that another hash is another item, and the old key is void the moment it is
+# replaced. What the service later writes into the item is the service's.
+resource "aws_dynamodb_table_item" "first_api_key" {
+  for_each = toset(var.first_api_key_sha256[*])
+
+  table_name = aws_dynamodb_table.carillon.name
+  hash_key   = aws_dynamodb_table.carillon.hash_key
+  range_key  = aws_dynamodb_table.carillon.range_key
+
+  item = jsonencode({
+    pk = { S = "KEY#${each.key}" }
+    sk = { S = "KEY" }
+    doc = { S = jsonencode({
+      id         = "first"
+      name       = "first key"
+      products   = ["*"]
+      envs       = ["*"]
+      scopes     = ["jobs:read", "jobs:write", "catalog:write"]
+      created_at = 0
+    }) }
+  })
+
+  lifecycle {
+    ignore_changes = [item]
+  }
+}

@@ -1,0 +1,127 @@
+# Planned against a mocked provider: needs neither an account nor the network. Run `terraform test` in the module.
+
+mock_provider "aws" {
+  mock_data "aws_iam_policy_document" {
+    defaults = { json = "{}" }
+  }
+}
+
+variables {
+  api_zip      = "versions.tf" # any file that exists
+  executor_zip = "versions.tf"
+}
+
+run "the_defaults_are_a_production_setup" {
+  command = plan
+
+  assert {
+    condition     = aws_dynamodb_table.carillon.deletion_protection_enabled && aws_dynamodb_table.carillon.point_in_time_recovery[0].enabled
+    error_message = "A table that can be deleted, or not restored."
+  }
+
+  assert {
+    condition     = length(aws_apigatewayv2_api.carillon.cors_configuration) == 0
+    error_message = "CORS is on."
+  }
+
+  assert {
+    condition     = length(aws_dynamodb_table_item.first_api_key) == 0
+    error_message = "A key was made that nobody asked for."
+  }
+
+  assert {
+    condition     = local.visibility_timeout_seconds == 360 && local.max_receive_count == 1000
+    error_message = "360 seconds are six times the executor's timeout, 1000 receives the most that SQS allows."
+  }
+}
+
+run "the_longest_timeout_leaves_room_for_every_retry_and_for_the_dead_letter_queue" {
+  command = plan
+
+  variables {
+    executor_timeout_seconds = 900
+  }
+
+  assert {
+    condition     = local.max_receive_count > 101
+    error_message = "A job of 100 retries could reach the redrive policy."
+  }
+
+  assert {
+    condition     = local.max_receive_count * local.visibility_timeout_seconds < local.retention_seconds
+    error_message = "A message could expire before the redrive policy takes it."
+  }
+}
+
+run "another_key_is_another_item" {
+  command = plan
+
+  variables {
+    first_api_key_sha256 = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+  }
+
+  assert {
+    condition     = keys(aws_dynamodb_table_item.first_api_key) == [var.first_api_key_sha256]
+    error_message = "The item is not keyed by the hash."
+  }
+}
+
+run "the_caller_cannot_replace_what_the_module_tells_the_functions" {
+  command = plan
+
+  variables {
+    environment = { CARILLON_SERVICE = "another", RUST_BACKTRACE = "1" }
+  }
+
+  assert {
+    condition     = local.environment.CARILLON_SERVICE == "carillon" && local.environment.RUST_BACKTRACE == "1"
+    error_message = "The environment is not the contract with the caller's additions."
+  }
+}
+
+run "values_out_of_range_are_refused" {
+  command = plan
+
+  variables {
+    name                     = "Carillon"
+    function_architecture    = "riscv"
+    first_api_key_sha256     = "the key itself"
+    outbound_allow_list      = ["10.0.0.0/8, 10.1.0.0/16"]
+    cors                     = { allow_origins = ["*"], max_age_seconds = 86401 }
+    api_throttle             = { rate = 0, burst = 0 }
+    api_memory_mb            = 64
+    executor_memory_mb       = 10241
+    executor_concurrency     = 1
+    executor_timeout_seconds = 901
+    delay_threshold_seconds  = 901
+    log_retention_days       = 8
+    kms_key_arn              = "alias/carillon"
+  }
+
+  expect_failures = [
+    var.name,
+    var.function_architecture,
+    var.first_api_key_sha256,
+    var.outbound_allow_list,
+    var.cors,
+    var.api_throttle,
+    var.api_memory_mb,
+    var.executor_memory_mb,
+    var.executor_concurrency,
+    var.executor_timeout_seconds,
+    var.delay_threshold_seconds,
+    var.log_retention_days,
+    var.kms_key_arn,
+  ]
+}
+
+run "a_lead_longer_than_the_threshold_is_refused" {
+  command = plan
+
+  variables {
+    delay_threshold_seconds = 60
+    schedule_lead_seconds   = 61
+  }
+
+  expect_failures = [var.schedule_lead_seconds]
+}

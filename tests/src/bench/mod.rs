@@ -1,0 +1,53 @@
+//! The benchmark. It measures, prints and judges nothing: a figure depends on the machine, and on what else that does.
+//!
+//! [`embedded`] runs the measurements, each of which has a module; [`meter`] takes time and CPU time; [`report`] prints them
+//! next to the baseline.
+
+pub mod embedded;
+mod http;
+mod lateness;
+mod load;
+mod meter;
+pub mod report;
+mod stack;
+
+/// Whatever keeps a measurement from coming about.
+pub type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// How much is measured.
+#[derive(Clone, Copy, Debug)]
+pub struct Sizes {
+    /// Jobs that are scheduled and run in a round.
+    pub jobs: usize,
+    /// Callers that schedule at the same time, each waiting for its answer.
+    pub callers: usize,
+    /// Fires that the pump hands over at the same time.
+    pub concurrency: u32,
+    /// Jobs whose lateness is taken.
+    pub timed_jobs: usize,
+    /// The time over which those are due, ms.
+    pub timed_over_ms: usize,
+    /// Jobs that are sent over HTTP in a round.
+    pub http_jobs: usize,
+    /// Connections that send them.
+    pub connections: usize,
+    /// Rounds, of which the median is shown.
+    pub rounds: usize,
+}
+
+impl Sizes {
+    /// What is reported.
+    pub const FULL: Self = Self {
+        jobs: 100_000,
+        callers: 512,
+        concurrency: 256,
+        timed_jobs: 500,
+        timed_over_ms: 5_000,
+        http_jobs: 30_000,
+        connections: 16,
+        rounds: 3,
+    };
+
+    /// To see that it works.
+    pub const QUICK: Self = Self { jobs: 10_000, http_jobs: 3_000, rounds: 1, ..Self::FULL };
+}

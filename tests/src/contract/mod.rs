@@ -1,0 +1,91 @@
+//! What every adapter of the core's ports has to hold to, whatever it stores things in.
+//!
+//! Each check is one function over [`Ports`](carillon_core::ports::Ports) that are fresh: nothing is stored in them.
+//! [`contract!`](crate::contract!) makes a test of each, for one adapter:
+//!
+//! ```text
+//! carillon_tests::contract!(MyStack::new().await); // derefs to its ports, and may clean up when it is dropped
+//! ```
+
+#![allow(clippy::missing_panics_doc, reason = "a check panics when the adapter breaks the contract")]
+
+pub mod catalogs;
+pub mod jobs;
+pub mod keys;
+pub mod listing;
+pub mod runs;
+pub mod samples;
+pub mod timers;
+
+/// Makes a test of every check. The expression gives a fresh stack: something that derefs to its ports.
+#[macro_export]
+macro_rules! contract {
+    ($stack:expr) => {
+        $crate::contract_tests! { $stack;
+            jobs::a_stored_job_is_read_back_as_it_was,
+            jobs::a_job_that_nobody_stored_is_not_found,
+            jobs::an_id_that_is_taken_is_a_conflict_and_changes_nothing,
+            jobs::a_change_is_seen_by_every_later_read,
+            jobs::a_change_on_an_outdated_revision_is_a_conflict_and_changes_nothing,
+            jobs::a_change_of_a_job_that_nobody_stored_is_a_conflict,
+            jobs::exactly_one_of_many_concurrent_changes_wins,
+            jobs::exactly_one_of_many_concurrent_inserts_of_an_id_wins,
+            jobs::many_concurrent_writes_do_not_mix,
+            jobs::a_job_goes_its_whole_way,
+            jobs::an_input_and_a_result_of_256_kb_are_kept,
+            jobs::every_unicode_text_is_kept,
+            jobs::every_field_of_a_job_is_kept,
+            listing::jobs_are_listed_newest_first,
+            listing::pages_follow_each_other_without_gap_or_duplicate_while_jobs_arrive,
+            listing::a_status_lists_the_jobs_that_have_it_now,
+            listing::another_product_or_environment_is_not_listed,
+            listing::listed_jobs_are_complete,
+            runs::retired_runs_are_listed_latest_first_in_pages,
+            runs::a_lost_race_retires_nothing,
+            runs::a_job_without_retired_runs_has_none,
+            catalogs::a_published_catalog_is_read_back_as_it_was,
+            catalogs::a_product_without_a_catalog_has_none,
+            catalogs::conditions_decide_what_is_replaced,
+            catalogs::conditions_decide_what_is_deleted,
+            catalogs::exactly_one_of_many_concurrent_first_publications_wins,
+            catalogs::products_do_not_mix,
+            keys::a_key_is_found_by_its_hash_and_by_no_other,
+            keys::a_key_that_is_added_again_is_replaced,
+            timers::arming_again_and_disarming_what_is_not_armed_does_no_harm,
+        }
+    };
+}
+
+/// Used by [`contract!`](crate::contract!).
+#[doc(hidden)]
+#[macro_export]
+macro_rules! contract_tests {
+    ($stack:expr; $($module:ident::$check:ident),* $(,)?) => {$(
+        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        async fn $check() {
+            let stack = $stack;
+            $crate::contract::$module::$check(&*stack).await;
+        }
+    )*};
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn every_check_is_in_the_list() {
+        let list = include_str!("mod.rs");
+        let modules = [
+            ("catalogs", include_str!("catalogs.rs")),
+            ("jobs", include_str!("jobs.rs")),
+            ("keys", include_str!("keys.rs")),
+            ("listing", include_str!("listing.rs")),
+            ("runs", include_str!("runs.rs")),
+            ("timers", include_str!("timers.rs")),
+        ];
+        for (module, source) in modules {
+            for check in source.split("pub async fn ").skip(1).filter_map(|rest| rest.split(['<', '(']).next()) {
+                assert!(list.contains(&format!("{module}::{check},")), "{module}::{check} is in no list");
+            }
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! The executors as processes of this machine.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::Path;
+
+use rustix::process::{Pid, Signal, kill_process};
+
+/// Kills the process of the session `session` that holds a connection to `address`, as soon as there is none left of it.
+/// `None` when no process does.
+///
+/// # Panics
+/// When it cannot be killed.
+pub fn kill_whoever_calls(address: SocketAddr, session: u32) -> Option<()> {
+    let sockets = sockets_to(address.port());
+    let caller = processes().find(|pid| session_of(*pid) == Some(session) && holds_one_of(*pid, &sockets))?;
+    let pid = Pid::from_raw(i32::try_from(caller).ok()?)?;
+    kill_process(pid, Signal::KILL).expect("a process that we started can be killed");
+    Some(())
+}
+
+/// The sockets of the established connections to a port of the loopback interface, as links in `/proc` name them.
+fn sockets_to(port: u16) -> Vec<String> {
+    const ESTABLISHED: &str = "01";
+    let table = fs::read_to_string("/proc/net/tcp").expect("Linux tells of its connections");
+    let mut sockets = Vec::new();
+    for line in table.lines().skip(1) {
+        let columns: Vec<_> = line.split_whitespace().collect();
+        if let [_, _, remote, ESTABLISHED, _, _, _, _, _, inode, ..] = columns.as_slice()
+            && remote.ends_with(&format!(":{port:04X}"))
+        {
+            sockets.push(format!("socket:[{inode}]"));
+        }
+    }
+    sockets
+}
+
+fn processes() -> impl Iterator<Item = u32> {
+    let entries = fs::read_dir("/proc").expect("Linux tells of its processes");
+    entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+}
+
+/// The session of a process: the sixth field of its `stat`, whose second is a name in brackets that may hold anything.
+fn session_of(pid: u32) -> Option<u32> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    stat.rsplit_once(')')?.1.split_whitespace().nth(3)?.parse().ok()
+}
+
+fn holds_one_of(pid: u32, sockets: &[String]) -> bool {
+    let Ok(open) = fs::read_dir(Path::new("/proc").join(pid.to_string()).join("fd")) else { return false };
+    let links = open.filter_map(|entry| fs::read_link(entry.ok()?.path()).ok());
+    links.filter_map(|link| link.to_str().map(str::to_owned)).any(|link| sockets.contains(&link))
+}

@@ -1,0 +1,24 @@
+//! Input that nobody would send on purpose, made at random from sound input.
+//!
+//! Every case is made from a seed and its number alone, so one that failed can be made again by itself.
+
+pub mod bytes;
+pub mod documents;
+pub mod paths;
+pub mod tree;
+mod words;
+
+/// A catalog with every kind of component, of the product that the jobs of [`documents`] belong to.
+pub const CATALOG: &str = include_str!("catalog.json");
+
+/// That product.
+pub const PRODUCT: &str = "shop";
+
+/// How many cases to try: what `CARILLON_FUZZ_CASES` says, or `default`.
+///
+/// # Panics
+/// When the variable is not a number.
+pub fn cases(default: u64) -> u64 {
+    let asked = crate::outside::variable("CARILLON_FUZZ_CASES");
+    asked.map_or(default, |text| text.parse().expect("CARILLON_FUZZ_CASES is a number"))
+}

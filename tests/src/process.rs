@@ -1,0 +1,246 @@
+//! The program as a process of its own: built once, started, killed, terminated, and never left behind.
+
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader, Lines};
+use tokio::process::{Child, ChildStdout, Command};
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+use crate::client::Client;
+
+/// How long a start or an end may take, on a machine that has other things to do.
+const LIMIT: Duration = Duration::from_mins(1);
+
+/// What would change the program's behaviour if whoever runs the tests has set it.
+const VARIABLES: [&str; 9] = [
+    "CARILLON_ALLOW_LIST",
+    "CARILLON_CATALOG",
+    "CARILLON_CONCURRENCY",
+    "CARILLON_DATA",
+    "CARILLON_DURABILITY",
+    "CARILLON_HOST",
+    "CARILLON_LOG_FORMAT",
+    "CARILLON_PORT",
+    "RUST_LOG",
+];
+
+/// The workspace's root folder.
+///
+/// # Panics
+/// Never: the tests stand in the workspace.
+pub fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the tests stand in the workspace")
+}
+
+/// The program, built when it is first asked for.
+///
+/// # Panics
+/// When it does not build.
+pub fn program() -> &'static Path {
+    static PROGRAM: LazyLock<PathBuf> = LazyLock::new(|| {
+        let cargo = std::process::Command::new(env!("CARGO"))
+            .args(["build", "--locked", "--package", "carillon", "--message-format", "json"])
+            .current_dir(root())
+            .stderr(Stdio::inherit())
+            .output()
+            .expect("cargo runs");
+        assert!(cargo.status.success(), "the program does not build");
+        let messages = cargo.stdout.split(|byte| *byte == b'\n');
+        let mut messages = messages.filter_map(|line| serde_json::from_slice::<Value>(line).ok());
+        let built = messages.find_map(|it| Some(PathBuf::from(it["executable"].as_str()?)));
+        built.expect("cargo names the program that it built")
+    });
+    &PROGRAM
+}
+
+fn command(arguments: impl IntoIterator<Item = impl Into<OsString>>) -> Command {
+    let mut command = Command::new(program());
+    command.args(arguments.into_iter().map(Into::into)).stdin(Stdio::null()).current_dir(root()).kill_on_drop(true);
+    for name in VARIABLES {
+        command.env_remove(name);
+    }
+    command
+}
+
+/// A process that has ended.
+#[derive(Debug)]
+pub struct Ended {
+    /// How.
+    pub status: ExitStatus,
+    /// What it printed.
+    pub stdout: String,
+    /// What it logged.
+    pub stderr: String,
+}
+
+/// Runs the program to its end.
+///
+/// # Panics
+/// When it does not end.
+pub async fn run(arguments: &[&str]) -> Ended {
+    finished(command(arguments)).await
+}
+
+async fn finished(mut command: Command) -> Ended {
+    let output = timeout(LIMIT, command.output()).await.expect("it ends").expect("it starts");
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("it writes UTF-8");
+    Ended { status: output.status, stdout: text(output.stdout), stderr: text(output.stderr) }
+}
+
+/// How a server is to be started.
+#[derive(Clone, Debug)]
+pub struct Launch {
+    arguments: Vec<OsString>,
+    variables: Vec<(&'static str, String)>,
+}
+
+impl Launch {
+    /// On a folder, on a free port.
+    pub fn on(folder: &Path) -> Self {
+        let arguments = vec!["--data".into(), folder.into(), "--port".into(), "0".into()];
+        Self { arguments, variables: Vec::new() }
+    }
+
+    /// With an option and its value.
+    #[must_use]
+    pub fn with(mut self, option: &str, value: impl Into<OsString>) -> Self {
+        self.arguments.extend([option.into(), value.into()]);
+        self
+    }
+
+    /// With a target opened.
+    #[must_use]
+    pub fn allow(self, target: SocketAddr) -> Self {
+        self.with("--allow", target.to_string())
+    }
+
+    /// With a variable of the environment.
+    #[must_use]
+    pub fn variable(mut self, name: &'static str, value: &str) -> Self {
+        self.variables.push((name, value.to_owned()));
+        self
+    }
+
+    fn command(&self) -> Command {
+        let mut command = command(&self.arguments);
+        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
+        command
+    }
+
+    /// Starts the server, and returns once it serves.
+    ///
+    /// # Panics
+    /// When it does not come to that.
+    pub async fn start(&self) -> Server {
+        let mut child = self.command().stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
+        let stdout = child.stdout.take().expect("its output is a pipe");
+        let stderr = child.stderr.take().expect("its log is a pipe");
+        let log = Arc::<Mutex<String>>::default();
+        let logging = tokio::spawn(collect(stderr, Arc::clone(&log)));
+        let mut lines = BufReader::new(stdout).lines();
+        let read = timeout(LIMIT, greeting(&mut lines)).await;
+        let Ok(Some(printed)) = read else {
+            panic!("the server did not come up: {}", log.lock().unwrap_or_else(PoisonError::into_inner));
+        };
+        let after = |start: &str| printed.iter().find_map(|line| line.strip_prefix(start)).expect(start).to_owned();
+        let address = after("Carillon listens on http://").parse().expect("an address");
+        let key = after("API key: ");
+        let draining = tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+        Server { address, client: Client::new(address, &key), key, printed, log, child, reading: [logging, draining] }
+    }
+
+    /// Starts a server that is not to come up, and waits for its end.
+    ///
+    /// # Panics
+    /// When it does not end.
+    pub async fn fails(&self) -> Ended {
+        let ended = finished(self.command()).await;
+        assert!(!ended.status.success(), "it ended with success: {}", ended.stdout);
+        ended
+    }
+}
+
+/// The lines that a server prints until it serves; `None` when it ended before.
+async fn greeting(lines: &mut Lines<BufReader<ChildStdout>>) -> Option<Vec<String>> {
+    let mut printed = Vec::new();
+    while let Ok(Some(line)) = lines.next_line().await {
+        let is_last = line.starts_with("Jobs are kept in ");
+        printed.push(line);
+        if is_last {
+            return Some(printed);
+        }
+    }
+    None
+}
+
+async fn collect(pipe: impl AsyncRead + Unpin, into: Arc<Mutex<String>>) {
+    let mut lines = BufReader::new(pipe).lines();
+    while let Ok(Some(line)) = lines.next_line().await {
+        let mut text = into.lock().unwrap_or_else(PoisonError::into_inner);
+        text.push_str(&line);
+        text.push('\n');
+    }
+}
+
+/// A server that serves. It is killed when it is dropped.
+#[derive(Debug)]
+pub struct Server {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// The folder's first key.
+    pub key: String,
+    /// A caller with that key.
+    pub client: Client,
+    /// What it printed at its start, line by line.
+    pub printed: Vec<String>,
+    log: Arc<Mutex<String>>,
+    child: Child,
+    reading: [JoinHandle<()>; 2],
+}
+
+impl Server {
+    /// What it has logged so far.
+    pub fn log(&self) -> String {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Ends the process in the middle of whatever it does (SIGKILL), and returns once it is gone.
+    ///
+    /// # Panics
+    /// When it was gone already.
+    pub async fn kill(mut self) {
+        self.child.start_kill().expect("it can be killed");
+        let status = self.child.wait().await.expect("its end is seen");
+        assert_eq!(status.signal(), Some(9), "it ended by itself before: {status}, {}", self.log());
+    }
+
+    /// Asks the process to end (SIGTERM).
+    ///
+    /// # Panics
+    /// When it has ended already.
+    pub fn terminate(&self) {
+        let id = self.child.id().and_then(|id| i32::try_from(id).ok()).and_then(rustix::process::Pid::from_raw);
+        let id = id.expect("it has not ended yet");
+        rustix::process::kill_process(id, rustix::process::Signal::TERM).expect("it can be asked");
+    }
+
+    /// Waits for its end.
+    ///
+    /// # Panics
+    /// When it does not end.
+    pub async fn ended(mut self) -> Ended {
+        let status = timeout(LIMIT, self.child.wait()).await.expect("it ends").expect("its end is seen");
+        for reading in &mut self.reading {
+            timeout(LIMIT, reading).await.expect("its pipes end").expect("they are read to the end");
+        }
+        Ended { status, stdout: self.printed.join("\n"), stderr: self.log() }
+    }
+}

@@ -1,0 +1,89 @@
+"""IAM: what a request is held to."""
+
+import json
+
+from ministack import app
+from ministack.core import iam_actions, iam_evaluator
+from ministack.core.arn import parse_arn
+from ministack.core.responses import get_account_id, get_region
+from ministack.services import iam
+
+from . import replace, require
+
+
+def mend() -> None:
+    require(iam_evaluator, "EvalContext", "evaluate", "evaluate_resource_policy", "caller_arn", "_gather_role_policies")
+    require(iam, "_roles")
+    replace(app, "pin_request_origin", _every_request_is_encrypted)
+    replace(iam_actions, "extract_resource_arn", _name_the_resource)
+
+
+def _every_request_is_encrypted(original):
+    """The emulator speaks plain HTTP, on the loopback interface: to policies that deny that, it counts as TLS."""
+    return lambda source_ip, _secure: original(source_ip, True)
+
+
+def _name_the_resource(original):
+    """Schedules belong to a group (the emulator always says `default`), and a message move is about its source queue."""
+
+    def extract(service, method, path, headers, body, query, region, account):
+        found = original(service, method, path, headers, body, query, region, account)
+        if service == "scheduler" and path.startswith("/schedules/"):
+            group = _field(body, "GroupName") or (query.get("groupName") or ["default"])[0]
+            return f"arn:aws:scheduler:{region}:{account}:schedule/{group}/{path.split('/')[2]}"
+        if service == "sqs" and found == "*":
+            return _field(body, "SourceArn") or found
+        return found
+
+    return extract
+
+
+def _field(body: bytes, name: str) -> str | None:
+    try:
+        return json.loads(body or b"{}").get(name)
+    except ValueError:
+        return None
+
+
+def caller_may(action: str, resource: str, **context: str) -> bool:
+    """Whether the caller of the request in progress is allowed `action` on `resource`."""
+    caller = iam_evaluator.caller_arn()
+    if ":assumed-role/" not in caller:
+        return True  # the account's root
+    return _role_may(caller.split("/")[1], action, resource, context)
+
+
+def service_may(service: str, role_arn: str, source_arn: str, action: str, resource: str) -> bool:
+    """Whether an AWS service that acts for `source_arn` can assume the role, and the role is allowed `action`."""
+    return service_may_assume(service, role_arn, source_arn) and _role_may(_name(role_arn), action, resource, {})
+
+
+def service_may_assume(service: str, role_arn: str, source_arn: str) -> bool:
+    """Whether the role's trust policy lets an AWS service that acts for `source_arn` assume it."""
+    role = iam._roles.get_scoped(get_account_id(), None, _name(role_arn))
+    if role is None:
+        return False
+    source = {"aws:sourcearn": source_arn, "aws:sourceaccount": parse_arn(source_arn).account_id}
+    request = _request(service, "sts:AssumeRole", role_arn, source)
+    return iam_evaluator.evaluate_resource_policy(role["AssumeRolePolicyDocument"], request, service=service).decision == "Allow"
+
+
+def _role_may(role: str, action: str, resource: str, context: dict[str, str]) -> bool:
+    policies = iam_evaluator._gather_role_policies(role, get_account_id())
+    return iam_evaluator.evaluate(_request(role, action, resource, context), policies).decision == "Allow"
+
+
+def _request(principal: str, action: str, resource: str, context: dict[str, str]):
+    return iam_evaluator.EvalContext(
+        principal_arn=principal,
+        principal_type="AssumedRole",
+        principal_account=get_account_id(),
+        action=action,
+        resource_arn=resource,
+        region=get_region(),
+        service_context={key.lower(): value for key, value in context.items()},
+    )
+
+
+def _name(role_arn: str) -> str:
+    return role_arn.rsplit("/", 1)[-1]

@@ -1,0 +1,111 @@
+//! What the files look like, and where they are.
+
+use std::path::Path;
+
+use crate::workspace::{Package, files, read, root};
+
+/// All that may stand at the top level.
+const TOP_LEVEL: [&str; 9] =
+    ["Cargo.lock", "Cargo.toml", "LICENSE", "README.md", ".ci", "events", "functions", "infra", "tests"];
+
+/// What tools look for at the top level under a name with a dot.
+const DOT_FILES: [&str; 5] = [".clippy.toml", ".deny.toml", ".git", ".gitignore", ".rustfmt.toml"];
+
+/// A Rust file with more lines than this holds more than one thing.
+const MOST_LINES: usize = 500;
+
+/// The main of a Lambda function is wiring.
+const MOST_LINES_OF_A_LAMBDA: usize = 40;
+
+/// Paths that mean something on one person's machine only.
+const PRIVATE: [&str; 5] = ["/home/", "/root/", "/Users/", "/work/", "../shared/"];
+
+fn has_extension(path: &str, extension: &str) -> bool {
+    Path::new(path).extension().is_some_and(|found| found == extension)
+}
+
+/// The files that people write, Cargo.lock left out.
+fn written() -> Vec<String> {
+    let mut written: Vec<_> = [".ci", "events", "functions", "infra", "tests"].into_iter().flat_map(files).collect();
+    let top_level = [".clippy.toml", ".deny.toml", ".gitignore", ".rustfmt.toml", "Cargo.toml", "README.md"];
+    written.extend(top_level.into_iter().filter(|path| root().join(path).exists()).map(str::to_owned));
+    written
+}
+
+/// The lines that break a rule, as `path:line: text`.
+fn lines_that(breaks: impl Fn(&str, &str) -> bool) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for path in written() {
+        // What is no text says nothing.
+        let Ok(text) = std::fs::read_to_string(root().join(&path)) else { continue };
+        let lines = text.lines().enumerate().filter(|(_, line)| breaks(&path, line));
+        wrong.extend(lines.map(|(at, line)| format!("{path}:{}: {}", at + 1, line.trim())));
+    }
+    wrong
+}
+
+#[test]
+fn the_top_level_holds_nothing_but_its_parts() {
+    let ignored = read(".gitignore");
+    let ignored: Vec<_> = ignored.lines().map(|line| line.trim_matches('/')).collect();
+    let mut wrong = Vec::new();
+    for entry in std::fs::read_dir(root()).expect("a readable folder") {
+        let name = entry.expect("a readable folder").file_name().into_string().expect("a UTF-8 name");
+        let part = [TOP_LEVEL.as_slice(), &DOT_FILES, &ignored].iter().any(|parts| parts.contains(&name.as_str()));
+        wrong.extend((!part).then_some(name));
+    }
+    assert!(wrong.is_empty(), "{wrong:?}");
+}
+
+#[test]
+fn no_rust_file_is_longer_than_a_reader_can_hold() {
+    let limit = |path: &str| {
+        let lambda = ["functions/api/src/main.rs", "functions/executor/src/main.rs"].contains(&path);
+        if lambda { MOST_LINES_OF_A_LAMBDA } else { MOST_LINES }
+    };
+    let mut wrong = Vec::new();
+    for path in written().into_iter().filter(|path| has_extension(path, "rs")) {
+        let lines = read(&path).lines().count();
+        if lines > limit(&path) {
+            wrong.push(format!("{path}: {lines} lines, of {} at most", limit(&path)));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn every_crate_takes_the_workspaces_lints() {
+    let takes = |package: &Package| {
+        let manifest: toml::Table = read(&package.manifest()).parse().expect("a manifest is TOML");
+        let lints = manifest.get("lints").and_then(|lints| lints.get("workspace"));
+        lints.and_then(toml::Value::as_bool) == Some(true)
+    };
+    let wrong: Vec<_> = Package::ours().into_iter().filter(|package| !takes(package)).map(Package::name).collect();
+    assert!(wrong.is_empty(), "{wrong:?}");
+}
+
+#[test]
+fn no_line_names_a_path_of_one_persons_machine() {
+    let starts = |line: &str, at: usize| {
+        let before = line[..at].chars().next_back();
+        !before.is_some_and(|before| before.is_alphanumeric() || "._-~}/".contains(before))
+    };
+    let wrong = lines_that(|path, line| {
+        let private = PRIVATE.iter().any(|private| line.match_indices(private).any(|(at, _)| starts(line, at)));
+        private && path != file!()
+    });
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn no_line_names_a_document_that_is_not_here() {
+    let documents: Vec<_> = written().into_iter().filter(|path| has_extension(path, "md")).collect();
+    let is_here = |word: &str| {
+        documents.iter().any(|path| path.strip_suffix(word).is_some_and(|rest| rest.is_empty() || rest.ends_with('/')))
+    };
+    let wrong = lines_that(|_, line| {
+        let words = line.split(|c: char| !c.is_alphanumeric() && !"._-/".contains(c));
+        words.filter(|word| has_extension(word, "md")).any(|word| word != "README.md" && !is_here(word))
+    });
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}

@@ -1,0 +1,96 @@
+//! The deployment as a whole: the real functions behind the real Terraform, over HTTP. It has to be up already;
+//! `./tests/run stack` brings it up with what these tests rely on, and names it in `CARILLON_STACK`.
+//!
+//! - [`timing`]: at once, by a delay, by a schedule, and not at all.
+//! - [`failures`]: attempts that fail, and fires that are spent.
+//! - [`messages`]: what the queue can bring that no client asked for.
+//! - [`crashes`]: an executor that is killed.
+//! - [`load`]: many clients.
+//! - [`privacy`]: what others see, and what the logs say.
+//!
+//! There is one queue, one dead-letter queue and one set of executors for all of them, so a test says whether the others
+//! may be at work meanwhile: [`among_others`] or [`alone`].
+
+#[path = "end_to_end/crashes.rs"]
+mod crashes;
+#[path = "end_to_end/failures.rs"]
+mod failures;
+#[path = "end_to_end/load.rs"]
+mod load;
+#[path = "end_to_end/messages.rs"]
+mod messages;
+#[path = "end_to_end/privacy.rs"]
+mod privacy;
+#[path = "end_to_end/timing.rs"]
+mod timing;
+
+use std::sync::Arc;
+
+use carillon_aws::message::Message;
+use carillon_aws::stack::Stack;
+use carillon_core::ids::{Fire, JobId};
+use carillon_core::job::{EventType, Job, JobSpec};
+use carillon_core::machine::first_state;
+use carillon_core::ports::{Clock as _, Entropy as _, JobStore as _, Ports as _, Written};
+use carillon_core::retry::RetryPolicy;
+use carillon_core::time::UnixMillis;
+use carillon_tests::deployment::Deployment;
+use serde_json::{Value, json};
+use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+static IN_USE: RwLock<()> = RwLock::const_new(());
+
+/// The deployment, for a test that neither disturbs others nor is disturbed by them.
+async fn among_others() -> (Deployment, RwLockReadGuard<'static, ()>) {
+    let guard = IN_USE.read().await;
+    (Deployment::up().await, guard)
+}
+
+/// The deployment, for a test that moves or kills what belongs to all, or needs all of its strength.
+async fn alone() -> (Deployment, RwLockWriteGuard<'static, ()>) {
+    let guard = IN_USE.write().await;
+    (Deployment::up().await, guard)
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_else(|| panic!("{value} is no text"))
+}
+
+fn number(value: &Value) -> i64 {
+    value.as_i64().unwrap_or_else(|| panic!("{value} is no number"))
+}
+
+/// Makes a retry wait no longer than it has to.
+fn impatient(mut job: Value, retries: u32) -> Value {
+    job["retries"] = json!(retries);
+    job["retry"] = json!({"initialDelay": 0, "jitter": false});
+    job
+}
+
+/// A job of the catalog that [`Deployment::product`] publishes, due now, which no timer is armed for.
+fn unarmed(ports: &Stack, product: &str, timeout: Option<u32>) -> Job {
+    let now = ports.clock().now();
+    let spec = JobSpec {
+        product: product.to_owned(),
+        env: "dev".to_owned(),
+        event: "work".to_owned(),
+        event_type: EventType::Action,
+        app: None,
+        input: json!({"params": {"number": 1}}),
+        retries: 0,
+        retry: RetryPolicy::default(),
+        timeout,
+        start_at: now,
+        created_at: now,
+    };
+    Job { id: JobId::new(now, ports.entropy().bits()), spec: Arc::new(spec), state: first_state(now, now) }
+}
+
+async fn store(ports: &Stack, job: &Job) {
+    assert_eq!(ports.jobs().insert_new(job).await.unwrap(), Written::Done);
+}
+
+/// The body of a message of a fire that has been due for a while.
+fn message(fire: Fire) -> String {
+    Message::new(fire, UnixMillis(0)).to_string()
+}

@@ -1,0 +1,117 @@
+//! What the queue can bring that no client asked for.
+
+use std::time::Duration;
+
+use carillon_core::ids::Fire;
+use carillon_core::job::Job;
+use carillon_tests::deployment::{Deployment, SOON};
+use carillon_tests::outside::{epoch_ms, until};
+use carillon_tests::receiver::{Receiver, done};
+use serde_json::{Value, json};
+
+use crate::{alone, among_others, message, number, store, unarmed};
+
+/// What the executor has logged of a job.
+async fn lines_about(deployment: &Deployment, job: &Job) -> Vec<Value> {
+    let lines = deployment.emulator.log_of(&deployment.executor_function, job.spec.created_at.0).await;
+    let lines = lines.iter().filter(|line| line.contains(&job.id.to_string()));
+    lines.map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn duplicates_of_a_message_that_come_at_once_give_one_dispatch() {
+    const DUPLICATES: usize = 30;
+    let (deployment, _shared) = among_others().await;
+    // It takes a while, so that the duplicates meet each other.
+    let receiver = Receiver::start(async |delivery| {
+        tokio::time::sleep(Duration::from_millis(700)).await;
+        done(&delivery)
+    });
+    let receiver = receiver.await;
+    let product = deployment.product("race", receiver.address).await;
+    let ports = deployment.ports();
+    let job = unarmed(&ports, &product, Some(1_500));
+    store(&ports, &job).await;
+    let batch = vec![message(job.fire()); 10];
+    let sent = (0..DUPLICATES / 10).map(|_| deployment.emulator.send(&deployment.settings.queue_url, &batch));
+    futures_util::future::join_all(sent).await;
+
+    let completed = deployment.job_that_is("completed", &job.id.to_string()).await;
+    assert_eq!(number(&completed["run"]["attempts"]), 1);
+    // Those that met another's lease come back after it, and find the outcome.
+    let look = async || {
+        let lines = lines_about(&deployment, &job).await;
+        let done = lines.iter().filter(|line| line["verdict"] == "acknowledge").count();
+        (done >= DUPLICATES).then_some(lines)
+    };
+    let lines = until("every duplicate is dealt with", SOON, look).await;
+    assert_eq!(lines.iter().filter(|line| line["attempt"].is_number()).count(), 1);
+    assert!(lines.iter().any(|line| line["verdict"] == "redeliver"), "no two executors met: nothing was shown");
+    assert_eq!(receiver.counts(), [(job.fire().to_string(), 1)].into());
+    assert_eq!(deployment.client.job(&job.id.to_string()).await, completed);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_poisoned_record_is_parked_and_the_rest_of_its_batch_runs() {
+    let (deployment, _alone) = alone().await;
+    let receiver = Receiver::content().await;
+    let product = deployment.product("poison", receiver.address).await;
+    let ports = deployment.ports();
+    let poison = format!("{{\"fire\": \"of {product}\"}}");
+    let (mut bodies, mut ids) = (vec![poison.clone()], Vec::new());
+    for _ in 0..9 {
+        let job = unarmed(&ports, &product, None);
+        store(&ports, &job).await;
+        bodies.push(message(job.fire()));
+        ids.push(job.id.to_string());
+    }
+    deployment.emulator.send(&deployment.settings.queue_url, &bodies).await;
+    for id in &ids {
+        let completed = deployment.job_that_is("completed", id).await;
+        assert_eq!(number(&completed["run"]["attempts"]), 1);
+    }
+    let settings = &deployment.settings;
+    let look = async || {
+        let letters = deployment.emulator.letters(&settings.dead_letter_queue_url).await;
+        letters.into_iter().find(|letter| letter.body == poison)
+    };
+    let parked = until("the poisoned record is among the dead letters", SOON, look).await;
+    assert_eq!(parked.attributes["reason"], "UNREADABLE");
+    let look = async || (deployment.emulator.size_of(&settings.queue_url).await == 0).then_some(());
+    until("the queue is empty", SOON, look).await;
+    assert_eq!(receiver.ids(), 9);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_message_whose_job_is_stored_a_moment_later_runs_it() {
+    let (deployment, _shared) = among_others().await;
+    let receiver = Receiver::content().await;
+    let product = deployment.product("late", receiver.address).await;
+    let ports = deployment.ports();
+    let job = unarmed(&ports, &product, None);
+    deployment.emulator.send(&deployment.settings.queue_url, &[message(job.fire())]).await;
+    let look = async || lines_about(&deployment, &job).await.pop();
+    assert_eq!(until("the message finds no job", SOON, look).await["verdict"], "unknown");
+    store(&ports, &job).await;
+    deployment.job_that_is("completed", &job.id.to_string()).await;
+    assert_eq!(receiver.counts(), [(job.fire().to_string(), 1)].into());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_message_of_no_job_is_kept_for_its_grace_and_then_dropped() {
+    let (deployment, _shared) = among_others().await;
+    let fires = [(); 2].map(|()| unarmed(&deployment.ports(), "nobody", None).fire());
+    // As the queue hands them over: one was sent just now, the other two minutes ago.
+    let record = |id: &str, fire: Fire, age_ms: i64| {
+        json!({
+            "messageId": id, "receiptHandle": "unknown", "body": message(fire), "eventSource": "aws:sqs",
+            "attributes": {"SentTimestamp": (epoch_ms() - age_ms).to_string(), "ApproximateReceiveCount": "2"},
+        })
+    };
+    let event = json!({"Records": [record("young", fires[0], 0), record("old", fires[1], 120_000)]});
+    let answer = deployment.emulator.invoke(&deployment.executor_function, &event).await;
+    assert_eq!(answer, json!({"batchItemFailures": [{"itemIdentifier": "young"}]}));
+    for fire in fires {
+        assert_eq!(deployment.client.get(&format!("/v1/jobs/{}", fire.job_id)).await.status, 404);
+    }
+}

@@ -1,0 +1,99 @@
+//! The samples in `events/` are what they say: every one goes through the real router.
+
+use std::path::{Path, PathBuf};
+
+use carillon_core::catalog::Catalog;
+use carillon_core::json::parse;
+use carillon_tests::in_process::InProcess;
+use carillon_tests::process::root;
+use http::Method;
+use serde_json::{Value, json};
+
+/// The JSON files of a folder of `events/`, by name.
+fn samples(folder: &str) -> Vec<(String, Vec<u8>)> {
+    let mut paths: Vec<PathBuf> = std::fs::read_dir(root().join("events").join(folder))
+        .expect("a readable folder")
+        .map(|entry| entry.expect("a readable folder").path())
+        .collect();
+    paths.sort();
+    assert!(!paths.is_empty(), "events/{folder} is empty");
+    let name = |path: &Path| path.file_name().expect("a name").to_str().expect("a UTF-8 name").to_owned();
+    paths.iter().map(|path| (name(path), std::fs::read(path).expect("a readable file"))).collect()
+}
+
+fn sample(folder: &str, wanted: &str) -> Vec<u8> {
+    let found = samples(folder).into_iter().find(|(name, _)| name == wanted);
+    found.unwrap_or_else(|| panic!("events/{folder}/{wanted} is missing")).1
+}
+
+/// A service that knows the sample catalog.
+async fn my_product() -> InProcess {
+    let service = InProcess::new().await;
+    let catalog = sample("catalogs", "my-product.json");
+    let reply = service.send(Method::PUT, "/v1/products/my-product", catalog).await;
+    assert_eq!(reply.status, 201, "{}", reply.json());
+    service
+}
+
+#[test]
+fn every_sample_catalog_is_sound() {
+    for (name, text) in samples("catalogs") {
+        let document = parse(&text).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let faults = Catalog::from_document(&document).err().unwrap_or_default();
+        assert!(faults.is_empty(), "{name}: {faults:#?}");
+    }
+}
+
+#[tokio::test]
+async fn every_sample_job_is_accepted_but_the_one_that_asks_for_what_is_to_come() {
+    let service = my_product().await;
+    for (name, text) in samples("jobs").into_iter().filter(|(name, _)| name != "contract-example.json") {
+        let reply = service.send(Method::POST, "/v1/jobs", text.clone()).await;
+        assert_eq!(reply.status, 202, "{name}: {}", reply.json());
+        let id = reply.json()["job_id"].as_str().expect("an id").to_owned();
+        let stored = service.send(Method::GET, &format!("/v1/jobs/{id}"), Vec::new()).await.json();
+        let sent: Value = serde_json::from_slice(&text).expect("JSON");
+        for field in ["product_tag", "env", "event", "input"] {
+            assert_eq!(stored[field], sent[field], "{name}: {field}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_contracts_example_is_understood_and_refused_for_what_is_not_available_alone() {
+    let service = my_product().await;
+    let reply = service.send(Method::POST, "/v1/jobs", sample("jobs", "contract-example.json")).await;
+    let problem = reply.json();
+    assert_eq!((reply.status, &problem["code"]), (422, &json!("not_available")), "{problem}");
+    let errors = problem["errors"].as_array().expect("errors");
+    let mut named: Vec<_> = errors.iter().map(|error| (error["pointer"].as_str(), error["code"].as_str())).collect();
+    named.sort_unstable();
+    let expected = ["/cache", "/event", "/repeat", "/session"].map(|pointer| (Some(pointer), Some("not_available")));
+    assert_eq!(named, expected, "{problem}");
+    assert_eq!(service.stored("my-product", &["dev", "prd"]).await.len(), 0);
+}
+
+/// The contract's text is a JavaScript literal; this is that literal, value by value.
+#[test]
+fn the_contracts_example_is_the_contracts_own() {
+    let contract = json!({
+        "product_tag": "my-product",
+        "env": "prd",
+        "event": "send_notification",
+        "start_at": 0,
+        "input": {
+            "slug": "order_update",
+            "push_notification": {
+                "title": { "en": "Order Shipped" },
+                "body": { "en": "Your order #12345 has been shipped!" },
+                "data": { "trackingId": "XYZ987" },
+                "device_token": "abcdef123456"
+            }
+        },
+        "session": { "tag": "user-session", "token": "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9..." },
+        "cache": "notify-user-123",
+        "repeat": { "cron": "0 10 * * *", "tz": "Europe/Amsterdam", "limit": 30 }
+    });
+    let sample: Value = serde_json::from_slice(&sample("jobs", "contract-example.json")).expect("JSON");
+    assert_eq!(sample, contract);
+}
