@@ -60,6 +60,13 @@ fn number(value: &Value) -> i64 {
     value.as_i64().unwrap_or_else(|| panic!("{value} is no number"))
 }
 
+/// What the executor has logged of a fire since an instant.
+async fn lines_about(deployment: &Deployment, fire: &str, since: i64) -> Vec<Value> {
+    let lines = deployment.emulator.log_of(&deployment.executor_function, since).await;
+    let lines = lines.iter().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    lines.filter(|line| line["fire"] == fire).collect()
+}
+
 /// Makes a retry wait no longer than it has to.
 fn impatient(mut job: Value, retries: u32) -> Value {
     job["retries"] = json!(retries);

@@ -152,15 +152,6 @@ impl Emulator {
         seen.iter().map(Letter::of).collect()
     }
 
-    /// How many messages a queue holds, waiting, hidden or delayed.
-    pub async fn size_of(&self, queue_url: &str) -> usize {
-        let names = ["", "NotVisible", "Delayed"].map(|kind| format!("ApproximateNumberOfMessages{kind}"));
-        let body = json!({"QueueUrl": queue_url, "AttributeNames": names});
-        let answer = self.call("sqs", "AmazonSQS.GetQueueAttributes", body).await;
-        let count = |name: &String| answer["Attributes"][name].as_str()?.parse::<usize>().ok();
-        names.iter().filter_map(count).sum()
-    }
-
     /// Starts SQS's own redrive, as the button in the console does.
     pub async fn start_message_move_task(&self, source_arn: &str, destination_arn: &str) {
         let body = json!({"SourceArn": source_arn, "DestinationArn": destination_arn});

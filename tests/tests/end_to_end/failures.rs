@@ -5,12 +5,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use carillon_tests::client::{Client, job};
 use carillon_tests::deployment::{Deployment, Letter, SOON};
-use carillon_tests::outside::until;
+use carillon_tests::outside::{epoch_ms, until};
 use carillon_tests::receiver::{Receiver, answer, done};
 use http::StatusCode;
 use serde_json::json;
 
-use crate::{alone, among_others, impatient, number, text};
+use crate::{alone, among_others, impatient, lines_about, number, text};
 
 /// A receiver that is down until it is told otherwise.
 async fn down() -> (Receiver, Arc<AtomicBool>) {
@@ -111,10 +111,10 @@ async fn a_job_that_a_caller_retries_runs_again_and_its_old_dead_letter_does_no_
     let completed = deployment.job_that_is("completed", &id).await;
     assert_eq!(number(&completed["generation"]), 2);
 
-    let settings = &deployment.settings;
+    let (settings, begin) = (&deployment.settings, epoch_ms());
     deployment.emulator.start_message_move_task(&settings.dead_letter_queue_arn, &settings.queue_arn).await;
-    let look = async || (deployment.emulator.size_of(&settings.queue_url).await == 0).then_some(());
-    until("the dead letter is dealt with", SOON, look).await;
+    let look = async || lines_about(&deployment, &format!("{id}_g1_r1"), begin).await.pop();
+    until("the dead letter comes", SOON, look).await;
     assert_eq!(deployment.client.job(&id).await, completed);
     assert_eq!(receiver.counts(), [(format!("{id}_g1_r1"), 1), (format!("{id}_g2_r1"), 1)].into());
 }

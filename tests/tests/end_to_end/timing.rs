@@ -9,7 +9,7 @@ use carillon_tests::receiver::{Receiver, done};
 use http::Method;
 use serde_json::{Value, json};
 
-use crate::{among_others, number, text};
+use crate::{among_others, lines_about, number, text};
 
 /// A receiver that notes when each request came in, by its path.
 async fn timekeeper() -> (Receiver, Arc<Mutex<Vec<(String, i64)>>>) {
@@ -121,13 +121,10 @@ async fn a_job_that_is_cancelled_before_its_time_is_never_dispatched() {
     assert!(!stands(&scheduled).await);
     deployment.job_that_is("completed", &witness).await;
     // The message that the queue had already comes, and is not worked on.
-    let is_dropped = |line: &String| {
-        let line: Value = serde_json::from_str(line).unwrap_or_default();
-        line["fire"] == format!("{delayed}_g1_r1") && line["verdict"] == "acknowledge" && line["attempt"].is_null()
-    };
-    let log = async || deployment.emulator.log_of(&deployment.executor_function, begin).await;
-    let look = async || log().await.iter().any(is_dropped).then_some(());
-    until("the cancelled job's message is dropped", SOON, look).await;
+    let fire = format!("{delayed}_g1_r1");
+    let look = async || lines_about(&deployment, &fire, begin).await.pop();
+    let line = until("the cancelled job's message comes", SOON, look).await;
+    assert_eq!((text(&line["verdict"]), &line["attempt"]), ("acknowledge", &Value::Null));
     assert_eq!(receiver.counts(), [(format!("{witness}_g1_r1"), 1)].into());
     for id in [&delayed, &scheduled] {
         let job = client.job(id).await;

@@ -46,8 +46,8 @@ fn error() -> RunError {
     RunError::permanent(codes::FORBIDDEN, "hush")
 }
 
-fn attempt(number: u32, recorded: bool) -> Option<Attempt> {
-    Some(Attempt { number, began_at: NOW, lateness_ms: 40, dispatch_ms: 120, error: None, recorded })
+fn attempt(number: u32, recorded: bool) -> Attempt {
+    Attempt { number, began_at: NOW, lateness_ms: 40, dispatch_ms: 120, error: None, recorded }
 }
 
 /// What the lines of an execution add up to: by metric, with the values of the dimensions after the service.
@@ -80,7 +80,7 @@ fn an_attempt_that_settles_its_run_counts_the_attempt_and_the_outcome() {
     let done = Execution {
         verdict: Verdict::Acknowledge,
         job: Some(ended(Ok(Output::default()))),
-        attempt: attempt(1, true),
+        attempt: Some(attempt(1, true)),
         refusal: None,
     };
     let completed = [("attempts", 1), ("dispatch_ms", 120), ("lateness_ms", 40), ("outcomes action completed", 1)];
@@ -88,7 +88,7 @@ fn an_attempt_that_settles_its_run_counts_the_attempt_and_the_outcome() {
     let spent = Execution {
         verdict: Verdict::Park(error()),
         job: Some(ended(Err(error()))),
-        attempt: attempt(2, true),
+        attempt: Some(attempt(2, true)),
         refusal: None,
     };
     let failed = [("attempts", 1), ("dispatch_ms", 120), ("outcomes action failed", 1), ("dead_letters", 1)];
@@ -122,7 +122,7 @@ fn an_attempt_whose_outcome_was_not_recorded_counts_as_an_attempt_alone() {
     for verdict in [Verdict::Acknowledge, Verdict::Redeliver { at: NOW }] {
         // Cancelled, or completed by another executor meanwhile.
         let job = Some(ended(Ok(Output::default())));
-        let lost = Execution { verdict, job, attempt: attempt(2, false), refusal: None };
+        let lost = Execution { verdict, job, attempt: Some(attempt(2, false)), refusal: None };
         assert_eq!(counted(&lost), sums([("attempts", 1), ("dispatch_ms", 120)]));
     }
 }
@@ -132,7 +132,7 @@ fn a_failed_attempt_with_attempts_left_is_no_outcome() {
     let again = Execution {
         verdict: Verdict::Redeliver { at: NOW },
         job: Some(job()),
-        attempt: attempt(1, true),
+        attempt: Some(attempt(1, true)),
         refusal: None,
     };
     assert_eq!(counted(&again), sums([("attempts", 1), ("dispatch_ms", 120), ("lateness_ms", 40)]));

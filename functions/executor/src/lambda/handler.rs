@@ -3,11 +3,14 @@
 use std::sync::Arc;
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
-use carillon_core::ports::{Ports, Targets};
+use carillon_core::ports::{Clock, Ports, Targets};
 use carillon_core::time::UnixMillis;
 use lambda_runtime::{Error, LambdaEvent};
 
 use super::{Batch, Carrier, Delivery};
+
+/// Less than this, in the year 1973, is no instant of an invocation.
+const LEAST_INSTANT_MS: i64 = 100_000_000_000;
 
 /// Works on one event.
 ///
@@ -18,13 +21,19 @@ pub async fn handle<P: Ports, T: Targets + Clone + 'static, C: Carrier>(
     event: LambdaEvent<SqsEvent>,
 ) -> Result<SqsBatchResponse, Error> {
     let LambdaEvent { payload, context } = event;
-    let deadline = UnixMillis(i64::try_from(context.deadline).unwrap_or(i64::MAX));
+    let deadline = deadline(context.deadline, batch.ports.clock().now());
     let trace = context.xray_trace_id.as_deref();
     let deliveries: Option<Vec<Delivery>> = payload.records.into_iter().map(|record| delivery(record, trace)).collect();
     let deliveries = deliveries.ok_or("a record has no message id: the whole batch has to come back")?;
     let mut response = SqsBatchResponse::default();
     response.set_failures(batch.work(deliveries, deadline).await);
     Ok(response)
+}
+
+/// When the invocation ends. `cargo lambda watch` says how long it has (600,000) where the Lambda service says until when.
+fn deadline(said: u64, now: UnixMillis) -> UnixMillis {
+    let said = i64::try_from(said).unwrap_or(i64::MAX);
+    if said < LEAST_INSTANT_MS { now.plus(said) } else { UnixMillis(said) }
 }
 
 /// Takes a record out of its envelope. What else may be missing is treated as if it were new; a trace, where its sender

@@ -66,9 +66,13 @@ impl Stack {
     }
 
     async fn receive_within(&self, left_ms: i64, records: Vec<Value>) -> Result<Vec<String>, Error> {
+        self.receive_until(self.world.now().plus(left_ms).0.try_into().unwrap(), records).await
+    }
+
+    async fn receive_until(&self, deadline: u64, records: Vec<Value>) -> Result<Vec<String>, Error> {
         let event: SqsEvent = serde_json::from_value(json!({"Records": records})).unwrap();
         let mut context = Context::default();
-        context.deadline = self.world.now().plus(left_ms).0.try_into().unwrap();
+        context.deadline = deadline;
         context.xray_trace_id = Some("Root=1-invocation".into());
         let response = handle(Arc::clone(&self.batch), LambdaEvent::new(event, context)).await?;
         let response = serde_json::to_value(response).unwrap();

@@ -65,6 +65,14 @@ async fn an_attempt_is_bounded_by_the_invocation_and_leaves_time_to_record_it() 
 }
 
 #[tokio::test(start_paused = true)]
+async fn cargo_lambda_watch_says_how_long_an_invocation_has_and_is_understood() {
+    let stack = Stack::new();
+    let job = stack.job("ok", &json!({"timeout": 900_000})).await;
+    assert_eq!(stack.receive_until(600_000, vec![stack.due("a", &job)]).await.unwrap(), [""; 0]);
+    assert_eq!((stack.status(&job), stack.target.arrivals()[0].call.timeout_ms), (Status::Completed, 598_000));
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_attempt_that_would_be_cut_short_by_the_one_before_it_in_line_comes_back() {
     let stack = Stack::new();
     let slow = stack.job("rest", &json!({})).await;
