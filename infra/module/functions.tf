@@ -18,19 +18,18 @@ locals {
 
   # The contract with the functions' code. Whatever the caller adds cannot replace a part of it.
   environment = merge(var.environment, {
-    CARILLON_SERVICE                  = var.name
-    CARILLON_LOG                      = var.log_filter
-    CARILLON_TABLE                    = aws_dynamodb_table.carillon.name
-    CARILLON_QUEUE_URL                = aws_sqs_queue.due.url
-    CARILLON_QUEUE_ARN                = aws_sqs_queue.due.arn
-    CARILLON_DEAD_LETTER_QUEUE_URL    = aws_sqs_queue.dead_letters.url
-    CARILLON_DEAD_LETTER_QUEUE_ARN    = aws_sqs_queue.dead_letters.arn
-    CARILLON_SCHEDULE_GROUP           = aws_scheduler_schedule_group.fires.name
-    CARILLON_SCHEDULER_ROLE_ARN       = aws_iam_role.scheduler.arn
-    CARILLON_DELAY_THRESHOLD_SECONDS  = var.delay_threshold_seconds
-    CARILLON_SCHEDULE_LEAD_SECONDS    = var.schedule_lead_seconds
-    CARILLON_EXECUTOR_TIMEOUT_SECONDS = var.executor_timeout_seconds
-    CARILLON_ALLOW_LIST               = join(",", var.outbound_allow_list)
+    CARILLON_SERVICE                 = var.name
+    CARILLON_LOG                     = var.log_filter
+    CARILLON_TABLE                   = aws_dynamodb_table.carillon.name
+    CARILLON_QUEUE_URL               = aws_sqs_queue.due.url
+    CARILLON_QUEUE_ARN               = aws_sqs_queue.due.arn
+    CARILLON_DEAD_LETTER_QUEUE_URL   = aws_sqs_queue.dead_letters.url
+    CARILLON_DEAD_LETTER_QUEUE_ARN   = aws_sqs_queue.dead_letters.arn
+    CARILLON_SCHEDULE_GROUP          = aws_scheduler_schedule_group.fires.name
+    CARILLON_SCHEDULER_ROLE_ARN      = aws_iam_role.scheduler.arn
+    CARILLON_DELAY_THRESHOLD_SECONDS = var.delay_threshold_seconds
+    CARILLON_SCHEDULE_LEAD_SECONDS   = var.schedule_lead_seconds
+    CARILLON_ALLOW_LIST              = join(",", var.outbound_allow_list)
   })
 }
 

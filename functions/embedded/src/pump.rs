@@ -137,13 +137,13 @@ impl<C: Clock> Task<C> {
         self.ended = true;
         match handled {
             Handled::Done => {}
-            Handled::Again { at } => self.timeline.hold(self.fire, at),
+            Handled::Again { at } => self.timeline.bring_back(self.fire, at),
             Handled::Faulted => self.come_back(FAULT_PAUSE_MS),
         }
     }
 
     fn come_back(&self, pause_ms: i64) {
-        self.timeline.hold(self.fire, self.clock.now().plus(pause_ms));
+        self.timeline.bring_back(self.fire, self.clock.now().plus(pause_ms));
     }
 }
 

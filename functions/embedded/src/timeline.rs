@@ -30,7 +30,7 @@ pub(crate) struct Timeline {
 
 #[derive(Debug)]
 struct Held {
-    due: BTreeMap<(UnixMillis, JobId), (u32, u32)>,
+    due: BTreeMap<(UnixMillis, JobId), Timer>,
     by_job: HashMap<JobId, UnixMillis>,
     /// Everything that is stored and due up to here is held, or being read by a refill.
     horizon: UnixMillis,
@@ -38,6 +38,14 @@ struct Held {
     starved: bool,
     /// What the pump sleeps for; `None` while it is awake.
     awaited: Option<UnixMillis>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Timer {
+    generation: u32,
+    run_no: u32,
+    /// It fires at another time than the stored row says, so no refill would bring it back.
+    moved: bool,
 }
 
 const NEVER: UnixMillis = UnixMillis(i64::MAX);
@@ -60,28 +68,33 @@ impl Timeline {
         let mut held = locked(&self.held);
         held.remove(fire.job_id);
         if let Some(at) = wake_at.filter(|at| *at <= held.horizon) {
-            self.insert(&mut held, fire, at);
+            self.insert(&mut held, fire, at, false);
         }
         self.tell_of_room(&mut held);
     }
 
-    /// Holds a fire, unless its job is held already: what the writer noted is newer than what others know.
+    /// Holds a fire as the store has it, unless its job is held already: what the writer noted is newer than what was read.
     pub(crate) fn hold(&self, fire: Fire, at: UnixMillis) {
         let mut held = locked(&self.held);
         if !held.by_job.contains_key(&fire.job_id) {
-            self.insert(&mut held, fire, at);
+            self.insert(&mut held, fire, at, false);
         }
     }
 
-    fn insert(&self, held: &mut Held, fire: Fire, at: UnixMillis) {
-        held.due.insert((at, fire.job_id), (fire.generation, fire.run_no));
+    /// Has a fire that was taken come back at `at`, unless what was stored meanwhile brings it back.
+    pub(crate) fn bring_back(&self, fire: Fire, at: UnixMillis) {
+        let mut held = locked(&self.held);
+        if !held.by_job.contains_key(&fire.job_id) {
+            self.insert(&mut held, fire, at, true);
+        }
+    }
+
+    fn insert(&self, held: &mut Held, fire: Fire, at: UnixMillis, moved: bool) {
+        let timer = Timer { generation: fire.generation, run_no: fire.run_no, moved };
+        held.due.insert((at, fire.job_id), timer);
         held.by_job.insert(fire.job_id, at);
-        if held.due.len() > self.capacity
-            && let Some(((at, job_id), _)) = held.due.pop_last()
-        {
-            held.by_job.remove(&job_id);
-            held.horizon = held.horizon.min(UnixMillis(at.0.saturating_sub(1)));
-            held.starved = true;
+        if held.due.len() > self.capacity {
+            held.leave_latest_to_the_store();
         }
         if held.awaited.is_some_and(|awaited| at < awaited) {
             held.awaited = None;
@@ -98,7 +111,7 @@ impl Timeline {
             held.awaited = Some(at.unwrap_or(NEVER));
             return Err(at);
         };
-        let ((_, job_id), (generation, run_no)) = first.remove_entry();
+        let ((_, job_id), Timer { generation, run_no, .. }) = first.remove_entry();
         held.by_job.remove(&job_id);
         held.awaited = None;
         self.tell_of_room(&mut held);
@@ -156,6 +169,15 @@ impl Held {
     fn remove(&mut self, job_id: JobId) {
         if let Some(at) = self.by_job.remove(&job_id) {
             self.due.remove(&(at, job_id));
+        }
+    }
+
+    fn leave_latest_to_the_store(&mut self) {
+        let stored = self.due.iter().rev().find(|(_, timer)| !timer.moved);
+        if let Some((&(at, job_id), _)) = stored {
+            self.remove(job_id);
+            self.horizon = self.horizon.min(UnixMillis(at.0.saturating_sub(1)));
+            self.starved = true;
         }
     }
 }

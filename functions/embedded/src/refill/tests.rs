@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
-use carillon_core::ids::Fire;
+use carillon_core::ids::{Fire, Owner};
+use carillon_core::job::RunError;
 use carillon_core::machine::Event;
 use futures_util::FutureExt;
 
@@ -92,4 +93,23 @@ async fn a_refill_that_is_cancelled_leaves_nothing_out() {
     assert!(refill(embedded.store(), embedded.timeline(), horizon).now_or_never().is_none());
     refilled(&embedded, WINDOW_MS).await;
     assert_eq!(taken(&embedded, 5_000), [job.fire()]);
+}
+
+#[tokio::test]
+async fn a_job_that_is_retried_is_woken_for_its_new_fire() {
+    let embedded = in_memory(&ManualClock::new(NOW));
+    let job = job(1, 0);
+    insert(&embedded, &job).await;
+    let running = commit(&embedded, &job, &claim(&job), NOW).await;
+    let error = RunError::permanent("NOT_FOUND", "no such thing");
+    let failed = commit(&embedded, &running, &Event::Fail { owner: Owner::new(1), error, random: 0.0 }, NOW).await;
+    let retried = commit(&embedded, &failed, &Event::Retry { delay_ms: 5_000 }, NOW).await;
+    assert_eq!(retried.fire(), Fire { generation: 2, ..job.fire() });
+    refilled(&embedded, WINDOW_MS).await;
+    assert_eq!(taken(&embedded, 5_000), [retried.fire()], "as a refill reads it");
+    let failed = commit(&embedded, &retried, &claim(&retried), NOW.plus(5_000)).await;
+    let error = RunError::permanent("NOT_FOUND", "no such thing");
+    let failed = commit(&embedded, &failed, &Event::Fail { owner: Owner::new(1), error, random: 0.0 }, NOW).await;
+    let again = commit(&embedded, &failed, &Event::Retry { delay_ms: 9_000 }, NOW).await;
+    assert_eq!(taken(&embedded, 9_000), [again.fire()], "as the writer notes it");
 }

@@ -1,4 +1,5 @@
 use carillon_core::time::UnixMillis;
+use futures_util::FutureExt;
 
 use super::Timeline;
 use crate::clock::ManualClock;
@@ -56,6 +57,9 @@ fn what_was_noted_is_newer_than_what_a_refill_or_a_handler_knows() {
     assert_eq!(taken(&timeline, 500), [1]);
     timeline.hold(job(1, 0).fire(), NOW);
     assert_eq!(taken(&timeline, 500), [1]);
+    note(&timeline, 1, 500);
+    timeline.bring_back(job(1, 0).fire(), NOW);
+    assert!(taken(&timeline, 499).is_empty());
 }
 
 #[test]
@@ -86,6 +90,33 @@ fn a_full_timeline_leaves_its_latest_to_the_store() {
     note(&timeline, 7, 45);
     assert_eq!(taken(&timeline, 1_000), [3], "what is due beyond the lowered horizon is left to the store");
     assert_eq!(timeline.begin_refill(NOW.plus(90_000)), Some(NOW.plus(39)));
+}
+
+#[test]
+fn a_full_timeline_keeps_what_no_refill_would_bring_back() {
+    let timeline = timeline(2, 60_000);
+    timeline.bring_back(job(1, 0).fire(), NOW.plus(1_000));
+    timeline.bring_back(job(2, 0).fire(), NOW.plus(1_000));
+    for number in 3..=5 {
+        note(&timeline, number, 10);
+    }
+    assert_eq!(timeline.horizon(), NOW.plus(9));
+    assert_eq!(taken(&timeline, 1_000), [1, 2]);
+}
+
+#[test]
+fn a_refill_that_was_put_off_is_called_for_once_there_is_room_however_that_came() {
+    let timeline = timeline(4, 60_000);
+    for number in 1..=5 {
+        note(&timeline, number, 10);
+    }
+    assert!(timeline.room().now_or_never().is_none());
+    // Settled before they were taken.
+    for number in 1..=4 {
+        timeline.note(job(number, 0).fire(), None);
+    }
+    assert!(timeline.room().now_or_never().is_some());
+    assert!(timeline.room().now_or_never().is_none());
 }
 
 #[tokio::test]

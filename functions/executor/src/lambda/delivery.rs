@@ -32,7 +32,7 @@ impl<P: Ports, T: Targets + Clone + 'static, C: Carrier> Batch<P, T, C> {
             return self.forget_if(self.carrier.park_unreadable(&delivery.body).await, delivery).await;
         };
         let now = self.ports.clock().now();
-        let early_ms = if message.parked { 0 } else { message.due_at.since(now).max(0) };
+        let early_ms = message.due_at.since(now).max(0);
         if early_ms > WAIT_IN_PROCESS_MS {
             info!(fire = %message.fire, early_ms, "record: early; to be sent on");
             return self.forget_if(self.carrier.send(&message, early_ms.div_euclid(1_000)).await, delivery).await;

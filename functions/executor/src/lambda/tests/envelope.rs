@@ -101,6 +101,8 @@ async fn a_second_copy_of_a_fire_that_is_spent_parks_nothing() {
     let job = stack.job("hopeless", &json!({})).await;
     assert_eq!(stack.receive(vec![stack.due("a", &job), stack.due("b", &job)]).await, [""; 0]);
     assert!(matches!(stack.queue.take().as_slice(), [Carried::Parked(..)]));
+    assert_eq!(stack.receive(vec![stack.due("c", &job)]).await, [""; 0]);
+    assert_eq!(stack.queue.take(), []);
 }
 
 #[tokio::test(start_paused = true)]
