@@ -1,6 +1,8 @@
 //! AWS's own API on the emulator, as far as tests look past the service. Requests carry the account's number where AWS wants
 //! a signature: to the emulator that is the account's root.
 
+#![allow(clippy::missing_panics_doc, reason = "what is not as expected ends the test")]
+
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -31,9 +33,6 @@ pub struct Letter {
 
 impl Emulator {
     /// An account.
-    ///
-    /// # Panics
-    /// When this machine's TLS cannot be set up.
     pub fn new(endpoint: &str, region: &str, account: &str) -> Self {
         let http = reqwest::Client::builder().no_proxy().build().expect("an HTTP client can be made");
         Self { http, endpoint: endpoint.to_owned(), region: region.to_owned(), account: account.to_owned() }
@@ -48,9 +47,6 @@ impl Emulator {
     }
 
     /// The SDK's clients of this account.
-    ///
-    /// # Panics
-    /// Never: all that they need is given.
     pub fn clients(&self) -> Clients {
         let clients = Clients::from_environment(|name| match name {
             "AWS_ACCESS_KEY_ID" => Some(self.account.clone()),
@@ -86,9 +82,6 @@ impl Emulator {
     }
 
     /// The environment of a function.
-    ///
-    /// # Panics
-    /// When there is no such function. So do all that follow, when what they name is not there.
     pub async fn environment_of(&self, function: &str) -> HashMap<String, String> {
         let path = format!("/2015-03-31/functions/{function}/configuration");
         let mut configuration = self.request(Method::GET, "lambda", &path, "", &Value::Null).await;
@@ -96,7 +89,6 @@ impl Emulator {
     }
 
     /// Invokes a function, and gives its answer.
-    #[expect(clippy::missing_panics_doc, reason = "see above")]
     pub async fn invoke(&self, function: &str, event: &Value) -> Value {
         let path = format!("/2015-03-31/functions/{function}/invocations");
         self.request(Method::POST, "lambda", &path, "", event).await
@@ -104,7 +96,6 @@ impl Emulator {
 
     /// The lines that a function has logged since an instant (epoch ms), without those in which the service reports an
     /// invocation.
-    #[expect(clippy::missing_panics_doc, reason = "see above")]
     pub async fn log_of(&self, function: &str, since: i64) -> Vec<String> {
         // All that the emulator gives: it knows no second page.
         const PAGE: usize = 10_000;
@@ -118,7 +109,6 @@ impl Emulator {
     }
 
     /// Sends these bodies to a queue at once, up to ten.
-    #[expect(clippy::missing_panics_doc, reason = "see above")]
     pub async fn send(&self, queue_url: &str, bodies: &[String]) {
         let entries: Vec<_> =
             (0..).zip(bodies).map(|(id, body)| json!({"Id": format!("m{id}"), "MessageBody": body})).collect();
@@ -128,7 +118,6 @@ impl Emulator {
     }
 
     /// The messages that wait in a queue, left there.
-    #[expect(clippy::missing_panics_doc, reason = "see above")]
     pub async fn letters(&self, queue_url: &str) -> Vec<Letter> {
         // A queue gives ten at a time, the same ones where they stay visible. So those that were seen are hidden, and then
         // shown again.
@@ -185,7 +174,6 @@ impl Emulator {
     }
 
     /// Makes a queue, and gives its address.
-    #[expect(clippy::missing_panics_doc, reason = "see above")]
     pub async fn create_queue(&self, name: &str) -> String {
         let created = self.call("sqs", "AmazonSQS.CreateQueue", json!({"QueueName": name})).await;
         created["QueueUrl"].as_str().expect("a queue has an address").to_owned()

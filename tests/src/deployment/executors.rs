@@ -6,8 +6,8 @@ use std::path::Path;
 
 use rustix::process::{Pid, Signal, kill_process};
 
-/// Kills the process of the session `session` that holds a connection to `address`, as soon as there is none left of it.
-/// `None` when no process does.
+/// Kills the process of the session `session` that holds a connection to `address`; `None` when no process does. Other
+/// sessions are other people's.
 ///
 /// # Panics
 /// When it cannot be killed.

@@ -8,7 +8,6 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use carillon_aws::clients::Clients;
 use carillon_aws::settings::Settings;
 use carillon_aws::stack::Stack;
 use serde_json::Value;
@@ -72,15 +71,7 @@ impl Deployment {
 
     /// The ports of the functions, with the rights of the account.
     pub fn ports(&self) -> Stack {
-        Stack::new(&self.clients(), &self.settings)
-    }
-
-    /// The clients of an account that can do everything.
-    ///
-    /// # Panics
-    /// Never: all that they need is given.
-    pub fn clients(&self) -> Clients {
-        self.emulator.clients()
+        Stack::new(&self.emulator.clients(), &self.settings)
     }
 
     /// Publishes a product of this name, whose app stands at `target`; gives its tag, which no other run of the tests has.

@@ -81,9 +81,8 @@ async fn a_spent_fire_lies_among_the_dead_letters_and_the_queues_own_redrive_giv
     assert_eq!(letter.attributes["detail"], "the target answered 503 Service Unavailable");
 
     let settings = &deployment.settings;
-    let redrive = async || {
-        deployment.emulator.start_message_move_task(&settings.dead_letter_queue_arn, &settings.queue_arn).await
-    };
+    let (dead_letters, queue) = (&settings.dead_letter_queue_arn, &settings.queue_arn);
+    let redrive = async || deployment.emulator.start_message_move_task(dead_letters, queue).await;
     // Back while the receiver is still down, it is spent again, by its whole budget.
     redrive().await;
     let look = async || (receiver.counts().get(&format!("{id}_g2_r1")) == Some(&2)).then_some(());
