@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{OperationError, invalid, require};
 use crate::access::{ApiKey, Scope};
-use crate::catalog::{Catalog, Revision, Tag};
+use crate::catalog::{Catalog, MAX_DOCUMENT_BYTES, Revision, Tag};
 use crate::error::FieldCode;
 use crate::json::parse;
 use crate::ports::{CatalogStore, Condition, Ports, Published, Written};
@@ -23,6 +23,9 @@ pub async fn put_catalog<P: Ports>(
     require_whole(caller, product)?;
     if Tag::parse(product).is_none() {
         return Err(invalid("path:product_tag", FieldCode::Malformed, format!("must be {}", Tag::FORM)));
+    }
+    if body.len() > MAX_DOCUMENT_BYTES {
+        return Err(invalid("", FieldCode::OutOfRange, format!("must have at most {MAX_DOCUMENT_BYTES} bytes")));
     }
     let document = parse(body)?;
     let catalog = Catalog::from_document(&document).map_err(OperationError::Invalid)?;

@@ -99,6 +99,9 @@ fn a_product_has_a_tag_for_a_name_and_a_sound_document() {
         }
     }
     assert!(matches!(put("shop", b"{"), OperationError::Unreadable(_)));
+    // Space around a document counts too: what is stored has to fit one item.
+    let large = format!("{sound}{}", " ".repeat(crate::catalog::MAX_DOCUMENT_BYTES));
+    assert!(matches!(put("shop", large.as_bytes()), OperationError::Invalid(faults) if faults[0].pointer.is_empty()));
     assert!(matches!(put("shop", b"{}"), OperationError::Invalid(faults) if faults[0].pointer == "/envs"));
 }
 
