@@ -17,10 +17,8 @@ mod abandon;
 
 pub use abandon::abandon;
 
-use std::sync::Arc;
-
-use crate::ids::{Fire, JobId, Owner};
-use crate::job::{FailedAttempt, Job, JobSpec, JobState, Lease, Outcome, Output, Run, RunError, Status, codes};
+use crate::ids::{Fire, Owner};
+use crate::job::{FailedAttempt, Job, JobState, Lease, Outcome, Output, Run, RunError, Status, codes};
 use crate::time::UnixMillis;
 
 /// Something that happens to a job.
@@ -66,20 +64,21 @@ pub enum Event {
 /// What is to be stored, and what is to be done after that.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Transition {
-    /// The job.
-    pub job_id: JobId,
-    /// What was asked for: an index may be keyed by its product and environment.
-    pub spec: Arc<JobSpec>,
-    /// The status that is left.
-    pub from: Status,
-    /// Stored only if the job still has this revision.
-    pub expected_revision: u64,
+    /// The job that this was decided on. Stored only if it still has this revision.
+    pub before: Job,
     /// The state to store.
     pub state: JobState,
     /// A run of an earlier generation that leaves the job for its history.
     pub retired: Option<Run>,
     /// What this change calls for.
     pub step: Step,
+}
+
+impl Transition {
+    /// The job once this is stored.
+    pub fn after(&self) -> Job {
+        Job { state: self.state.clone(), ..self.before.clone() }
+    }
 }
 
 /// What follows a stored transition.
@@ -302,15 +301,7 @@ fn next(job: &Job, now: UnixMillis) -> JobState {
 }
 
 fn store(job: &Job, state: JobState, step: Step) -> Transition {
-    Transition {
-        job_id: job.id,
-        spec: Arc::clone(&job.spec),
-        from: job.state.status,
-        expected_revision: job.state.revision,
-        state,
-        retired: None,
-        step,
-    }
+    Transition { before: job.clone(), state, retired: None, step }
 }
 
 #[cfg(test)]

@@ -63,7 +63,7 @@ pub async fn a_change_on_an_outdated_revision_is_a_conflict_and_changes_nothing(
     let late = change(&old, JobState { status: Status::Cancelled, wake_at: None, ..old.state.clone() });
     assert_eq!(ports.jobs().commit(&late).await.unwrap(), Written::Conflict);
     let mut ahead = change(&changed(&old, &first), old.state.clone());
-    ahead.expected_revision += 1;
+    ahead.before.state.revision += 1;
     assert_eq!(ports.jobs().commit(&ahead).await.unwrap(), Written::Conflict);
     assert_eq!(read(ports, old.id).await, changed(&old, &first));
 }

@@ -42,15 +42,7 @@ pub fn job(product: &str, env: &str, number: u32) -> Job {
 /// A change of the job to this state, on top of the revision that it has.
 pub fn change(job: &Job, state: JobState) -> Transition {
     let state = JobState { revision: job.state.revision + 1, ..state };
-    Transition {
-        job_id: job.id,
-        spec: Arc::clone(&job.spec),
-        from: job.state.status,
-        expected_revision: job.state.revision,
-        state,
-        retired: None,
-        step: Step::Acknowledge,
-    }
+    Transition { before: job.clone(), state, retired: None, step: Step::Acknowledge }
 }
 
 /// The job after a change.

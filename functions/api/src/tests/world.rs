@@ -152,11 +152,11 @@ impl JobStore for World {
     async fn commit(&self, transition: &Transition) -> Result<Written, PortError> {
         self.meet(Port::Jobs).await?;
         let mut state = self.state();
-        match state.jobs.get_mut(&transition.job_id) {
-            Some(job) if job.state.revision == transition.expected_revision => job.state = transition.state.clone(),
+        match state.jobs.get_mut(&transition.before.id) {
+            Some(job) if job.state.revision == transition.before.state.revision => job.state = transition.state.clone(),
             _ => return Ok(Written::Conflict),
         }
-        state.retired.extend(transition.retired.clone().map(|run| (transition.job_id, run)));
+        state.retired.extend(transition.retired.clone().map(|run| (transition.before.id, run)));
         Ok(Written::Done)
     }
 

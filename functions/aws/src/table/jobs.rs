@@ -159,7 +159,7 @@ impl<C: Send + Sync> Table<C> {
             .set_expression_attribute_values(Some(change.values))
             .build()
             .map_err(|error| PortError::Permanent(error.into()))?;
-        let mut retired = key(keys::job(transition.job_id), keys::run(run.generation, run.run_no));
+        let mut retired = key(keys::job(transition.before.id), keys::run(run.generation, run.run_no));
         retired.insert(RUN.to_owned(), json(run, "run")?);
         let put = Put::builder()
             .table_name(&self.name)
@@ -188,18 +188,19 @@ impl Change {
         let mut values = HashMap::from([
             (":state".to_owned(), json(state, "state")?),
             (":revision".to_owned(), number(state.revision)),
-            (":expected".to_owned(), number(transition.expected_revision)),
+            (":expected".to_owned(), number(transition.before.state.revision)),
         ]);
-        let class = Class::of(state.status);
+        let before = &transition.before;
+        let class = Class::of(&before.spec, state);
         // A class that stays is not written: an unchanged index costs nothing.
-        let update = if class == Class::of(transition.from) {
+        let update = if class == Class::of(&before.spec, &before.state) {
             "SET #state = :state, #revision = :revision"
         } else {
             names.insert("#index".to_owned(), keys::INDEX_PK.to_owned());
-            values.insert(":index".to_owned(), index_key(transition.job_id, &transition.spec, class));
+            values.insert(":index".to_owned(), index_key(before.id, &before.spec, class));
             "SET #state = :state, #revision = :revision, #index = :index"
         };
-        let key = key(keys::job(transition.job_id), keys::JOB);
+        let key = key(keys::job(transition.before.id), keys::JOB);
         Ok(Self { key, update, condition: "#revision = :expected", names, values })
     }
 }
@@ -213,7 +214,7 @@ fn items(job: &Job) -> Result<(Item, Option<Item>), PortError> {
     let mut job_item = key(keys::job(job.id), keys::JOB);
     job_item.insert(STATE.to_owned(), json(&job.state, "state")?);
     job_item.insert(REVISION.to_owned(), number(job.state.revision));
-    job_item.insert(keys::INDEX_PK.to_owned(), index_key(job.id, &job.spec, Class::of(job.state.status)));
+    job_item.insert(keys::INDEX_PK.to_owned(), index_key(job.id, &job.spec, Class::of(&job.spec, &job.state)));
     job_item.insert(keys::INDEX_SK.to_owned(), text(job.id.to_string()));
     let spec = json(&*job.spec, "spec")?;
     if spec.as_s().is_ok_and(|spec| spec.len() <= LARGEST_INLINE_SPEC) {

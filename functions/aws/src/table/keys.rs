@@ -17,12 +17,13 @@
 //! | runs of a job, latest first | Query backwards on `RUN#` | by page |
 //! | jobs of a product's environment, newest first | Query of each shard of the index, merged | by page |
 //!
-//! The index `by_status` is partitioned by product, environment, class and shard. A job enters it once and moves once,
-//! when it settles: a claim changes none of its keys, so an immediate job that succeeds writes 1 + 1 (insert), 1 (claim)
-//! and 1 + 2 (settle) = 6 units. Shards keep a busy product from filling one partition, which takes 1,000 units a second.
+//! The index `by_status` is partitioned by product, environment, class and shard. A claim changes none of a job's keys in
+//! it, and a job that was due when it was accepted enters it where it will stand when its first attempt has succeeded. So
+//! such a job writes 1 + 1 (insert), 1 (claim) and 1 (settle) = 4 units; one that has to wait, or is retried, moves in the
+//! index, which takes 2 more. Shards keep a busy product from filling one partition, which takes 1,000 units a second.
 
 use carillon_core::ids::JobId;
-use carillon_core::job::Status;
+use carillon_core::job::{JobSpec, JobState, Status};
 
 /// Partition key.
 pub const PK: &str = "pk";
@@ -69,13 +70,13 @@ pub fn key(hash: &impl std::fmt::Display) -> String {
     format!("KEY#{hash}")
 }
 
-/// The part of the index that a job stands in, by its status.
+/// The part of the index that a job stands in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Class {
-    /// Scheduled, queued, running or paused.
+    /// Scheduled, queued, running or paused, and not [`Class::Straight`].
     Active,
-    /// Completed.
-    Completed,
+    /// Completed, or on the way there without a wait: in the first attempt of a job that was due when it was accepted.
+    Straight,
     /// Failed.
     Failed,
     /// Cancelled.
@@ -84,15 +85,30 @@ pub enum Class {
 
 impl Class {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Active, Self::Completed, Self::Failed, Self::Cancelled];
+    pub const ALL: [Self; 4] = [Self::Active, Self::Straight, Self::Failed, Self::Cancelled];
 
-    /// The class of a status.
-    pub fn of(status: Status) -> Self {
-        match status {
+    /// The class of a job.
+    pub fn of(spec: &JobSpec, state: &JobState) -> Self {
+        let run = &state.run;
+        let was_due_at_once = run.generation == 1 && run.run_no == 1 && run.due_at <= spec.created_at;
+        match state.status {
+            Status::Queued if was_due_at_once && run.attempts == 0 => Self::Straight,
+            Status::Running if was_due_at_once && run.attempts == 1 => Self::Straight,
             Status::Scheduled | Status::Queued | Status::Running | Status::Paused => Self::Active,
-            Status::Completed => Self::Completed,
+            Status::Completed => Self::Straight,
             Status::Failed => Self::Failed,
             Status::Cancelled => Self::Cancelled,
+        }
+    }
+
+    /// The classes that a job of this status may stand in.
+    pub fn that_hold(status: Status) -> &'static [Self] {
+        match status {
+            Status::Scheduled | Status::Paused => &[Self::Active],
+            Status::Queued | Status::Running => &[Self::Active, Self::Straight],
+            Status::Completed => &[Self::Straight],
+            Status::Failed => &[Self::Failed],
+            Status::Cancelled => &[Self::Cancelled],
         }
     }
 }
@@ -113,7 +129,7 @@ pub fn shard(id: JobId) -> u8 {
 pub fn index(product: &str, env: &str, class: Class, shard: u8) -> String {
     let class = match class {
         Class::Active => "active",
-        Class::Completed => "completed",
+        Class::Straight => "straight",
         Class::Failed => "failed",
         Class::Cancelled => "cancelled",
     };
@@ -123,13 +139,74 @@ pub fn index(product: &str, env: &str, class: Class, shard: u8) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::Arc;
+
+    use carillon_core::ids::Owner;
+    use carillon_core::job::{EventType, Job, Output, RunError};
+    use carillon_core::machine::{Event, decide, first_state};
+    use carillon_core::retry::RetryPolicy;
     use carillon_core::time::UnixMillis;
+
+    fn sample(now: UnixMillis) -> Job {
+        let spec = JobSpec {
+            product: "shop".into(),
+            env: "prd".into(),
+            event: "order.close".into(),
+            event_type: EventType::Action,
+            app: None,
+            input: serde_json::json!({}),
+            retries: 1,
+            retry: RetryPolicy::default(),
+            timeout: None,
+            start_at: now,
+            created_at: now,
+        };
+        Job { id: JobId::new(now, 1), spec: Arc::new(spec), state: first_state(now, now) }
+    }
 
     #[test]
     fn runs_sort_as_their_numbers_do() {
         let mut keys = [run(10, 1), run(2, 9), run(2, 10), run(1, 4_000_000_000)];
         keys.sort();
         assert_eq!(keys, [run(1, 4_000_000_000), run(2, 9), run(2, 10), run(10, 1)]);
+    }
+
+    /// The classes that a job stands in on its way through these events, from when it was accepted.
+    fn classes(wait_ms: i64, events: &[fn(&Job) -> Event]) -> Vec<Class> {
+        let now = UnixMillis(1_800_000_000_000);
+        let due_at = now.plus(wait_ms);
+        let mut job = Job { state: first_state(due_at, now), ..sample(now) };
+        let mut classes = vec![Class::of(&job.spec, &job.state)];
+        for event in events {
+            // Each event an hour after the one before: backoffs and leases are over by then.
+            let later = job.state.wake_at.map_or(now, |at| at.plus(3_600_000));
+            let is_waiting = matches!(job.state.status, Status::Scheduled | Status::Queued);
+            let at = if is_waiting { later } else { job.state.updated_at };
+            job = decide(&job, &event(&job), at).unwrap().after();
+            let class = Class::of(&job.spec, &job.state);
+            assert!(Class::that_hold(job.state.status).contains(&class), "{class:?}: {:?}", job.state.status);
+            classes.push(class);
+        }
+        classes
+    }
+
+    #[test]
+    fn a_job_that_is_due_at_once_and_succeeds_never_moves_in_the_index() {
+        use Class::{Active, Cancelled, Failed, Straight};
+        let claim: fn(&Job) -> Event = |job| Event::Claim { fire: job.fire(), owner: Owner::new(1), lease_ms: 60_000 };
+        let succeed: fn(&Job) -> Event = |_| Event::Succeed { owner: Owner::new(1), output: Output::default() };
+        let fail: fn(&Job) -> Event =
+            |_| Event::Fail { owner: Owner::new(1), error: RunError::transient("E", ""), random: 0.0 };
+        let cancel: fn(&Job) -> Event = |_| Event::Cancel { reason: None };
+        let retry: fn(&Job) -> Event = |_| Event::Retry { delay_ms: 0 };
+        assert_eq!(classes(0, &[claim, succeed]), [Straight; 3]);
+        assert_eq!(classes(1, &[claim, succeed]), [Active, Active, Straight]);
+        assert_eq!(classes(0, &[claim, fail, claim, succeed]), [Straight, Straight, Active, Active, Straight]);
+        assert_eq!(
+            classes(0, &[claim, fail, claim, fail, retry, claim]),
+            [Straight, Straight, Active, Active, Failed, Active, Active]
+        );
+        assert_eq!(classes(0, &[cancel]), [Straight, Cancelled]);
     }
 
     #[test]

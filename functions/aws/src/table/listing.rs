@@ -22,10 +22,10 @@ impl<C: Send + Sync> Table<C> {
     /// A page of jobs. A status that shares its class with others is picked from a page of the class, so such a page may
     /// be short and still have a successor; what a page costs does not depend on what it finds.
     pub(super) async fn newest_first(&self, query: &JobQuery) -> Result<Listed, PortError> {
-        let classes = query.status.map_or(Class::ALL.to_vec(), |status| vec![Class::of(status)]);
+        let classes = query.status.map_or(&Class::ALL[..], Class::that_hold);
         let partition = |class: &Class, shard| keys::index(&query.product, &query.env, *class, shard);
         let mut partitions = Vec::new();
-        for class in &classes {
+        for class in classes {
             partitions.extend((0..keys::SHARDS).map(|shard| partition(class, shard)));
         }
         let pages: Vec<Vec<JobId>> = stream::iter(partitions)

@@ -49,8 +49,8 @@ mod tests {
     }
 
     fn after(job: Job, transition: Transition) -> Job {
-        assert_eq!(transition.expected_revision, job.state.revision);
-        Job { state: transition.state, ..job }
+        assert_eq!(transition.before, job);
+        transition.after()
     }
 
     #[test]

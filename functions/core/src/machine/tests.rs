@@ -2,8 +2,11 @@
 
 mod properties;
 
+use std::sync::Arc;
+
 use super::*;
-use crate::job::EventType;
+use crate::ids::JobId;
+use crate::job::{EventType, JobSpec};
 use crate::retry::RetryPolicy;
 
 /// What becomes of a job.
@@ -238,7 +241,7 @@ fn answers_carry_what_the_caller_needs() {
 
     let claimed = decided("claim", Status::Queued).unwrap();
     assert_eq!(claimed.step, Step::Dispatch { attempt: 2 });
-    assert_eq!((claimed.from, claimed.expected_revision, claimed.state.revision), (Status::Queued, 7, 8));
+    assert_eq!((claimed.before.state.revision, claimed.state.revision), (7, 8));
     assert_eq!(claimed.state.lease, Some(Lease { owner: Owner::new(2), until }));
     assert_eq!((claimed.state.wake_at, claimed.state.run.started_at), (Some(until), Some(NOW)));
 

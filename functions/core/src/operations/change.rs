@@ -45,7 +45,7 @@ pub async fn revive<P: Ports>(ports: &P, fire: Fire) -> Result<Option<Job>, Port
         let Some(job) = current.filter(|job| job.fire() == fire) else { return Ok(None) };
         let Ok(transition) = decide(&job, &Event::Retry { delay_ms: 0 }, ports.clock().now()) else { return Ok(None) };
         match store(ports, &transition).await? {
-            Stored::Done => return Ok(Some(Job { state: transition.state, ..job })),
+            Stored::Done => return Ok(Some(transition.after())),
             Stored::Overtaken(newer) => current = newer.map(|newer| *newer),
         }
     }
@@ -184,7 +184,7 @@ async fn change<P: Ports>(ports: &P, caller: &ApiKey, id: JobId, event: &Event) 
         let job = visible(current, caller)?;
         let transition = decide(&job, event, ports.clock().now()).map_err(OperationError::Refused)?;
         match store(ports, &transition).await? {
-            Stored::Done => return Ok(Job { state: transition.state, ..job }),
+            Stored::Done => return Ok(transition.after()),
             Stored::Overtaken(newer) => current = newer.map(|newer| *newer),
         }
     }

@@ -143,7 +143,7 @@ async fn claim<P: Ports, T: Targets>(
         match commit(ports, &transition).await? {
             Stored::Done => {
                 let verdict = verdict_after(&transition);
-                let job = Job { state: transition.state, ..job };
+                let job = transition.after();
                 return Ok(match transition.step {
                     Step::Dispatch { .. } => Claim::Begun(Box::new((job, planned))),
                     // The executor before this one died in the last attempt.
@@ -240,7 +240,7 @@ async fn settle<P: Ports>(
         match commit(ports, &transition).await {
             Ok(Stored::Done) => {
                 let verdict = verdict_after(&transition);
-                return Ok(Settled { verdict, job: Job { state: transition.state, ..job }, recorded: true });
+                return Ok(Settled { verdict, job: transition.after(), recorded: true });
             }
             Ok(Stored::Overtaken(Some(newer))) => job = *newer,
             Ok(Stored::Overtaken(None)) => {

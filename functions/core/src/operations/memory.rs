@@ -83,11 +83,11 @@ pub(crate) struct World {
 impl World {
     /// Stores a transition if the job has its expected revision.
     pub(crate) fn commit(&mut self, transition: &Transition) -> Written {
-        let Some(job) = self.jobs.get_mut(&transition.job_id) else { return Written::Conflict };
-        if job.state.revision != transition.expected_revision {
+        let Some(job) = self.jobs.get_mut(&transition.before.id) else { return Written::Conflict };
+        if job.state.revision != transition.before.state.revision {
             return Written::Conflict;
         }
-        assert_eq!((job.state.status, &job.spec), (transition.from, &transition.spec), "it says what it leaves");
+        assert_eq!(*job, transition.before, "it says what it leaves");
         job.state = transition.state.clone();
         let fire = job.fire();
         self.outcomes.extend(job.state.run.outcome.clone().map(|outcome| (fire, outcome)));

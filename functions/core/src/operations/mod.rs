@@ -79,7 +79,7 @@ async fn commit<P: Ports>(ports: &P, transition: &Transition) -> Result<Stored, 
     if let Ok(Written::Done) = answer {
         return Ok(Stored::Done);
     }
-    match (answer, ports.jobs().get(transition.job_id).await) {
+    match (answer, ports.jobs().get(transition.before.id).await) {
         (_, Ok(Some(job))) if job.state == transition.state => Ok(Stored::Done),
         (Ok(_), Ok(job)) => Ok(Stored::Overtaken(job.map(Box::new))),
         (Err(error), _) | (Ok(_), Err(error)) => Err(error),

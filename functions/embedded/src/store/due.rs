@@ -64,7 +64,7 @@ pub(super) fn abandon_all(db: &mut Connection, now: UnixMillis) -> Result<(), Fa
 fn abandon_one(db: &Connection, id: JobId, now: UnixMillis) -> Result<(), Fault> {
     if let Some(transition) = read(db, id)?.and_then(|job| abandon(&job, now)) {
         let row = StateRow::new(id, &transition.state)?;
-        change(db, revision(transition.expected_revision)?, &row)?;
+        change(db, revision(transition.before.state.revision)?, &row)?;
     }
     Ok(())
 }

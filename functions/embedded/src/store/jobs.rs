@@ -26,9 +26,9 @@ impl JobStore for Store {
     }
 
     async fn commit(&self, transition: &Transition) -> Result<Written, PortError> {
-        let id = transition.job_id;
+        let id = transition.before.id;
         let row = StateRow::new(id, &transition.state)?;
-        let expected = revision(transition.expected_revision)?;
+        let expected = revision(transition.before.state.revision)?;
         let retired = transition.retired.as_ref().map(|run| RetiredRow::new(id, run)).transpose()?;
         self.writer.write(Change { expected, row, retired }).await
     }

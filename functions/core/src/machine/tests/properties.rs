@@ -116,8 +116,7 @@ fn check_state(state: &JobState, retries: u32) {
 
 fn check_transition(before: &Job, transition: &Transition) {
     let (old, new) = (&before.state, &transition.state);
-    assert_eq!((transition.job_id, transition.from, &transition.spec), (before.id, old.status, &before.spec));
-    assert_eq!((transition.expected_revision, new.revision), (old.revision, old.revision + 1));
+    assert_eq!((&transition.before, new.revision), (before, old.revision + 1));
     assert_ne!(old.status, Status::Cancelled, "cancelled never changes");
     let (was, is) = (&old.run, &new.run);
     if is.generation == was.generation {
@@ -198,7 +197,7 @@ proptest! {
         abandon(&job, now);
         for event in [event, Event::Claim { fire: job.fire(), owner: owner(), lease_ms: u32::MAX }] {
             if let Ok(transition) = decide(&job, &event, now) {
-                prop_assert_eq!(transition.expected_revision, job.state.revision);
+                prop_assert_eq!(&transition.before, &job);
                 let (before, after) = (job.state.run.failures.len(), transition.state.run.failures.len());
                 prop_assert!(after <= Run::KEPT_FAILURES.max(before));
             }

@@ -104,8 +104,8 @@ impl JobStore for World {
     }
 
     async fn commit(&self, transition: &Transition) -> Result<Written, PortError> {
-        match self.call()?.jobs.get_mut(&transition.job_id) {
-            Some(job) if job.state.revision == transition.expected_revision => {
+        match self.call()?.jobs.get_mut(&transition.before.id) {
+            Some(job) if job.state.revision == transition.before.state.revision => {
                 job.state = transition.state.clone();
                 Ok(Written::Done)
             }
