@@ -7,12 +7,14 @@
 //! - [`submission`] reads the body of `POST /v1/jobs`; [`json`] is the strict parser and the reader beneath it.
 //! - [`catalog`] is a product's document: its shape, its checks, and how an event tag finds its target.
 //! - [`machine`] is the one place that changes a job's status; [`retry`] says when a failed attempt returns.
+//! - [`cadence`] says when a recurring job is due.
 //! - [`call`] turns a job and its catalog entry into the request that a target receives.
 //! - [`operations`] are the things that a caller or a due message can ask for, over the [`ports`].
 //!
 //! Architecture invariant: adapters and functions depend on this crate, and it depends on none of them.
 
 pub mod access;
+pub mod cadence;
 pub mod call;
 pub mod catalog;
 pub mod error;

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 
 use serde_json::Value;
 
+use crate::cadence::{Cron, OnFailure, Repeat};
 use crate::catalog::{Read, Tag, ZoneName};
 use crate::error::{Faults, FieldCode};
 use crate::job::EventType;
@@ -34,6 +35,8 @@ pub struct Submission<'a> {
     pub timeout: Option<u32>,
     /// `start_at`, moved to now where it lies in the past.
     pub start_at: Option<UnixMillis>,
+    /// `repeat`.
+    pub repeat: Option<Repeat>,
     /// The fields that are asked for and that no stack can honour yet.
     pub not_available: Vec<&'static str>,
 }
@@ -54,6 +57,7 @@ pub fn read<'a>(document: &'a Value, now: UnixMillis, faults: &'a RefCell<Faults
         retry: present(&mut object, "retry").and_then(|field| retry(&field)).unwrap_or_default(),
         timeout: object.optional("timeout").and_then(|field| field.integer(1..=900_000)),
         start_at: object.required("start_at").and_then(|field| start_at(&field, now)),
+        repeat: None,
         not_available: Vec::new(),
     };
     for name in ["session", "cache", "repeat"] {
@@ -61,7 +65,7 @@ pub fn read<'a>(document: &'a Value, now: UnixMillis, faults: &'a RefCell<Faults
         match name {
             "session" => session(&field),
             "cache" => cache(&field),
-            _ => repeat(&field),
+            _ => submission.repeat = repeat(&field),
         }
         submission.not_available.push(name);
     }
@@ -180,19 +184,44 @@ fn cache(field: &Field<'_>) {
     tag(field);
 }
 
-fn repeat(field: &Field<'_>) {
-    let Some(mut object) = field.object() else { return };
-    let cron = object.optional("cron").map(|field| field.text(1..=256));
-    let every = object.optional("every").map(|field| field.integer(1_000..=315_360_000_000_u64));
+fn repeat(field: &Field<'_>) -> Option<Repeat> {
+    let mut object = field.object()?;
+    let cron = object.optional("cron");
+    let every = object.optional("every");
     if cron.is_none() && every.is_none() {
         object.fault(FieldCode::Required, "must have cron or every");
     }
-    object.optional("limit").and_then(|field| field.integer(1..=1_000_000_000_u32));
-    object.optional("endDate").and_then(|field| instant(&field));
-    object.optional("tz").and_then(|field| ZoneName::read(&field));
-    object.optional("immediately").and_then(|field| field.boolean());
-    object.optional("onFailure").and_then(|field| field.one_of(&[("stop", ()), ("continue", ())]));
+    let is_needed = every.is_none();
+    let cron = or(cron, None, |it| expression(it, is_needed).map(Some));
+    let every = or(every, None, |it| it.integer(1_000..=315_360_000_000).map(Some));
+    let limit = or(object.optional("limit"), None, |it| it.integer(1..=1_000_000_000).map(Some));
+    let end_date = or(object.optional("endDate"), None, |it| instant(it).map(Some));
+    let tz = or(object.optional("tz"), None, |it| ZoneName::read(it).map(|zone| Some(zone.0)));
+    let immediately = or(object.optional("immediately"), false, Field::boolean);
+    let on_failure = or(object.optional("onFailure"), OnFailure::Stop, |it| it.one_of(&OnFailure::WORDS));
     object.finish();
+    let repeat = Repeat {
+        cron: cron?,
+        every: every?,
+        tz: tz?,
+        limit: limit?,
+        end_date: end_date?,
+        immediately: immediately?,
+        on_failure: on_failure?,
+    };
+    (repeat.cron.is_some() || repeat.every.is_some()).then_some(repeat)
+}
+
+/// A cron expression; beside `every`, which takes over then, also one that is none or never fires.
+fn expression(field: &Field<'_>, is_needed: bool) -> Option<String> {
+    let text = field.text(1..=Cron::MOST_CHARACTERS)?;
+    match Cron::parse(&text) {
+        Err(fault) if is_needed => {
+            field.fault(FieldCode::Malformed, fault.to_string());
+            None
+        }
+        _ => Some(text),
+    }
 }
 
 #[cfg(test)]

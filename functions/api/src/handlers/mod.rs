@@ -9,6 +9,7 @@ use std::cell::RefCell;
 use std::time::Duration;
 
 use axum::response::Response;
+use carillon_core::cadence::tz_version;
 use carillon_core::error::Faults;
 use carillon_core::ids::JobId;
 use carillon_core::json::{Field, Object, parse};
@@ -32,7 +33,7 @@ pub(crate) async fn health<P: Ports>(service: Service<P>) -> Answered {
         Ok(answered) => drop(answered?),
         Err(elapsed) => return Err(Problem::unavailable().caused_by(elapsed)),
     }
-    json(StatusCode::OK, &Health { status: "ok", version: env!("CARGO_PKG_VERSION") })
+    json(StatusCode::OK, &Health { status: "ok", version: env!("CARGO_PKG_VERSION"), tzdata: tz_version() })
 }
 
 /// `GET /v1/openapi.json`.

@@ -192,8 +192,9 @@ async fn an_idempotency_key_is_not_ignored() {
 }
 
 #[tokio::test]
-async fn health_needs_no_key_and_says_the_version() {
+async fn health_needs_no_key_and_says_the_versions() {
     let api = Api::new().with_key(None);
     let reply = api.get("/v1/health").await.ok(200);
-    assert_eq!(reply.json, json!({"status": "ok", "version": env!("CARGO_PKG_VERSION")}));
+    let tzdata = carillon_core::cadence::tz_version();
+    assert_eq!(reply.json, json!({"status": "ok", "version": env!("CARGO_PKG_VERSION"), "tzdata": tzdata}));
 }

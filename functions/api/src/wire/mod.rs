@@ -33,6 +33,8 @@ pub(crate) struct Health {
     pub(crate) status: &'static str,
     /// The service's version.
     pub(crate) version: &'static str,
+    /// The edition of the IANA time zone database that cron expressions are read by, such as `2026f`.
+    pub(crate) tzdata: &'static str,
 }
 
 /// A catalog was published.

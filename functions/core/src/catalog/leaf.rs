@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use url::Url;
 
 use super::read::{Read, numbers};
+use crate::cadence::Zone;
 use crate::error::FieldCode;
 use crate::json::Field;
 
@@ -213,16 +214,17 @@ impl Read for PathTemplate {
     }
 }
 
-/// An IANA time zone's name. Whether the zone exists is checked by whoever follows its clock.
+/// The name of a time zone that the database in use has.
 #[derive(Clone, Debug, PartialEq, Eq, JsonSchema)]
 pub struct ZoneName(pub String);
 
 impl Read for ZoneName {
     fn read(field: &Field<'_>) -> Option<Self> {
-        field.parsed("an IANA time zone, such as Europe/Amsterdam", |text| {
-            let sound = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'_' | b'-' | b'+');
-            ((1..=64).contains(&text.len()) && text.bytes().all(sound)).then(|| Self(text.to_owned()))
-        })
+        let written = field.string()?;
+        let Err(meant) = Zone::find(written) else { return Some(Self(written.to_owned())) };
+        let hint = meant.map_or_else(String::new, |meant| format!(" (did you mean \"{meant}\"?)"));
+        field.fault(FieldCode::Malformed, format!("must be an IANA time zone, such as Europe/Amsterdam{hint}"));
+        None
     }
 }
 

@@ -6,4 +6,4 @@ mod reader;
 
 pub use parse::{MAX_DEPTH, ParseError, parse};
 pub use place::child;
-pub use reader::{Field, Object, did_you_mean, every};
+pub use reader::{Field, Object, closest, did_you_mean, every};

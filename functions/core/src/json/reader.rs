@@ -11,8 +11,13 @@ use crate::error::{Faults, FieldCode};
 
 /// ` (did you mean "x"?)` when one of the candidates is close to what was written, otherwise nothing.
 pub fn did_you_mean<'a>(written: &str, candidates: impl IntoIterator<Item = &'a str>) -> String {
+    closest(written, candidates).map_or_else(String::new, |candidate| format!(" (did you mean \"{candidate}\"?)"))
+}
+
+/// The candidate that is closest to what was written, if one is close at all.
+pub fn closest<'a>(written: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     if written.len() > 128 {
-        return String::new();
+        return None;
     }
     let length = written.chars().count();
     let within_reach = |candidate: &str| candidate.chars().count().max(3) / 3;
@@ -23,7 +28,7 @@ pub fn did_you_mean<'a>(written: &str, candidates: impl IntoIterator<Item = &'a 
         .map(|candidate| (strsim::damerau_levenshtein(written, candidate), candidate))
         .filter(|(distance, candidate)| *distance <= within_reach(candidate))
         .min()
-        .map_or_else(String::new, |(_, candidate)| format!(" (did you mean \"{candidate}\"?)"))
+        .map(|(_, candidate)| candidate)
 }
 
 /// All of what was read, if every reading succeeded. Unlike `collect` it goes on after a failure, so that every fault is
