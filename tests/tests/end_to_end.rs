@@ -88,9 +88,10 @@ fn unarmed(ports: &Stack, product: &str, timeout: Option<u32>) -> Job {
         retry: RetryPolicy::default(),
         timeout,
         start_at: now,
+        repeat: None,
         created_at: now,
     };
-    Job { id: JobId::new(now, ports.entropy().bits()), spec: Arc::new(spec), state: first_state(now, now) }
+    Job { id: JobId::new(now, ports.entropy().bits()), state: first_state(&spec, now).unwrap(), spec: Arc::new(spec) }
 }
 
 async fn store(ports: &Stack, job: &Job) {

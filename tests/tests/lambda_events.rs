@@ -9,7 +9,7 @@ use carillon_aws::message::Message;
 use carillon_core::access::{ApiKey, KeyHash, Scope};
 use carillon_core::call::{Call, Limits};
 use carillon_core::ids::Fire;
-use carillon_core::job::{Job, Output, RunError, Status, codes};
+use carillon_core::job::{Job, JobSpec, Output, RunError, Status, codes};
 use carillon_core::machine::first_state;
 use carillon_core::operations::{put_catalog, schedule};
 use carillon_core::ports::{Condition, JobStore as _, KeyStore as _, PortError, Ports as _, Targets, Written};
@@ -118,7 +118,9 @@ impl Deployment {
     async fn store(&self, fire: Fire) -> Job {
         let body = text("jobs/confirm-order.json");
         let scheduled = schedule(&*self.ports, &self.key, body.as_bytes()).await.expect("the sample is accepted");
-        let job = Job { id: fire.job_id, state: first_state(DUE, DUE), ..scheduled };
+        let spec = JobSpec { start_at: DUE, ..JobSpec::clone(&scheduled.spec) };
+        let state = first_state(&spec, DUE).expect("it runs once");
+        let job = Job { id: fire.job_id, spec: spec.into(), state };
         assert_eq!((job.fire(), self.ports.jobs().insert_new(&job).await.expect("stored")), (fire, Written::Done));
         job
     }

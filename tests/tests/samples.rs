@@ -68,7 +68,7 @@ async fn the_contracts_example_is_understood_and_refused_for_what_is_not_availab
     let errors = problem["errors"].as_array().expect("errors");
     let mut named: Vec<_> = errors.iter().map(|error| (error["pointer"].as_str(), error["code"].as_str())).collect();
     named.sort_unstable();
-    let expected = ["/cache", "/event", "/repeat", "/session"].map(|pointer| (Some(pointer), Some("not_available")));
+    let expected = ["/cache", "/event", "/session"].map(|pointer| (Some(pointer), Some("not_available")));
     assert_eq!(named, expected, "{problem}");
     assert_eq!(service.stored("my-product", &["dev", "prd"]).await.len(), 0);
 }

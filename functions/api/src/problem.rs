@@ -193,6 +193,7 @@ fn refusal_code(refusal: &Refusal) -> &'static str {
         Refusal::Early { .. } => "fire_not_due",
         Refusal::Leased { .. } => "fire_leased",
         Refusal::NotOwner => "lease_lost",
+        Refusal::NoRunLeft => "no_run_left",
         Refusal::Status { status, .. } => match status {
             Status::Scheduled => "job_scheduled",
             Status::Queued => "job_queued",

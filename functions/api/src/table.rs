@@ -9,7 +9,8 @@ use schemars::JsonSchema;
 use crate::handlers::{dead_letters, health, jobs, openapi, products};
 use crate::operation::{Operation, Parameter, Verb};
 use crate::wire::job::{AcceptedJob, EndedJob, JobIdText, JobList, JobView};
-use crate::wire::request::{CancelRequest, JobRequest, RedriveRequest, RetryRequest};
+use crate::wire::preview::PreviewView;
+use crate::wire::request::{CancelRequest, EditRequest, JobRequest, PreviewRequest, RedriveRequest, RetryRequest};
 use crate::wire::run::RunList;
 use crate::wire::{Health, OpenApi, PublishedCatalog, RedriveStarted, Redriven};
 
@@ -28,12 +29,17 @@ const IF_MATCH: Parameter = Parameter::header(
     "If-Match",
     "Strong entity tags, one of which the stored catalog must have; or `*`, for any stored catalog.",
 );
+const JOB_IF_MATCH: Parameter =
+    Parameter::header("If-Match", "Strong entity tags, one of which the job must have; or `*`, for any.");
+const JOB_ETAG: &[(&str, &str)] = &[("ETag", "The job's revision in quotes: a strong entity tag.")];
+const NO_SUCH_JOB: &str = "There is no such job, or not for this key.";
 const ETAG: &[(&str, &str)] = &[("ETag", "The catalog's revision in quotes: a strong entity tag.")];
 
 /// Every operation.
 pub(crate) fn operations<P: Ports>() -> Vec<Operation<P>> {
     let mut operations = job_operations();
     operations.extend(job_changes());
+    operations.extend(job_plans());
     operations.push(redrive());
     operations.extend(product_operations());
     operations.extend(open_operations());
@@ -51,13 +57,13 @@ fn job_operations<P: Ports>() -> Vec<Operation<P>> {
             )
             .takes([Parameter::header(
                 "Prefer",
-                "`wait=N` holds the answer until the job has ended, for N seconds at the most (25 where N is larger). \
+                "`wait=N` holds the answer until the first run has ended, for N seconds at the most (25 where N is larger). \
                  Needs the scope `jobs:read`, too; without it the preference is not applied.",
             )])
             .reads::<JobRequest>()
             .gives::<EndedJob<'_>>(
                 StatusCode::OK,
-                "The job has ended, well or not, within the preferred wait.",
+                "The job's first run has ended, well or not, within the preferred wait.",
                 &[LOCATION, ("Preference-Applied", "`wait=N`.")],
             )
             .gives::<AcceptedJob>(StatusCode::ACCEPTED, "The job will run.", &[LOCATION])
@@ -75,13 +81,17 @@ fn job_operations<P: Ports>() -> Vec<Operation<P>> {
         Operation::keyed(Verb::Get, "/v1/jobs/{job_id}", "getJob", |call| Box::pin(jobs::get(call)))
             .says("Shows a job.", "Needs the scope `jobs:read`.")
             .takes([JOB_ID])
-            .gives::<JobView<'_>>(StatusCode::OK, "The job.", &[])
-            .problem(StatusCode::NOT_FOUND, "There is no such job, or not for this key."),
+            .gives::<JobView<'_>>(StatusCode::OK, "The job.", JOB_ETAG)
+            .problem(StatusCode::NOT_FOUND, NO_SUCH_JOB),
         Operation::keyed(Verb::Get, "/v1/jobs/{job_id}/runs", "listRuns", |call| Box::pin(jobs::runs(call)))
-            .says("Lists a job's runs, latest first.", "Needs the scope `jobs:read`.")
+            .says(
+                "Lists a job's runs, latest first.",
+                "Needs the scope `jobs:read`. Occurrences that had no run stand between them, as one entry for each stretch; \
+                 `limit` counts runs. A run leaves the list some time after its end: 90 days unless the deployment says otherwise.",
+            )
             .takes([JOB_ID, LIMIT, CURSOR])
             .gives::<RunList<'_>>(StatusCode::OK, "A page of runs.", &[])
-            .problem(StatusCode::NOT_FOUND, "There is no such job, or not for this key."),
+            .problem(StatusCode::NOT_FOUND, NO_SUCH_JOB),
     ]
 }
 
@@ -94,16 +104,76 @@ fn job_changes<P: Ports>() -> Vec<Operation<P>> {
             )
             .takes([JOB_ID])
             .may_read::<CancelRequest>()
-            .gives::<JobView<'_>>(StatusCode::OK, "The job, cancelled.", &[])
-            .problem(StatusCode::NOT_FOUND, "There is no such job, or not for this key.")
+            .gives::<JobView<'_>>(StatusCode::OK, "The job, cancelled.", JOB_ETAG)
+            .problem(StatusCode::NOT_FOUND, NO_SUCH_JOB)
             .problem(StatusCode::CONFLICT, "The job has ended: `job_completed`, `job_failed` or `job_cancelled`."),
         Operation::keyed(Verb::Post, "/v1/jobs/{job_id}/retry", "retryJob", |call| Box::pin(jobs::retry(call)))
             .says("Gives a failed job a fresh budget of attempts.", "Needs the scope `jobs:write`.")
             .takes([JOB_ID])
             .may_read::<RetryRequest>()
-            .gives::<JobView<'_>>(StatusCode::OK, "The job, waiting again.", &[])
-            .problem(StatusCode::NOT_FOUND, "There is no such job, or not for this key.")
+            .gives::<JobView<'_>>(StatusCode::OK, "The job, waiting again.", JOB_ETAG)
+            .problem(StatusCode::NOT_FOUND, NO_SUCH_JOB)
             .problem(StatusCode::CONFLICT, "The job is not failed: `job_` and its status."),
+    ]
+}
+
+/// Changes of when and how a job runs.
+fn job_plans<P: Ports>() -> Vec<Operation<P>> {
+    let job = |operation: Operation<P>, description| {
+        operation
+            .takes([JOB_ID])
+            .gives::<JobView<'_>>(StatusCode::OK, description, JOB_ETAG)
+            .problem(StatusCode::NOT_FOUND, NO_SUCH_JOB)
+    };
+    let ended = "The job has ended: `job_completed` or `job_cancelled`.";
+    vec![
+        job(
+            Operation::keyed(Verb::Patch, "/v1/jobs/{job_id}", "editJob", |call| Box::pin(jobs::edit(call))).says(
+                "Changes what a job was asked for.",
+                "Needs the scope `jobs:write`. Only what is named changes. A run that has begun goes on: what is changed \
+                 holds for its next attempt, a new plan for the next run. A failed job can be mended, and then retried.",
+            ),
+            "The job, changed.",
+        )
+        .takes([JOB_IF_MATCH])
+        .reads::<EditRequest>()
+        .problem(StatusCode::CONFLICT, ended)
+        .problem(StatusCode::PRECONDITION_FAILED, "The job has another revision."),
+        job(
+            Operation::keyed(Verb::Post, "/v1/jobs/{job_id}/pause", "pauseJob", |call| Box::pin(jobs::pause(call))).says(
+                "Holds a job back until it is resumed.",
+                "Needs the scope `jobs:write`. No attempt starts afterwards; the outcome of one that is under way is recorded.",
+            ),
+            "The job, paused.",
+        )
+        .problem(StatusCode::CONFLICT, "The job has ended, or is paused already: `job_` and its status."),
+        job(
+            Operation::keyed(Verb::Post, "/v1/jobs/{job_id}/resume", "resumeJob", |call| Box::pin(jobs::resume(call)))
+                .says(
+                    "Lets a paused job go on.",
+                    "Needs the scope `jobs:write`. A recurring job goes on with its next occurrence; those whose time has \
+                     passed are skipped, and counted in `missed`. A job that runs once does so at `start_at`, or now.",
+                ),
+            "The job, waiting again; or completed, when no occurrence is left.",
+        )
+        .problem(StatusCode::CONFLICT, "The job is not paused: `job_` and its status."),
+        job(
+            Operation::keyed(Verb::Post, "/v1/jobs/{job_id}/run", "runJob", |call| Box::pin(jobs::run(call))).says(
+                "Runs a waiting job now.",
+                "Needs the scope `jobs:write`. A recurring job runs beside its cadence, which stays as it is; the run counts \
+                 toward `limit`. A retry that waits for its backoff is made now.",
+            ),
+            "The job, due now.",
+        )
+        .problem(StatusCode::CONFLICT, "The job does not wait: `job_` and its status."),
+        Operation::keyed(Verb::Post, "/v1/jobs/preview", "previewJob", |call| Box::pin(jobs::preview(call)))
+            .says(
+                "Says what would become of a job, without scheduling it.",
+                "Needs the scope `jobs:read`. Nothing is stored.",
+            )
+            .reads::<PreviewRequest>()
+            .gives::<PreviewView<'_>>(StatusCode::OK, "The job as it would be.", &[])
+            .problem(StatusCode::CONFLICT, "The event's tag fits several events: `ambiguous_event`."),
     ]
 }
 

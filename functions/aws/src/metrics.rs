@@ -4,7 +4,6 @@
 
 use std::io::Write;
 
-use carillon_core::job::Status;
 use carillon_core::operations::{Execution, Verdict};
 use carillon_core::time::UnixMillis;
 use serde_json::{Map, Value, json};
@@ -64,18 +63,12 @@ pub fn executed(service: &str, execution: &Execution, now: UnixMillis) -> Vec<Va
         }
         lines.push(line(service, now, &[], &values));
     }
-    let outcome = match (&execution.verdict, &execution.attempt) {
-        // Without an attempt, when the executor before this one died in the last one.
-        (Verdict::Park(_), _) => Some(Status::Failed),
-        (Verdict::Acknowledge, Some(attempt)) if attempt.recorded => Some(Status::Completed),
-        _ => None,
-    };
-    if let (Some(outcome), Some(job)) = (outcome, &execution.job) {
-        let values = [job.spec.event_type.to_string(), outcome.to_string()];
+    if let (Some(ended), Some(job)) = (execution.ended, &execution.job) {
+        let values = [job.spec.event_type.to_string(), ended.to_string()];
         lines.push(line(service, now, &values, &[(OUTCOMES, 1)]));
-        if outcome == Status::Failed {
-            lines.push(line(service, now, &[], &[(DEAD_LETTERS, 1)]));
-        }
+    }
+    if let Verdict::Park(_) = execution.verdict {
+        lines.push(line(service, now, &[], &[(DEAD_LETTERS, 1)]));
     }
     lines
 }

@@ -1,5 +1,9 @@
 //! What a function is told by its environment.
 
+use std::ops::RangeInclusive;
+
+use carillon_core::job::Run;
+
 /// The names of the deployment's parts, and the few numbers that tests change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
@@ -23,6 +27,8 @@ pub struct Settings {
     pub delay_threshold_seconds: i64,
     /// How much earlier than the fire its schedule is set. The Scheduler may be a minute late, so at least 60.
     pub schedule_lead_seconds: i64,
+    /// So many days after its end a run leaves the history: 1 to 3650.
+    pub kept_days: u32,
     /// Non-public targets that the operator opened.
     pub allow_list: Vec<String>,
 }
@@ -56,18 +62,19 @@ impl Settings {
             scheduler_role_arn: text("CARILLON_SCHEDULER_ROLE_ARN"),
             delay_threshold_seconds: 0,
             schedule_lead_seconds: 0,
+            kept_days: 0,
             allow_list: Vec::new(),
         };
-        let mut number = |name: &str, default: u32, most: u32| match variable(name).map(|value| value.parse::<u32>()) {
-            None => default,
-            Some(Ok(number)) if number <= most => number,
-            Some(_) => {
-                faults.push(format!("{name} must be a whole number up to {most}"));
+        let mut number = |name: &str, default: u32, range: RangeInclusive<u32>| {
+            let read = variable(name).map_or(Ok(default), |value| value.parse());
+            read.ok().filter(|number| range.contains(number)).unwrap_or_else(|| {
+                faults.push(format!("{name} must be a whole number from {} to {}", range.start(), range.end()));
                 default
-            }
+            })
         };
-        settings.delay_threshold_seconds = number("CARILLON_DELAY_THRESHOLD_SECONDS", 900, 900).into();
-        settings.schedule_lead_seconds = number("CARILLON_SCHEDULE_LEAD_SECONDS", 120, 900).into();
+        settings.delay_threshold_seconds = number("CARILLON_DELAY_THRESHOLD_SECONDS", 900, 0..=900).into();
+        settings.schedule_lead_seconds = number("CARILLON_SCHEDULE_LEAD_SECONDS", 120, 0..=900).into();
+        settings.kept_days = number("CARILLON_RUN_RETENTION_DAYS", Run::KEPT_DAYS, 1..=3_650);
         let entries = variable("CARILLON_ALLOW_LIST").unwrap_or_default();
         settings.allow_list =
             entries.split(',').map(str::trim).filter(|entry| !entry.is_empty()).map(str::to_owned).collect();
@@ -89,7 +96,7 @@ mod tests {
         let text = error.unwrap_err().to_string();
         assert!(
             text.contains("CARILLON_QUEUE_URL is missing")
-                && text.contains("up to 900")
+                && text.contains("from 0 to 900")
                 && !text.contains("CARILLON_TABLE ")
         );
     }
@@ -98,11 +105,12 @@ mod tests {
     fn what_is_not_said_has_its_default() {
         let settings = Settings::read(|name| match name {
             "CARILLON_ALLOW_LIST" => Some("127.0.0.1:8080, 10.0.0.0/8".to_owned()),
-            name if name.ends_with("SECONDS") => None,
+            name if name.ends_with("SECONDS") || name.ends_with("DAYS") => None,
             name => Some(name.to_lowercase()),
         })
         .unwrap();
-        assert_eq!((settings.delay_threshold_seconds, settings.schedule_lead_seconds), (900, 120));
+        let numbers = (settings.delay_threshold_seconds, settings.schedule_lead_seconds, settings.kept_days);
+        assert_eq!(numbers, (900, 120, 90));
         assert_eq!(settings.allow_list, ["127.0.0.1:8080", "10.0.0.0/8"]);
     }
 }

@@ -26,7 +26,7 @@ impl Stack {
     pub fn new(clients: &Clients, settings: &Settings) -> Self {
         let queue = Queue::new(clients.sqs.clone(), settings);
         let timers = AwsTimers::new(clients.scheduler.clone(), queue.clone(), SystemClock, settings.clone());
-        let table = Table::new(clients.dynamodb.clone(), settings.table.clone(), SystemClock);
+        let table = Table::new(clients.dynamodb.clone(), settings.table.clone(), SystemClock, settings.kept_days);
         Self { table, timers, queue }
     }
 

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::cadence::Repeat;
 use crate::ids::{Fire, JobId, Owner};
 use crate::retry::RetryPolicy;
 use crate::time::UnixMillis;
@@ -109,7 +110,52 @@ fn word<T: PartialEq>(words: &[(&str, T)], wanted: &T, f: &mut std::fmt::Formatt
     words.iter().find(|(_, value)| value == wanted).map_or(Err(std::fmt::Error), |(word, _)| f.pad(word))
 }
 
-/// What was asked for. It never changes while the job lives.
+impl RunStatus {
+    /// Every status with its word.
+    pub const WORDS: [(&'static str, Self); 8] = [
+        ("scheduled", Self::Scheduled),
+        ("queued", Self::Queued),
+        ("running", Self::Running),
+        ("paused", Self::Paused),
+        ("completed", Self::Completed),
+        ("failed", Self::Failed),
+        ("cancelled", Self::Cancelled),
+        ("skipped", Self::Skipped),
+    ];
+}
+
+impl From<&Outcome> for RunStatus {
+    fn from(outcome: &Outcome) -> Self {
+        match outcome {
+            Outcome::Completed(_) => Self::Completed,
+            Outcome::Failed(_) => Self::Failed,
+            Outcome::Cancelled { .. } => Self::Cancelled,
+            Outcome::Skipped(_) => Self::Skipped,
+        }
+    }
+}
+
+impl From<Status> for RunStatus {
+    fn from(status: Status) -> Self {
+        match status {
+            Status::Scheduled => Self::Scheduled,
+            Status::Queued => Self::Queued,
+            Status::Running => Self::Running,
+            Status::Completed => Self::Completed,
+            Status::Failed => Self::Failed,
+            Status::Cancelled => Self::Cancelled,
+            Status::Paused => Self::Paused,
+        }
+    }
+}
+
+impl std::fmt::Display for RunStatus {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        word(&Self::WORDS, self, f)
+    }
+}
+
+/// What was asked for. It changes only when a caller edits the job.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct JobSpec {
     /// The product whose catalog defines the event.
@@ -133,8 +179,11 @@ pub struct JobSpec {
     /// Bound on one attempt in ms, where the request named one.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub timeout: Option<u32>,
-    /// When the first run is due.
+    /// When the first run is due; what a recurring job's occurrences are counted from.
     pub start_at: UnixMillis,
+    /// How the job recurs; absent when it runs once.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub repeat: Option<Repeat>,
     /// When the job was accepted.
     pub created_at: UnixMillis,
 }
@@ -172,8 +221,83 @@ pub struct JobState {
     /// Who works on the fire.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub lease: Option<Lease>,
+    /// Occurrences of a recurring job up to this instant are behind it: they have had their run, or were skipped.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub passed: Option<UnixMillis>,
+    /// How many occurrences were skipped so far.
+    #[serde(skip_serializing_if = "is_zero", default)]
+    pub missed: u64,
+    /// What was skipped after the current run, when the series ended with it.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub skipped: Vec<Skipped>,
+    /// The run before the current one.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub last_run: Option<LastRun>,
+    /// The current fire's timer could not be armed when this was stored: the message of the fire before does it when it
+    /// comes back (invariant I4).
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub unarmed: bool,
     /// When the job last changed.
     pub updated_at: UnixMillis,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+/// Occurrences of a recurring job, next to each other, that had no run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Skipped {
+    /// Why not.
+    pub reason: SkipReason,
+    /// When the first of them was due.
+    pub from: UnixMillis,
+    /// How many they are.
+    pub count: u64,
+}
+
+/// Why an occurrence had no run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SkipReason {
+    /// Its time passed while the run before it was under way, or failed.
+    Missed,
+    /// Its time passed while the job was paused.
+    Paused,
+}
+
+/// How the run before the current one ended; the rest stands in the history.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct LastRun {
+    /// Which run it was, from 1.
+    pub run_no: u32,
+    /// How it ended.
+    pub status: RunStatus,
+    /// When its outcome was recorded, epoch ms.
+    pub ended_at: UnixMillis,
+}
+
+/// Where a run stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RunStatus {
+    /// Waiting for its time.
+    Scheduled,
+    /// Due, or waiting for its next attempt.
+    Queued,
+    /// An attempt is under way.
+    Running,
+    /// Held back with its job.
+    Paused,
+    /// Ended well.
+    Completed,
+    /// Ended by an error.
+    Failed,
+    /// Called off with its job.
+    Cancelled,
+    /// Its time passed without it.
+    Skipped,
 }
 
 /// The exclusive right to settle a fire.
@@ -192,8 +316,14 @@ pub struct Run {
     pub generation: u32,
     /// Which run of the job, from 1.
     pub run_no: u32,
-    /// When it was due by the job's plan.
+    /// When it was due.
     pub due_at: UnixMillis,
+    /// The occurrence of a recurring job that it stands for; absent for a run beside the plan, and when the job runs once.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub nominal_at: Option<UnixMillis>,
+    /// What was skipped between the run before and this one.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub skipped: Vec<Skipped>,
     /// Attempts begun.
     #[serde(default)]
     pub attempts: u32,
@@ -215,18 +345,28 @@ impl Run {
     /// So many failed attempts are kept with their errors.
     pub const KEPT_FAILURES: usize = 20;
 
+    /// A run in the history is kept for so many days after its end, unless the deployment says otherwise.
+    pub const KEPT_DAYS: u32 = 90;
+
     /// A run that waits for `due_at`.
     pub fn new(generation: u32, run_no: u32, due_at: UnixMillis) -> Self {
         Self {
             generation,
             run_no,
             due_at,
+            nominal_at: None,
+            skipped: Vec::new(),
             attempts: 0,
             started_at: None,
             ended_at: None,
             failures: Vec::new(),
             outcome: None,
         }
+    }
+
+    /// Where it stands, as the current run of a job of this status.
+    pub fn status(&self, of_job: Status) -> RunStatus {
+        self.outcome.as_ref().map_or_else(|| of_job.into(), RunStatus::from)
     }
 }
 
@@ -255,6 +395,8 @@ pub enum Outcome {
         #[serde(skip_serializing_if = "Option::is_none", default)]
         reason: Option<String>,
     },
+    /// The series was over before its time came again.
+    Skipped(SkipReason),
 }
 
 /// What a target gave back.

@@ -5,20 +5,28 @@
 //! reads the job again and decides anew. So every rule below holds under duplicates, reordering and crashes.
 //!
 //! ```text
-//!             claim                 succeed
-//! scheduled ─────────> running ──────────────> completed
-//!  queued   <───────── │  │  │
-//!           fail, left │  │  └───────────────> failed ──retry──> queued / scheduled (next generation)
-//!                         │      fail, spent
-//!        └── cancel ──────┴──────────────────> cancelled
+//!       ┌───────────── succeed, recurring ───────────────┐
+//!       v     claim                 succeed, the last    │
+//! scheduled ─────────> running ──────────────> completed │
+//!  queued   <───────── │ │ │ └───────────────────────────┘
+//!   │ ^     fail, left │ │ │
+//!   │ │                │ │ └─────────────────> failed ──retry──> queued / scheduled (next generation)
+//!   │ │ resume   pause │ │       fail, spent
+//!   └>paused <─────────┘ │
+//!        └── cancel ─────┴───────────────────> cancelled
 //! ```
 
 mod abandon;
+mod attempt;
+mod change;
+mod series;
 
 pub use abandon::abandon;
 
+use std::sync::Arc;
+
 use crate::ids::{Fire, Owner};
-use crate::job::{FailedAttempt, Job, JobState, Lease, Outcome, Output, Run, RunError, Status, codes};
+use crate::job::{Job, JobSpec, JobState, Outcome, Output, Run, RunError, Status};
 use crate::time::UnixMillis;
 
 /// Something that happens to a job.
@@ -49,6 +57,8 @@ pub enum Event {
         /// Uniform in 0..1, for the jitter of the backoff.
         random: f64,
     },
+    /// The timer that could not be armed with the current fire is armed now.
+    Armed,
     /// A caller calls the job off.
     Cancel {
         /// Why, in the caller's words.
@@ -59,16 +69,31 @@ pub enum Event {
         /// Milliseconds from now.
         delay_ms: u32,
     },
+    /// A caller holds the job back: no attempt begins until it is resumed.
+    Pause,
+    /// A caller lets a paused job go on. What its cadence passed meanwhile is skipped.
+    Resume,
+    /// A caller wants the job to run now: a recurring one beside its cadence, which goes on as if nothing had been.
+    RunNow,
+    /// A caller changes what was asked for.
+    Edit {
+        /// What is asked for from here on.
+        spec: Arc<JobSpec>,
+        /// Whether its `start_at` or `repeat` was named, so that the next run is planned anew.
+        is_replanned: bool,
+    },
 }
 
-/// What is to be stored, and what is to be done after that.
+/// What is to be stored, and what is to be done with it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Transition {
     /// The job that this was decided on. Stored only if it still has this revision.
     pub before: Job,
     /// The state to store.
     pub state: JobState,
-    /// A run of an earlier generation that leaves the job for its history.
+    /// What is asked for from here on, where that changes.
+    pub spec: Option<Arc<JobSpec>>,
+    /// A run that leaves the job for its history.
     pub retired: Option<Run>,
     /// What this change calls for.
     pub step: Step,
@@ -77,7 +102,22 @@ pub struct Transition {
 impl Transition {
     /// The job once this is stored.
     pub fn after(&self) -> Job {
-        Job { state: self.state.clone(), ..self.before.clone() }
+        let spec = Arc::clone(self.spec.as_ref().unwrap_or(&self.before.spec));
+        Job { id: self.before.id, spec, state: self.state.clone() }
+    }
+
+    /// The same, for when the timer that it calls for could not be armed: whoever carries the message of the fire before
+    /// keeps that until it is.
+    #[must_use]
+    pub fn unarmed(mut self) -> Self {
+        self.state.unarmed = true;
+        self
+    }
+
+    /// The outcome that it records, if it records one: of the run that it retires, or of the current one.
+    pub fn outcome(&self) -> Option<&Outcome> {
+        let run = self.retired.as_ref().unwrap_or(&self.state.run);
+        run.outcome.as_ref().filter(|_| self.before.state.run.outcome.is_none())
     }
 }
 
@@ -94,7 +134,7 @@ pub enum Step {
         /// When the next attempt is due.
         at: UnixMillis,
     },
-    /// The message is done with.
+    /// Nothing: a message that brought this about is done with.
     Acknowledge,
     /// The fire is spent: its message goes to the dead letters.
     Park,
@@ -144,6 +184,9 @@ pub enum Refusal {
         /// What was wanted, as a participle.
         verb: &'static str,
     },
+    /// As it would be, the job never ran again.
+    #[error("no run would be left")]
+    NoRunLeft,
 }
 
 /// What `event` makes of `job` at `now`.
@@ -152,93 +195,67 @@ pub enum Refusal {
 /// A [`Refusal`] when it makes nothing of it; the job stays as it is.
 pub fn decide(job: &Job, event: &Event, now: UnixMillis) -> Result<Transition, Refusal> {
     match event {
-        Event::Claim { fire, owner, lease_ms } => claim(job, *fire, owner, *lease_ms, now),
-        Event::Succeed { owner, output } => {
-            check_owner(job, owner)?;
-            let outcome = Outcome::Completed(output.clone());
-            Ok(settle(job, Status::Completed, outcome, Step::Acknowledge, now))
-        }
-        Event::Fail { owner, error, random } => {
-            check_owner(job, owner)?;
-            Ok(fail(job, error, *random, now))
-        }
-        Event::Cancel { reason } => cancel(job, reason.clone(), now),
-        Event::Retry { delay_ms } => retry(job, *delay_ms, now),
+        Event::Claim { fire, owner, lease_ms } => attempt::claim(job, *fire, owner, *lease_ms, now),
+        Event::Succeed { owner, output } => attempt::succeed(job, owner, output, now),
+        Event::Fail { owner, error, random } => attempt::fail(job, owner, error, *random, now),
+        Event::Armed => change::armed(job, now),
+        Event::Cancel { reason } => change::cancel(job, reason.clone(), now),
+        Event::Retry { delay_ms } => change::retry(job, *delay_ms, now),
+        Event::Pause => change::pause(job, now),
+        Event::Resume => change::resume(job, now),
+        Event::RunNow => change::run_now(job, now),
+        Event::Edit { spec, is_replanned } => change::edit(job, spec, *is_replanned, now),
     }
 }
 
-/// Begins an attempt. It is counted here, so that one that kills its executor is counted too.
-fn claim(job: &Job, fire: Fire, owner: &Owner, lease_ms: u32, now: UnixMillis) -> Result<Transition, Refusal> {
-    if fire != job.fire() {
-        return Err(Refusal::Void);
-    }
-    match job.state.status {
-        Status::Completed | Status::Failed => return Err(Refusal::AlreadySettled),
-        Status::Cancelled | Status::Paused => return Err(Refusal::Void),
-        Status::Scheduled | Status::Queued => {
-            if let Some(due_at) = job.state.wake_at.filter(|due_at| *due_at > now) {
-                return Err(Refusal::Early { due_at });
-            }
-        }
-        Status::Running => {
-            if let Some(until) = job.state.lease.as_ref().map(|lease| lease.until).filter(|until| *until > now) {
-                return Err(Refusal::Leased { until });
-            }
-            let lost = RunError::transient(codes::EXECUTOR_LOST, "the executor ended in the middle of the attempt");
-            if job.state.run.attempts > job.spec.retries || !job.spec.retry.retries(&lost) {
-                return Ok(fail(job, &lost, 0.0, now));
-            }
-            let mut abandoned = next(job, now);
-            note_failure(&mut abandoned.run, lost, now);
-            return Ok(begin(job, abandoned, owner, lease_ms, now));
-        }
-    }
-    Ok(begin(job, next(job, now), owner, lease_ms, now))
+/// The state of a job that was just accepted; `None` when it would never run.
+pub fn first_state(spec: &JobSpec, now: UnixMillis) -> Option<JobState> {
+    let nominal_at = match &spec.repeat {
+        None => None,
+        Some(repeat) => Some(series::ahead(repeat, spec.start_at, None, now)?),
+    };
+    let due_at = nominal_at.unwrap_or(spec.start_at);
+    Some(JobState {
+        revision: 1,
+        status: waiting(due_at, now),
+        run: Run { nominal_at, ..Run::new(1, 1, due_at) },
+        wake_at: Some(due_at),
+        lease: None,
+        passed: nominal_at.map(before),
+        missed: 0,
+        skipped: Vec::new(),
+        last_run: None,
+        unarmed: false,
+        updated_at: now,
+    })
 }
 
-fn begin(job: &Job, mut state: JobState, owner: &Owner, lease_ms: u32, now: UnixMillis) -> Transition {
-    let until = now.plus(i64::from(lease_ms));
-    state.status = Status::Running;
-    state.run.attempts = state.run.attempts.saturating_add(1);
-    state.run.started_at.get_or_insert(now);
-    state.lease = Some(Lease { owner: owner.clone(), until });
-    state.wake_at = Some(until);
-    let step = Step::Dispatch { attempt: state.run.attempts };
-    store(job, state, step)
+/// The status of a job that waits for `due_at`.
+fn waiting(due_at: UnixMillis, now: UnixMillis) -> Status {
+    if due_at > now { Status::Scheduled } else { Status::Queued }
 }
 
-fn check_owner(job: &Job, owner: &Owner) -> Result<(), Refusal> {
-    match &job.state.lease {
-        Some(lease) if job.state.status == Status::Running && lease.owner == *owner => Ok(()),
-        _ => Err(Refusal::NotOwner),
-    }
+/// The instant before this one.
+fn before(at: UnixMillis) -> UnixMillis {
+    at.plus(-1)
 }
 
-/// Ends an attempt without a result: the fire returns after the backoff, or is spent.
-fn fail(job: &Job, error: &RunError, random: f64, now: UnixMillis) -> Transition {
-    let attempts = job.state.run.attempts;
-    let spent = attempts > job.spec.retries || !job.spec.retry.retries(error);
-    if spent {
-        let mut transition = settle(job, Status::Failed, Outcome::Failed(error.clone()), Step::Park, now);
-        note_failure(&mut transition.state.run, error.clone(), now);
-        return transition;
-    }
-    let at = now.plus(i64::from(job.spec.retry.delay_ms(attempts, random, error.retry_after_ms)));
-    let mut state = next(job, now);
-    note_failure(&mut state.run, error.clone(), now);
-    state.status = Status::Queued;
-    state.lease = None;
-    state.wake_at = Some(at);
-    store(job, state, Step::Redeliver { at })
+fn next(job: &Job, now: UnixMillis) -> JobState {
+    let revision = job.state.revision.saturating_add(1);
+    JobState { revision, unarmed: false, updated_at: now, ..job.state.clone() }
 }
 
-fn note_failure(run: &mut Run, error: RunError, now: UnixMillis) {
-    let surplus = (run.failures.len() + 1).saturating_sub(Run::KEPT_FAILURES);
-    run.failures.drain(..surplus);
-    run.failures.push(FailedAttempt { attempt: run.attempts, failed_at: now, error });
+fn store(job: &Job, state: JobState, step: Step) -> Transition {
+    Transition { before: job.clone(), state, spec: None, retired: None, step }
 }
 
-/// Records the one outcome of the current run.
+/// Stores a state whose fire needs a timer.
+fn arm(job: &Job, state: JobState, at: UnixMillis) -> Transition {
+    let fire = Fire { job_id: job.id, generation: state.run.generation, run_no: state.run.run_no };
+    store(job, state, Step::Arm { fire, at })
+}
+
+/// Records the one outcome of the current run, and ends the job with it.
 fn settle(job: &Job, status: Status, outcome: Outcome, step: Step, now: UnixMillis) -> Transition {
     let mut state = next(job, now);
     state.status = status;
@@ -247,61 +264,6 @@ fn settle(job: &Job, status: Status, outcome: Outcome, step: Step, now: UnixMill
     state.lease = None;
     state.wake_at = None;
     store(job, state, step)
-}
-
-/// Calls the job off. An attempt under way cannot be called back: it loses its lease, and with it its outcome. The status
-/// alone makes every timer and message of the job void, as no edge leaves it.
-fn cancel(job: &Job, reason: Option<String>, now: UnixMillis) -> Result<Transition, Refusal> {
-    let status = job.state.status;
-    if status.is_settled() {
-        return Err(Refusal::Status { status, verb: "cancelled" });
-    }
-    let step = Step::Disarm { fire: job.fire() };
-    Ok(settle(job, Status::Cancelled, Outcome::Cancelled { reason }, step, now))
-}
-
-/// A failed job gets a fresh budget under a new generation; the failed run goes to the history.
-fn retry(job: &Job, delay_ms: u32, now: UnixMillis) -> Result<Transition, Refusal> {
-    let status = job.state.status;
-    if status != Status::Failed {
-        return Err(Refusal::Status { status, verb: "retried" });
-    }
-    let generation =
-        job.state.run.generation.checked_add(1).ok_or(Refusal::Status { status, verb: "retried again" })?;
-    let at = now.plus(i64::from(delay_ms));
-    let mut state = next(job, now);
-    let fresh = Run::new(generation, state.run.run_no, at);
-    let retired = std::mem::replace(&mut state.run, fresh);
-    state.status = waiting(at, now);
-    state.wake_at = Some(at);
-    let fire = Fire { job_id: job.id, generation: state.run.generation, run_no: state.run.run_no };
-    let transition = store(job, state, Step::Arm { fire, at });
-    Ok(Transition { retired: Some(retired), ..transition })
-}
-
-/// The status of a job that waits for `due_at`.
-fn waiting(due_at: UnixMillis, now: UnixMillis) -> Status {
-    if due_at > now { Status::Scheduled } else { Status::Queued }
-}
-
-/// The state of a job that was just accepted.
-pub fn first_state(due_at: UnixMillis, now: UnixMillis) -> JobState {
-    JobState {
-        revision: 1,
-        status: waiting(due_at, now),
-        run: Run::new(1, 1, due_at),
-        wake_at: Some(due_at),
-        lease: None,
-        updated_at: now,
-    }
-}
-
-fn next(job: &Job, now: UnixMillis) -> JobState {
-    JobState { revision: job.state.revision.saturating_add(1), updated_at: now, ..job.state.clone() }
-}
-
-fn store(job: &Job, state: JobState, step: Step) -> Transition {
-    Transition { before: job.clone(), state, retired: None, step }
 }
 
 #[cfg(test)]

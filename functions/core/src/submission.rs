@@ -57,20 +57,57 @@ pub fn read<'a>(document: &'a Value, now: UnixMillis, faults: &'a RefCell<Faults
         retry: present(&mut object, "retry").and_then(|field| retry(&field)).unwrap_or_default(),
         timeout: object.optional("timeout").and_then(|field| field.integer(1..=900_000)),
         start_at: object.required("start_at").and_then(|field| start_at(&field, now)),
-        repeat: None,
+        repeat: present(&mut object, "repeat").and_then(|field| repeat(&field)),
         not_available: Vec::new(),
     };
-    for name in ["session", "cache", "repeat"] {
+    for (name, read) in [("session", session as fn(&Field<'_>)), ("cache", cache)] {
         let Some(field) = present(&mut object, name) else { continue };
-        match name {
-            "session" => session(&field),
-            "cache" => cache(&field),
-            _ => submission.repeat = repeat(&field),
-        }
+        read(&field);
         submission.not_available.push(name);
     }
     object.finish();
     submission
+}
+
+/// What could be read of the body of an edit. What is absent stays as it is.
+#[derive(Default)]
+pub struct Edit<'a> {
+    /// `start_at`, moved to now where it lies in the past.
+    pub start_at: Option<UnixMillis>,
+    /// `repeat`; `Some(None)` when `{}` takes it away.
+    pub repeat: Option<Option<Repeat>>,
+    /// `input`, an object.
+    pub input: Option<Field<'a>>,
+    /// `retries`.
+    pub retries: Option<u32>,
+    /// `retry`, whole.
+    pub retry: Option<RetryPolicy>,
+    /// `timeout`.
+    pub timeout: Option<u32>,
+}
+
+/// Reads the body of an edit, noting every fault. One that names nothing is one.
+pub fn read_edit<'a>(document: &'a Value, now: UnixMillis, faults: &'a RefCell<Faults>) -> Edit<'a> {
+    let root = Field::root(document, faults);
+    let Some(mut object) = root.object() else { return Edit::default() };
+    if root.is_empty_object() {
+        root.fault(FieldCode::Required, "must name what is to change");
+    }
+    let repeat = object.optional("repeat");
+    let edit = Edit {
+        start_at: object.optional("start_at").and_then(|field| start_at(&field, now)),
+        repeat: match repeat {
+            None => None,
+            Some(field) if field.is_empty_object() => Some(None),
+            Some(field) => self::repeat(&field).map(Some),
+        },
+        input: object.optional("input").filter(|field| field.object().is_some()),
+        retries: object.optional("retries").and_then(|field| field.integer(0..=100)),
+        retry: object.optional("retry").and_then(|field| retry(&field)),
+        timeout: object.optional("timeout").and_then(|field| field.integer(1..=900_000)),
+    };
+    object.finish();
+    edit
 }
 
 /// An optional field, unless it is `{}`.
@@ -318,10 +355,10 @@ mod tests {
             ("/retry/retryableErrors/1", WrongType),
             ("/timeout", OutOfRange),
             ("/start_at", OutOfRange),
-            ("/session/token", Required),
-            ("/cache", WrongType),
             ("/repeat", Required),
             ("/repeat/limit", OutOfRange),
+            ("/session/token", Required),
+            ("/cache", WrongType),
             ("/retires", UnknownField),
         ];
         assert_eq!(faults(&document), expected.map(|(pointer, code)| (pointer.to_owned(), code)));

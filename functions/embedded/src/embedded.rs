@@ -12,7 +12,7 @@ use carillon_core::time::UnixMillis;
 use crate::clock::{SystemClock, Wait};
 use crate::entropy::OsEntropy;
 use crate::folder::FolderLock;
-use crate::store::{Durability, OpenError, Store};
+use crate::store::{DAY_MS, Durability, OpenError, Store};
 use crate::timeline::Timeline;
 
 /// So many due timers are held in memory (about 150 bytes each); what a backlog has beyond that waits in the store.
@@ -77,6 +77,15 @@ impl<C: Wait> Embedded<C> {
 
     fn new(store: Store, timeline: Arc<Timeline>, clock: C, folder: Option<FolderLock>) -> Self {
         Self { store, timers: RowTimers, timeline, clock, entropy: OsEntropy, _folder: folder }
+    }
+
+    /// The same, with runs that leave the history so many days after their end: [`Run::KEPT_DAYS`] otherwise.
+    ///
+    /// [`Run::KEPT_DAYS`]: carillon_core::job::Run::KEPT_DAYS
+    #[must_use]
+    pub fn keeping_runs_for(mut self, days: u32) -> Self {
+        self.store.kept_ms = i64::from(days) * DAY_MS;
+        self
     }
 
     /// The store, for what the ports do not offer.

@@ -28,10 +28,11 @@ pub(crate) fn job(number: u32, due_in_ms: i64) -> Job {
         retry: RetryPolicy::default(),
         timeout: None,
         start_at: due_at,
+        repeat: None,
         created_at: NOW,
     };
     let id = JobId::new(NOW.plus(number.into()), number.into());
-    Job { id, spec: Arc::new(spec), state: first_state(due_at, NOW) }
+    Job { id, state: first_state(&spec, NOW).unwrap(), spec: Arc::new(spec) }
 }
 
 pub(crate) async fn insert<C: Wait>(embedded: &Embedded<C>, job: &Job) {

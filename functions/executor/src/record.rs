@@ -21,6 +21,9 @@ pub fn log(fire: Fire, worked: &Result<Execution, PortError>) {
         Ok(execution) => execution,
         Err(fault) => return error!(%fire, cause = fault.causes(), "record: {fault}; the message comes back"),
     };
+    if let Some(fault) = &execution.unarmed {
+        warn!(%fire, cause = fault.causes(), "record: the next run's timer could not be armed; the message comes back for it");
+    }
     let Some(job) = &execution.job else {
         let what = if execution.verdict == Verdict::Unknown { "no such job" } else { "others keep changing the job" };
         return warn!(%fire, verdict = name(&execution.verdict), "record: {what}");
@@ -33,7 +36,7 @@ pub fn log(fire: Fire, worked: &Result<Execution, PortError>) {
     };
     info!(%fire, product = spec.product, env = spec.env, event = spec.event, event_type = %spec.event_type,
         status = %job.state.status, verdict = name(&execution.verdict), attempt = attempt.number,
-        lateness_ms = attempt.lateness_ms, dispatch_ms = attempt.dispatch_ms, recorded = attempt.recorded,
+        run_status = execution.ended.as_ref().map(tracing::field::display), lateness_ms = attempt.lateness_ms, dispatch_ms = attempt.dispatch_ms, recorded = attempt.recorded,
         error_code = attempt.error.as_ref().map(|error| error.code.as_str()), "record: attempted");
 }
 

@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use carillon_core::access::{ApiKey, Scope};
+use carillon_core::cadence::{OnFailure, Repeat};
 use carillon_core::catalog::{Catalog, Revision};
 use carillon_core::ids::{JobId, Owner};
 use carillon_core::job::{
-    EventType, FailedAttempt, Job, JobSpec, JobState, Lease, Outcome, Output, Run, RunError, Status,
+    EventType, FailedAttempt, Job, JobSpec, JobState, LastRun, Lease, Outcome, Output, Run, RunError, RunStatus,
+    SkipReason, Skipped, Status,
 };
 use carillon_core::machine::{Step, Transition, first_state};
 use carillon_core::ports::Published;
@@ -34,15 +36,16 @@ pub fn job(product: &str, env: &str, number: u32) -> Job {
         retry: RetryPolicy::default(),
         timeout: Some(5_000),
         start_at: at,
+        repeat: None,
         created_at: at,
     };
-    Job { id: JobId::new(at, u128::from(number)), spec: Arc::new(spec), state: first_state(at, at) }
+    Job { id: JobId::new(at, u128::from(number)), state: first_state(&spec, at).unwrap(), spec: Arc::new(spec) }
 }
 
 /// A change of the job to this state, on top of the revision that it has.
 pub fn change(job: &Job, state: JobState) -> Transition {
     let state = JobState { revision: job.state.revision + 1, ..state };
-    Transition { before: job.clone(), state, retired: None, step: Step::Acknowledge }
+    Transition { before: job.clone(), state, spec: None, retired: None, step: Step::Acknowledge }
 }
 
 /// The job after a change.
@@ -94,11 +97,24 @@ pub fn any_job() -> impl Strategy<Value = Job> {
 
 fn any_spec() -> impl Strategy<Value = JobSpec> {
     let names = (tag(), tag(), "\\PC{1,80}", event_type(), proptest::option::of(tag()));
-    let numbers = (0..=100_u32, any_policy(), proptest::option::of(any::<u32>()), instant(), instant());
+    let instants = (instant(), instant());
+    let repeat = proptest::option::of(any_repeat());
+    let numbers = (0..=100_u32, any_policy(), proptest::option::of(any::<u32>()), instants, repeat);
     (names, any_json(), numbers).prop_map(|(names, input, numbers)| {
         let (product, env, event, event_type, app) = names;
-        let (retries, retry, timeout, start_at, created_at) = numbers;
-        JobSpec { product, env, event, event_type, app, input, retries, retry, timeout, start_at, created_at }
+        let (retries, retry, timeout, (start_at, created_at), repeat) = numbers;
+        JobSpec { product, env, event, event_type, app, input, retries, retry, timeout, start_at, repeat, created_at }
+    })
+}
+
+fn any_repeat() -> impl Strategy<Value = Repeat> {
+    let texts = (proptest::option::of("\\PC{1,40}"), proptest::option::of("[A-Za-z/_]{1,30}"));
+    let numbers =
+        (proptest::option::of(any::<u64>()), proptest::option::of(any::<u32>()), proptest::option::of(instant()));
+    (texts, numbers, any::<bool>(), any::<bool>()).prop_map(|(texts, numbers, immediately, stops)| {
+        let ((cron, tz), (every, limit, end_date)) = (texts, numbers);
+        let on_failure = if stops { OnFailure::Stop } else { OnFailure::Continue };
+        Repeat { cron, every, tz, limit, end_date, immediately, on_failure }
     })
 }
 
@@ -123,16 +139,30 @@ fn any_policy() -> impl Strategy<Value = RetryPolicy> {
 pub fn any_state() -> impl Strategy<Value = JobState> {
     let lease = (any::<u128>(), instant()).prop_map(|(random, until)| Lease { owner: Owner::new(random), until });
     let optional = (proptest::option::of(instant()), proptest::option::of(lease));
-    (1..=1_u64 << 40, status(), any_run(), optional, instant()).prop_map(
-        |(revision, status, run, (wake_at, lease), updated_at)| JobState {
-            revision,
-            status,
-            run,
-            wake_at,
-            lease,
-            updated_at,
+    let series = (
+        proptest::option::of(instant()),
+        any::<u64>(),
+        any_skipped(),
+        proptest::option::of(any_last_run()),
+        any::<bool>(),
+    );
+    (1..=1_u64 << 40, status(), any_run(), optional, series, instant()).prop_map(
+        |(revision, status, run, (wake_at, lease), series, updated_at)| {
+            let (passed, missed, skipped, last_run, unarmed) = series;
+            JobState { revision, status, run, wake_at, lease, passed, missed, skipped, last_run, unarmed, updated_at }
         },
     )
+}
+
+fn any_skipped() -> impl Strategy<Value = Vec<Skipped>> {
+    let reason = proptest::sample::select(vec![SkipReason::Missed, SkipReason::Paused]);
+    let skipped = (reason, instant(), any::<u64>()).prop_map(|(reason, from, count)| Skipped { reason, from, count });
+    proptest::collection::vec(skipped, 0..3)
+}
+
+fn any_last_run() -> impl Strategy<Value = LastRun> {
+    let status = proptest::sample::select(RunStatus::WORDS.map(|(_, status)| status).to_vec());
+    (any::<u32>(), status, instant()).prop_map(|(run_no, status, ended_at)| LastRun { run_no, status, ended_at })
 }
 
 /// Any run.
@@ -142,18 +172,12 @@ pub fn any_run() -> impl Strategy<Value = Run> {
         failed_at,
         error,
     });
-    let instants = (instant(), proptest::option::of(instant()), proptest::option::of(instant()));
+    let optional = || proptest::option::of(instant());
+    let instants = (instant(), optional(), optional(), optional());
     let failures = proptest::collection::vec(failure, 0..=Run::KEPT_FAILURES);
-    (any::<[u32; 3]>(), instants, failures, proptest::option::of(any_outcome())).prop_map(
-        |([generation, run_no, attempts], (due_at, started_at, ended_at), failures, outcome)| Run {
-            generation,
-            run_no,
-            due_at,
-            attempts,
-            started_at,
-            ended_at,
-            failures,
-            outcome,
+    (any::<[u32; 3]>(), instants, any_skipped(), failures, proptest::option::of(any_outcome())).prop_map(
+        |([generation, run_no, attempts], (due_at, nominal_at, started_at, ended_at), skipped, failures, outcome)| {
+            Run { generation, run_no, due_at, nominal_at, skipped, attempts, started_at, ended_at, failures, outcome }
         },
     )
 }
@@ -163,6 +187,7 @@ fn any_outcome() -> impl Strategy<Value = Outcome> {
         (any_json(), any::<bool>()).prop_map(|(value, truncated)| Outcome::Completed(Output { value, truncated })),
         any_error().prop_map(Outcome::Failed),
         proptest::option::of("\\PC{0,60}").prop_map(|reason| Outcome::Cancelled { reason }),
+        Just(Outcome::Skipped(SkipReason::Paused)),
     ]
 }
 

@@ -61,6 +61,8 @@ async fn a_tenant_finds_neither_the_jobs_nor_the_catalog_of_another() {
     assert_eq!(deployment.client.job(&id).await["status"], "scheduled");
     deployment.client.post(&format!("/v1/jobs/{id}/cancel"), &json!({})).await.json(200);
     assert_eq!(receiver.counts(), [(format!("{own}_g1_r1"), 1)].into());
+    let gone = tenant.send(Method::DELETE, &format!("/v1/products/{theirs}"), &[], None).await.unwrap();
+    assert_eq!((gone.status, deployment.client.get(&format!("/v1/products/{ours}")).await.status), (204, 200));
 }
 
 /// What must be in no log: parts of payloads, answers and requests, and secrets.

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
+use carillon_core::ports::{Clock as _, Ports as _, Timers as _};
 use carillon_tests::client::job;
 use carillon_tests::deployment::SOON;
 use carillon_tests::outside::{epoch_ms, until};
@@ -9,7 +10,7 @@ use carillon_tests::receiver::{Receiver, done};
 use http::Method;
 use serde_json::{Value, json};
 
-use crate::{among_others, lines_about, number, text};
+use crate::{among_others, lines_about, number, text, unarmed};
 
 /// A receiver that notes when each request came in, by its path.
 async fn timekeeper() -> (Receiver, Arc<Mutex<Vec<(String, i64)>>>) {
@@ -97,6 +98,26 @@ async fn a_job_due_soon_waits_in_the_queue_and_is_dispatched_within_a_second_of_
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_job_due_later_waits_in_a_schedule_and_is_dispatched_within_a_second_of_its_time() {
     each_arrives_within_a_second_of_its_time(6_500, true).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_timer_that_is_armed_twice_stands_once_until_it_is_taken_back() {
+    let (deployment, _shared) = among_others().await;
+    let ports = deployment.ports();
+    let fire = unarmed(&ports, "nobody", None).fire();
+    let at = ports.clock().now().plus(3_600_000);
+    let standing = async || {
+        let standing = deployment.emulator.schedules(&deployment.settings.schedule_group).await;
+        standing.iter().filter(|name| **name == fire.to_string()).count()
+    };
+    for _ in 0..2 {
+        ports.timers().arm(fire, at).await.unwrap();
+        assert_eq!(standing().await, 1);
+    }
+    for _ in 0..2 {
+        ports.timers().disarm(fire).await;
+        assert_eq!(standing().await, 0);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,4 +1,4 @@
-//! Jobs: schedule, look at, list, call off, try again.
+//! Jobs: schedule, preview, look at, list, change, hold back, call off, try again.
 
 use carillon_core::catalog::Tag;
 use carillon_core::error::FieldCode;
@@ -9,11 +9,13 @@ use carillon_core::ports::Ports;
 use http::{HeaderName, HeaderValue, StatusCode, header};
 
 use super::{members, wait};
+use crate::conditional::{condition, etag};
 use crate::operation::{Answered, Call};
 use crate::prefer::{PREFERENCE_APPLIED, wait_seconds};
 use crate::problem::Problem;
 use crate::wire::job::{AcceptedJob, EndedJob, JobList, JobView};
 use crate::wire::json;
+use crate::wire::preview::PreviewView;
 use crate::wire::run::RunList;
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -25,26 +27,32 @@ pub(crate) async fn schedule<P: Ports>(call: Call<P>) -> Answered {
         let detail = "Idempotency-Key is not available yet";
         return Err(Problem::invalid_field("header:Idempotency-Key", FieldCode::NotAvailable, detail));
     }
-    let mut job = operations::schedule(call.service.ports(), &call.caller, &call.body).await?;
+    let job = operations::schedule(call.service.ports(), &call.caller, &call.body).await?;
     call.record.job(&job);
-    let location = HeaderValue::from_str(&format!("/v1/jobs/{}", job.id));
-    let mut applied = None;
-    if let Some(seconds) = wait_seconds(&call.headers) {
-        job = wait::until_ended(&call, job, seconds).await;
-        applied = Some(seconds).filter(|_| job.state.status.is_settled());
-    }
-    let mut response = match applied {
-        Some(_) => json(StatusCode::OK, &EndedJob::from(&job))?,
+    let ended = match wait_seconds(&call.headers) {
+        Some(seconds) => wait::for_first_run(&call, &job, seconds).await.map(|ended| (seconds, ended)),
+        None => None,
+    };
+    let mut response = match &ended {
+        Some((_, (job, run))) => json(StatusCode::OK, &EndedJob::new(job, run))?,
         None => json(StatusCode::ACCEPTED, &AcceptedJob::from(&job))?,
     };
     let headers = response.headers_mut();
-    if let Ok(location) = location {
+    if let Ok(location) = HeaderValue::from_str(&format!("/v1/jobs/{}", job.id)) {
         headers.insert(header::LOCATION, location);
     }
-    if let Some(Ok(applied)) = applied.map(|seconds| HeaderValue::from_str(&format!("wait={seconds}"))) {
+    if let Some(Ok(applied)) = ended.map(|(seconds, _)| HeaderValue::from_str(&format!("wait={seconds}"))) {
         headers.insert(PREFERENCE_APPLIED, applied);
     }
     Ok(response)
+}
+
+/// `POST /v1/jobs/preview`.
+pub(crate) async fn preview<P: Ports>(call: Call<P>) -> Answered {
+    let preview = operations::preview(call.service.ports(), &call.caller, &call.body).await?;
+    call.record.product(&preview.spec.product);
+    call.record.env(&preview.spec.env);
+    json(StatusCode::OK, &PreviewView::from(&preview))
 }
 
 /// `GET /v1/jobs`.
@@ -103,9 +111,39 @@ pub(crate) async fn retry<P: Ports>(call: Call<P>) -> Answered {
     shown(&call, &job)
 }
 
+/// `PATCH /v1/jobs/{job_id}`.
+pub(crate) async fn edit<P: Ports>(call: Call<P>) -> Answered {
+    let id = job_id(&call)?;
+    let condition = condition(&call.headers)?;
+    let job = operations::edit(call.service.ports(), &call.caller, id, &call.body, &condition).await?;
+    shown(&call, &job)
+}
+
+/// `POST /v1/jobs/{job_id}/pause`.
+pub(crate) async fn pause<P: Ports>(call: Call<P>) -> Answered {
+    let job = operations::pause(call.service.ports(), &call.caller, job_id(&call)?).await?;
+    shown(&call, &job)
+}
+
+/// `POST /v1/jobs/{job_id}/resume`.
+pub(crate) async fn resume<P: Ports>(call: Call<P>) -> Answered {
+    let job = operations::resume(call.service.ports(), &call.caller, job_id(&call)?).await?;
+    shown(&call, &job)
+}
+
+/// `POST /v1/jobs/{job_id}/run`.
+pub(crate) async fn run<P: Ports>(call: Call<P>) -> Answered {
+    let job = operations::run_now(call.service.ports(), &call.caller, job_id(&call)?).await?;
+    shown(&call, &job)
+}
+
 fn shown<P>(call: &Call<P>, job: &Job) -> Answered {
     call.record.job(job);
-    json(StatusCode::OK, &JobView::from(job))
+    let mut response = json(StatusCode::OK, &JobView::from(job))?;
+    if let Some(etag) = etag(&operations::revision(job)) {
+        response.headers_mut().insert(header::ETAG, etag);
+    }
+    Ok(response)
 }
 
 /// The job that the path names. A text that cannot be a job's name is the name of none.

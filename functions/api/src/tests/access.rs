@@ -19,8 +19,9 @@ async fn call(api: &Api, doc: &Documentation, job_id: &str) -> Reply {
     let path = doc.path.replace("{job_id}", job_id).replace("{product_tag}", "shop");
     let query = if doc.id == "listJobs" { "?product_tag=shop&env=prd" } else { "" };
     let body = match doc.id {
-        "scheduleJob" => job().to_string(),
+        "scheduleJob" | "previewJob" => job().to_string(),
         "putProduct" => shop().to_string(),
+        "editJob" => json!({"retries": 3}).to_string(),
         "redriveDeadLetters" => json!({"product_tag": "shop", "env": "prd"}).to_string(),
         _ => String::new(),
     };
@@ -28,6 +29,7 @@ async fn call(api: &Api, doc: &Documentation, job_id: &str) -> Reply {
         Verb::Get => "GET",
         Verb::Post => "POST",
         Verb::Put => "PUT",
+        Verb::Patch => "PATCH",
         Verb::Delete => "DELETE",
     };
     api.send(method, &format!("{path}{query}"), &[], body).await
@@ -37,6 +39,9 @@ async fn call(api: &Api, doc: &Documentation, job_id: &str) -> Reply {
 async fn prepared(doc: &Documentation) -> (Api, String) {
     let api = Api::new();
     let id = api.schedule().await;
+    if doc.id == "resumeJob" {
+        api.post(&format!("/v1/jobs/{id}/pause"), &json!({})).await;
+    }
     if ["retryJob", "redriveDeadLetters"].contains(&doc.id) {
         api.world.attempt(id, Err(RunError::permanent("NOT_FOUND", "gone"))).await;
     }
@@ -69,7 +74,7 @@ async fn another_tenants_key_opens_nothing() {
         assert_eq!(before, after, "{}", doc.id);
         refused += 1;
     }
-    assert_eq!(refused, 10);
+    assert_eq!(refused, 15);
 }
 
 #[tokio::test]

@@ -95,7 +95,7 @@ async fn every_bad_field_is_named_at_once() {
     let reply = api.post("/v1/jobs", &body).await.is(422, "invalid_request");
     let mut pointers = reply.pointers();
     pointers.sort_unstable();
-    let expected = ["/env", "/event", "/input", "/repeat", "/repeat", "/repeat/limit", "/retires", "/start_at"];
+    let expected = ["/env", "/event", "/input", "/repeat", "/repeat/limit", "/retires", "/start_at"];
     assert_eq!(pointers, expected);
 }
 

@@ -179,7 +179,7 @@ async fn the_contracts_own_example_is_told_what_is_not_available() {
     let reply = reply.is(422, "not_available");
     let mut pointers = reply.pointers();
     pointers.sort_unstable();
-    assert_eq!(pointers, ["/cache", "/event", "/repeat", "/session"]);
+    assert_eq!(pointers, ["/cache", "/event", "/session"]);
     assert!(api.world.state().jobs.is_empty() && api.world.state().armed.is_empty());
 }
 

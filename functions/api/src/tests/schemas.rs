@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 
 use carillon_core::catalog::Catalog;
-use carillon_core::error::FieldCode;
+use carillon_core::error::{Faults, FieldCode};
 use carillon_core::submission;
 use carillon_core::time::UnixMillis;
 use serde_json::{Value, json};
@@ -67,7 +67,7 @@ fn the_readers_and_the_schema_know_the_same_fields() {
     let literals: BTreeSet<&str> = source.split('"').skip(1).step_by(2).filter(|it| !it.contains(' ')).collect();
     assert!(literals.len() > 25, "{literals:?}");
     for (parent, schema) in
-        [("", "JobRequest"), ("/retry", "RetryPolicy"), ("/repeat", "Repeat"), ("/session", "NamedSession")]
+        [("", "JobRequest"), ("/retry", "RetryPolicy"), ("/repeat", "RepeatRequest"), ("/session", "NamedSession")]
     {
         let documented = properties(schema);
         let candidates = literals.iter().copied().chain(documented.iter().map(String::as_str));
@@ -153,14 +153,14 @@ fn values() -> Vec<Value> {
 
 #[test]
 fn what_the_reader_takes_is_valid_and_what_is_valid_is_taken() {
-    // Where the schema cannot say all: forms of instants and expressions, names of zones, ranges and lengths inside of `retry`.
-    let looser = ["/start_at", "/repeat/cron", "/repeat/endDate", "/repeat/tz", "/retry"];
+    // Where the schema cannot say all: forms of instants, cron expressions, zones, ranges and lengths inside of `retry`.
+    let looser = ["/start_at", "/repeat/endDate", "/repeat/cron", "/repeat/tz", "/retry"];
     let schema = validator(&component("JobRequest"));
     let fields = properties("JobRequest").into_iter().map(|name| format!("/{name}"));
     let nested = [("retry", "RetryPolicy"), ("session", "NamedSession")];
     let nested =
         nested.iter().flat_map(|(parent, of)| properties(of).into_iter().map(move |it| format!("/{parent}/{it}")));
-    let repeat = properties("Repeat").into_iter().map(|name| format!("/repeat/{name}"));
+    let repeat = properties("RepeatRequest").into_iter().map(|name| format!("/repeat/{name}"));
     let mut compared = 0;
     for pointer in fields.chain(nested).chain(repeat) {
         for value in values() {
@@ -173,6 +173,23 @@ fn what_the_reader_takes_is_valid_and_what_is_valid_is_taken() {
         }
     }
     assert!(compared > 900, "{compared}");
+}
+
+#[test]
+fn edits_are_read_as_documented() {
+    let looser = ["/start_at", "/repeat", "/retry"];
+    let schema = validator(&component("EditRequest"));
+    for name in properties("EditRequest").iter().map(String::as_str).chain(["env", "x"]) {
+        for value in values() {
+            let body = json!({name: value});
+            let faults = RefCell::<Faults>::default();
+            submission::read_edit(&body, UnixMillis(0), &faults);
+            let (taken, valid) = (faults.borrow().is_empty(), schema.is_valid(&body));
+            assert!(valid || !taken, "taken, and not valid: {body}");
+            assert!(taken || !valid || looser.contains(&format!("/{name}").as_str()), "valid, and not taken: {body}");
+        }
+    }
+    assert!(!schema.is_valid(&json!({})));
 }
 
 #[tokio::test]

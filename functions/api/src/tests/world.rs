@@ -153,7 +153,7 @@ impl JobStore for World {
         self.meet(Port::Jobs).await?;
         let mut state = self.state();
         match state.jobs.get_mut(&transition.before.id) {
-            Some(job) if job.state.revision == transition.before.state.revision => job.state = transition.state.clone(),
+            Some(job) if job.state.revision == transition.before.state.revision => *job = transition.after(),
             _ => return Ok(Written::Conflict),
         }
         state.retired.extend(transition.retired.clone().map(|run| (transition.before.id, run)));

@@ -1,7 +1,8 @@
 //! What is said of a job.
 
+use carillon_core::cadence::Repeat;
 use carillon_core::ids::JobId;
-use carillon_core::job::{EventType, Job, RunError, Status};
+use carillon_core::job::{EventType, Job, LastRun, Run, RunError, RunStatus, Status};
 use carillon_core::operations::JobPage;
 use carillon_core::retry::RetryPolicy;
 use carillon_core::time::UnixMillis;
@@ -28,25 +29,38 @@ pub(crate) struct AcceptedJob {
     scheduled_at: UnixMillis,
     /// Whether it runs more than once.
     recurring: bool,
+    /// When the next run of a recurring job is due, epoch ms.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_run_at: Option<UnixMillis>,
 }
 
 impl From<&Job> for AcceptedJob {
     fn from(job: &Job) -> Self {
-        Self { job_id: job.id, status: job.state.status, scheduled_at: job.state.run.due_at, recurring: false }
+        let (job_id, status, scheduled_at) = (job.id, job.state.status, job.state.run.due_at);
+        Self { job_id, status, scheduled_at, recurring: job.spec.repeat.is_some(), next_run_at: next_run_at(job) }
     }
 }
 
-/// A job was accepted, and has ended while the caller waited.
+/// When the next run of a recurring job is due, if one waits.
+fn next_run_at(job: &Job) -> Option<UnixMillis> {
+    let waits = matches!(job.state.status, Status::Scheduled | Status::Queued) && job.state.run.attempts == 0;
+    Some(job.state.run.due_at).filter(|_| waits && job.spec.repeat.is_some())
+}
+
+/// A job was accepted, and its first run has ended while the caller waited.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "EndedJob")]
 pub(crate) struct EndedJob<'a> {
     /// The job's name.
     #[schemars(with = "JobIdText")]
     job_id: JobId,
-    /// `completed`, `failed` or `cancelled`.
-    status: Status,
-    /// Whether it runs more than once.
+    /// How the run ended: `completed`, `failed` or `cancelled`.
+    status: RunStatus,
+    /// Whether the job runs more than once.
     recurring: bool,
+    /// When the next run of a recurring job is due, epoch ms.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_run_at: Option<UnixMillis>,
     /// When the run was due, epoch ms.
     scheduled_at: UnixMillis,
     /// When its first attempt began, epoch ms.
@@ -74,14 +88,15 @@ pub(crate) struct EndedJob<'a> {
     cancel_reason: Option<&'a str>,
 }
 
-impl<'a> From<&'a Job> for EndedJob<'a> {
-    fn from(job: &'a Job) -> Self {
-        let run = &job.state.run;
+impl<'a> EndedJob<'a> {
+    /// The job, and its first run.
+    pub(crate) fn new(job: &Job, run: &'a Run) -> Self {
         let outcome = outcome(run.outcome.as_ref());
         Self {
             job_id: job.id,
-            status: job.state.status,
-            recurring: false,
+            status: run.status(job.state.status),
+            recurring: job.spec.repeat.is_some(),
+            next_run_at: next_run_at(job),
             scheduled_at: run.due_at,
             started_at: run.started_at,
             ended_at: run.ended_at,
@@ -123,11 +138,23 @@ pub(crate) struct JobSummary<'a> {
     timeout: Option<u32>,
     /// When the first run was to start, epoch ms.
     start_at: UnixMillis,
+    /// How it recurs; absent when it runs once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    repeat: Option<&'a Repeat>,
     /// Where the job stands.
     status: Status,
     /// Whether it runs more than once.
     recurring: bool,
-    /// Counts the retries that callers asked for, from 1.
+    /// When the next run of a recurring job is due, epoch ms; absent while one is under way, and when none waits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_run_at: Option<UnixMillis>,
+    /// How many occurrences of a recurring job were skipped, as their time passed during another run, a pause or a failure.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    missed: Option<u64>,
+    /// The run before the current one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_run: Option<&'a LastRun>,
+    /// Counts the plans of the job, from 1: a retry, a resumption, a run beside the cadence, an edit of when it runs.
     generation: u32,
     /// The current run, or the last one.
     run: CurrentRun<'a>,
@@ -161,8 +188,12 @@ impl<'a> From<&'a Job> for JobSummary<'a> {
             retry: &spec.retry,
             timeout: spec.timeout,
             start_at: spec.start_at,
+            repeat: spec.repeat.as_ref(),
             status: state.status,
-            recurring: false,
+            recurring: spec.repeat.is_some(),
+            next_run_at: next_run_at(job),
+            missed: spec.repeat.as_ref().map(|_| state.missed),
+            last_run: state.last_run.as_ref(),
             generation: state.run.generation,
             run: CurrentRun::from(&state.run),
             // A running job's `wake_at` is the end of its lease, which is nobody's plan.

@@ -1,6 +1,7 @@
 //! The documents that go over the wire, with their schemas.
 
 pub(crate) mod job;
+pub(crate) mod preview;
 pub(crate) mod request;
 pub(crate) mod run;
 

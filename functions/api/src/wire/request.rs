@@ -2,6 +2,7 @@
 //! and a test holds them to that reader.
 #![expect(dead_code, reason = "only the schemas of these types are used")]
 
+use carillon_core::cadence::OnFailure;
 use carillon_core::catalog::Tag;
 use carillon_core::job::EventType;
 use carillon_core::retry::RetryPolicy;
@@ -36,8 +37,8 @@ pub(crate) struct JobRequest {
     cache: Option<OrEmpty<Tag>>,
     /// User session to attach to the job. Not available yet: answered 422 `not_available`.
     session: Option<OrEmpty<JobSession>>,
-    /// Schedule of a recurring job. Not available yet: answered 422 `not_available`.
-    repeat: Option<OrEmpty<Repeat>>,
+    /// Schedule of a recurring job.
+    repeat: Option<OrEmpty<RepeatRequest>>,
     /// How failed attempts are spaced, and which errors are retried.
     retry: Option<RetryPolicy>,
     /// Bound on one attempt, ms. Default: what the catalog says of the event, or 30000.
@@ -108,7 +109,8 @@ struct NamedSession {
 /// `every` takes over where `cron` fails.
 #[derive(JsonSchema)]
 #[schemars(deny_unknown_fields, extend("anyOf" = [{"required": ["cron"]}, {"required": ["every"]}]))]
-struct Repeat {
+#[schemars(rename = "RepeatRequest")]
+struct RepeatRequest {
     /// Cron expression, such as `0 0 1 * *` for the first of every month at midnight.
     #[schemars(length(min = 1, max = 256))]
     cron: Option<String>,
@@ -121,8 +123,7 @@ struct Repeat {
     /// No run is due after this instant.
     #[schemars(rename = "endDate")]
     end_date: Option<Instant>,
-    /// IANA time zone in which `cron` is evaluated. Default: UTC.
-    #[schemars(regex(pattern = r"^[A-Za-z0-9/_+-]{1,64}$"))]
+    /// IANA time zone in which `cron` is evaluated, such as `Europe/Amsterdam`. Default: UTC.
     tz: Option<String>,
     /// Whether the job also runs once at `start_at`.
     immediately: Option<bool>,
@@ -131,14 +132,35 @@ struct Repeat {
     on_failure: Option<OnFailure>,
 }
 
-/// What a failed run means to the series.
+/// A job to preview.
 #[derive(JsonSchema)]
-#[schemars(rename_all = "snake_case")]
-enum OnFailure {
-    /// The series ends.
-    Stop,
-    /// The series goes on.
-    Continue,
+pub(crate) struct PreviewRequest {
+    /// The job, as it would be scheduled.
+    #[schemars(flatten)]
+    job: JobRequest,
+    /// How many runs to show. Default: 10.
+    #[schemars(range(min = 1, max = 100))]
+    count: Option<u32>,
+}
+
+/// What is to change of a job; what is left out stays as it is.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields, extend("minProperties" = 1))]
+pub(crate) struct EditRequest {
+    /// When the job should start, and what a recurring job's occurrences are counted from.
+    start_at: Option<Instant>,
+    /// Schedule of a recurring job, whole; `{}` makes its next run its last.
+    repeat: Option<OrEmpty<RepeatRequest>>,
+    /// The payload, whole.
+    input: Option<Map<String, Value>>,
+    /// Number of times to retry a run.
+    #[schemars(range(min = 0, max = 100))]
+    retries: Option<u32>,
+    /// How failed attempts are spaced, and which errors are retried, whole.
+    retry: Option<RetryPolicy>,
+    /// Bound on one attempt, ms.
+    #[schemars(range(min = 1, max = 900_000))]
+    timeout: Option<u32>,
 }
 
 /// Why a job is called off.

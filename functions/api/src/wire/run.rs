@@ -1,8 +1,8 @@
 //! What is said of a run.
 
 use carillon_core::ids::{Fire, JobId};
-use carillon_core::job::{FailedAttempt, Outcome, Run, RunError, Status};
-use carillon_core::operations::RunPage;
+use carillon_core::job::{FailedAttempt, Outcome, Run, RunError, RunStatus, SkipReason, Skipped};
+use carillon_core::operations::{ListedRun, RunPage};
 use carillon_core::time::UnixMillis;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -16,6 +16,9 @@ pub(crate) struct CurrentRun<'a> {
     run_no: u32,
     /// When it was due, epoch ms.
     due_at: UnixMillis,
+    /// The occurrence of the job's cadence that it stands for, epoch ms; absent for a run beside it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    nominal_at: Option<UnixMillis>,
     /// Attempts begun.
     attempts: u32,
     /// When its first attempt began, epoch ms.
@@ -36,6 +39,7 @@ impl<'a> From<&'a Run> for CurrentRun<'a> {
         Self {
             run_no: run.run_no,
             due_at: run.due_at,
+            nominal_at: run.nominal_at,
             attempts: run.attempts,
             started_at: run.started_at,
             ended_at: run.ended_at,
@@ -52,6 +56,7 @@ pub(super) struct OutcomeView<'a> {
     pub(super) result_truncated: Option<bool>,
     pub(super) error: Option<&'a RunError>,
     pub(super) cancel_reason: Option<&'a str>,
+    pub(super) skip_reason: Option<SkipReason>,
 }
 
 /// The parts of an outcome; all absent while there is none.
@@ -64,6 +69,7 @@ pub(super) fn outcome(outcome: Option<&Outcome>) -> OutcomeView<'_> {
         }
         Some(Outcome::Failed(error)) => OutcomeView { error: Some(error), ..none },
         Some(Outcome::Cancelled { reason }) => OutcomeView { cancel_reason: reason.as_deref(), ..none },
+        Some(Outcome::Skipped(reason)) => OutcomeView { skip_reason: Some(*reason), ..none },
     }
 }
 
@@ -76,7 +82,7 @@ pub(crate) struct RunView<'a> {
     /// The `webhook-id` that every attempt of it carries.
     webhook_id: String,
     /// Where it stands.
-    status: Status,
+    status: RunStatus,
     /// The run.
     #[serde(flatten)]
     run: CurrentRun<'a>,
@@ -92,14 +98,49 @@ pub(crate) struct RunView<'a> {
     /// Why a cancelled run was called off.
     #[serde(skip_serializing_if = "Option::is_none")]
     cancel_reason: Option<&'a str>,
+    /// Why the run was skipped.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    skip_reason: Option<SkipReason>,
+}
+
+/// Occurrences next to each other that had no run.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "SkippedOccurrences")]
+pub(crate) struct SkippedView {
+    /// Always `skipped`.
+    status: RunStatus,
+    /// Why they had none.
+    skip_reason: SkipReason,
+    /// When the first of them was due, epoch ms.
+    due_at: UnixMillis,
+    /// How many they are; of a cron expression no more than 10000 are counted.
+    count: u64,
+}
+
+impl From<&Skipped> for SkippedView {
+    fn from(skipped: &Skipped) -> Self {
+        let (skip_reason, due_at, count) = (skipped.reason, skipped.from, skipped.count);
+        Self { status: RunStatus::Skipped, skip_reason, due_at, count }
+    }
+}
+
+/// An entry of a list of runs.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(untagged)]
+#[schemars(rename = "RunListEntry")]
+pub(crate) enum RunEntry<'a> {
+    /// A run.
+    Run(Box<RunView<'a>>),
+    /// What had none.
+    Skipped(SkippedView),
 }
 
 /// A page of a job's runs, latest first.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "RunList")]
 pub(crate) struct RunList<'a> {
-    /// The runs; the first page begins with the current one.
-    runs: Vec<RunView<'a>>,
+    /// The runs, and between them the occurrences that had none; the first page begins with the current one.
+    runs: Vec<RunEntry<'a>>,
     /// Where the next page starts; absent on the last one.
     #[serde(skip_serializing_if = "Option::is_none")]
     next_cursor: Option<String>,
@@ -108,9 +149,10 @@ pub(crate) struct RunList<'a> {
 impl<'a> RunList<'a> {
     /// A page of the runs of `job_id`.
     pub(crate) fn new(job_id: JobId, page: &'a RunPage) -> Self {
-        let view = |(run, status): &'a (Run, Status)| {
+        let view = |listed: &'a ListedRun| {
+            let ListedRun { run, status, skipped_after } = listed;
             let outcome = outcome(run.outcome.as_ref());
-            RunView {
+            let view = RunView {
                 generation: run.generation,
                 webhook_id: Fire { job_id, generation: run.generation, run_no: run.run_no }.to_string(),
                 status: *status,
@@ -119,8 +161,15 @@ impl<'a> RunList<'a> {
                 result_truncated: outcome.result_truncated,
                 error: outcome.error,
                 cancel_reason: outcome.cancel_reason,
-            }
+                skip_reason: outcome.skip_reason,
+            };
+            let skipped = |skipped| RunEntry::Skipped(SkippedView::from(skipped));
+            let after = skipped_after.iter().rev().map(skipped);
+            after.chain([RunEntry::Run(Box::new(view))]).chain(run.skipped.iter().rev().map(skipped))
         };
-        Self { runs: page.runs.iter().map(view).collect(), next_cursor: page.next.map(|cursor| cursor.to_string()) }
+        Self {
+            runs: page.runs.iter().flat_map(view).collect(),
+            next_cursor: page.next.map(|cursor| cursor.to_string()),
+        }
     }
 }

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use carillon_core::ids::{JobId, Owner};
-use carillon_core::job::{EventType, Job, JobSpec, Output, RunError, codes};
+use carillon_core::job::{EventType, Job, JobSpec, Output, RunError, RunStatus, codes};
 use carillon_core::machine::{Event, Refusal, decide, first_state};
 use carillon_core::operations::Attempt;
 use carillon_core::retry::RetryPolicy;
@@ -23,9 +23,10 @@ fn job() -> Job {
         retry: RetryPolicy::default(),
         timeout: None,
         start_at: NOW,
+        repeat: None,
         created_at: NOW,
     };
-    Job { id: JobId::new(NOW, 1), spec: Arc::new(spec), state: first_state(NOW, NOW) }
+    Job { id: JobId::new(NOW, 1), state: first_state(&spec, NOW).unwrap(), spec: Arc::new(spec) }
 }
 
 /// The job after an attempt.
@@ -36,10 +37,7 @@ fn ended(result: Result<Output, RunError>) -> Job {
         Ok(output) => Event::Succeed { owner, output },
         Err(error) => Event::Fail { owner, error, random: 0.0 },
     };
-    [claim, end].iter().fold(job(), |job, event| {
-        let transition = decide(&job, event, NOW).unwrap();
-        Job { state: transition.state, ..job }
-    })
+    [claim, end].iter().fold(job(), |job, event| decide(&job, event, NOW).unwrap().after())
 }
 
 fn error() -> RunError {
@@ -48,6 +46,10 @@ fn error() -> RunError {
 
 fn attempt(number: u32, recorded: bool) -> Attempt {
     Attempt { number, began_at: NOW, lateness_ms: 40, dispatch_ms: 120, error: None, recorded }
+}
+
+fn of(verdict: Verdict, job: Job) -> Execution {
+    Execution::idle(verdict, Some(job), None)
 }
 
 /// What the lines of an execution add up to: by metric, with the values of the dimensions after the service.
@@ -78,18 +80,16 @@ fn sums<const N: usize>(sums: [(&str, i64); N]) -> BTreeMap<String, i64> {
 #[test]
 fn an_attempt_that_settles_its_run_counts_the_attempt_and_the_outcome() {
     let done = Execution {
-        verdict: Verdict::Acknowledge,
-        job: Some(ended(Ok(Output::default()))),
         attempt: Some(attempt(1, true)),
-        refusal: None,
+        ended: Some(RunStatus::Completed),
+        ..of(Verdict::Acknowledge, ended(Ok(Output::default())))
     };
     let completed = [("attempts", 1), ("dispatch_ms", 120), ("lateness_ms", 40), ("outcomes action completed", 1)];
     assert_eq!(counted(&done), sums(completed));
     let spent = Execution {
-        verdict: Verdict::Park(error()),
-        job: Some(ended(Err(error()))),
         attempt: Some(attempt(2, true)),
-        refusal: None,
+        ended: Some(RunStatus::Failed),
+        ..of(Verdict::Park(error()), ended(Err(error())))
     };
     let failed = [("attempts", 1), ("dispatch_ms", 120), ("outcomes action failed", 1), ("dead_letters", 1)];
     assert_eq!(counted(&spent), sums(failed));
@@ -98,43 +98,35 @@ fn an_attempt_that_settles_its_run_counts_the_attempt_and_the_outcome() {
 #[test]
 fn an_executor_that_was_lost_in_the_last_attempt_counts_as_a_spent_fire() {
     let verdict = Verdict::Park(error());
-    let lost = Execution { verdict, job: Some(ended(Err(error()))), attempt: None, refusal: None };
+    let lost = Execution { ended: Some(RunStatus::Failed), ..of(verdict, ended(Err(error()))) };
     assert_eq!(counted(&lost), sums([("outcomes action failed", 1), ("dead_letters", 1)]));
 }
 
 #[test]
 fn a_message_that_finds_its_fire_settled_counts_nothing() {
     for result in [Ok(Output::default()), Err(error())] {
-        let job = Some(ended(result));
-        let refusal = Some(Refusal::AlreadySettled);
-        assert_eq!(counted(&Execution { verdict: Verdict::Acknowledge, job, attempt: None, refusal }), sums([]));
+        let settled = of(Verdict::Acknowledge, ended(result));
+        assert_eq!(counted(&Execution { refusal: Some(Refusal::AlreadySettled), ..settled }), sums([]));
     }
 }
 
 #[test]
 fn a_fire_of_a_retry_that_is_not_stored_yet_does_not_count_the_failed_run_again() {
-    let early = Execution { verdict: Verdict::Unknown, job: Some(ended(Err(error()))), attempt: None, refusal: None };
-    assert_eq!(counted(&early), sums([]));
+    assert_eq!(counted(&of(Verdict::Unknown, ended(Err(error())))), sums([]));
 }
 
 #[test]
 fn an_attempt_whose_outcome_was_not_recorded_counts_as_an_attempt_alone() {
     for verdict in [Verdict::Acknowledge, Verdict::Redeliver { at: NOW }] {
         // Cancelled, or completed by another executor meanwhile.
-        let job = Some(ended(Ok(Output::default())));
-        let lost = Execution { verdict, job, attempt: Some(attempt(2, false)), refusal: None };
+        let lost = Execution { attempt: Some(attempt(2, false)), ..of(verdict, ended(Ok(Output::default()))) };
         assert_eq!(counted(&lost), sums([("attempts", 1), ("dispatch_ms", 120)]));
     }
 }
 
 #[test]
 fn a_failed_attempt_with_attempts_left_is_no_outcome() {
-    let again = Execution {
-        verdict: Verdict::Redeliver { at: NOW },
-        job: Some(job()),
-        attempt: Some(attempt(1, true)),
-        refusal: None,
-    };
+    let again = Execution { attempt: Some(attempt(1, true)), ..of(Verdict::Redeliver { at: NOW }, job()) };
     assert_eq!(counted(&again), sums([("attempts", 1), ("dispatch_ms", 120), ("lateness_ms", 40)]));
 }
 

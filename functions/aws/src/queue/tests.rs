@@ -46,7 +46,9 @@ impl Wire {
             .retry_config(RetryConfig::disabled())
             .http_client(http_client_fn(move |_, _| connector.clone()))
             .build();
-        let settings = Settings::read(|name| (!name.ends_with("SECONDS")).then(|| name.to_lowercase())).unwrap();
+        let settings =
+            Settings::read(|name| (!name.ends_with("SECONDS") && !name.ends_with("DAYS")).then(|| name.to_lowercase()))
+                .unwrap();
         Queue::new(Client::from_conf(config), &settings)
     }
 

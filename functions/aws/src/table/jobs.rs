@@ -60,10 +60,8 @@ impl<C: Send + Sync> JobStore for Table<C> {
     }
 
     async fn commit(&self, transition: &Transition) -> Result<Written, PortError> {
-        match &transition.retired {
-            None => self.update(transition).await,
-            Some(run) => self.retire(transition, run).await,
-        }
+        let beside = self.beside(transition)?;
+        if beside.is_empty() { self.update(transition).await } else { self.update_with(transition, beside).await }
     }
 
     async fn list(&self, query: &JobQuery) -> Result<carillon_core::ports::Listed, PortError> {
@@ -141,14 +139,18 @@ impl<C: Send + Sync> Table<C> {
             .await;
         let Err(error) = stored else { return Ok(Written::Done) };
         if let Some(UpdateItemError::ConditionalCheckFailedException(failed)) = error.as_service_error() {
-            let own = failed.item().is_some_and(|item| is_own(item, &transition.state));
+            let own = failed.item().is_some_and(|item| is_own(item, transition));
             return Ok(if own { Written::Done } else { Written::Conflict });
         }
         Err(classify(error))
     }
 
-    /// Stores the transition and the run that it retires, both or neither.
-    async fn retire(&self, transition: &Transition, run: &Run) -> Result<Written, PortError> {
+    /// Stores the transition and what has to be stored beside the job, all of it or nothing.
+    async fn update_with(
+        &self,
+        transition: &Transition,
+        mut beside: Vec<TransactWriteItem>,
+    ) -> Result<Written, PortError> {
         let change = Change::of(transition)?;
         let update = Update::builder()
             .table_name(&self.name)
@@ -159,22 +161,36 @@ impl<C: Send + Sync> Table<C> {
             .set_expression_attribute_values(Some(change.values))
             .build()
             .map_err(|error| PortError::Permanent(error.into()))?;
-        let mut retired = key(keys::job(transition.before.id), keys::run(run.generation, run.run_no));
-        retired.insert(RUN.to_owned(), json(run, "run")?);
-        let put = Put::builder()
-            .table_name(&self.name)
-            .set_item(Some(retired))
-            .build()
-            .map_err(|error| PortError::Permanent(error.into()))?;
-        let update = TransactWriteItem::builder().update(update).build();
-        self.transact(vec![update, TransactWriteItem::builder().put(put).build()]).await
+        beside.push(TransactWriteItem::builder().update(update).build());
+        self.transact(beside).await
+    }
+
+    /// What a transition writes beside the job's own item: a run for the history, and a large spec that changes.
+    fn beside(&self, transition: &Transition) -> Result<Vec<TransactWriteItem>, PortError> {
+        let id = transition.before.id;
+        let put = |item| Put::builder().table_name(&self.name).set_item(Some(item)).build();
+        let mut beside = Vec::new();
+        if let Some(run) = &transition.retired {
+            let mut item = key(keys::job(id), keys::run(run.generation, run.run_no));
+            item.insert(RUN.to_owned(), json(run, "run")?);
+            let expires_at = transition.state.updated_at.plus(self.kept_ms).0.div_euclid(1_000);
+            item.insert(keys::EXPIRES_AT.to_owned(), number(expires_at.unsigned_abs()));
+            beside.push(put(item).map(|put| TransactWriteItem::builder().put(put).build()));
+        }
+        let spec = transition.spec.as_ref().map(|spec| json(&**spec, "spec")).transpose()?;
+        if let Some(spec) = spec.filter(is_large) {
+            let mut item = key(keys::job(id), keys::SPEC);
+            item.insert(SPEC.to_owned(), spec);
+            beside.push(put(item).map(|put| TransactWriteItem::builder().put(put).build()));
+        }
+        beside.into_iter().collect::<Result<_, _>>().map_err(|error| PortError::Permanent(error.into()))
     }
 }
 
 /// A transition as an update expression.
 struct Change {
     key: Item,
-    update: &'static str,
+    update: String,
     condition: &'static str,
     names: HashMap<String, String>,
     values: Item,
@@ -182,27 +198,46 @@ struct Change {
 
 impl Change {
     fn of(transition: &Transition) -> Result<Self, PortError> {
-        let state = &transition.state;
-        let mut names =
-            HashMap::from([("#state".to_owned(), STATE.to_owned()), ("#revision".to_owned(), REVISION.to_owned())]);
-        let mut values = HashMap::from([
-            (":state".to_owned(), json(state, "state")?),
-            (":revision".to_owned(), number(state.revision)),
-            (":expected".to_owned(), number(transition.before.state.revision)),
-        ]);
-        let before = &transition.before;
-        let class = Class::of(&before.spec, state);
-        // A class that stays is not written: an unchanged index costs nothing.
-        let update = if class == Class::of(&before.spec, &before.state) {
-            "SET #state = :state, #revision = :revision"
-        } else {
-            names.insert("#index".to_owned(), keys::INDEX_PK.to_owned());
-            values.insert(":index".to_owned(), index_key(before.id, &before.spec, class));
-            "SET #state = :state, #revision = :revision, #index = :index"
+        let (before, state) = (&transition.before, &transition.state);
+        let mut change = Self {
+            key: key(keys::job(before.id), keys::JOB),
+            update: "SET #state = :state, #revision = :revision".to_owned(),
+            condition: "#revision = :expected",
+            names: HashMap::from([
+                ("#state".to_owned(), STATE.to_owned()),
+                ("#revision".to_owned(), REVISION.to_owned()),
+            ]),
+            values: HashMap::from([
+                (":state".to_owned(), json(state, "state")?),
+                (":revision".to_owned(), number(state.revision)),
+                (":expected".to_owned(), number(before.state.revision)),
+            ]),
         };
-        let key = key(keys::job(transition.before.id), keys::JOB);
-        Ok(Self { key, update, condition: "#revision = :expected", names, values })
+        let spec = transition.spec.as_ref().unwrap_or(&before.spec);
+        let class = Class::of(spec, state);
+        // A class that stays is not written: an unchanged index costs nothing.
+        if class != Class::of(&before.spec, &before.state) {
+            change.names.insert("#index".to_owned(), keys::INDEX_PK.to_owned());
+            change.values.insert(":index".to_owned(), index_key(before.id, spec, class));
+            change.update.push_str(", #index = :index");
+        }
+        if let Some(spec) = &transition.spec {
+            let spec = json(&**spec, "spec")?;
+            change.names.insert("#spec".to_owned(), SPEC.to_owned());
+            if is_large(&spec) {
+                change.update.push_str(" REMOVE #spec");
+            } else {
+                change.values.insert(":spec".to_owned(), spec);
+                change.update.push_str(", #spec = :spec");
+            }
+        }
+        Ok(change)
     }
+}
+
+/// Whether a spec has an item of its own.
+fn is_large(spec: &AttributeValue) -> bool {
+    spec.as_s().is_ok_and(|spec| spec.len() > LARGEST_INLINE_SPEC)
 }
 
 fn index_key(id: JobId, spec: &JobSpec, class: Class) -> AttributeValue {
@@ -217,7 +252,7 @@ fn items(job: &Job) -> Result<(Item, Option<Item>), PortError> {
     job_item.insert(keys::INDEX_PK.to_owned(), index_key(job.id, &job.spec, Class::of(&job.spec, &job.state)));
     job_item.insert(keys::INDEX_SK.to_owned(), text(job.id.to_string()));
     let spec = json(&*job.spec, "spec")?;
-    if spec.as_s().is_ok_and(|spec| spec.len() <= LARGEST_INLINE_SPEC) {
+    if !is_large(&spec) {
         job_item.insert(SPEC.to_owned(), spec);
         return Ok((job_item, None));
     }
@@ -238,6 +273,8 @@ pub(super) fn job_of(id: JobId, item: &Item, spec_item: &Item) -> Result<Job, Po
 }
 
 /// Whether what is stored is what this very write wanted to store: its answer was lost, and it was sent again.
-fn is_own(item: &Item, state: &JobState) -> bool {
-    read::<JobState>(item, STATE, "job").is_ok_and(|stored| stored == *state)
+fn is_own(item: &Item, transition: &Transition) -> bool {
+    let spec = transition.spec.as_ref().map(|spec| json(&**spec, "spec"));
+    let has_spec = spec.is_none_or(|spec| spec.is_ok_and(|spec| item.get(SPEC) == Some(&spec)));
+    has_spec && read::<JobState>(item, STATE, "job").is_ok_and(|stored| stored == transition.state)
 }

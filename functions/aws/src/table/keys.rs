@@ -4,7 +4,7 @@
 //! | --- | --- | --- | --- |
 //! | job | `JOB#<job id>` | `JOB` | `spec` unless it is large, `state` (JSON), `revision`, the index keys |
 //! | large spec | `JOB#<job id>` | `SPEC` | `spec` (JSON) |
-//! | retired run | `JOB#<job id>` | `RUN#<generation>#<run number>` | `run` (JSON) |
+//! | retired run | `JOB#<job id>` | `RUN#<generation>#<run number>` | `run` (JSON), `expires_at` (Unix seconds) |
 //! | catalog | `PRODUCT#<product>` | `CATALOG` | `document` (JSON), `revision` |
 //! | API key | `KEY#<SHA-256>` | `KEY` | `doc` (JSON) |
 //!
@@ -12,8 +12,8 @@
 //! | --- | --- | --- |
 //! | a job by id | GetItem, consistent; a second one for a large spec | 1 read unit per 4 KB |
 //! | a new job | PutItem; with a large spec TransactWriteItems | 2 write units; with a large spec 2 per KB |
-//! | claim, settle, cancel, retry | UpdateItem on the revision that was read | 1 write unit per KB |
-//! | a retry, with the run that it retires | TransactWriteItems | twice that |
+//! | a change of a job | UpdateItem on the revision that was read | 1 write unit per KB |
+//! | the same, with a run that it retires or a large spec | TransactWriteItems | twice that, and 2 per KB for the other item |
 //! | runs of a job, latest first | Query backwards on `RUN#` | by page |
 //! | jobs of a product's environment, newest first | Query of each shard of the index, merged | by page |
 //!
@@ -29,6 +29,8 @@ use carillon_core::job::{JobSpec, JobState, Status};
 pub const PK: &str = "pk";
 /// Sort key.
 pub const SK: &str = "sk";
+/// What DynamoDB's time to live goes by: after this, Unix seconds, the item is deleted.
+pub const EXPIRES_AT: &str = "expires_at";
 /// The index over jobs.
 pub const INDEX: &str = "by_status";
 /// Partition key of the index.
@@ -90,7 +92,8 @@ impl Class {
     /// The class of a job.
     pub fn of(spec: &JobSpec, state: &JobState) -> Self {
         let run = &state.run;
-        let was_due_at_once = run.generation == 1 && run.run_no == 1 && run.due_at <= spec.created_at;
+        let is_first_run = spec.repeat.is_none() && run.generation == 1;
+        let was_due_at_once = is_first_run && run.due_at <= spec.created_at;
         match state.status {
             Status::Queued if was_due_at_once && run.attempts == 0 => Self::Straight,
             Status::Running if was_due_at_once && run.attempts == 1 => Self::Straight,
@@ -147,7 +150,7 @@ mod tests {
     use carillon_core::retry::RetryPolicy;
     use carillon_core::time::UnixMillis;
 
-    fn sample(now: UnixMillis) -> Job {
+    fn sample(now: UnixMillis, due_at: UnixMillis) -> Job {
         let spec = JobSpec {
             product: "shop".into(),
             env: "prd".into(),
@@ -158,10 +161,11 @@ mod tests {
             retries: 1,
             retry: RetryPolicy::default(),
             timeout: None,
-            start_at: now,
+            start_at: due_at,
+            repeat: None,
             created_at: now,
         };
-        Job { id: JobId::new(now, 1), spec: Arc::new(spec), state: first_state(now, now) }
+        Job { id: JobId::new(now, 1), state: first_state(&spec, now).unwrap(), spec: Arc::new(spec) }
     }
 
     #[test]
@@ -174,8 +178,7 @@ mod tests {
     /// The classes that a job stands in on its way through these events, from when it was accepted.
     fn classes(wait_ms: i64, events: &[fn(&Job) -> Event]) -> Vec<Class> {
         let now = UnixMillis(1_800_000_000_000);
-        let due_at = now.plus(wait_ms);
-        let mut job = Job { state: first_state(due_at, now), ..sample(now) };
+        let mut job = sample(now, now.plus(wait_ms));
         let mut classes = vec![Class::of(&job.spec, &job.state)];
         for event in events {
             // Each event an hour after the one before: backoffs and leases are over by then.

@@ -24,13 +24,15 @@ pub struct Table<C> {
     client: Client,
     name: String,
     clock: C,
+    /// How long a run stays in the history, ms.
+    kept_ms: i64,
     catalogs: Arc<Mutex<HashMap<String, Cached>>>,
 }
 
 impl<C> Table<C> {
-    /// The table of this name.
-    pub fn new(client: Client, name: String, clock: C) -> Self {
-        Self { client, name, clock, catalogs: Arc::default() }
+    /// The table of this name, whose runs leave the history so many days after their end.
+    pub fn new(client: Client, name: String, clock: C, kept_days: u32) -> Self {
+        Self { client, name, clock, kept_ms: i64::from(kept_days) * 86_400_000, catalogs: Arc::default() }
     }
 }
 

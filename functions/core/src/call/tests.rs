@@ -43,6 +43,7 @@ fn spec(event: &str, event_type: EventType, input: Value) -> JobSpec {
         retry: RetryPolicy::default(),
         timeout: None,
         start_at: UnixMillis(0),
+        repeat: None,
         created_at: UnixMillis(0),
     }
 }

@@ -1,7 +1,7 @@
 //! What a restart makes of the attempts that the process before it left behind.
 
 use super::{Step, Transition, next, store};
-use crate::job::Job;
+use crate::job::{Job, Status};
 use crate::time::UnixMillis;
 
 /// Ends the lease of an attempt whose owner is known to be dead, so that the fire need not wait for the lease to run out.
@@ -12,6 +12,10 @@ pub fn abandon(job: &Job, now: UnixMillis) -> Option<Transition> {
     let mut state = next(job, now);
     let lease = state.lease.as_mut().filter(|lease| lease.until > now)?;
     lease.until = now;
+    if state.status == Status::Paused {
+        // Whoever resumes the job finds the attempt lost.
+        return Some(store(job, state, Step::Acknowledge));
+    }
     state.wake_at = Some(now);
     Some(store(job, state, Step::Redeliver { at: now }))
 }
@@ -22,7 +26,7 @@ mod tests {
 
     use super::*;
     use crate::ids::{JobId, Owner};
-    use crate::job::{EventType, JobSpec, Status, codes};
+    use crate::job::{EventType, JobSpec, codes};
     use crate::machine::{Event, Refusal, decide, first_state};
 
     const NOW: UnixMillis = UnixMillis(1_000_000);
@@ -39,36 +43,42 @@ mod tests {
             retry: crate::retry::RetryPolicy::default(),
             timeout: None,
             start_at: NOW,
+            repeat: None,
             created_at: NOW,
         };
-        Job { id: JobId::new(NOW, 1), spec: Arc::new(spec), state: first_state(NOW, NOW) }
+        Job { id: JobId::new(NOW, 1), state: first_state(&spec, NOW).unwrap(), spec: Arc::new(spec) }
     }
 
     fn claim(job: &Job, owner: u128, now: UnixMillis) -> Result<Transition, Refusal> {
         decide(job, &Event::Claim { fire: job.fire(), owner: Owner::new(owner), lease_ms: 40_000 }, now)
     }
 
-    fn after(job: Job, transition: Transition) -> Job {
-        assert_eq!(transition.before, job);
-        transition.after()
-    }
-
     #[test]
     fn an_abandoned_attempt_comes_back_at_once_and_is_counted() {
-        let running = job(1);
-        let running = after(running.clone(), claim(&running, 1, NOW).unwrap());
+        let running = claim(&job(1), 1, NOW).unwrap().after();
         let later = NOW.plus(10);
         assert_eq!(claim(&running, 2, later), Err(Refusal::Leased { until: NOW.plus(40_000) }));
 
-        let abandoned = after(running.clone(), abandon(&running, later).unwrap());
+        let abandoned = abandon(&running, later).unwrap().after();
         assert_eq!((abandoned.state.status, abandoned.state.wake_at), (Status::Running, Some(later)));
         assert_eq!(abandon(&abandoned, later), None);
 
-        let again = after(abandoned.clone(), claim(&abandoned, 2, later).unwrap());
+        let again = claim(&abandoned, 2, later).unwrap().after();
         assert_eq!(again.state.run.attempts, 2);
         assert_eq!(again.state.run.failures[0].error.code, codes::EXECUTOR_LOST);
-        let last = after(again.clone(), abandon(&again, later).unwrap());
+        let last = abandon(&again, later).unwrap().after();
         assert_eq!(claim(&last, 3, later).unwrap().state.status, Status::Failed);
+    }
+
+    #[test]
+    fn an_abandoned_attempt_of_a_paused_job_waits_for_whoever_resumes_it() {
+        let running = claim(&job(1), 1, NOW).unwrap().after();
+        let paused = decide(&running, &Event::Pause, NOW).unwrap().after();
+        let abandoned = abandon(&paused, NOW).unwrap().after();
+        assert_eq!((abandoned.state.status, abandoned.state.wake_at), (Status::Paused, None));
+        let resumed = decide(&abandoned, &Event::Resume, NOW).unwrap().after();
+        assert_eq!(resumed.state.wake_at, Some(NOW), "the lost attempt is found at once");
+        assert_eq!(claim(&resumed, 2, NOW).unwrap().state.run.attempts, 2);
     }
 
     #[test]

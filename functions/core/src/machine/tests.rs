@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::ids::JobId;
-use crate::job::{EventType, JobSpec};
+use crate::job::{EventType, FailedAttempt, Lease, codes};
 use crate::retry::RetryPolicy;
 
 /// What becomes of a job.
@@ -14,6 +14,8 @@ use crate::retry::RetryPolicy;
 enum Cell {
     /// The next status and the step.
     Becomes(Status, &'static str),
+    /// The same status; nothing follows.
+    Stays,
     /// The refusal; the job stays as it is.
     Refused(&'static str),
 }
@@ -23,6 +25,8 @@ const RETURN: Cell = Cell::Becomes(Status::Queued, "redeliver");
 const COMPLETE: Cell = Cell::Becomes(Status::Completed, "acknowledge");
 const PARK: Cell = Cell::Becomes(Status::Failed, "park");
 const DISARM: Cell = Cell::Becomes(Status::Cancelled, "disarm");
+const STAYS: Cell = Cell::Stays;
+const HOLD: Cell = Cell::Becomes(Status::Paused, "disarm");
 const ARM: Cell = Cell::Becomes(Status::Queued, "arm");
 const ARM_LATER: Cell = Cell::Becomes(Status::Scheduled, "arm");
 const VOID: Cell = Cell::Refused("void");
@@ -43,7 +47,7 @@ const COLUMNS: [Status; 7] = [
 ];
 
 #[rustfmt::skip]
-const TABLE: [(&str, [Cell; 7]); 22] = [
+const TABLE: [(&str, [Cell; 7]); 28] = [
     //                                     scheduled  queued    running   completed failed     cancelled paused
     ("claim",                             [DISPATCH,  DISPATCH, LEASED,   SETTLED,  SETTLED,   VOID,     VOID]),
     ("claim before its time",             [EARLY,     EARLY,    LEASED,   SETTLED,  SETTLED,   VOID,     VOID]),
@@ -67,6 +71,12 @@ const TABLE: [(&str, [Cell; 7]); 22] = [
     ("retry at once",                     [REFUSED,   REFUSED,  REFUSED,  REFUSED,  ARM,       REFUSED,  REFUSED]),
     ("retry later",                       [REFUSED,   REFUSED,  REFUSED,  REFUSED,  ARM_LATER, REFUSED,  REFUSED]),
     ("retry of the last generation",      [REFUSED,   REFUSED,  REFUSED,  REFUSED,  REFUSED,   REFUSED,  REFUSED]),
+    ("armed after all",                   [STAYS,     STAYS,    STAYS,    STAYS,    STAYS,     STAYS,    STAYS]),
+    ("pause",                             [HOLD,      HOLD,     HOLD,     REFUSED,  REFUSED,   REFUSED,  REFUSED]),
+    ("resume",                            [REFUSED,   REFUSED,  REFUSED,  REFUSED,  REFUSED,   REFUSED,  ARM]),
+    ("run now",                           [ARM,       ARM,      REFUSED,  REFUSED,  REFUSED,   REFUSED,  REFUSED]),
+    ("edit",                              [STAYS,     STAYS,    STAYS,    REFUSED,  STAYS,     REFUSED,  STAYS]),
+    ("edit of when a begun run is due",   [REFUSED,   REFUSED,  REFUSED,  REFUSED,  REFUSED,   REFUSED,  REFUSED]),
 ];
 
 const NOW: UnixMillis = UnixMillis(1_800_000_000_000);
@@ -85,6 +95,7 @@ fn job(status: Status) -> Job {
         retry: RetryPolicy { jitter: false, ..RetryPolicy::default() },
         timeout: None,
         start_at: NOW,
+        repeat: None,
         created_at: NOW,
     };
     let is_running = status == Status::Running;
@@ -105,6 +116,11 @@ fn job(status: Status) -> Job {
             Status::Completed | Status::Failed | Status::Cancelled | Status::Paused => None,
         },
         lease: is_running.then(|| Lease { owner: owner(), until }),
+        passed: None,
+        missed: 0,
+        skipped: Vec::new(),
+        last_run: None,
+        unarmed: false,
         updated_at: NOW,
     };
     Job { id: JobId::new(NOW, 1), spec: Arc::new(spec), state }
@@ -162,6 +178,20 @@ fn happens(row: &str, job: &mut Job, now: &mut UnixMillis) -> Event {
             job.state.run.generation = u32::MAX;
             Event::Retry { delay_ms: 0 }
         }
+        "armed after all" => {
+            job.state.unarmed = true;
+            Event::Armed
+        }
+        "pause" => Event::Pause,
+        "resume" => Event::Resume,
+        "run now" => Event::RunNow,
+        "edit" => {
+            Event::Edit { spec: Arc::new(JobSpec { retries: 9, ..JobSpec::clone(&job.spec) }), is_replanned: false }
+        }
+        "edit of when a begun run is due" => {
+            let spec = JobSpec { start_at: NOW.plus(1), ..JobSpec::clone(&job.spec) };
+            Event::Edit { spec: Arc::new(spec), is_replanned: true }
+        }
         _ => panic!("the row {row:?} is not described"),
     }
 }
@@ -177,7 +207,8 @@ fn cell(decided: &Result<Transition, Refusal>) -> Cell {
                 Step::Disarm { .. } => "disarm",
                 Step::Arm { .. } => "arm",
             };
-            Cell::Becomes(transition.state.status, step)
+            let stays = transition.before.state.status == transition.state.status && step == "acknowledge";
+            if stays { STAYS } else { Cell::Becomes(transition.state.status, step) }
         }
         Err(refusal) => Cell::Refused(match refusal {
             Refusal::Void => "void",
@@ -186,6 +217,7 @@ fn cell(decided: &Result<Transition, Refusal>) -> Cell {
             Refusal::Leased { .. } => "leased",
             Refusal::NotOwner => "not owner",
             Refusal::Status { .. } => "status",
+            Refusal::NoRunLeft => "no run left",
         }),
     }
 }
@@ -212,12 +244,19 @@ fn the_table_has_every_status_every_event_and_every_answer() {
         Event::Fail { .. } => 2,
         Event::Cancel { .. } => 3,
         Event::Retry { .. } => 4,
+        Event::Armed => 5,
+        Event::Pause => 6,
+        Event::Resume => 7,
+        Event::RunNow => 8,
+        Event::Edit { .. } => 9,
     };
     let kinds: std::collections::BTreeSet<_> =
         TABLE.iter().map(|(row, _)| kind(&happens(row, &mut job(Status::Running), &mut NOW.clone()))).collect();
-    assert_eq!(kinds.into_iter().collect::<Vec<_>>(), [0, 1, 2, 3, 4]);
-    let answers =
-        [DISPATCH, RETURN, COMPLETE, PARK, DISARM, ARM, ARM_LATER, VOID, SETTLED, EARLY, LEASED, FOREIGN, REFUSED];
+    assert_eq!(kinds.into_iter().collect::<Vec<_>>(), (0..=9).collect::<Vec<_>>());
+    let answers = [
+        DISPATCH, RETURN, COMPLETE, PARK, DISARM, HOLD, ARM, ARM_LATER, STAYS, VOID, SETTLED, EARLY, LEASED, FOREIGN,
+        REFUSED,
+    ];
     for answer in answers {
         assert!(TABLE.iter().any(|(_, cells)| cells.contains(&answer)), "{answer:?} is nowhere");
     }

@@ -25,6 +25,31 @@ pub async fn cancel<P: Ports>(
     change(ports, caller, id, &Event::Cancel { reason }).await
 }
 
+/// Holds a job back: no attempt of it begins until it is resumed (I6). One that is under way goes on, and its outcome is
+/// recorded.
+///
+/// # Errors
+/// [`OperationError`]; `Refused` when the job has ended or is paused already.
+pub async fn pause<P: Ports>(ports: &P, caller: &ApiKey, id: JobId) -> Result<Job, OperationError> {
+    change(ports, caller, id, &Event::Pause).await
+}
+
+/// Lets a paused job go on: a recurring one at the first occurrence that can still be met. The others are skipped.
+///
+/// # Errors
+/// [`OperationError`]; `Refused` when the job is not paused.
+pub async fn resume<P: Ports>(ports: &P, caller: &ApiKey, id: JobId) -> Result<Job, OperationError> {
+    change(ports, caller, id, &Event::Resume).await
+}
+
+/// Runs a waiting job now: a recurring one beside its cadence, which stays as it is.
+///
+/// # Errors
+/// [`OperationError`]; `Refused` when the job does not wait.
+pub async fn run_now<P: Ports>(ports: &P, caller: &ApiKey, id: JobId) -> Result<Job, OperationError> {
+    change(ports, caller, id, &Event::RunNow).await
+}
+
 /// Gives a failed job a fresh budget of attempts, under a new fire.
 ///
 /// # Errors
@@ -192,7 +217,7 @@ async fn change<P: Ports>(ports: &P, caller: &ApiKey, id: JobId, event: &Event) 
 }
 
 /// Arms what the transition needs armed, then stores it, then takes back what it made void.
-async fn store<P: Ports>(ports: &P, transition: &Transition) -> Result<Stored, PortError> {
+pub(super) async fn store<P: Ports>(ports: &P, transition: &Transition) -> Result<Stored, PortError> {
     if let Step::Arm { fire, at } = transition.step {
         ports.timers().arm(fire, at).await?;
     }

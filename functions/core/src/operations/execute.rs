@@ -3,10 +3,13 @@
 use super::{ATTEMPTS_AT_A_CHANGE, Stored, commit};
 use crate::call::{self, Call, Capabilities, HttpRequest, Limits};
 use crate::ids::{Fire, Owner};
-use crate::job::{Job, JobSpec, Output, RunError, codes};
+use crate::job::{Job, JobSpec, Output, RunError, RunStatus, codes};
 use crate::machine::{Event, Refusal, Step, Transition, decide};
-use crate::ports::{CatalogStore, Clock, Entropy, JobStore, PortError, Ports, Published, Targets};
+use crate::ports::{CatalogStore, Clock, Entropy, JobStore, PortError, Ports, Published, Targets, Timers};
 use crate::time::UnixMillis;
+
+/// A timer that could not be armed is armed after so long, ms.
+const ARM_AGAIN_MS: i64 = 1_000;
 
 /// What is to become of the message.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +38,17 @@ pub struct Execution {
     pub attempt: Option<Attempt>,
     /// Why nothing was attempted, if so.
     pub refusal: Option<Refusal>,
+    /// How the run ended, if this is what ended it.
+    pub ended: Option<RunStatus>,
+    /// Why the timer of the run that follows could not be armed, if so: the message comes back for that.
+    pub unarmed: Option<PortError>,
+}
+
+impl Execution {
+    /// An execution that did nothing.
+    pub fn idle(verdict: Verdict, job: Option<Job>, refusal: Option<Refusal>) -> Self {
+        Self { verdict, job, attempt: None, refusal, ended: None, unarmed: None }
+    }
 }
 
 /// One attempt, as it went.
@@ -103,7 +117,8 @@ pub async fn execute<P: Ports, T: Targets>(
         error,
         recorded: settled.recorded,
     };
-    Ok(Execution { verdict: settled.verdict, job: Some(settled.job), attempt: Some(attempt), refusal: None })
+    let Settled { verdict, job, ended, unarmed, .. } = settled;
+    Ok(Execution { verdict, job: Some(job), attempt: Some(attempt), refusal: None, ended, unarmed })
 }
 
 enum Claim {
@@ -130,8 +145,17 @@ async fn claim<P: Ports, T: Targets>(
     for _ in 0..ATTEMPTS_AT_A_CHANGE {
         let Some(job) = current else { return Ok(ended(Verdict::Unknown, None, None)) };
         if fire > job.fire() {
-            // The timer of a later generation is armed before that is stored: it must not be taken for a void one.
+            // The timer of a later fire is armed before that is stored: it must not be taken for a void one.
             return Ok(ended(Verdict::Unknown, Some(job), None));
+        }
+        if job.state.unarmed && fire < job.fire() {
+            match arm_after_all(ports, &job).await? {
+                Stored::Done => return Ok(ended(Verdict::Acknowledge, Some(job), Some(Refusal::Void))),
+                Stored::Overtaken(newer) => {
+                    current = newer.map(|newer| *newer);
+                    continue;
+                }
+            }
         }
         let planned = plan(ports, limits, &job).await?;
         let lease_ms = planned.timeout_ms.saturating_add(limits.lease_margin_ms);
@@ -140,15 +164,17 @@ async fn claim<P: Ports, T: Targets>(
             Ok(transition) => transition,
             Err(refusal) => return Ok(ended(verdict_of(&refusal), Some(job), Some(refusal))),
         };
+        let (transition, unarmed) = arm_if_possible(ports, transition).await;
         match commit(ports, &transition).await? {
             Stored::Done => {
-                let verdict = verdict_after(&transition);
                 let job = transition.after();
-                return Ok(match transition.step {
-                    Step::Dispatch { .. } => Claim::Begun(Box::new((job, planned))),
-                    // The executor before this one died in the last attempt.
-                    _ => ended(verdict, Some(job), None),
-                });
+                if let Step::Dispatch { .. } = transition.step {
+                    return Ok(Claim::Begun(Box::new((job, planned))));
+                }
+                // The executor before this one died in the last attempt.
+                let (verdict, ended) = (verdict_after(&transition), ended_by(&transition));
+                let execution = Execution { ended, unarmed, ..Execution::idle(verdict, Some(job), None) };
+                return Ok(Claim::Ended(Box::new(execution)));
             }
             Stored::Overtaken(newer) => current = newer.map(|newer| *newer),
         }
@@ -159,7 +185,32 @@ async fn claim<P: Ports, T: Targets>(
 }
 
 fn ended(verdict: Verdict, job: Option<Job>, refusal: Option<Refusal>) -> Claim {
-    Claim::Ended(Box::new(Execution { verdict, job, attempt: None, refusal }))
+    Claim::Ended(Box::new(Execution::idle(verdict, job, refusal)))
+}
+
+/// Arms the timer of the run that follows, before that is stored (I4).
+///
+/// Where it cannot be armed, the outcome is recorded all the same: what the target did must not be done again for it. The
+/// state says that the timer is missing, and the message, which comes back, has it armed.
+async fn arm_if_possible<P: Ports>(ports: &P, transition: Transition) -> (Transition, Option<PortError>) {
+    let Step::Arm { fire, at } = transition.step else { return (transition, None) };
+    match ports.timers().arm(fire, at).await {
+        Ok(()) => (transition, None),
+        Err(fault) => (transition.unarmed(), Some(fault)),
+    }
+}
+
+/// Arms the timer that could not be armed when the current fire was stored, and notes it.
+async fn arm_after_all<P: Ports>(ports: &P, job: &Job) -> Result<Stored, PortError> {
+    let now = ports.clock().now();
+    let (Some(at), Ok(noted)) = (job.state.wake_at, decide(job, &Event::Armed, now)) else { return Ok(Stored::Done) };
+    ports.timers().arm(job.fire(), at).await?;
+    commit(ports, &noted).await
+}
+
+/// How the run ended that this transition ends, if it ends one.
+fn ended_by(transition: &Transition) -> Option<RunStatus> {
+    transition.outcome().map(RunStatus::from)
 }
 
 async fn plan<P: Ports>(ports: &P, limits: &Limits, job: &Job) -> Result<Planned, PortError> {
@@ -200,13 +251,18 @@ fn verdict_of(refusal: &Refusal) -> Verdict {
     match refusal {
         Refusal::Early { due_at } => Verdict::Redeliver { at: *due_at },
         Refusal::Leased { until } => Verdict::Redeliver { at: *until },
-        Refusal::Void | Refusal::AlreadySettled | Refusal::NotOwner | Refusal::Status { .. } => Verdict::Acknowledge,
+        Refusal::Void | Refusal::AlreadySettled | Refusal::NotOwner | Refusal::Status { .. } | Refusal::NoRunLeft => {
+            Verdict::Acknowledge
+        }
     }
 }
 
 fn verdict_after(transition: &Transition) -> Verdict {
     match &transition.step {
         Step::Redeliver { at } => Verdict::Redeliver { at: *at },
+        Step::Arm { .. } if transition.state.unarmed => {
+            Verdict::Redeliver { at: transition.state.updated_at.plus(ARM_AGAIN_MS) }
+        }
         Step::Park => {
             let last = transition.state.run.failures.last();
             last.map_or(Verdict::Acknowledge, |failure| Verdict::Park(failure.error.clone()))
@@ -219,6 +275,8 @@ struct Settled {
     verdict: Verdict,
     job: Job,
     recorded: bool,
+    ended: Option<RunStatus>,
+    unarmed: Option<PortError>,
 }
 
 /// Records what the attempt brought, unless the lease is somebody else's by now.
@@ -237,14 +295,15 @@ async fn settle<P: Ports>(
     let mut has_failed = false;
     for _ in 0..ATTEMPTS_AT_A_CHANGE {
         let Ok(transition) = decide(&job, &event, now) else { break };
+        let (transition, unarmed) = arm_if_possible(ports, transition).await;
         match commit(ports, &transition).await {
             Ok(Stored::Done) => {
-                let verdict = verdict_after(&transition);
-                return Ok(Settled { verdict, job: transition.after(), recorded: true });
+                let (verdict, ended) = (verdict_after(&transition), ended_by(&transition));
+                return Ok(Settled { verdict, job: transition.after(), recorded: true, ended, unarmed });
             }
             Ok(Stored::Overtaken(Some(newer))) => job = *newer,
             Ok(Stored::Overtaken(None)) => {
-                return Ok(Settled { verdict: Verdict::Acknowledge, job, recorded: false });
+                return Ok(Settled { verdict: Verdict::Acknowledge, job, recorded: false, ended: None, unarmed: None });
             }
             // What the target has done is worth a second try: without its record it would have to be done again.
             Err(error) if has_failed => return Err(error),
@@ -253,5 +312,5 @@ async fn settle<P: Ports>(
     }
     // Not recorded: the message comes back when whoever holds the fire may have let go of it.
     let verdict = job.state.wake_at.map_or(Verdict::Acknowledge, |at| Verdict::Redeliver { at });
-    Ok(Settled { verdict, job, recorded: false })
+    Ok(Settled { verdict, job, recorded: false, ended: None, unarmed: None })
 }

@@ -88,9 +88,10 @@ impl World {
             return Written::Conflict;
         }
         assert_eq!(*job, transition.before, "it says what it leaves");
-        job.state = transition.state.clone();
-        let fire = job.fire();
-        self.outcomes.extend(job.state.run.outcome.clone().map(|outcome| (fire, outcome)));
+        *job = transition.after();
+        let run = transition.retired.as_ref().unwrap_or(&job.state.run);
+        let fire = Fire { job_id: job.id, generation: run.generation, run_no: run.run_no };
+        self.outcomes.extend(transition.outcome().map(|outcome| (fire, outcome.clone())));
         self.retired.entry(job.id).or_default().extend(transition.retired.clone());
         Written::Done
     }

@@ -5,14 +5,18 @@
 
 mod catalogs;
 mod change;
+mod edit;
 mod execute;
+mod preview;
 mod read;
 mod schedule;
 
 pub use catalogs::{delete_catalog, get_catalog, put_catalog};
-pub use change::{Redriving, cancel, redrive, redrive_all, redrive_product, retry, revive};
+pub use change::{Redriving, cancel, pause, redrive, redrive_all, redrive_product, resume, retry, revive, run_now};
+pub use edit::{edit, revision};
 pub use execute::{Attempt, Execution, Executor, Verdict, execute};
-pub use read::{JobCursor, JobPage, ListQuery, RunCursor, RunPage, get, list, runs};
+pub use preview::{End, PlannedAttempt, PlannedRun, Preview, preview};
+pub use read::{JobCursor, JobPage, ListQuery, ListedRun, RunCursor, RunPage, get, list, run, runs};
 pub use schedule::schedule;
 
 use crate::access::{ApiKey, Scope};
@@ -80,7 +84,7 @@ async fn commit<P: Ports>(ports: &P, transition: &Transition) -> Result<Stored, 
         return Ok(Stored::Done);
     }
     match (answer, ports.jobs().get(transition.before.id).await) {
-        (_, Ok(Some(job))) if job.state == transition.state => Ok(Stored::Done),
+        (_, Ok(Some(job))) if job == transition.after() => Ok(Stored::Done),
         (Ok(_), Ok(job)) => Ok(Stored::Overtaken(job.map(Box::new))),
         (Err(error), _) | (Ok(_), Err(error)) => Err(error),
     }

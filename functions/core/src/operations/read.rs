@@ -8,8 +8,8 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use super::{MAX_PAGE, OperationError, invalid, require, visible};
 use crate::access::{ApiKey, Scope};
 use crate::error::FieldCode;
-use crate::ids::JobId;
-use crate::job::{Job, Run, Status};
+use crate::ids::{Fire, JobId};
+use crate::job::{Job, Run, RunStatus, Skipped, Status};
 use crate::ports::{JobQuery, JobStore, Listed, Ports};
 
 /// Reads one job.
@@ -65,9 +65,20 @@ pub async fn list<P: Ports>(ports: &P, caller: &ApiKey, query: ListQuery) -> Res
 #[derive(Debug)]
 pub struct RunPage {
     /// The runs; the first page begins with the current one.
-    pub runs: Vec<(Run, Status)>,
+    pub runs: Vec<ListedRun>,
     /// Where the next page starts, if there may be one.
     pub next: Option<RunCursor>,
+}
+
+/// A run in a list.
+#[derive(Debug)]
+pub struct ListedRun {
+    /// The run, with what was skipped before it.
+    pub run: Run,
+    /// What was skipped after it, when the series ended with it.
+    pub skipped_after: Vec<Skipped>,
+    /// Where it stands.
+    pub status: RunStatus,
 }
 
 /// Lists a job's runs, latest first; `limit` of them, 1 to 100.
@@ -83,20 +94,39 @@ pub async fn runs<P: Ports>(
 ) -> Result<RunPage, OperationError> {
     let job = get(ports, caller, id).await?;
     let limit = limit.clamp(1, MAX_PAGE);
-    // Older than what was just read: a retry in between moves that run to the history, where it would show twice.
+    // Older than what was just read: a run that ends in between moves to the history, where it would show twice.
     let current = (job.state.run.generation, job.state.run.run_no);
     let before = cursor.map_or(current, |RunCursor(before)| before);
     let mut runs = Vec::new();
     if cursor.is_none() {
-        runs.push((job.state.run, job.state.status));
+        let status = job.state.run.status(job.state.status);
+        runs.push(ListedRun { skipped_after: job.state.skipped, run: job.state.run, status });
     }
     if runs.len() < limit {
         let retired = ports.jobs().retired_runs(id, Some(before), limit - runs.len()).await?;
-        // Only a failed job can be retried, and only that retires a run.
-        runs.extend(retired.into_iter().map(|run| (run, Status::Failed)));
+        runs.extend(retired.into_iter().map(|run| {
+            // Only what has its outcome leaves a job.
+            let status = run.status(Status::Completed);
+            ListedRun { skipped_after: Vec::new(), run, status }
+        }));
     }
-    let next = runs.last().filter(|_| runs.len() == limit).map(|(run, _)| RunCursor((run.generation, run.run_no)));
+    let end = runs.last().filter(|_| runs.len() == limit).map(|last| &last.run);
+    let next = end.map(|run| RunCursor((run.generation, run.run_no)));
     Ok(RunPage { runs, next })
+}
+
+/// Reads one run of a job, by its fire; `None` when there is no such run any more.
+///
+/// # Errors
+/// [`OperationError`]; another tenant's job is `NotFound`.
+pub async fn run<P: Ports>(ports: &P, caller: &ApiKey, fire: Fire) -> Result<Option<Run>, OperationError> {
+    let job = get(ports, caller, fire.job_id).await?;
+    if job.fire() == fire {
+        return Ok(Some(job.state.run));
+    }
+    let after = (fire.generation, fire.run_no.saturating_add(1));
+    let found = ports.jobs().retired_runs(fire.job_id, Some(after), 1).await?.pop();
+    Ok(found.filter(|run| (run.generation, run.run_no) == (fire.generation, fire.run_no)))
 }
 
 /// Where a page of jobs ended. Its text is opaque to callers.

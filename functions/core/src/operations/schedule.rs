@@ -3,13 +3,13 @@
 use std::cell::RefCell;
 use std::sync::Arc;
 
-use super::{OperationError, require};
+use super::{OperationError, invalid, require};
 use crate::access::{ApiKey, Scope};
 use crate::call::{self, Capabilities};
 use crate::catalog::{Catalog, EventRef, Tag, Target, Unresolved};
 use crate::error::{Faults, FieldCode};
 use crate::ids::JobId;
-use crate::job::{Job, JobSpec};
+use crate::job::{Job, JobSpec, JobState};
 use crate::json::{child, parse};
 use crate::machine::first_state;
 use crate::ports::{CatalogStore, Clock, Entropy, JobStore, Ports, Published, Timers, Written};
@@ -28,17 +28,9 @@ pub async fn schedule<P: Ports>(ports: &P, caller: &ApiKey, body: &[u8]) -> Resu
     require(caller, Scope::JobsWrite)?;
     let document = parse(body)?;
     let now = ports.clock().now();
-    // Who is asked for comes first: what a product's catalog holds is nobody else's business.
-    let named = |field: &str| document.get(field).and_then(serde_json::Value::as_str);
-    let opened = |product: &str| named("env").map_or(caller.opens_product(product), |env| caller.opens(product, env));
-    let spec = match named("product_tag") {
-        Some(product) if !opened(product) => return Err(OperationError::NotOpened),
-        Some(product) if Tag::parse(product).is_some() => check_published(ports, product, &document, now).await?,
-        _ => check(&document, None, ports.capabilities(), now)?,
-    };
-    let due_at = spec.start_at;
-    let job =
-        Job { id: JobId::new(now, ports.entropy().bits()), spec: Arc::new(spec), state: first_state(due_at, now) };
+    let (spec, state) = resolved(ports, caller, &document, now).await?;
+    let due_at = state.run.due_at;
+    let job = Job { id: JobId::new(now, ports.entropy().bits()), spec: Arc::new(spec), state };
     ports.timers().arm(job.fire(), due_at).await?;
     let answer = ports.jobs().insert_new(&job).await;
     if let Ok(Written::Done) = answer {
@@ -53,21 +45,40 @@ pub async fn schedule<P: Ports>(ports: &P, caller: &ApiKey, body: &[u8]) -> Resu
     }
 }
 
-/// Checks the document against the product's catalog. What a cached one refuses, the one that was published since may take.
-async fn check_published<P: Ports>(
+/// What a document asks for, and the state that such a job begins in.
+pub(super) async fn resolved<P: Ports>(
     ports: &P,
-    product: &str,
+    caller: &ApiKey,
     document: &serde_json::Value,
     now: UnixMillis,
-) -> Result<JobSpec, OperationError> {
+) -> Result<(JobSpec, JobState), OperationError> {
+    // Who is asked for comes first: what a product's catalog holds is nobody else's business.
+    let named = |field: &str| document.get(field).and_then(serde_json::Value::as_str);
+    let opened = |product: &str| named("env").map_or(caller.opens_product(product), |env| caller.opens(product, env));
+    let capabilities = ports.capabilities();
+    match named("product_tag") {
+        Some(product) if !opened(product) => Err(OperationError::NotOpened),
+        Some(product) if Tag::parse(product).is_some() => {
+            with_catalog(ports, product, |published| check(document, published, capabilities, now)).await
+        }
+        _ => check(document, None, capabilities, now),
+    }
+}
+
+/// Checks something against the product's catalog. What a cached one refuses, the one that was published since may take.
+pub(super) async fn with_catalog<P: Ports, T>(
+    ports: &P,
+    product: &str,
+    check: impl Fn(Option<&Published>) -> Result<T, OperationError>,
+) -> Result<T, OperationError> {
     let cached = ports.catalogs().get(product).await?;
-    let checked = check(document, cached.as_deref(), ports.capabilities(), now);
+    let checked = check(cached.as_deref());
     if !checked.as_ref().is_err_and(is_for_the_catalog_to_say) {
         return checked;
     }
     let fresh = ports.catalogs().fresh(product).await?;
     let is_same = cached.as_ref().map(|it| &it.revision) == fresh.as_ref().map(|it| &it.revision);
-    if is_same { checked } else { check(document, fresh.as_deref(), ports.capabilities(), now) }
+    if is_same { checked } else { check(fresh.as_deref()) }
 }
 
 /// Whether another catalog might have nothing against the document.
@@ -91,7 +102,7 @@ fn check(
     published: Option<&Published>,
     capabilities: Capabilities,
     now: UnixMillis,
-) -> Result<JobSpec, OperationError> {
+) -> Result<(JobSpec, JobState), OperationError> {
     let faults = RefCell::default();
     let submission = submission::read(document, now, &faults);
     let target = published.and_then(|published| find(&published.catalog, &submission, capabilities, &faults));
@@ -110,7 +121,22 @@ fn check(
         return Err(OperationError::Ambiguous(faults.remove(0)));
     }
     let event_type = target.map(|target| target.event_type());
-    spec(submission, event_type, now).filter(|_| faults.is_empty()).ok_or(OperationError::Invalid(faults))
+    let spec = spec(submission, event_type, now).filter(|_| faults.is_empty());
+    let spec = spec.ok_or(OperationError::Invalid(faults))?;
+    let state = first_state(&spec, now).ok_or_else(|| no_run_left(&spec, 1))?;
+    Ok((spec, state))
+}
+
+/// The fault of a plan by which the run of this number never comes.
+pub(super) fn no_run_left(spec: &JobSpec, run_no: u32) -> OperationError {
+    let fault = |pointer, detail: String| invalid(pointer, FieldCode::OutOfRange, detail);
+    match spec.repeat.as_ref().map(|repeat| (repeat.limit, repeat.end_date)) {
+        Some((Some(limit), _)) if limit < run_no => {
+            fault("/repeat/limit", format!("the job has had {} runs already", run_no - 1))
+        }
+        Some((_, Some(_))) => fault("/repeat/endDate", "no run is due by then".to_owned()),
+        _ => fault("/repeat", "no run is ever due".to_owned()),
+    }
 }
 
 /// Finds the event, and checks what depends on it.
@@ -168,6 +194,7 @@ fn spec(submission: Submission<'_>, event_type: Option<crate::job::EventType>, n
         retry: submission.retry,
         timeout: submission.timeout,
         start_at: submission.start_at?,
+        repeat: submission.repeat,
         created_at: now,
     })
 }

@@ -47,12 +47,15 @@ pub(super) fn abandon_all(db: &mut Connection, now: UnixMillis) -> Result<(), Fa
     let places: Vec<i64> =
         transaction.prepare(sql::PLACES)?.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
     for place in places {
-        let running = params![place, AFTER_ALL, i64::MAX, code(Status::Running)];
-        for id in ids(&transaction, sql::LIST_BY_STATUS, running)? {
+        let mut leased = Vec::new();
+        for status in [Status::Running, Status::Paused] {
+            leased.extend(ids(&transaction, sql::LIST_BY_STATUS, params![place, AFTER_ALL, i64::MAX, code(status)])?);
+        }
+        for id in leased {
             match abandon_one(&transaction, id, now) {
                 // One record that cannot be read must not keep all others from running.
                 Err(fault @ Fault::Record { .. }) => {
-                    tracing::error!(job_id = %id, %fault, "a running job is left alone");
+                    tracing::error!(job_id = %id, %fault, "a job is left alone");
                 }
                 result => result?,
             }

@@ -16,7 +16,7 @@ use super::{Effects, Store, places, sql};
 impl JobStore for Store {
     async fn insert_new(&self, job: &Job) -> Result<Written, PortError> {
         let row = StateRow::new(job.id, &job.state)?;
-        let text = json(|| format!("the spec of {}", job.id), &*job.spec)?;
+        let text = spec_text(job.id, &job.spec)?;
         self.writer.write(Insert { spec: Arc::clone(&job.spec), row, text }).await
     }
 
@@ -29,8 +29,10 @@ impl JobStore for Store {
         let id = transition.before.id;
         let row = StateRow::new(id, &transition.state)?;
         let expected = revision(transition.before.state.revision)?;
-        let retired = transition.retired.as_ref().map(|run| RetiredRow::new(id, run)).transpose()?;
-        self.writer.write(Change { expected, row, retired }).await
+        let spec = transition.spec.as_ref().map(|spec| spec_text(id, spec)).transpose()?;
+        let retired = transition.retired.as_ref();
+        let retired = retired.map(|run| RetiredRow::new(id, run, transition.state.updated_at, self.kept_ms));
+        self.writer.write(Change { expected, row, spec, retired: retired.transpose()? }).await
     }
 
     async fn list(&self, query: &JobQuery) -> Result<Listed, PortError> {
@@ -42,6 +44,10 @@ impl JobStore for Store {
     async fn retired_runs(&self, id: JobId, before: Option<(u32, u32)>, limit: usize) -> Result<Vec<Run>, PortError> {
         self.readers.read_page(move |db| retired_runs(db, id, before, limit)).await
     }
+}
+
+fn spec_text(id: JobId, spec: &JobSpec) -> Result<String, Fault> {
+    json(|| format!("the spec of {id}"), spec)
 }
 
 /// A new job.
@@ -84,6 +90,8 @@ impl Write for Insert {
 struct Change {
     expected: i64,
     row: StateRow,
+    /// The spec as it is stored, where it changes.
+    spec: Option<String>,
     retired: Option<RetiredRow>,
 }
 
@@ -92,9 +100,13 @@ impl Write for Change {
         if change(session.db, self.expected, &self.row)? == 0 {
             return Ok(Written::Conflict);
         }
+        if let Some(spec) = &self.spec {
+            session.db.prepare_cached(sql::CHANGE_SPEC)?.execute(params![self.row.id, spec])?;
+        }
         if let Some(run) = &self.retired {
-            let row = params![self.row.id, run.generation, run.run_no, run.run];
+            let row = params![self.row.id, run.generation, run.run_no, run.run, run.expires_at];
             session.db.prepare_cached(sql::RETIRE_RUN)?.execute(row)?;
+            session.db.prepare_cached(sql::FORGET_RUNS)?.execute([run.retired_at])?;
         }
         Ok(Written::Done)
     }

@@ -24,6 +24,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use carillon_core::job::Run;
 use carillon_core::ports::PortError;
 use carillon_core::time::UnixMillis;
 use rusqlite::Connection;
@@ -41,6 +42,8 @@ use crate::timeline::Timeline;
 
 /// The database's name in its folder.
 const FILE: &str = "carillon.db";
+/// A day, ms.
+pub(crate) const DAY_MS: i64 = 86_400_000;
 /// How long to wait for another process (`carillon keys`) that is writing.
 const WAIT_FOR_OTHERS: Duration = Duration::from_secs(5);
 
@@ -86,6 +89,8 @@ pub struct Store {
     writer: Writer,
     readers: Arc<Readers>,
     effects: Effects,
+    /// How long a run stays in the history, ms.
+    pub(crate) kept_ms: i64,
 }
 
 /// Who has to know of what was committed.
@@ -147,7 +152,7 @@ impl Store {
         let effects = Effects { timeline, catalogs: Arc::default() };
         let readers = Arc::new(readers(Arc::clone(&db)));
         let writer = Writer::start(db, next_spec, effects.clone(), checkpoints)?;
-        Ok(Self { writer, readers, effects })
+        Ok(Self { writer, readers, effects, kept_ms: i64::from(Run::KEPT_DAYS) * DAY_MS })
     }
 }
 

@@ -51,12 +51,20 @@ pub(super) struct RetiredRow {
     pub(super) generation: u32,
     pub(super) run_no: u32,
     pub(super) run: String,
+    /// When it was retired, and when it leaves the history.
+    pub(super) retired_at: i64,
+    pub(super) expires_at: i64,
 }
 
 impl RetiredRow {
-    pub(super) fn new(id: JobId, run: &Run) -> Result<Self, Fault> {
-        let run_no = run.run_no;
-        Ok(Self { generation: run.generation, run_no, run: json(|| format!("a run of {id}"), run)? })
+    pub(super) fn new(id: JobId, run: &Run, retired_at: UnixMillis, kept_ms: i64) -> Result<Self, Fault> {
+        Ok(Self {
+            generation: run.generation,
+            run_no: run.run_no,
+            run: json(|| format!("a run of {id}"), run)?,
+            retired_at: retired_at.0,
+            expires_at: retired_at.plus(kept_ms).0,
+        })
     }
 }
 

@@ -2,12 +2,9 @@
 
 use rusqlite::{Connection, TransactionBehavior};
 
-/// What this program writes.
-const VERSION: i32 = 1;
-
 /// A job's payload never changes and may be large, so it lives in `specs`, and a change of state rewrites a narrow row of
 /// `jobs` only. Ids grow with time, so inserts meet the right edge of `jobs` and of its indexes; `specs` is appended to.
-const TABLES: &str = "
+const FIRST: &str = "
     CREATE TABLE places (
         id INTEGER PRIMARY KEY, product TEXT NOT NULL, env TEXT NOT NULL, UNIQUE (product, env)
     ) STRICT;
@@ -30,6 +27,17 @@ const TABLES: &str = "
     CREATE INDEX keys_by_id ON keys (id);
 ";
 
+/// Runs leave the history after a while; those that were there before stay.
+const RUNS_EXPIRE: &str = "
+    ALTER TABLE runs ADD COLUMN expires_at INTEGER NOT NULL DEFAULT 9223372036854775807;
+    CREATE INDEX runs_by_expiry ON runs (expires_at, job, generation, run_no);
+";
+
+/// The layouts, each as what makes it of the one before. A layout's version is its number here, from 1.
+const LAYOUTS: [&str; 2] = [FIRST, RUNS_EXPIRE];
+/// What this program writes.
+const VERSION: i32 = 2;
+
 /// Why the tables cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum SchemaError {
@@ -46,14 +54,12 @@ pub(super) fn prepare(db: &mut Connection) -> Result<(), SchemaError> {
     }
     // Another process may be at it too: whoever comes second finds the version set.
     let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    match version(&transaction)? {
-        0 => {
-            transaction.execute_batch(TABLES)?;
-            transaction.pragma_update(None, "user_version", VERSION)?;
-        }
-        VERSION => {}
-        found => return Err(SchemaError::Newer { found }),
+    let found = version(&transaction)?;
+    let missing = usize::try_from(found).ok().and_then(|found| LAYOUTS.get(found..));
+    for layout in missing.ok_or(SchemaError::Newer { found })? {
+        transaction.execute_batch(layout)?;
     }
+    transaction.pragma_update(None, "user_version", VERSION)?;
     Ok(transaction.commit()?)
 }
 

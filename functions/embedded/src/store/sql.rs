@@ -12,8 +12,16 @@ pub(super) const CHANGE_JOB: &str = "
     UPDATE jobs SET status = ?3, revision = ?4, generation = ?5, run_no = ?6, wake_at = ?7, state = ?8
     WHERE id = ?1 AND revision = ?2";
 
+pub(super) const CHANGE_SPEC: &str = "UPDATE specs SET spec = ?2 WHERE id = (SELECT spec FROM jobs WHERE id = ?1)";
+
 pub(super) const RETIRE_RUN: &str =
-    "INSERT OR REPLACE INTO runs (job, generation, run_no, run) VALUES (?1, ?2, ?3, ?4)";
+    "INSERT OR REPLACE INTO runs (job, generation, run_no, run, expires_at) VALUES (?1, ?2, ?3, ?4, ?5)";
+
+/// A few of the runs whose time in the history is over: as each retired run takes more of them along than it adds, they
+/// never pile up.
+pub(super) const FORGET_RUNS: &str = "
+    DELETE FROM runs WHERE (job, generation, run_no) IN
+    (SELECT job, generation, run_no FROM runs WHERE expires_at < ?1 ORDER BY expires_at LIMIT 8)";
 
 pub(super) const READ_JOB: &str =
     "SELECT jobs.state, specs.spec FROM jobs JOIN specs ON specs.id = jobs.spec WHERE jobs.id = ?1";

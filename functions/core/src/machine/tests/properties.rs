@@ -7,6 +7,7 @@ use proptest::option;
 use proptest::prelude::*;
 
 use super::*;
+use crate::cadence::{Cadence, OnFailure, Repeat};
 
 /// One thing that happens to a job, told by what it is aimed at.
 #[derive(Clone, Debug)]
@@ -26,12 +27,26 @@ enum Move {
     Retry {
         delay_ms: u32,
     },
+    Pause,
+    Resume,
+    RunNow,
+    /// Another plan: when the job starts from now, whether and how it recurs.
+    Edit {
+        start_in_ms: Option<u32>,
+        replans: Option<Replan>,
+    },
+    /// The timer of the current fire could not be armed, and is now.
+    Armed,
     /// A restart finds the attempt of a dead process.
     Abandon,
     Wait {
         ms: u32,
     },
 }
+
+/// How a job recurs from here on, if it does.
+#[derive(Clone, Debug)]
+struct Replan(Option<Repeat>);
 
 fn a_move() -> impl Strategy<Value = Move> {
     let off = || prop_oneof![8 => Just(0_i8), 1 => Just(-1), 1 => Just(1)];
@@ -42,9 +57,31 @@ fn a_move() -> impl Strategy<Value = Move> {
             .prop_map(|(claims_ago, error)| Move::End { claims_ago, error }),
         1 => Just(Move::Cancel),
         2 => prop_oneof![Just(0), 0..100_000_u32, Just(u32::MAX)].prop_map(|delay_ms| Move::Retry { delay_ms }),
+        1 => Just(Move::Pause),
+        2 => Just(Move::Resume),
+        1 => Just(Move::RunNow),
+        1 => (option::of(0..100_000_u32), option::of(option::of(repeats())))
+            .prop_map(|(start_in_ms, repeat)| Move::Edit { start_in_ms, replans: repeat.map(Replan) }),
+        1 => Just(Move::Armed),
         1 => Just(Move::Abandon),
         6 => (0..600_000_u32).prop_map(|ms| Move::Wait { ms }),
     ]
+}
+
+fn repeats() -> impl Strategy<Value = Repeat> {
+    let every = 1_000..600_000_u64;
+    let crons = proptest::sample::select(vec!["* * * * *", "*/7 * * * * *", "30 2 * * *", "0 0 1 1 *"]);
+    let plan = prop_oneof![3 => every.prop_map(Err), 1 => crons.prop_map(Ok)];
+    let ends = (option::of(1..5_u32), option::of(0..3_000_000_i64));
+    (plan, ends, any::<bool>(), any::<bool>()).prop_map(|(plan, (limit, end_ms), immediately, goes_on)| Repeat {
+        cron: plan.ok().map(str::to_owned),
+        every: plan.err(),
+        limit,
+        end_date: end_ms.map(|ms| NOW.plus(ms)),
+        immediately,
+        on_failure: if goes_on { OnFailure::Continue } else { OnFailure::Stop },
+        ..Repeat::default()
+    })
 }
 
 /// A job, the time, and who has claimed so far.
@@ -55,10 +92,12 @@ struct Life {
 }
 
 impl Life {
-    fn new(retries: u32, retry: RetryPolicy) -> Self {
+    fn new(retries: u32, retry: RetryPolicy, repeat: Option<Repeat>) -> Self {
         let job = job(Status::Scheduled);
-        let spec = Arc::new(JobSpec { retries, retry, ..JobSpec::clone(&job.spec) });
-        Self { job: Job { spec, state: first_state(NOW, NOW), ..job }, now: NOW, owners: Vec::new() }
+        let repeat = repeat.filter(|repeat| Cadence::of(repeat, NOW).next_from(NOW).is_some());
+        let spec = Arc::new(JobSpec { retries, retry, repeat, ..JobSpec::clone(&job.spec) });
+        let state = first_state(&spec, NOW).unwrap();
+        Self { job: Job { spec, state, ..job }, now: NOW, owners: Vec::new() }
     }
 
     fn claim(&mut self, fire: Fire, lease_ms: u32) -> Event {
@@ -91,6 +130,18 @@ impl Life {
             }
             Move::Cancel => Event::Cancel { reason: None },
             Move::Retry { delay_ms } => Event::Retry { delay_ms },
+            Move::Pause => Event::Pause,
+            Move::Resume => Event::Resume,
+            Move::RunNow => Event::RunNow,
+            Move::Edit { start_in_ms, ref replans } => {
+                let mut spec = JobSpec::clone(&self.job.spec);
+                spec.start_at = start_in_ms.map_or(spec.start_at, |ms| self.now.plus(ms.into()));
+                if let Some(Replan(repeat)) = replans {
+                    spec.repeat.clone_from(repeat);
+                }
+                Event::Edit { spec: Arc::new(spec), is_replanned: start_in_ms.is_some() || replans.is_some() }
+            }
+            Move::Armed => Event::Armed,
             Move::Abandon => return abandon(&self.job, self.now),
             Move::Wait { ms } => {
                 self.now = self.now.plus(ms.into());
@@ -105,7 +156,8 @@ fn check_state(state: &JobState, retries: u32) {
     let run = &state.run;
     let is_open = matches!(state.status, Status::Scheduled | Status::Queued | Status::Running);
     assert_eq!(state.wake_at.is_some(), is_open, "somebody looks again exactly at what is open");
-    assert_eq!(state.lease.is_some(), state.status == Status::Running, "a lease means an attempt");
+    let may_be_leased = matches!(state.status, Status::Running | Status::Paused);
+    assert!(state.lease.is_some() == (state.status == Status::Running) || may_be_leased, "a lease means an attempt");
     assert_eq!(run.outcome.is_some(), state.status.is_settled(), "an outcome means the end");
     assert_eq!(run.ended_at.is_some(), run.outcome.is_some());
     assert_eq!(run.started_at.is_some(), run.attempts > 0);
@@ -114,23 +166,59 @@ fn check_state(state: &JobState, retries: u32) {
     assert!(run.failures.windows(2).all(|pair| pair[0].attempt < pair[1].attempt), "each attempt fails once");
 }
 
-fn check_transition(before: &Job, transition: &Transition) {
+fn check_transition(before: &Job, transition: &Transition, event: &Move) {
     let (old, new) = (&before.state, &transition.state);
+    let after = transition.after();
     assert_eq!((&transition.before, new.revision), (before, old.revision + 1));
     assert_ne!(old.status, Status::Cancelled, "cancelled never changes");
+    assert_eq!(transition.spec.is_some(), matches!(event, Move::Edit { .. }), "only an edit changes what is asked for");
     let (was, is) = (&old.run, &new.run);
-    if is.generation == was.generation {
-        assert!(!old.status.is_settled(), "what has its outcome keeps it, within its generation");
-        assert_eq!((transition.retired.as_ref(), is.run_no, is.due_at), (None, was.run_no, was.due_at));
-        assert!(is.attempts == was.attempts || is.attempts == was.attempts + 1);
-        assert_eq!(
-            is.attempts > was.attempts,
-            matches!(transition.step, Step::Dispatch { .. }),
-            "counted at the claim"
-        );
-    } else {
-        assert_eq!((is.generation, old.status), (was.generation + 1, Status::Failed), "only a retry begins one");
-        assert_eq!(transition.retired.as_ref(), Some(was), "and what it leaves goes to the history");
+    assert!(before.fire() <= after.fire(), "a fire that was left never comes back");
+    let has_moved = before.fire() != after.fire();
+    assert!(has_moved || was.outcome.is_none() || was == is, "what has its outcome keeps it, within its fire");
+    assert!(!has_moved || is.attempts == 0, "a new fire has its whole budget");
+    let dispatches = matches!(transition.step, Step::Dispatch { .. });
+    assert_eq!(!has_moved && is.attempts == was.attempts + 1, dispatches, "an attempt is counted at the claim");
+    assert!(has_moved || dispatches || is.attempts == was.attempts);
+    assert!(
+        !dispatches || matches!(old.status, Status::Scheduled | Status::Queued | Status::Running),
+        "only what may run"
+    );
+    // What is left with an outcome goes to the history, and nothing else does.
+    let left = (is.run_no != was.run_no || old.status == Status::Failed) && has_moved;
+    assert_eq!(transition.retired.is_some(), left);
+    if let Some(retired) = &transition.retired {
+        assert!(retired.outcome.is_some() && (retired.generation, retired.run_no) == (was.generation, was.run_no));
+    }
+    let timer = after.state.wake_at.filter(|_| has_moved);
+    let arms =
+        matches!(&transition.step, Step::Arm { fire, at } if *fire == after.fire() && Some(*at) == after.state.wake_at);
+    assert!(timer.is_none() || arms, "a new fire that is due has a timer (I4)");
+    check_series(before, &after);
+}
+
+/// What holds for a series, whatever happens to it.
+fn check_series(before: &Job, after: &Job) {
+    assert!(before.state.missed <= after.state.missed);
+    let Some(repeat) = after.spec.repeat.as_ref().filter(|_| before.spec.repeat == after.spec.repeat) else { return };
+    let (was, is) = (&before.state.run, &after.state.run);
+    let began = after.state.run.run_no > was.run_no;
+    if began {
+        assert_eq!(is.run_no, was.run_no + 1, "runs are counted one by one");
+        assert!(repeat.limit.is_none_or(|limit| is.run_no <= limit), "the limit holds (I3)");
+    }
+    if let Some(nominal_at) = is.nominal_at.filter(|_| began) {
+        assert!(was.nominal_at.is_none_or(|last| last < nominal_at), "no occurrence comes twice");
+        assert!(nominal_at >= after.state.updated_at, "what has passed is not made up for");
+        assert!(repeat.end_date.is_none_or(|end| nominal_at <= end), "nothing is due after the end (I3)");
+        let cadence = Cadence::of(repeat, after.spec.start_at);
+        assert_eq!(cadence.next_from(nominal_at), Some(nominal_at), "an occurrence of the cadence, to the instant");
+        let skipped: u64 = is.skipped.iter().map(|skipped| skipped.count).sum();
+        assert_eq!(after.state.missed - before.state.missed, skipped, "what is skipped is counted");
+        if let Some(last) = was.nominal_at.filter(|_| before.spec.start_at == after.spec.start_at) {
+            let between = cadence.count_between(last, nominal_at);
+            assert!(skipped <= between, "{skipped} of {between} were skipped");
+        }
     }
 }
 
@@ -150,20 +238,22 @@ proptest! {
 
     #[test]
     fn every_way_through_the_machine_keeps_its_invariants(
-        retries in prop_oneof![4 => 0..4_u32, 1 => 22..=100_u32], retry in policies(), moves in vec(a_move(), 1..120),
+        retries in prop_oneof![4 => 0..4_u32, 1 => 22..=100_u32], retry in policies(), repeat in option::of(repeats()),
+        moves in vec(a_move(), 1..120),
     ) {
-        let mut life = Life::new(retries, retry);
+        let mut life = Life::new(retries, retry, repeat);
         let mut outcomes: HashMap<Fire, Outcome> = HashMap::new();
         check_state(&life.job.state, retries);
         for a_move in &moves {
             let Some(transition) = life.decide(a_move) else { continue };
-            check_transition(&life.job, &transition);
+            check_transition(&life.job, &transition, a_move);
             check_state(&transition.state, retries);
-            life.job.state = transition.state;
-            if let Some(outcome) = &life.job.state.run.outcome {
-                let first = outcomes.entry(life.job.fire()).or_insert_with(|| outcome.clone());
-                prop_assert_eq!(first, outcome, "one outcome for each fire");
+            if let Some(outcome) = transition.outcome() {
+                let run = transition.retired.as_ref().unwrap_or(&transition.state.run);
+                let fire = Fire { job_id: life.job.id, generation: run.generation, run_no: run.run_no };
+                prop_assert_eq!(outcomes.insert(fire, outcome.clone()), None, "one outcome for each fire");
             }
+            life.job = transition.after();
         }
     }
 
@@ -171,7 +261,7 @@ proptest! {
     fn a_job_that_kills_every_executor_ends_after_its_attempts(
         retries in 0..=100_u32, retry in policies(), lease_ms in 0..60_000_u32,
     ) {
-        let mut life = Life::new(retries, retry);
+        let mut life = Life::new(retries, retry, None);
         let lost = RunError::transient(codes::EXECUTOR_LOST, "");
         let allowed = if life.job.spec.retry.retries(&lost) { retries + 1 } else { 1 };
         let mut dispatched = 0;
@@ -227,15 +317,24 @@ fn any_job() -> impl Strategy<Value = Job> {
     let run = (extreme(), extreme(), extreme(), any_instant(), 0..30_u32);
     let lease = option::of((0..3_u128, any_instant()));
     let state = (any_status(), prop_oneof![any::<u64>(), Just(u64::MAX)], option::of(any_instant()));
-    (state, run, lease, extreme(), policies()).prop_map(
-        |((status, revision, wake_at), (generation, run_no, attempts, due_at, failures), lease, retries, retry)| {
+    let series = (option::of(repeats()), option::of(any_instant()), option::of(any_instant()));
+    (state, run, lease, extreme(), policies(), series).prop_map(
+        |(
+            (status, revision, wake_at),
+            (generation, run_no, attempts, due_at, failures),
+            lease,
+            retries,
+            retry,
+            series,
+        )| {
+            let (repeat, nominal_at, passed) = series;
             let job = job(status);
             let failure = |attempt| FailedAttempt { attempt, failed_at: NOW, error: RunError::transient("X", "") };
             let failures = (0..failures).map(failure).collect();
-            let run = Run { attempts, failures, ..Run::new(generation, run_no, due_at) };
+            let run = Run { nominal_at, attempts, failures, ..Run::new(generation, run_no, due_at) };
             let lease = lease.map(|(owner, until)| Lease { owner: Owner::new(owner), until });
-            let spec = Arc::new(JobSpec { retries, retry, ..JobSpec::clone(&job.spec) });
-            Job { spec, state: JobState { revision, run, wake_at, lease, ..job.state }, ..job }
+            let spec = Arc::new(JobSpec { retries, retry, repeat, ..JobSpec::clone(&job.spec) });
+            Job { spec, state: JobState { revision, run, wake_at, lease, passed, ..job.state }, ..job }
         },
     )
 }
@@ -247,5 +346,10 @@ fn any_event() -> impl Strategy<Value = Event> {
         (owner(), any_error(), any::<f64>()).prop_map(|(owner, error, random)| Event::Fail { owner, error, random }),
         Just(Event::Cancel { reason: None }),
         any::<u32>().prop_map(|delay_ms| Event::Retry { delay_ms }),
+        proptest::sample::select(vec![Event::Armed, Event::Pause, Event::Resume, Event::RunNow]),
+        (option::of(repeats()), any_instant()).prop_map(|(repeat, start_at)| {
+            let spec = JobSpec { start_at, repeat, ..JobSpec::clone(&job(Status::Queued).spec) };
+            Event::Edit { spec: Arc::new(spec), is_replanned: true }
+        }),
     ]
 }

@@ -98,12 +98,12 @@ fn runs_are_paged_latest_first_and_the_first_page_begins_with_the_current_one() 
     let mut cursor = None;
     loop {
         let page = run_page(&stack, job.id, 2, cursor);
-        seen.extend(page.runs.iter().map(|(run, status)| (run.generation, *status)));
+        seen.extend(page.runs.iter().map(|listed| (listed.run.generation, listed.status)));
         let Some(next) = page.next else { break };
         cursor = Some(next.to_string().parse().unwrap());
     }
-    let failed = |generation| (generation, Status::Failed);
-    assert_eq!(seen, [(5, Status::Queued), failed(4), failed(3), failed(2), failed(1)]);
+    let failed = |generation| (generation, RunStatus::Failed);
+    assert_eq!(seen, [(5, RunStatus::Queued), failed(4), failed(3), failed(2), failed(1)]);
 }
 
 #[test]
@@ -114,7 +114,8 @@ fn a_retry_between_the_two_reads_shows_no_run_twice() {
     stack.drive();
     let retried = move |world: &mut World| happens(world, job.id, &Event::Retry { delay_ms: 0 });
     stack.script(PortCall::RetiredRuns, Fault::Overtaken(Box::new(retried)));
-    let generations: Vec<_> = run_page(&stack, job.id, 10, None).runs.iter().map(|(run, _)| run.generation).collect();
+    let generations: Vec<_> =
+        run_page(&stack, job.id, 10, None).runs.iter().map(|listed| listed.run.generation).collect();
     assert_eq!(generations, [2, 1]);
 }
 

@@ -188,7 +188,7 @@ fn the_contracts_own_example_is_understood_and_told_what_is_not_available() {
     match block_on(schedule(&stack.memory, &owner, example.to_string().as_bytes())) {
         Err(OperationError::Invalid(faults)) => {
             let pointers: Vec<_> = faults.iter().map(|fault| fault.pointer.as_str()).collect();
-            assert_eq!(pointers, ["/event", "/session", "/cache", "/repeat"]);
+            assert_eq!(pointers, ["/event", "/session", "/cache"]);
             assert!(faults.iter().all(|fault| fault.code == FieldCode::NotAvailable));
             assert_eq!(faults[0].detail, "jobs of type notification are not available yet");
         }

@@ -106,7 +106,7 @@ impl JobStore for World {
     async fn commit(&self, transition: &Transition) -> Result<Written, PortError> {
         match self.call()?.jobs.get_mut(&transition.before.id) {
             Some(job) if job.state.revision == transition.before.state.revision => {
-                job.state = transition.state.clone();
+                *job = transition.after();
                 Ok(Written::Done)
             }
             _ => Ok(Written::Conflict),

@@ -1,0 +1,107 @@
+//! What is said of a job that might be scheduled.
+
+use carillon_core::cadence::Explained;
+use carillon_core::job::EventType;
+use carillon_core::operations::{End, PlannedAttempt, PlannedRun, Preview};
+use carillon_core::time::UnixMillis;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+/// A job as it would be.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Preview")]
+pub(crate) struct PreviewView<'a> {
+    /// The type that the event's tag was found to have.
+    #[serde(rename = "type")]
+    event_type: EventType,
+    /// Whether it runs more than once.
+    recurring: bool,
+    /// The next runs, if each succeeds in time.
+    runs: Vec<PlannedRunView<'a>>,
+    /// What ends the series after the last of `runs`: `once` for a job that runs once, `limit`, `end_date`, or `exhausted` when
+    /// nothing is due any more. Absent when more would follow.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ends_by: Option<EndView>,
+    /// The attempts of a run, if each fails at once in a way that is retried.
+    attempts: Vec<PlannedAttemptView>,
+    /// What the caller may not have meant.
+    warnings: &'a [String],
+}
+
+/// A run as it would be.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "PlannedRun")]
+struct PlannedRunView<'a> {
+    /// Which run, from 1.
+    run_no: u32,
+    /// When it is due, epoch ms.
+    due_at: UnixMillis,
+    /// The same as an RFC 3339 text in UTC.
+    utc: String,
+    /// What the clock of the job's zone shows then.
+    #[serde(flatten)]
+    explained: &'a Explained,
+}
+
+impl<'a> From<&'a PlannedRun> for PlannedRunView<'a> {
+    fn from(run: &'a PlannedRun) -> Self {
+        Self { run_no: run.run_no, due_at: run.at, utc: run.at.to_string(), explained: &run.explained }
+    }
+}
+
+/// What ends a series.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(rename = "SeriesEnd")]
+enum EndView {
+    /// The job runs once.
+    Once,
+    /// `limit` is reached.
+    Limit,
+    /// The next run would be due after `endDate`.
+    EndDate,
+    /// Nothing is due any more.
+    Exhausted,
+}
+
+impl From<End> for EndView {
+    fn from(end: End) -> Self {
+        match end {
+            End::Once => Self::Once,
+            End::Limit => Self::Limit,
+            End::EndDate => Self::EndDate,
+            End::Exhausted => Self::Exhausted,
+        }
+    }
+}
+
+/// An attempt as it would be.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "PlannedAttempt")]
+struct PlannedAttemptView {
+    /// Which attempt, from 1.
+    attempt: u32,
+    /// Milliseconds after the run is due, with the whole jitter.
+    earliest_ms: u64,
+    /// The same, without jitter.
+    latest_ms: u64,
+}
+
+impl From<&PlannedAttempt> for PlannedAttemptView {
+    fn from(planned: &PlannedAttempt) -> Self {
+        Self { attempt: planned.attempt, earliest_ms: planned.earliest_ms, latest_ms: planned.latest_ms }
+    }
+}
+
+impl<'a> From<&'a Preview> for PreviewView<'a> {
+    fn from(preview: &'a Preview) -> Self {
+        Self {
+            event_type: preview.spec.event_type,
+            recurring: preview.spec.repeat.is_some(),
+            runs: preview.runs.iter().map(PlannedRunView::from).collect(),
+            ends_by: preview.end.map(EndView::from),
+            attempts: preview.attempts.iter().map(PlannedAttemptView::from).collect(),
+            warnings: &preview.warnings,
+        }
+    }
+}

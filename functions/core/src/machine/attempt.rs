@@ -1,0 +1,114 @@
+//! What becomes of a job by its attempts: they begin, succeed, fail, or are lost.
+
+use super::{Refusal, Step, Transition, next, series, settle, store};
+use crate::cadence::OnFailure;
+use crate::ids::{Fire, Owner};
+use crate::job::{FailedAttempt, Job, JobState, Lease, Outcome, Output, Run, RunError, Status, codes};
+use crate::time::UnixMillis;
+
+/// Begins an attempt. It is counted here, so that one that kills its executor is counted too.
+pub(super) fn claim(
+    job: &Job,
+    fire: Fire,
+    owner: &Owner,
+    lease_ms: u32,
+    now: UnixMillis,
+) -> Result<Transition, Refusal> {
+    if fire != job.fire() {
+        return Err(Refusal::Void);
+    }
+    match job.state.status {
+        Status::Completed | Status::Failed => return Err(Refusal::AlreadySettled),
+        Status::Cancelled | Status::Paused => return Err(Refusal::Void),
+        Status::Scheduled | Status::Queued => {
+            if let Some(due_at) = job.state.wake_at.filter(|due_at| *due_at > now) {
+                return Err(Refusal::Early { due_at });
+            }
+        }
+        Status::Running => {
+            if let Some(until) = job.state.lease.as_ref().map(|lease| lease.until).filter(|until| *until > now) {
+                return Err(Refusal::Leased { until });
+            }
+            let lost = RunError::transient(codes::EXECUTOR_LOST, "the executor ended in the middle of the attempt");
+            if is_spent(job, &lost) {
+                return Ok(spend(job, lost, now));
+            }
+            let mut abandoned = next(job, now);
+            note_failure(&mut abandoned.run, lost, now);
+            return Ok(begin(job, abandoned, owner, lease_ms, now));
+        }
+    }
+    Ok(begin(job, next(job, now), owner, lease_ms, now))
+}
+
+fn begin(job: &Job, mut state: JobState, owner: &Owner, lease_ms: u32, now: UnixMillis) -> Transition {
+    let until = now.plus(i64::from(lease_ms));
+    state.status = Status::Running;
+    state.run.attempts = state.run.attempts.saturating_add(1);
+    state.run.started_at.get_or_insert(now);
+    state.lease = Some(Lease { owner: owner.clone(), until });
+    state.wake_at = Some(until);
+    let step = Step::Dispatch { attempt: state.run.attempts };
+    store(job, state, step)
+}
+
+/// Ends an attempt with a result: the run is completed, and the series goes on.
+pub(super) fn succeed(job: &Job, owner: &Owner, output: &Output, now: UnixMillis) -> Result<Transition, Refusal> {
+    check_owner(job, owner)?;
+    let outcome = Outcome::Completed(output.clone());
+    Ok(series::go_on(settle(job, Status::Completed, outcome, Step::Acknowledge, now), now))
+}
+
+/// Ends an attempt without a result: the fire returns after the backoff, or is spent.
+pub(super) fn fail(
+    job: &Job,
+    owner: &Owner,
+    error: &RunError,
+    random: f64,
+    now: UnixMillis,
+) -> Result<Transition, Refusal> {
+    check_owner(job, owner)?;
+    if is_spent(job, error) {
+        return Ok(spend(job, error.clone(), now));
+    }
+    let mut state = next(job, now);
+    note_failure(&mut state.run, error.clone(), now);
+    state.lease = None;
+    if state.status == Status::Paused {
+        // The next attempt waits for whoever resumes the job.
+        return Ok(store(job, state, Step::Acknowledge));
+    }
+    let at = now.plus(i64::from(job.spec.retry.delay_ms(job.state.run.attempts, random, error.retry_after_ms)));
+    state.status = Status::Queued;
+    state.wake_at = Some(at);
+    Ok(store(job, state, Step::Redeliver { at }))
+}
+
+/// An attempt that was under way when its job was paused still has its outcome recorded.
+fn check_owner(job: &Job, owner: &Owner) -> Result<(), Refusal> {
+    let is_open = matches!(job.state.status, Status::Running | Status::Paused);
+    match &job.state.lease {
+        Some(lease) if is_open && lease.owner == *owner => Ok(()),
+        _ => Err(Refusal::NotOwner),
+    }
+}
+
+fn is_spent(job: &Job, error: &RunError) -> bool {
+    job.state.run.attempts > job.spec.retries || !job.spec.retry.retries(error)
+}
+
+/// Ends a run that has no attempt left. It stops the series, unless that is to go on all the same.
+fn spend(job: &Job, error: RunError, now: UnixMillis) -> Transition {
+    let mut spent = settle(job, Status::Failed, Outcome::Failed(error.clone()), Step::Park, now);
+    note_failure(&mut spent.state.run, error, now);
+    match &job.spec.repeat {
+        Some(repeat) if repeat.on_failure == OnFailure::Continue => series::go_on(spent, now),
+        _ => spent,
+    }
+}
+
+fn note_failure(run: &mut Run, error: RunError, now: UnixMillis) {
+    let surplus = (run.failures.len() + 1).saturating_sub(Run::KEPT_FAILURES);
+    run.failures.drain(..surplus);
+    run.failures.push(FailedAttempt { attempt: run.attempts, failed_at: now, error });
+}

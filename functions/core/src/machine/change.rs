@@ -1,0 +1,169 @@
+//! What callers do to a job.
+
+use std::sync::Arc;
+
+use super::{Refusal, Step, Transition, arm, before, next, series, settle, store, waiting};
+use crate::cadence::Repeat;
+use crate::job::{Job, JobSpec, JobState, Outcome, Run, SkipReason, Status};
+use crate::time::UnixMillis;
+
+/// Calls the job off. An attempt under way cannot be called back: it loses its lease, and with it its outcome. The status
+/// alone makes every timer and message of the job void, as no edge leaves it.
+pub(super) fn cancel(job: &Job, reason: Option<String>, now: UnixMillis) -> Result<Transition, Refusal> {
+    if job.state.status.is_settled() {
+        return refused(job, "cancelled");
+    }
+    let step = Step::Disarm { fire: job.fire() };
+    Ok(settle(job, Status::Cancelled, Outcome::Cancelled { reason }, step, now))
+}
+
+/// A failed job gets a fresh budget under a new generation; the failed run goes to the history. The run still stands for
+/// the same occurrence, so that a series goes on from there.
+pub(super) fn retry(job: &Job, delay_ms: u32, now: UnixMillis) -> Result<Transition, Refusal> {
+    if job.state.status != Status::Failed {
+        return refused(job, "retried");
+    }
+    let at = now.plus(i64::from(delay_ms));
+    let mut state = next(job, now);
+    let old = &state.run;
+    let fresh = Run::new(generation(job, "retried again")?, old.run_no, at);
+    let fresh = Run { nominal_at: old.nominal_at, skipped: std::mem::take(&mut state.skipped), ..fresh };
+    state.last_run = series::last_run(old, now);
+    let retired = std::mem::replace(&mut state.run, fresh);
+    Ok(Transition { retired: Some(retired), ..wait(job, state, at, now) })
+}
+
+/// Notes that the timer of the current fire is armed after all.
+pub(super) fn armed(job: &Job, now: UnixMillis) -> Result<Transition, Refusal> {
+    if !job.state.unarmed {
+        return Err(Refusal::Void);
+    }
+    Ok(store(job, next(job, now), Step::Acknowledge))
+}
+
+/// Holds the job back. An attempt under way keeps its lease: its outcome is recorded, and nothing follows from it.
+pub(super) fn pause(job: &Job, now: UnixMillis) -> Result<Transition, Refusal> {
+    if !matches!(job.state.status, Status::Scheduled | Status::Queued | Status::Running) {
+        return refused(job, "paused");
+    }
+    let mut state = next(job, now);
+    state.status = Status::Paused;
+    state.wake_at = None;
+    Ok(store(job, state, Step::Disarm { fire: job.fire() }))
+}
+
+/// Lets a paused job go on.
+///
+/// A run that has begun goes on with the attempts that it has left, under the same fire, so that its receiver recognises it.
+/// One that has not is planned anew under a new fire: at the first occurrence that can still be met, or when the job was to
+/// run. An attempt that was under way when the job was paused may still be: the fire is looked at again when its lease ends.
+pub(super) fn resume(job: &Job, now: UnixMillis) -> Result<Transition, Refusal> {
+    if job.state.status != Status::Paused {
+        return refused(job, "resumed");
+    }
+    let mut state = next(job, now);
+    if let Some(lease) = &state.lease {
+        let at = lease.until.max(now);
+        state.status = Status::Running;
+        state.wake_at = Some(at);
+        return Ok(arm(job, state, at));
+    }
+    if state.run.attempts > 0 {
+        return Ok(wait(job, state, now, now));
+    }
+    let generation = generation(job, "resumed again")?;
+    let Some(repeat) = &job.spec.repeat else {
+        let at = state.run.due_at.max(now);
+        state.run = Run { generation, due_at: at, ..state.run };
+        return Ok(wait(job, state, at, now));
+    };
+    let start_at = job.spec.start_at;
+    let Some(at) = series::ahead(repeat, start_at, state.passed, now) else {
+        return Ok(end_unrun(job, repeat, now));
+    };
+    let skipped = series::skipped(repeat, start_at, state.passed, now, SkipReason::Paused);
+    state.missed = state.missed.saturating_add(skipped.as_ref().map_or(0, |skipped| skipped.count));
+    state.passed = Some(before(at));
+    state.run.skipped.extend(skipped);
+    state.run = Run { generation, due_at: at, nominal_at: Some(at), ..state.run };
+    Ok(wait(job, state, at, now))
+}
+
+/// The series was over before the job was resumed: the run that it held back is skipped, and what came after it.
+fn end_unrun(job: &Job, repeat: &Repeat, now: UnixMillis) -> Transition {
+    let reason = SkipReason::Paused;
+    let mut ended = settle(job, Status::Completed, Outcome::Skipped(reason), Step::Acknowledge, now);
+    let state = &mut ended.state;
+    let passed = state.run.nominal_at.max(state.passed);
+    let skipped = series::skipped(repeat, job.spec.start_at, passed, now, reason);
+    let held_back = u64::from(state.run.nominal_at.is_some());
+    let later = skipped.as_ref().map_or(0, |skipped| skipped.count);
+    state.missed = state.missed.saturating_add(later.saturating_add(held_back));
+    state.skipped.extend(skipped);
+    state.passed = Some(before(now));
+    ended
+}
+
+/// Makes the next run due now. A run that has begun has its next attempt now; one that has not becomes a run beside the
+/// cadence, whose next occurrence stays where it was.
+pub(super) fn run_now(job: &Job, now: UnixMillis) -> Result<Transition, Refusal> {
+    if !matches!(job.state.status, Status::Scheduled | Status::Queued) {
+        return refused(job, "run");
+    }
+    let mut state = next(job, now);
+    let is_due = state.wake_at.is_some_and(|at| at <= now);
+    if state.run.attempts == 0 && !is_due {
+        let generation = generation(job, "run again")?;
+        state.run = Run { generation, due_at: now, nominal_at: None, ..state.run };
+    }
+    Ok(wait(job, state, now, now))
+}
+
+/// Changes what is asked for. A plan that changes concerns runs that have not begun; the one under way goes on.
+pub(super) fn edit(job: &Job, spec: &Arc<JobSpec>, is_replanned: bool, now: UnixMillis) -> Result<Transition, Refusal> {
+    if matches!(job.state.status, Status::Completed | Status::Cancelled) {
+        return refused(job, "changed");
+    }
+    let has_begun = job.state.run.attempts > 0;
+    if is_replanned && has_begun && spec.repeat.is_none() && spec.start_at != job.spec.start_at {
+        return refused(job, "moved, as its run has begun");
+    }
+    let spec_after = Some(Arc::clone(spec));
+    let mut state = JobState { unarmed: job.state.unarmed, ..next(job, now) };
+    if !is_replanned || has_begun {
+        return Ok(Transition { spec: spec_after, ..store(job, state, Step::Acknowledge) });
+    }
+    let (due_at, nominal_at) = match &spec.repeat {
+        None if spec.start_at == job.spec.start_at => (state.run.due_at, None),
+        None => (spec.start_at, None),
+        Some(repeat) if repeat.limit.is_some_and(|limit| state.run.run_no > limit) => return Err(Refusal::NoRunLeft),
+        Some(repeat) => {
+            let at = series::ahead(repeat, spec.start_at, None, now).ok_or(Refusal::NoRunLeft)?;
+            (at, Some(at))
+        }
+    };
+    state.unarmed = false;
+    state.passed = nominal_at.map(before);
+    state.run = Run { generation: generation(job, "changed again")?, due_at, nominal_at, ..state.run };
+    let planned = match state.status {
+        Status::Paused => store(job, state, Step::Acknowledge),
+        _ => wait(job, state, due_at, now),
+    };
+    Ok(Transition { spec: spec_after, ..planned })
+}
+
+/// The job waits for `at`, with a timer.
+fn wait(job: &Job, mut state: JobState, at: UnixMillis, now: UnixMillis) -> Transition {
+    state.status = waiting(at, now);
+    state.wake_at = Some(at);
+    arm(job, state, at)
+}
+
+/// The next generation, under which every timer and message of this one is void.
+fn generation(job: &Job, verb: &'static str) -> Result<u32, Refusal> {
+    job.state.run.generation.checked_add(1).ok_or(Refusal::Status { status: job.state.status, verb })
+}
+
+fn refused<T>(job: &Job, verb: &'static str) -> Result<T, Refusal> {
+    Err(Refusal::Status { status: job.state.status, verb })
+}

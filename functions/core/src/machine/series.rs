@@ -1,0 +1,71 @@
+//! How a recurring job goes on from a run that has ended.
+//!
+//! The next run is due at the first occurrence that can still be met: at or after now. It is reckoned from the nominal
+//! times of the cadence, never from when a run ended, so nothing drifts. Occurrences whose time passed meanwhile are
+//! skipped and counted.
+
+use super::{Step, Transition, arm, before, waiting};
+use crate::cadence::{Cadence, Repeat};
+use crate::job::{LastRun, Run, SkipReason, Skipped, Status};
+use crate::time::UnixMillis;
+
+/// The first occurrence after `passed` that can still be met at `now`; `None` when the series is over.
+pub(super) fn ahead(
+    repeat: &Repeat,
+    start_at: UnixMillis,
+    passed: Option<UnixMillis>,
+    now: UnixMillis,
+) -> Option<UnixMillis> {
+    let from = passed.map_or(start_at, |passed| passed.plus(1));
+    Cadence::of(repeat, start_at).next_from(from.max(now))
+}
+
+/// The occurrences after `passed` whose time was over at `now`.
+pub(super) fn skipped(
+    repeat: &Repeat,
+    start_at: UnixMillis,
+    passed: Option<UnixMillis>,
+    now: UnixMillis,
+    reason: SkipReason,
+) -> Option<Skipped> {
+    let cadence = Cadence::of(repeat, start_at);
+    let after = passed.unwrap_or(before(start_at));
+    let from = cadence.next_after(after).filter(|first| *first < now)?;
+    Some(Skipped { reason, from, count: cadence.count_between(after, now) })
+}
+
+/// Takes a job whose run was just settled to its next one, if there is one.
+pub(super) fn go_on(settled: Transition, now: UnixMillis) -> Transition {
+    let Transition { before: job, mut state, .. } = settled.clone();
+    let (Some(repeat), run) = (&job.spec.repeat, &state.run) else { return settled };
+    let run_no = run.run_no.checked_add(1).filter(|next| repeat.limit.is_none_or(|limit| *next <= limit));
+    let Some(run_no) = run_no else { return settled };
+    let start_at = job.spec.start_at;
+    let passed = run.nominal_at.max(state.passed);
+    let skipped = skipped(repeat, start_at, passed, now, SkipReason::Missed);
+    state.missed = state.missed.saturating_add(skipped.as_ref().map_or(0, |skipped| skipped.count));
+    let Some(at) = ahead(repeat, start_at, passed, now) else {
+        state.passed = Some(before(now).max(passed.unwrap_or(start_at)));
+        state.skipped.extend(skipped);
+        return Transition { state, ..settled };
+    };
+    state.passed = Some(before(at));
+    state.last_run = last_run(run, now);
+    let next =
+        Run { nominal_at: Some(at), skipped: skipped.into_iter().collect(), ..Run::new(run.generation, run_no, at) };
+    let ended = std::mem::replace(&mut state.run, next);
+    // A pause that came during the run holds the next one back.
+    if job.state.status == Status::Paused {
+        state.status = Status::Paused;
+        return Transition { state, retired: Some(ended), step: Step::Acknowledge, ..settled };
+    }
+    state.status = waiting(at, now);
+    state.wake_at = Some(at);
+    Transition { retired: Some(ended), ..arm(&job, state, at) }
+}
+
+/// What is remembered of a run that ended.
+pub(super) fn last_run(run: &Run, now: UnixMillis) -> Option<LastRun> {
+    let ended_at = run.ended_at.unwrap_or(now);
+    run.outcome.as_ref().map(|outcome| LastRun { run_no: run.run_no, status: outcome.into(), ended_at })
+}

@@ -1,0 +1,163 @@
+//! What would become of a job, without scheduling it.
+
+use std::cell::RefCell;
+
+use super::schedule::resolved;
+use super::{OperationError, require};
+use crate::access::{ApiKey, Scope};
+use crate::cadence::{Cadence, Cron, Explained, Repeat};
+use crate::error::Faults;
+use crate::job::JobSpec;
+use crate::json::{Field, parse};
+use crate::ports::{Clock, Ports};
+use crate::time::UnixMillis;
+
+/// How many runs a preview shows unless asked for another number.
+const RUNS_SHOWN: usize = 10;
+/// How many it shows at the most.
+const MOST_RUNS_SHOWN: usize = 100;
+
+/// A job as it would be.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Preview {
+    /// What is asked for, with the type that the catalog gives.
+    pub spec: JobSpec,
+    /// The next runs, if each succeeds in time.
+    pub runs: Vec<PlannedRun>,
+    /// What ends the series after the last of `runs`; `None` when more would follow.
+    pub end: Option<End>,
+    /// The attempts of a run, if each fails at once in a way that is retried.
+    pub attempts: Vec<PlannedAttempt>,
+    /// What the caller may not have meant.
+    pub warnings: Vec<String>,
+}
+
+/// A run as it would be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlannedRun {
+    /// Which run, from 1.
+    pub run_no: u32,
+    /// When it is due.
+    pub at: UnixMillis,
+    /// What the clock of the job's zone shows then.
+    pub explained: Explained,
+}
+
+/// What ends a series.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// The job runs once.
+    Once,
+    /// `limit` is reached.
+    Limit,
+    /// The next run would be due after `endDate`.
+    EndDate,
+    /// Nothing is due any more.
+    Exhausted,
+}
+
+/// An attempt as it would be, in milliseconds after its run is due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PlannedAttempt {
+    /// Which attempt, from 1.
+    pub attempt: u32,
+    /// With the whole jitter.
+    pub earliest_ms: u64,
+    /// Without.
+    pub latest_ms: u64,
+}
+
+/// Checks the body of a job to schedule as [`super::schedule`] does, and says what would become of it. Its member `count`
+/// says how many runs to show, 1 to 100. Nothing is stored.
+///
+/// # Errors
+/// As of [`super::schedule`].
+pub async fn preview<P: Ports>(ports: &P, caller: &ApiKey, body: &[u8]) -> Result<Preview, OperationError> {
+    require(caller, Scope::JobsRead)?;
+    let mut document = parse(body)?;
+    let faults = RefCell::<Faults>::default();
+    let count = Field::root(&document, &faults).object().and_then(|mut object| object.optional("count"));
+    let count = count.map_or(Some(RUNS_SHOWN), |count| count.integer(1..=MOST_RUNS_SHOWN));
+    let faults = faults.take().into_vec();
+    if let Some(object) = document.as_object_mut() {
+        object.remove("count");
+    }
+    let now = ports.clock().now();
+    let spec = match (resolved(ports, caller, &document, now).await, faults.is_empty()) {
+        (Ok((spec, _)), true) => spec,
+        (Ok(_), false) => return Err(OperationError::Invalid(faults)),
+        (Err(OperationError::Invalid(others)), _) => {
+            return Err(OperationError::Invalid(faults.into_iter().chain(others).collect()));
+        }
+        (Err(error), _) => return Err(error),
+    };
+    let (runs, end) = runs(&spec, count.unwrap_or(RUNS_SHOWN), now);
+    let warnings = warnings(&spec, &runs);
+    let attempts = attempts(&spec);
+    Ok(Preview { spec, runs, end, attempts, warnings })
+}
+
+/// The next runs, and what ends the series after them.
+fn runs(spec: &JobSpec, count: usize, now: UnixMillis) -> (Vec<PlannedRun>, Option<End>) {
+    let once = Repeat::default();
+    let cadence = Cadence::of(spec.repeat.as_ref().unwrap_or(&once), spec.start_at);
+    let run = |run_no, at| PlannedRun { run_no, at, explained: cadence.explain(at) };
+    let Some(repeat) = &spec.repeat else { return (vec![run(1, spec.start_at)], Some(End::Once)) };
+    let mut runs = Vec::new();
+    let mut next = cadence.next_from(spec.start_at.max(now));
+    for run_no in 1.. {
+        let Some(at) = next else {
+            let unbounded = Cadence::of(&Repeat { end_date: None, ..repeat.clone() }, spec.start_at);
+            let last = runs.last().map_or(spec.start_at, |run: &PlannedRun| run.at);
+            let end = if unbounded.next_after(last).is_some() { End::EndDate } else { End::Exhausted };
+            return (runs, Some(end));
+        };
+        if repeat.limit.is_some_and(|limit| run_no > limit) {
+            return (runs, Some(End::Limit));
+        }
+        if runs.len() == count {
+            break;
+        }
+        runs.push(run(run_no, at));
+        next = cadence.next_after(at);
+    }
+    (runs, None)
+}
+
+/// When the attempts of a run begin, if each fails at once.
+fn attempts(spec: &JobSpec) -> Vec<PlannedAttempt> {
+    let (mut earliest_ms, mut latest_ms) = (0, 0);
+    let mut attempts = vec![PlannedAttempt { attempt: 1, earliest_ms, latest_ms }];
+    for failed in 1..=spec.retries {
+        earliest_ms += u64::from(spec.retry.delay_ms(failed, 1.0, None));
+        latest_ms += u64::from(spec.retry.delay_ms(failed, 0.0, None));
+        attempts.push(PlannedAttempt { attempt: failed + 1, earliest_ms, latest_ms });
+    }
+    attempts
+}
+
+fn warnings(spec: &JobSpec, runs: &[PlannedRun]) -> Vec<String> {
+    let mut warnings = Vec::new();
+    let Some(repeat) = &spec.repeat else { return warnings };
+    if let (Some(cron), Some(_)) = (&repeat.cron, repeat.every) {
+        warnings.push(match Cron::parse(cron) {
+            Ok(_) => "cron rules; every takes over only when it never fires again".to_owned(),
+            Err(fault) => format!("cron cannot be read, so every is used: {fault}"),
+        });
+    }
+    if repeat.tz.is_some() && repeat.cron.is_none() {
+        warnings.push("tz has no effect on every, which counts elapsed time".to_owned());
+    }
+    let shortest = runs.windows(2).map(|pair| pair[1].at.since(pair[0].at)).min();
+    if let Some(shortest) = shortest {
+        let timeout = spec.timeout.map(i64::from).filter(|timeout| *timeout > shortest);
+        if let Some(timeout) = timeout {
+            warnings.push(format!("an attempt may take {timeout} ms, and the next run may be due {shortest} ms after it is due: occurrences may be missed"));
+        }
+        let waits = attempts(spec).last().map_or(0, |last| last.latest_ms);
+        if i64::try_from(waits).is_ok_and(|waits| waits > shortest) {
+            warnings.push(format!("the retries of a run may wait {waits} ms, and the next run may be due {shortest} ms after it is due: occurrences may be missed"));
+        }
+    }
+    warnings
+}
