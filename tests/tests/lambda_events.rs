@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use carillon_api::{Service, router};
 use carillon_aws::message::Message;
+use carillon_aws::metrics;
 use carillon_core::access::{ApiKey, KeyHash, Scope};
 use carillon_core::call::{Call, Limits};
 use carillon_core::ids::Fire;
@@ -137,6 +138,7 @@ impl Deployment {
             carrier: Arc::clone(&self.queue),
             limits: Limits::default(),
             service: "sample".to_owned(),
+            metrics: metrics::write,
         };
         let mut context = Context::default();
         context.deadline = u64::try_from(DUE.plus(24 * 3_600_000).0).expect("after 1970");

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use carillon_aws::clients::Clients;
 use carillon_aws::logging;
+use carillon_aws::metrics;
 use carillon_aws::settings::Settings;
 use carillon_aws::stack::{Stack, SystemClock};
 use carillon_core::call::Limits;
@@ -27,6 +28,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         targets: HttpTargets::new(outbound, EnvSecrets::new(variables), SystemClock),
         limits: Limits::default(),
         service: settings.service,
+        metrics: metrics::write,
     });
     lambda_runtime::run(service_fn(|event| handle(Arc::clone(&batch), event))).await
 }

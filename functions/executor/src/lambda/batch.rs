@@ -9,6 +9,7 @@ use carillon_core::call::Limits;
 use carillon_core::ids::Fire;
 use carillon_core::ports::{Clock, Ports, Targets};
 use carillon_core::time::UnixMillis;
+use serde_json::Value;
 use tokio::time::timeout;
 use tracing::{error, info};
 
@@ -45,6 +46,8 @@ pub struct Batch<P, T, C> {
     pub limits: Limits,
     /// The deployment's name, for the metrics.
     pub service: String,
+    /// What writes the metrics' lines.
+    pub metrics: fn(&[Value]),
 }
 
 /// Whether the queue may forget a record.

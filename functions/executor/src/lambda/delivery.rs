@@ -13,6 +13,7 @@ use tokio::time::sleep;
 use tracing::{error, info, warn};
 
 use super::allotment::{Allotment, WAIT_IN_PROCESS_MS};
+use super::arrival::{Arrival, arrival};
 use super::batch::{Batch, Delivery, Fate};
 use super::carrier::Carrier;
 use crate::record;
@@ -32,11 +33,14 @@ impl<P: Ports, T: Targets + Clone + 'static, C: Carrier> Batch<P, T, C> {
             return self.forget_if(self.carrier.park_unreadable(&delivery.body).await, delivery).await;
         };
         let now = self.ports.clock().now();
-        let early_ms = message.due_at.since(now).max(0);
-        if early_ms > WAIT_IN_PROCESS_MS {
-            info!(fire = %message.fire, early_ms, "record: early; to be sent on");
-            return self.forget_if(self.carrier.send(&message, early_ms.div_euclid(1_000)).await, delivery).await;
-        }
+        let early_ms = match arrival(message.due_at, now) {
+            Arrival::SendOn { delay_seconds } => {
+                let early_ms = message.due_at.since(now);
+                info!(fire = %message.fire, early_ms, "record: early; to be sent on");
+                return self.forget_if(self.carrier.send(&message, delay_seconds).await, delivery).await;
+            }
+            Arrival::Wait { early_ms } => early_ms,
+        };
         if !allotment.is_enough_at(now.plus(early_ms)) {
             warn!(fire = %message.fire, "record: too little time left; the message comes back");
             return self.hide(delivery, 0).await;
@@ -51,7 +55,7 @@ impl<P: Ports, T: Targets + Clone + 'static, C: Carrier> Batch<P, T, C> {
         record::log(message.fire, &attempted);
         match attempted {
             Ok(execution) => {
-                metrics::write(&metrics::executed(&self.service, &execution, self.ports.clock().now()));
+                (self.metrics)(&metrics::executed(&self.service, &execution, self.ports.clock().now()));
                 self.conclude(&message, delivery, &execution).await
             }
             Err(_) => self.come_back(delivery).await,

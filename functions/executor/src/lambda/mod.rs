@@ -16,6 +16,7 @@
 //! | not done when the time is over | given up and reported as failed, so that the others are answered for |
 
 mod allotment;
+pub mod arrival;
 mod batch;
 mod carrier;
 mod delivery;

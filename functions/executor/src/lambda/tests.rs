@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use aws_lambda_events::event::sqs::SqsEvent;
 use carillon_aws::message::Message;
+use carillon_aws::metrics;
 use carillon_core::call::Limits;
 use carillon_core::job::{Job, Status};
 use carillon_core::operations::schedule;
@@ -46,6 +47,7 @@ impl Stack {
             carrier: Arc::clone(&queue),
             limits: Limits::default(),
             service: "carillon".into(),
+            metrics: metrics::write,
         };
         Self { world, queue, target, batch: Arc::new(batch) }
     }

@@ -1,0 +1,39 @@
+//! What a message has to wait for when it arrives.
+
+use carillon_core::time::UnixMillis;
+
+use super::allotment::WAIT_IN_PROCESS_MS;
+
+/// What becomes of a message by the time of its arrival.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Arrival {
+    /// It is sent on, to arrive again after so many seconds; more than SQS delays is for the queue to cut.
+    SendOn {
+        /// The time that is left, rounded down.
+        delay_seconds: i64,
+    },
+    /// It is worked on after so long a wait in the process, ms: 0 when its fire is due.
+    Wait {
+        /// 0 to 1,000.
+        early_ms: i64,
+    },
+}
+
+/// What becomes of a message that arrives `now` for a fire due at `due_at`.
+///
+/// ```
+/// use carillon_core::time::UnixMillis;
+/// use carillon_executor::lambda::arrival::{Arrival, arrival};
+/// let due_at = UnixMillis(1_800_000_000_000);
+/// assert_eq!(arrival(due_at, due_at.plus(-61_999)), Arrival::SendOn { delay_seconds: 61 });
+/// assert_eq!(arrival(due_at, due_at.plus(-1_000)), Arrival::Wait { early_ms: 1_000 });
+/// assert_eq!(arrival(due_at, due_at.plus(5)), Arrival::Wait { early_ms: 0 });
+/// ```
+pub fn arrival(due_at: UnixMillis, now: UnixMillis) -> Arrival {
+    let early_ms = due_at.since(now).max(0);
+    if early_ms > WAIT_IN_PROCESS_MS {
+        Arrival::SendOn { delay_seconds: early_ms.div_euclid(1_000) }
+    } else {
+        Arrival::Wait { early_ms }
+    }
+}
