@@ -35,6 +35,13 @@ impl Random {
         least + self.below(most.saturating_sub(least) + 1)
     }
 
+    /// A number in 0..1.
+    pub fn unit(&mut self) -> f64 {
+        #[expect(clippy::cast_precision_loss, reason = "53 bits are what a double holds")]
+        let unit = (self.bits() >> 11) as f64 / (1_u64 << 53) as f64;
+        unit
+    }
+
     /// True once in `n` times.
     pub fn once_in(&mut self, n: usize) -> bool {
         self.below(n) == 0

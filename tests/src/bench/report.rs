@@ -77,7 +77,7 @@ fn median(costs: &[Cost], figure: impl Fn(&Cost) -> f64) -> f64 {
 }
 
 /// The value that this part of all is not above, by the nearest rank.
-fn percentile(sorted: &[f64], part: f64) -> f64 {
+pub(super) fn percentile(sorted: &[f64], part: f64) -> f64 {
     #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
     let rank = (part * sorted.len() as f64).ceil();
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "from 0 to the count")]

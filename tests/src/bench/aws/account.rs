@@ -1,0 +1,106 @@
+//! The adapters of a deployment, at an endpoint in this process and by a clock that can be moved on.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use carillon_aws::clients::Clients;
+use carillon_aws::queue::Queue;
+use carillon_aws::settings::Settings;
+use carillon_aws::stack::OsEntropy;
+use carillon_aws::table::Table;
+use carillon_aws::timers::AwsTimers;
+use carillon_core::call::Capabilities;
+use carillon_core::ports::{CatalogStore, Clock, DeadLetters, Entropy, JobStore, KeyStore, Ports, Timers};
+use carillon_core::time::UnixMillis;
+
+use super::endpoint::QUEUE;
+use crate::bench::Failure;
+use crate::outside::epoch_ms;
+
+/// The clock, so much ahead. Clones share it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct MovedClock(Arc<AtomicI64>);
+
+impl MovedClock {
+    /// Moves on to an instant, unless that has passed.
+    pub(super) fn reach(&self, at: UnixMillis) {
+        self.0.fetch_add(at.since(self.now()).max(0), Ordering::Relaxed);
+    }
+}
+
+impl Clock for MovedClock {
+    fn now(&self) -> UnixMillis {
+        UnixMillis(epoch_ms() + self.0.load(Ordering::Relaxed))
+    }
+}
+
+/// What a function is told that is told no numbers: those have their defaults.
+pub(super) fn settings() -> Result<Settings, Failure> {
+    let value = |name: &str| match name {
+        "CARILLON_QUEUE_URL" => Some(format!("http://sqs{QUEUE}")),
+        name => (!name.ends_with("SECONDS")).then(|| name.to_lowercase()),
+    };
+    Ok(Settings::read(value)?)
+}
+
+/// The ports.
+pub(super) struct Account {
+    pub(super) clock: MovedClock,
+    table: Table<MovedClock>,
+    timers: AwsTimers<MovedClock>,
+    queue: Queue,
+}
+
+impl Account {
+    pub(super) fn new(endpoint: &str, clock: MovedClock) -> Result<Self, Failure> {
+        let settings = settings()?;
+        let clients = Clients::from_environment(|name| match name {
+            "AWS_ENDPOINT_URL" => Some(endpoint.to_owned()),
+            "AWS_REGION" => Some("us-east-1".to_owned()),
+            "AWS_SESSION_TOKEN" => None,
+            name => Some(name.to_lowercase()),
+        })?;
+        let table = Table::new(clients.dynamodb, settings.table.clone(), clock.clone());
+        let queue = Queue::new(clients.sqs, &settings);
+        let timers = AwsTimers::new(clients.scheduler, queue.clone(), clock.clone(), settings);
+        Ok(Self { clock, table, timers, queue })
+    }
+
+    pub(super) fn queue(&self) -> &Queue {
+        &self.queue
+    }
+}
+
+impl Ports for Account {
+    fn jobs(&self) -> &impl JobStore {
+        &self.table
+    }
+
+    fn catalogs(&self) -> &impl CatalogStore {
+        &self.table
+    }
+
+    fn keys(&self) -> &impl KeyStore {
+        &self.table
+    }
+
+    fn timers(&self) -> &impl Timers {
+        &self.timers
+    }
+
+    fn dead_letters(&self) -> &impl DeadLetters {
+        &self.queue
+    }
+
+    fn clock(&self) -> &impl Clock {
+        &self.clock
+    }
+
+    fn entropy(&self) -> &impl Entropy {
+        &OsEntropy
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities { keepers: &[] }
+    }
+}

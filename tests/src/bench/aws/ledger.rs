@@ -1,0 +1,228 @@
+//! What jobs cost: each is sent to the real router and carried through the real executor, over the real adapters, whose
+//! clients talk to [`super::endpoint`]. What is counted is what they send.
+//!
+//! Two parts are the Lambda service's own and counted by its rules: a batch is one receive and, unless all of it comes back,
+//! one delete; and an invocation lasts as long as it took here, its CPU time stretched to the function's share of a core,
+//! plus what AWS and the target are assumed to take.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use axum::Router;
+use axum::body::Body;
+use carillon_api::{Service, router};
+use carillon_core::access::{ApiKey, KeyHash, Scope};
+use carillon_core::call::{Call, Limits};
+use carillon_core::job::{Output, RunError, codes};
+use carillon_core::operations::put_catalog;
+use carillon_core::ports::{Clock as _, Condition, KeyStore as _, Ports as _, Targets};
+use carillon_executor::lambda::{Batch, Delivery};
+use http::{Request, header};
+use serde_json::json;
+use tower::ServiceExt as _;
+
+use super::account::{Account, MovedClock};
+use super::counts::{Counts, assumed};
+use super::endpoint::{Endpoint, Waiting};
+use crate::bench::Failure;
+use crate::bench::meter::{Cost, Meter};
+use crate::bench::stack::{KEY, body};
+use crate::client::catalog;
+
+/// Memory of each function, MB: the defaults of the Terraform module.
+pub(super) const MEMORY_MB: f64 = 256.0;
+/// The memory at which a function has a whole core, MB (AWS Lambda Developer Guide, "Configure function memory").
+const MEMORY_OF_A_CORE_MB: f64 = 1_769.0;
+/// What the executor has for an invocation, ms: the default of the Terraform module.
+const INVOCATION_MS: i64 = 60_000;
+
+/// A job's life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Life {
+    /// It is due at once and succeeds.
+    Immediate,
+    /// It is due in an hour, in the middle of a second as the average job is, and succeeds.
+    InAnHour,
+    /// It is due at once, fails, and succeeds at the second attempt.
+    FailsOnce,
+}
+
+impl Life {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Immediate, Self::InAnHour, Self::FailsOnce];
+
+    /// What it is called in the report.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Immediate => "immediate",
+            Self::InAnHour => "in an hour",
+            Self::FailsOnce => "fails once",
+        }
+    }
+}
+
+/// A target that refuses so many attempts of each fire.
+#[derive(Clone)]
+struct Target {
+    failures: u32,
+    dispatched: Arc<AtomicU32>,
+}
+
+impl Target {
+    fn dispatched(&self) -> u32 {
+        self.dispatched.load(Ordering::Relaxed)
+    }
+}
+
+impl Targets for Target {
+    async fn dispatch(&self, call: Call) -> Result<Output, RunError> {
+        self.dispatched.fetch_add(1, Ordering::Relaxed);
+        if call.attempt <= self.failures {
+            return Err(RunError::transient(codes::SERVICE_UNAVAILABLE, "503 Service Unavailable"));
+        }
+        Ok(Output { value: json!({"status": 200, "body": {"confirmed": true}}), truncated: false })
+    }
+}
+
+/// A deployment whose functions are warm.
+pub struct Deployment {
+    endpoint: Endpoint,
+    account: Arc<Account>,
+    router: Router,
+    jobs: usize,
+}
+
+impl Deployment {
+    /// A deployment with a key and a product, through which one job has gone: a warm function has its connections and its
+    /// catalog.
+    ///
+    /// # Errors
+    /// Whatever kept it from coming about.
+    pub async fn warm() -> Result<Self, Failure> {
+        let clock = MovedClock::default();
+        let endpoint = Endpoint::start(clock.clone()).await?;
+        let account = Arc::new(Account::new(&format!("http://{}", endpoint.address), clock)?);
+        let caller = ApiKey {
+            id: "all".to_owned(),
+            name: String::new(),
+            products: vec!["*".to_owned()],
+            envs: vec!["*".to_owned()],
+            scopes: Scope::WORDS.map(|(_, scope)| scope).to_vec(),
+            created_at: account.clock.now(),
+        };
+        account.keys().add(&KeyHash::of(KEY), &caller).await?;
+        let document = catalog(([127, 0, 0, 1], 9).into()).to_string();
+        put_catalog(&*account, &caller, "p", document.as_bytes(), &Condition::Always).await?;
+        let router = router(Service::new(Arc::clone(&account)));
+        let mut deployment = Self { endpoint, account, router, jobs: 0 };
+        deployment.run(Life::Immediate, 1).await?;
+        Ok(deployment)
+    }
+
+    /// Runs `jobs` jobs of this life from their requests to their ends, as many in each batch, and counts.
+    ///
+    /// # Errors
+    /// When a request is not answered as it should be, or a job does not end.
+    pub async fn run(&mut self, life: Life, jobs: usize) -> Result<Counts, Failure> {
+        self.endpoint.state().counts = Counts::default();
+        let in_an_hour = self.account.clock.now().0 / 1_000 * 1_000 + 3_600_500;
+        let start_at = if life == Life::InAnHour { in_an_hour } else { 0 };
+        for _ in 0..jobs {
+            let (meter, answering) = (Meter::start(), self.endpoint.state().counts.answering_ms);
+            self.post(start_at).await?;
+            self.bill(meter.stop(1), answering, 0)?;
+            self.endpoint.state().counts.api_requests += 1;
+        }
+        let failures = u32::from(life == Life::FailsOnce);
+        let target = Target { failures, dispatched: Arc::default() };
+        loop {
+            let messages = self.due(jobs);
+            if messages.is_empty() {
+                break;
+            }
+            self.invoke(messages, &target).await?;
+        }
+        let dispatched = target.dispatched();
+        if usize::try_from(dispatched)? != jobs * (1 + usize::try_from(failures)?) {
+            return Err(format!("{jobs} jobs were dispatched {dispatched} times").into());
+        }
+        Ok(self.endpoint.state().counts)
+    }
+
+    async fn post(&mut self, start_at: i64) -> Result<(), Failure> {
+        self.jobs += 1;
+        let request = Request::post("/v1/jobs").header(header::AUTHORIZATION, format!("Bearer {KEY}"));
+        let response = self.router.clone().oneshot(request.body(Body::from(body(self.jobs, start_at)))?).await?;
+        if response.status() == 202 { Ok(()) } else { Err(format!("a job was answered {}", response.status()).into()) }
+    }
+
+    /// Moves the clock on to the next messages, up to `size` of them; schedules send theirs on the way.
+    fn due(&self, size: usize) -> Vec<Waiting> {
+        let mut state = self.endpoint.state();
+        loop {
+            state.waiting.sort_by_key(|waiting| waiting.at);
+            let count = state.waiting.len().min(size);
+            let (schedules, messages): (Vec<_>, Vec<_>) =
+                state.waiting.drain(..count).partition(|waiting| waiting.is_schedule);
+            if let Some(last) = schedules.iter().chain(&messages).map(|waiting| waiting.at).max() {
+                self.account.clock.reach(last);
+            }
+            if schedules.is_empty() {
+                return messages;
+            }
+            state.waiting.extend(messages);
+            for schedule in schedules {
+                state.counts.schedules += 1;
+                state.wait(schedule.at, schedule.body, false);
+            }
+        }
+    }
+
+    /// Has the executor work on a batch; what has to come back waits again.
+    async fn invoke(&self, messages: Vec<Waiting>, target: &Target) -> Result<(), Failure> {
+        let deliveries = messages.iter().map(|message| Delivery {
+            message_id: message.receipt_handle.clone(),
+            receipt_handle: message.receipt_handle.clone(),
+            body: message.body.clone(),
+            sent_at: Some(message.at),
+            receive_count: message.receive_count + 1,
+            trace: None,
+        });
+        let deliveries: Vec<_> = deliveries.collect();
+        let batch = Arc::new(Batch {
+            ports: Arc::clone(&self.account),
+            targets: target.clone(),
+            carrier: Arc::new(self.account.queue().clone()),
+            limits: Limits::default(),
+            service: "carillon".to_owned(),
+            metrics: |_| {},
+        });
+        let count = messages.len();
+        self.endpoint.state().received = messages;
+        let (before, deadline) = (target.dispatched(), self.account.clock.now().plus(INVOCATION_MS));
+        let (meter, answering) = (Meter::start(), self.endpoint.state().counts.answering_ms);
+        let returned = batch.work(deliveries, deadline).await;
+        let target_ms = if target.dispatched() > before { assumed::TARGET_MS } else { 0 };
+        self.bill(meter.stop(count), answering, target_ms)?;
+        let mut state = self.endpoint.state();
+        state.counts.sqs_requests += if returned.len() < count { 2 } else { 1 };
+        for mut message in std::mem::take(&mut state.received) {
+            if returned.contains(&message.receipt_handle) {
+                message.receive_count += 1;
+                state.waiting.push(message);
+            }
+        }
+        Ok(())
+    }
+
+    /// Bills an invocation that took `cost` here; side by side its records wait for AWS as long as one of them does.
+    fn bill(&self, cost: Cost, answering_before: u32, target_ms: u32) -> Result<(), Failure> {
+        let counts = &mut self.endpoint.state().counts;
+        let answering_ms = f64::from(counts.answering_ms - answering_before) / f64::from(u32::try_from(cost.count)?);
+        let stretched = cost.cpu.as_secs_f64() * (MEMORY_OF_A_CORE_MB / MEMORY_MB - 1.0);
+        let seconds = cost.wall.as_secs_f64() + stretched + (answering_ms + f64::from(target_ms)) / 1_000.0;
+        counts.invocations += 1;
+        counts.gb_seconds += seconds * MEMORY_MB / 1_024.0;
+        Ok(())
+    }
+}

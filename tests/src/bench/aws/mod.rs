@@ -1,0 +1,52 @@
+//! The deployment on AWS, by the real code and AWS's rules: what a job costs, which key is the busiest, and how late a job is.
+//! It needs no account and no emulator.
+//!
+//! [`ledger`] runs jobs and counts what they ask of [`endpoint`], which stands for AWS's services and keeps a [`table`];
+//! [`prices`] makes dollars of the [`counts`]. [`hot_keys`] and [`lateness`] are simulations; [`report`] prints all of it.
+
+mod account;
+pub mod counts;
+mod endpoint;
+mod hot_keys;
+mod lateness;
+pub mod ledger;
+mod prices;
+mod report;
+mod table;
+
+use super::Failure;
+use counts::Counts;
+use ledger::{Deployment, Life};
+
+/// Jobs in a batch, in a quiet deployment and in a busy one.
+const BATCHES: [u32; 2] = [1, 10];
+
+/// Measures and prints.
+///
+/// # Errors
+/// Whatever kept a measurement from coming about.
+pub fn run() -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    report::cost(&runtime.block_on(ledgers())?);
+    report::hot_keys(&hot_keys::simulate());
+    report::lateness(&lateness::simulate()?);
+    Ok(())
+}
+
+/// What one batch of jobs asked for.
+struct Ledger {
+    life: Life,
+    jobs: u32,
+    counts: Counts,
+}
+
+async fn ledgers() -> Result<Vec<Ledger>, Failure> {
+    let mut ledgers = Vec::new();
+    for life in Life::ALL {
+        for jobs in BATCHES {
+            let counts = Deployment::warm().await?.run(life, jobs.try_into()?).await?;
+            ledgers.push(Ledger { life, jobs, counts });
+        }
+    }
+    Ok(ledgers)
+}

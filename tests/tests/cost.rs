@@ -1,0 +1,43 @@
+//! What a job asks of AWS, counted as the adapters send it: so that no change makes it dearer unseen.
+
+use carillon_tests::bench::aws::counts::Counts;
+use carillon_tests::bench::aws::ledger::{Deployment, Life};
+
+async fn counts(life: Life, jobs: usize) -> Counts {
+    Deployment::warm().await.unwrap().run(life, jobs).await.unwrap()
+}
+
+#[tokio::test]
+async fn an_immediate_job_takes_six_write_units_and_one_message_at_the_most() {
+    let counts = counts(Life::Immediate, 1).await;
+    assert!(counts.write_units() <= 6, "{counts:?}");
+    assert_eq!((counts.table_writes, counts.sends, counts.schedules), (3, 1, 0), "{counts:?}");
+    // The key, the job; a message that is sent, received and deleted.
+    assert_eq!((counts.half_reads, counts.sqs_requests, counts.invocations), (3, 3, 2), "{counts:?}");
+}
+
+#[tokio::test]
+async fn a_job_due_later_takes_a_schedule_and_a_message_more_and_writes_no_more() {
+    let (now, later) = (counts(Life::Immediate, 1).await, counts(Life::InAnHour, 1).await);
+    assert_eq!(later.write_units(), now.write_units(), "{later:?}");
+    assert_eq!((later.schedules, later.sends), (1, 1), "{later:?}");
+}
+
+#[tokio::test]
+async fn a_failed_attempt_takes_two_writes_and_moves_nothing_in_the_index() {
+    let (now, failing) = (counts(Life::Immediate, 1).await, counts(Life::FailsOnce, 1).await);
+    assert_eq!((failing.table_writes, failing.index_writes), (now.table_writes + 2, now.index_writes), "{failing:?}");
+    assert_eq!(failing.sends, 1, "a retry is the same message: {failing:?}");
+}
+
+#[tokio::test]
+async fn what_a_job_reads_does_not_grow_with_the_jobs_before_it() {
+    let mut deployment = Deployment::warm().await.unwrap();
+    let first = deployment.run(Life::Immediate, 1).await.unwrap();
+    for _ in 0..10 {
+        let ten = deployment.run(Life::Immediate, 10).await.unwrap();
+        assert_eq!((ten.half_reads, ten.write_units()), (10 * first.half_reads, 10 * first.write_units()));
+    }
+    let last = deployment.run(Life::Immediate, 1).await.unwrap();
+    assert_eq!((last.half_reads, last.write_units()), (first.half_reads, first.write_units()));
+}
