@@ -17,7 +17,7 @@ pub struct Counts {
     pub index_writes: u32,
     /// Read units, counted in halves.
     pub half_reads: u32,
-    /// Messages sent.
+    /// Messages sent, those of schedules included.
     pub sends: u32,
     /// Requests to SQS, those messages and the polls of the Lambda service included.
     pub sqs_requests: u32,
@@ -58,6 +58,13 @@ impl Counts {
     pub(super) fn hide(&mut self) {
         self.sqs_requests += 1;
         self.answering_ms += assumed::SQS_MS;
+    }
+
+    /// A schedule fires, and sends its message.
+    pub(super) fn fire(&mut self) {
+        self.schedules += 1;
+        self.sends += 1;
+        self.sqs_requests += 1;
     }
 
     /// Making a schedule costs nothing: its firing does.

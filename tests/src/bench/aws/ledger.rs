@@ -172,7 +172,7 @@ impl Deployment {
             }
             state.waiting.extend(messages);
             for schedule in schedules {
-                state.counts.schedules += 1;
+                state.counts.fire();
                 state.wait(schedule.at, schedule.body, false);
             }
         }

@@ -27,7 +27,7 @@ const BATCHES: [u32; 2] = [1, 10];
 /// Whatever kept a measurement from coming about.
 pub fn run() -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    report::cost(&runtime.block_on(ledgers())?);
+    report::cost(&runtime.block_on(ledgers())?, runtime.block_on(reads_before_and_after())?);
     report::hot_keys(&hot_keys::simulate());
     report::lateness(&lateness::simulate()?);
     Ok(())
@@ -38,6 +38,19 @@ struct Ledger {
     life: Life,
     jobs: u32,
     counts: Counts,
+}
+
+/// Jobs between the two whose reads are compared.
+const JOBS_BETWEEN: usize = 1_000;
+
+/// What a job is charged for reads, in half units, in a table that is all but empty and after many jobs.
+async fn reads_before_and_after() -> Result<[u32; 2], Failure> {
+    let mut deployment = Deployment::warm().await?;
+    let before = deployment.run(Life::Immediate, 1).await?;
+    for _ in 0..JOBS_BETWEEN / 10 {
+        deployment.run(Life::Immediate, 10).await?;
+    }
+    Ok([before.half_reads, deployment.run(Life::Immediate, 1).await?.half_reads])
 }
 
 async fn ledgers() -> Result<Vec<Ledger>, Failure> {

@@ -1,15 +1,15 @@
 //! The figures as tables, next to what they aim at.
 
-use super::Ledger;
 use super::counts::assumed;
 use super::hot_keys::{self, Writes};
 use super::lateness::{self, COLD_START, COLD_START_IN, DELIVERY, Lateness, REQUEST, Times};
 use super::ledger::{Life, MEMORY_MB};
 use super::prices::{Entry, PRICES, QSTASH, bill};
+use super::{JOBS_BETWEEN, Ledger};
 use crate::bench::report::percentile;
 
-/// Prints what jobs cost.
-pub(super) fn cost(ledgers: &[Ledger]) {
+/// Prints what jobs cost, and the half read units of a job at first and later on.
+pub(super) fn cost(ledgers: &[Ledger], reads: [u32; 2]) {
     let bills: Vec<Vec<Entry>> = ledgers.iter().map(|ledger| bill(&ledger.counts, ledger.jobs)).collect();
     println!("COST on AWS, us-east-1: what the real adapters send, by AWS's rules\n");
     line("", ledgers.iter().map(|ledger| ledger.life.name().to_owned()));
@@ -31,37 +31,45 @@ pub(super) fn cost(ledgers: &[Ledger]) {
     let totals: Vec<f64> = bills.iter().map(|bill| bill.iter().map(|(.., dollars)| dollars).sum()).collect();
     line("  total", totals.iter().map(|total| format!("{total:.2}")));
     line("  QStash", totals.iter().map(|_| format!("{QSTASH:.2}")));
-    line("  QStash costs", totals.iter().map(|total| format!("{:.1} x", QSTASH / total)));
-    println!();
+    line("  ratio", totals.iter().map(|total| format!("{:.1} x", QSTASH / total)));
+    println!("\nA ratio above 1 is in Carillon's favour. An immediate job aims at");
     for (ledger, total) in ledgers.iter().zip(&totals).filter(|(ledger, _)| ledger.life == Life::Immediate) {
+        let each = |count: u32| f64::from(count) / f64::from(ledger.jobs);
+        let (units, sends) = (each(ledger.counts.write_units()), each(ledger.counts.sends));
         println!(
-            "immediate job, batch of {}: {:.1} write units with the index (aim: at most 6), {:.1} sends (1), ${total:.2} (at most \
-             $5.00)",
-            ledger.jobs,
-            f64::from(ledger.counts.write_units()) / f64::from(ledger.jobs),
-            f64::from(ledger.counts.sends) / f64::from(ledger.jobs),
+            "  at most 6 write units with the index, 1 message, $5.00: batch of {} has {units:.1}, {sends:.1}, ${total:.2}",
+            ledger.jobs
         );
     }
+    let [before, after] = reads.map(|halves| f64::from(halves) / 2.0);
+    println!("  reads that do not grow: {before:.1} units at first, {after:.1} after {JOBS_BETWEEN} jobs");
+    assumptions();
+}
+
+/// Prints what the costs rest on.
+fn assumptions() {
     let prices = [
         ("HTTP API", PRICES.api_requests),
-        ("Lambda invocation", PRICES.invocations),
-        ("arm64 GB-second", PRICES.gb_seconds),
+        ("Lambda", PRICES.invocations),
+        ("GB-second", PRICES.gb_seconds),
         ("write unit", PRICES.write_units),
         ("read unit", PRICES.read_units),
         ("SQS", PRICES.sqs_requests),
         ("Scheduler", PRICES.schedules),
     ];
     let prices = prices.map(|(name, price)| format!("{name} {price:.4}")).join(", ");
-    println!("prices, dollars a million: {prices}; no free tier");
+    println!("\ndollars a million: {prices}; no free tier");
     println!(
-        "functions of {MEMORY_MB} MB, warm; measured here, with CPU time stretched to their share of a core; assumed: DynamoDB {} \
-         ms, SQS {} ms, Scheduler {} ms, the target {} ms",
+        "Lambda: {MEMORY_MB} MB, arm64, warm; time as measured here, CPU time stretched to that share of a core, and"
+    );
+    println!(
+        "  assumed: {} ms for a request to DynamoDB, {} to SQS, {} to the Scheduler, {} for the target's call",
         assumed::DYNAMODB_MS,
         assumed::SQS_MS,
         assumed::SCHEDULER_MS,
         assumed::TARGET_MS
     );
-    println!("not in it: logs ($0.50 a GB), storage, traffic out, the polls of an idle queue, cold starts");
+    println!("left out: logs ($0.50 a GB), storage, traffic, the polls of an idle queue, cold starts");
 }
 
 /// Prints the busiest keys.
@@ -88,14 +96,13 @@ pub(super) fn lateness(lateness: &Lateness) {
         println!("{name:<30}{:>12}{:>12.1}{:>12.1}{:>12.1}", values.len(), at(0.5), at(0.99), at(1.0));
     }
     println!("{:<30}{:>12}{:>12}{:>12}", "aim, at most", "", 50, 1_000);
-    let times = |Times { median_ms, p99_ms }: Times| format!("{median_ms} ms, p99 {p99_ms} ms");
+    let times = |Times { median_ms, p99_ms }: Times| format!("{median_ms} ms (p99 {p99_ms})");
+    println!("\nassumed, log-normal: a message's delivery {}, a request to AWS {};", times(DELIVERY), times(REQUEST));
     println!(
-        "\nassumed, log-normal with these medians: delivery {}; a new instance, once in {COLD_START_IN} deliveries, {}; each \
-         request to AWS {}. The Scheduler fires evenly over the minute after its second.",
-        times(DELIVERY),
-        times(COLD_START),
-        times(REQUEST)
+        "  a new instance {} once in {COLD_START_IN} deliveries; functions scale without a wait",
+        times(COLD_START)
     );
+    println!("the Scheduler fires evenly over the minute after its second");
 }
 
 fn line(name: &str, figures: impl Iterator<Item = String>) {
