@@ -101,7 +101,13 @@ impl State {
         };
         let (units, done): (Units, _) = self.table.write(&writes, factor);
         self.counts.dynamodb(units);
-        done.map_or_else(refused, |()| (StatusCode::OK, json!({})))
+        match done {
+            Ok(()) => (StatusCode::OK, json!({})),
+            Err(Refusal::Condition(_)) if action == "TransactWriteItems" => {
+                unknown("a transaction whose condition fails")
+            }
+            Err(refusal) => refused(refusal),
+        }
     }
 
     fn sqs(&mut self, action: &str, request: &Value, now: UnixMillis) -> (StatusCode, Value) {

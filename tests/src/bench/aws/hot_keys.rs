@@ -41,11 +41,11 @@ impl Writes {
     }
 }
 
-/// Writes to the base table, and to the index.
-pub(super) fn simulate() -> [Writes; 2] {
+/// Writes of so many jobs to the base table, and to the index.
+pub(super) fn simulate(jobs: u32) -> [Writes; 2] {
     let mut random = Random::new(SEED);
     let (mut base, mut index) = (HashMap::new(), HashMap::new());
-    for number in 0..JOBS {
+    for number in 0..jobs {
         let created_at = UnixMillis(1_800_000_000_000 + i64::from(number) * 1_000 / i64::from(RATE));
         let id = JobId::new(created_at, u128::from(random.bits()) << 64 | u128::from(random.bits()));
         let mut entry = None;
@@ -68,4 +68,16 @@ pub(super) fn simulate() -> [Writes; 2] {
 /// Where the index keeps a job of this status.
 fn index_partition(id: JobId, status: Status) -> String {
     keys::index("shop", "prd", Class::of(status), keys::shard(id))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_key_takes_more_than_a_twentieth_of_one_products_writes() {
+        let [base, index] = simulate(20_000);
+        assert_eq!((base.total, base.keys, base.busiest), (60_000, 20_000, 3));
+        assert!(index.total >= 20_000 && index.share() < 0.05, "{index:?}");
+    }
 }

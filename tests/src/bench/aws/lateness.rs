@@ -60,11 +60,11 @@ impl Lateness {
     }
 }
 
-/// Simulates the jobs, each accepted at another part of a second.
-pub(super) fn simulate() -> Result<Lateness, Failure> {
+/// Simulates so many jobs, each accepted at another part of a second.
+pub(super) fn simulate(jobs: u32) -> Result<Lateness, Failure> {
     let settings = settings()?;
     let mut lateness = Lateness::default();
-    for number in 0..JOBS {
+    for number in 0..jobs {
         let mut random = Random::of_case(SEED, number.into());
         let accepted = 1_800_000_000_000.0 + random.unit() * 1_000.0;
         let (shortest, longest) = HORIZONS_MS;
@@ -121,4 +121,16 @@ fn millis(seconds: i64) -> f64 {
 fn sorted(mut values: Vec<f64>) -> Vec<f64> {
     values.sort_by(f64::total_cmp);
     values
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_target_is_called_before_its_time_and_the_same_seed_gives_the_same() {
+        let all = simulate(5_000).unwrap().all();
+        assert!(all.len() == 5_000 && all[0] > 0.0, "{}", all[0]);
+        assert_eq!(all, simulate(5_000).unwrap().all());
+    }
 }

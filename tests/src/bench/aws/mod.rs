@@ -28,8 +28,8 @@ const BATCHES: [u32; 2] = [1, 10];
 pub fn run() -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     report::cost(&runtime.block_on(ledgers())?, runtime.block_on(reads_before_and_after())?);
-    report::hot_keys(&hot_keys::simulate());
-    report::lateness(&lateness::simulate()?);
+    report::hot_keys(&hot_keys::simulate(hot_keys::JOBS));
+    report::lateness(&lateness::simulate(lateness::JOBS)?);
     Ok(())
 }
 

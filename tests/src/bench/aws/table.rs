@@ -58,7 +58,8 @@ impl Table {
             match self.change(verb, request) {
                 Ok(change) => changes.push(change),
                 Err(refusal) => {
-                    units.table_writes += factor;
+                    let stored = if let Refusal::Condition(Some(item)) = &refusal { size(item) } else { 0 };
+                    units.table_writes += factor * count(stored.div_ceil(1_024).max(1));
                     return (units, Err(refusal));
                 }
             }
