@@ -43,6 +43,19 @@ pub(super) fn settings() -> Result<Settings, Failure> {
     Ok(Settings::read(value)?)
 }
 
+/// Random names, and the mean of whatever is spread at random: each backoff is the average one.
+struct MeanEntropy;
+
+impl Entropy for MeanEntropy {
+    fn bits(&self) -> u128 {
+        OsEntropy.bits()
+    }
+
+    fn unit(&self) -> f64 {
+        0.5
+    }
+}
+
 /// The ports.
 pub(super) struct Account {
     pub(super) clock: MovedClock,
@@ -97,7 +110,7 @@ impl Ports for Account {
     }
 
     fn entropy(&self) -> &impl Entropy {
-        &OsEntropy
+        &MeanEntropy
     }
 
     fn capabilities(&self) -> Capabilities {
