@@ -3,6 +3,10 @@
 
 #[path = "cadence/corpus.rs"]
 mod corpus;
+#[path = "cadence/differential.rs"]
+mod differential;
+#[path = "cadence/zones.rs"]
+mod zones;
 
 use carillon_core::cadence::{Cadence, Repeat};
 use carillon_core::time::UnixMillis;

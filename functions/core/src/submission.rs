@@ -136,7 +136,7 @@ fn instant(field: &Field<'_>) -> Option<UnixMillis> {
     let form =
         "0, Unix seconds or milliseconds, or an RFC 3339 date and time, to the millisecond and before year 10000";
     let read = match field.value() {
-        Value::Number(number) => number.as_f64().and_then(instant_from_number),
+        Value::Number(number) => number.as_f64().and_then(UnixMillis::from_unix_time),
         Value::String(text) => UnixMillis::from_rfc3339(text),
         _ => {
             field.fault(FieldCode::WrongType, format!("must be {form}"));
@@ -148,21 +148,6 @@ fn instant(field: &Field<'_>) -> Option<UnixMillis> {
         field.fault(FieldCode::OutOfRange, format!("must be {form}"));
     }
     read
-}
-
-fn instant_from_number(number: f64) -> Option<UnixMillis> {
-    const SECONDS_BELOW: f64 = 1e11;
-    let (millis, is_exact) = if number < SECONDS_BELOW {
-        let millis = (number * 1_000.0).round();
-        // Dividing back gives the double that is nearest to these milliseconds: the one that was read, if it meant them.
-        #[expect(clippy::float_cmp, reason = "that very double, and no other")]
-        (millis, millis / 1_000.0 == number)
-    } else {
-        (number, number.fract() == 0.0)
-    };
-    #[expect(clippy::cast_possible_truncation, reason = "whole, and checked against the range")]
-    let whole = millis as i64;
-    (is_exact && number >= 0.0).then_some(UnixMillis(whole))
 }
 
 fn retry(field: &Field<'_>) -> Option<RetryPolicy> {
@@ -362,6 +347,67 @@ mod tests {
             ("/retires", UnknownField),
         ];
         assert_eq!(faults(&document), expected.map(|(pointer, code)| (pointer.to_owned(), code)));
+    }
+
+    fn read_repeat(repeat: &Value) -> (Option<Repeat>, Vec<(String, FieldCode, String)>) {
+        let (document, faults) = (body(&json!({"repeat": repeat})), RefCell::default());
+        let repeat = read(&document, NOW, &faults).repeat;
+        let faults = faults.into_inner().into_vec().into_iter();
+        (repeat, faults.map(|fault| (fault.pointer, fault.code, fault.detail)).collect())
+    }
+
+    #[test]
+    fn a_repeat_is_read_with_every_field() {
+        let full = json!({"cron": "0 9 * * MON", "every": 86_400_000, "tz": "Europe/Amsterdam", "limit": 10,
+                          "endDate": "2027-12-31T23:59:59Z", "immediately": true, "onFailure": "continue"});
+        let expected = Repeat {
+            cron: Some("0 9 * * MON".into()),
+            every: Some(86_400_000),
+            tz: Some("Europe/Amsterdam".into()),
+            limit: Some(10),
+            end_date: UnixMillis::from_rfc3339("2027-12-31T23:59:59Z"),
+            immediately: true,
+            on_failure: OnFailure::Continue,
+        };
+        assert_eq!(read_repeat(&full), (Some(expected), vec![]));
+        let interval = Repeat { every: Some(1_000), ..Repeat::default() };
+        assert_eq!(read_repeat(&json!({"every": 1_000})), (Some(interval), vec![]));
+        assert_eq!(read_repeat(&json!({})), (None, vec![]));
+        // The contract's fallback: what fails must be there to be fallen back from.
+        for cron in ["nonsense", "0 0 30 2 *"] {
+            let (repeat, faults) = read_repeat(&json!({"cron": cron, "every": 60_000}));
+            assert_eq!((repeat.unwrap().cron.as_deref(), faults), (Some(cron), vec![]));
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_repeat_is_said_where_it_is_wrong() {
+        for (repeat, pointer, code, detail) in [
+            (json!({"tz": "UTC"}), "", Required, "cron or every"),
+            (json!({"cron": "0 25 * * *"}), "/cron", Malformed, "hour field is wrong at character 3: 25"),
+            (json!({"cron": "0 0 30 2 *"}), "/cron", Malformed, "never fire"),
+            (json!({"cron": "* ".repeat(129), "every": 1_000}), "/cron", OutOfRange, "256"),
+            (json!({"cron": 5, "every": 1_000}), "/cron", WrongType, "string"),
+            (json!({"every": 999}), "/every", OutOfRange, "1000 to 315360000000"),
+            (json!({"every": 1_000.5}), "/every", Malformed, "whole"),
+            (json!({"every": 1_000, "limit": 0}), "/limit", OutOfRange, "1 to"),
+            (json!({"every": 1_000, "endDate": "soon"}), "/endDate", OutOfRange, "RFC 3339"),
+            (
+                json!({"cron": "@daily", "tz": "europe/amsterdam"}),
+                "/tz",
+                Malformed,
+                "did you mean \"Europe/Amsterdam\"?",
+            ),
+            (json!({"cron": "@daily", "tz": "Mars/Olympus"}), "/tz", Malformed, "such as Europe/Amsterdam"),
+            (json!({"every": 1_000, "immediately": "yes"}), "/immediately", WrongType, "true or false"),
+            (json!({"every": 1_000, "onFailure": "go"}), "/onFailure", Malformed, "stop, continue"),
+            (json!({"every": 1_000, "timezone": "UTC"}), "/timezone", UnknownField, "unknown"),
+        ] {
+            let (_, faults) = read_repeat(&repeat);
+            let [(at, found, told)] = faults.as_slice() else { panic!("{repeat}: {faults:?}") };
+            assert_eq!((at.strip_prefix("/repeat"), *found), (Some(pointer), code), "{repeat}");
+            assert!(told.contains(detail), "{repeat}: {told}");
+        }
     }
 
     #[test]

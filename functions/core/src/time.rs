@@ -36,6 +36,33 @@ impl UnixMillis {
         (instant == SignedDuration::from_millis(millis)).then_some(Self(millis))
     }
 
+    /// Reads Unix time: below 1e11 in seconds, otherwise in milliseconds; finer than a millisecond is refused, and so is what
+    /// is before 1970.
+    ///
+    /// ```
+    /// use carillon_core::time::UnixMillis;
+    /// assert_eq!(UnixMillis::from_unix_time(1_800_000_060.123), Some(UnixMillis(1_800_000_060_123)));
+    /// assert_eq!(UnixMillis::from_unix_time(1_800_000_060_123.0), Some(UnixMillis(1_800_000_060_123)));
+    /// assert_eq!(UnixMillis::from_unix_time(1_800_000_060.123_4), None);
+    /// ```
+    pub fn from_unix_time(number: f64) -> Option<Self> {
+        const SECONDS_BELOW: f64 = 1e11;
+        let (millis, is_exact) = if number < SECONDS_BELOW {
+            let millis = (number * 1_000.0).round();
+            // Dividing back gives the double that is nearest to these milliseconds: the one that was read, if it meant them.
+            #[expect(clippy::float_cmp, reason = "that very double, and no other")]
+            (millis, millis / 1_000.0 == number)
+        } else {
+            (number, number.fract() == 0.0)
+        };
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "saturates, and no such instant is one that a job may name"
+        )]
+        let whole = millis as i64;
+        (is_exact && number >= 0.0).then_some(Self(whole))
+    }
+
     /// This instant moved by `millis`, and [`UnixMillis::MAX`] at the latest.
     #[must_use]
     pub fn plus(self, millis: i64) -> Self {

@@ -1,7 +1,7 @@
 //! `carillon`: the whole scheduler in one process.
 //!
 //! `carillon` alone serves until it is stopped; `carillon demo` shows the main job from end to end; `carillon keys` makes,
-//! lists and revokes API keys. This file is wiring; the only place here that reads the environment and the real clock.
+//! lists and revokes API keys; `carillon next` shows when a cron expression is due. This file is wiring; the only place here that reads the environment and the real clock.
 
 mod cli;
 mod curl;
@@ -9,6 +9,7 @@ mod data;
 mod demo;
 mod keys;
 mod logging;
+mod next;
 mod receiver;
 mod server;
 
@@ -27,6 +28,7 @@ async fn main() -> ExitCode {
         None => serve(&cli.serve, environment).await,
         Some(Command::Demo) => demo::run().await,
         Some(Command::Keys(command)) => keys::run(&command).await,
+        Some(Command::Next(command)) => next::run(&command),
     };
     match outcome {
         Ok(code) => code,

@@ -1,10 +1,12 @@
 //! The benchmark. It measures, prints and judges nothing: a figure depends on the machine, and on what else that does.
 //!
 //! [`embedded`] runs the measurements, each of which has a module; [`meter`] takes time and CPU time; [`report`] prints them
-//! next to the baseline. `aws` says what the deployment on AWS costs and how late it is, by the real code and AWS's rules.
+//! next to the baseline. By themselves stand [`cadence`], the search for occurrences, and `aws`: what the deployment on AWS
+//! costs and how late it is, by the real code and AWS's rules.
 
 #[cfg(feature = "aws")]
 pub mod aws;
+pub mod cadence;
 pub mod embedded;
 mod http;
 mod lateness;

@@ -1,25 +1,29 @@
 //! `cargo run --release -p carillon-tests --bin bench -- embedded`: how fast the embedded stack is, next to what BullMQ 6.7
-//! on Redis 7 reaches on such a machine. With `--features stack`, `-- aws` says what the deployment on AWS costs, where its
-//! table is hot, and how late its jobs are.
+//! on Redis 7 reaches on such a machine. `-- cadence`: how fast the next occurrence of a cron expression is found. With
+//! `--features stack`, `-- aws` says what the deployment on AWS costs, where its table is hot, and how late its jobs are.
 
 use std::process::ExitCode;
 
 #[cfg(feature = "aws")]
 use carillon_tests::bench::aws;
-use carillon_tests::bench::{Failure, Sizes, embedded, report};
+use carillon_tests::bench::{Failure, Sizes, cadence, embedded, report};
 
 const USAGE: &str = "usage: bench embedded [--quick]
-       bench aws
+       bench cadence [--quick]
+       bench aws                  with --features stack
 
   embedded   measure the embedded stack: rates, CPU time per job, lateness
-  --quick    a tenth of the jobs, one round: to see that it works
-  aws        the deployment on AWS: cost, hot keys, lateness (built with --features stack)";
+  cadence    measure the search for the next occurrence of cron expressions
+  aws        the deployment on AWS: cost, hot keys, lateness
+  --quick    a tenth of it: to see that it works";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let done = match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
-        ["embedded"] => embedded(Sizes::FULL),
-        ["embedded", "--quick"] => embedded(Sizes::QUICK),
+        ["embedded"] => measure_embedded(Sizes::FULL),
+        ["embedded", "--quick"] => measure_embedded(Sizes::QUICK),
+        ["cadence"] => cadence::run(1_000_000),
+        ["cadence", "--quick"] => cadence::run(100_000),
         #[cfg(feature = "aws")]
         ["aws"] => aws::run(),
         _ => {
@@ -36,7 +40,6 @@ fn main() -> ExitCode {
     }
 }
 
-fn embedded(sizes: Sizes) -> Result<(), Failure> {
-    report::print(&embedded::run(sizes)?, sizes);
-    Ok(())
+fn measure_embedded(sizes: Sizes) -> Result<(), Failure> {
+    embedded::run(sizes).map(|figures| report::print(&figures, sizes))
 }

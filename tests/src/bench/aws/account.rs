@@ -38,7 +38,7 @@ impl Clock for MovedClock {
 pub(super) fn settings() -> Result<Settings, Failure> {
     let value = |name: &str| match name {
         "CARILLON_QUEUE_URL" => Some(format!("http://sqs{QUEUE}")),
-        name => (!name.ends_with("SECONDS")).then(|| name.to_lowercase()),
+        name => (!name.ends_with("SECONDS") && !name.ends_with("DAYS")).then(|| name.to_lowercase()),
     };
     Ok(Settings::read(value)?)
 }
@@ -73,7 +73,7 @@ impl Account {
             "AWS_SESSION_TOKEN" => None,
             name => Some(name.to_lowercase()),
         })?;
-        let table = Table::new(clients.dynamodb, settings.table.clone(), clock.clone());
+        let table = Table::new(clients.dynamodb, settings.table.clone(), clock.clone(), settings.kept_days);
         let queue = Queue::new(clients.sqs, &settings);
         let timers = AwsTimers::new(clients.scheduler, queue.clone(), clock.clone(), settings);
         Ok(Self { clock, table, timers, queue })
