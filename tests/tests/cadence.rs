@@ -1,6 +1,8 @@
 //! When a recurring job is due, held to what others found: a corpus on which independent implementations agree, what Debian's
 //! cron did in nights when the clocks changed, and another crate where that is right.
 
+#[path = "cadence/command.rs"]
+mod command;
 #[path = "cadence/corpus.rs"]
 mod corpus;
 #[path = "cadence/differential.rs"]

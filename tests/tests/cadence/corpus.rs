@@ -5,11 +5,11 @@ use serde_json::Value;
 
 use crate::{after, cadence, instant};
 
-const CORPUS: &str = include_str!("../../cron/corpus.jsonl");
-const INVALID: &str = include_str!("../../cron/invalid.jsonl");
+pub(crate) const CORPUS: &str = include_str!("../../cron/corpus.jsonl");
+pub(crate) const INVALID: &str = include_str!("../../cron/invalid.jsonl");
 const OBSERVED: &str = include_str!("../../cron/debian_cron_observed.json");
 
-fn lines(text: &str) -> Vec<Value> {
+pub(crate) fn lines(text: &str) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
