@@ -29,6 +29,7 @@ locals {
     CARILLON_SCHEDULER_ROLE_ARN      = aws_iam_role.scheduler.arn
     CARILLON_DELAY_THRESHOLD_SECONDS = var.delay_threshold_seconds
     CARILLON_SCHEDULE_LEAD_SECONDS   = var.schedule_lead_seconds
+    CARILLON_RUN_RETENTION_DAYS      = var.run_retention_days
     CARILLON_ALLOW_LIST              = join(",", var.outbound_allow_list)
   })
 }

@@ -168,6 +168,17 @@ variable "schedule_lead_seconds" {
   }
 }
 
+variable "run_retention_days" {
+  description = "Days after its end that a run stays in the history of its job: 1 to 3650. DynamoDB deletes it within some days after that."
+  type        = number
+  default     = 90
+
+  validation {
+    condition     = var.run_retention_days >= 1 && var.run_retention_days <= 3650 && floor(var.run_retention_days) == var.run_retention_days
+    error_message = "Runs are kept for a whole number of days from 1 to 3650."
+  }
+}
+
 # --- Operations ---------------------------------------------------------------------------------------------------
 
 variable "alarm_topic_arn" {

@@ -25,6 +25,7 @@ pub use abandon::abandon;
 
 use std::sync::Arc;
 
+use self::series::Series;
 use crate::ids::{Fire, Owner};
 use crate::job::{Job, JobSpec, JobState, Outcome, Output, Run, RunError, Status};
 use crate::time::UnixMillis;
@@ -212,7 +213,7 @@ pub fn decide(job: &Job, event: &Event, now: UnixMillis) -> Result<Transition, R
 pub fn first_state(spec: &JobSpec, now: UnixMillis) -> Option<JobState> {
     let nominal_at = match &spec.repeat {
         None => None,
-        Some(repeat) => Some(series::ahead(repeat, spec.start_at, None, now)?),
+        Some(repeat) => Some(Series::of(repeat, spec.start_at).ahead(None, now)?),
     };
     let due_at = nominal_at.unwrap_or(spec.start_at);
     Some(JobState {

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::path::PathBuf;
 
+use carillon_core::job::Run;
 use carillon_core::time::UnixMillis;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -58,6 +59,10 @@ pub(crate) struct Serve {
     /// What an acknowledged job survives: a killed process, or a power failure too (slower)
     #[arg(long, value_enum, default_value_t = Durability::Process, env = "CARILLON_DURABILITY")]
     pub(crate) durability: Durability,
+
+    /// Days after its end that a run stays in the history of its job
+    #[arg(long, value_name = "DAYS", default_value_t = Run::KEPT_DAYS, value_parser = clap::value_parser!(u32).range(1..=3650), env = "CARILLON_RUN_RETENTION_DAYS")]
+    pub(crate) run_retention_days: u32,
 
     /// How log lines are written to standard error
     #[arg(long, value_enum, default_value_t = LogFormat::Text, env = "CARILLON_LOG_FORMAT")]

@@ -38,6 +38,7 @@ pub(crate) struct Options {
     pub(crate) secrets: Vec<(String, String)>,
     pub(crate) concurrency: u32,
     pub(crate) durability: Durability,
+    pub(crate) run_retention_days: u32,
 }
 
 /// A server that serves.
@@ -56,7 +57,8 @@ pub(crate) async fn start(options: Options) -> Result<Server, Failure> {
         Durability::Power => carillon_embedded::Durability::Power,
     };
     let allow = AllowList::parse(&options.allow)?;
-    let embedded = Arc::new(Embedded::open(&options.directory, durability)?);
+    let embedded = Embedded::open(&options.directory, durability)?.keeping_runs_for(options.run_retention_days);
+    let embedded = Arc::new(embedded);
     let first_key = data::first_key(&embedded, &options.directory).await?;
     let listener = TcpListener::bind(options.address)
         .await
@@ -149,6 +151,7 @@ pub(crate) async fn serve(
         secrets: environment,
         concurrency: options.concurrency.into(),
         durability: options.durability,
+        run_retention_days: options.run_retention_days,
     })
     .await?;
     println!("Carillon listens on http://{}\nAPI key: {}\n", server.address, server.first_key);

@@ -94,6 +94,7 @@ run "values_out_of_range_are_refused" {
     executor_concurrency     = 1
     executor_timeout_seconds = 901
     delay_threshold_seconds  = 901
+    run_retention_days       = 0
     log_retention_days       = 8
     kms_key_arn              = "alias/carillon"
   }
@@ -110,6 +111,7 @@ run "values_out_of_range_are_refused" {
     var.executor_concurrency,
     var.executor_timeout_seconds,
     var.delay_threshold_seconds,
+    var.run_retention_days,
     var.log_retention_days,
     var.kms_key_arn,
   ]

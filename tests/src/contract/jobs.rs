@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use carillon_core::ids::{JobId, Owner};
-use carillon_core::job::{Job, JobSpec, JobState, Outcome, Output, Status};
+use carillon_core::job::{Job, JobSpec, JobState, Outcome, Output, Run, Status};
 use carillon_core::machine::{Event, decide};
 use carillon_core::ports::{JobStore, Ports, Written};
 use futures_util::future::join_all;
@@ -200,5 +200,36 @@ pub async fn every_field_of_a_job_is_kept(ports: &impl Ports) {
         assert_eq!(ports.jobs().commit(&transition).await.unwrap(), Written::Done);
         assert_eq!(read(ports, job.id).await, changed(&job, &transition));
         assert_eq!(ports.jobs().retired_runs(job.id, None, 10).await.unwrap(), [run]);
+    }
+}
+
+/// What is asked for may change with any transition, also from a small to a large one and back.
+pub async fn a_change_of_what_is_asked_for_is_kept_whatever_its_size(ports: &impl Ports) {
+    let mut job = job("shop", "prd", 1);
+    insert(ports, &job).await;
+    for (number, size) in [(1, 1_000), (2, 200_000), (3, 100_000), (4, 10), (5, 200_000)] {
+        let spec = JobSpec { input: json!({"body": "x".repeat(size)}), retries: number, ..JobSpec::clone(&job.spec) };
+        let mut transition = change(&job, job.state.clone());
+        transition.spec = Some(Arc::new(spec));
+        transition.retired = (number % 2 == 0).then(|| Run::new(number, 1, NOW));
+        assert_eq!(ports.jobs().commit(&transition).await.unwrap(), Written::Done);
+        job = transition.after();
+        assert!(read(ports, job.id).await == job, "{size} bytes changed");
+    }
+    assert_eq!(ports.jobs().retired_runs(job.id, None, 10).await.unwrap().len(), 2);
+}
+
+/// What is asked for changes with its state or not at all.
+pub async fn a_lost_race_changes_nothing_of_what_is_asked_for(ports: &impl Ports) {
+    let job = job("shop", "prd", 1);
+    insert(ports, &job).await;
+    let first = change(&job, JobState { status: Status::Running, ..job.state.clone() });
+    assert_eq!(ports.jobs().commit(&first).await.unwrap(), Written::Done);
+    for size in [10, 200_000] {
+        let spec = JobSpec { input: json!({"body": "x".repeat(size)}), ..JobSpec::clone(&job.spec) };
+        let mut late = change(&job, job.state.clone());
+        late.spec = Some(Arc::new(spec));
+        assert_eq!(ports.jobs().commit(&late).await.unwrap(), Written::Conflict);
+        assert_eq!(read(ports, job.id).await, changed(&job, &first));
     }
 }

@@ -35,6 +35,8 @@ macro_rules! contract {
             jobs::an_input_and_a_result_of_256_kb_are_kept,
             jobs::every_unicode_text_is_kept,
             jobs::every_field_of_a_job_is_kept,
+            jobs::a_change_of_what_is_asked_for_is_kept_whatever_its_size,
+            jobs::a_lost_race_changes_nothing_of_what_is_asked_for,
             listing::jobs_are_listed_newest_first,
             listing::pages_follow_each_other_without_gap_or_duplicate_while_jobs_arrive,
             listing::a_status_lists_the_jobs_that_have_it_now,

@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Refusal, Step, Transition, arm, before, next, series, settle, store, waiting};
-use crate::cadence::Repeat;
+use super::{Refusal, Series, Step, Transition, arm, before, next, series, settle, store, waiting};
 use crate::job::{Job, JobSpec, JobState, Outcome, Run, SkipReason, Status};
 use crate::time::UnixMillis;
 
@@ -77,11 +76,11 @@ pub(super) fn resume(job: &Job, now: UnixMillis) -> Result<Transition, Refusal> 
         state.run = Run { generation, due_at: at, ..state.run };
         return Ok(wait(job, state, at, now));
     };
-    let start_at = job.spec.start_at;
-    let Some(at) = series::ahead(repeat, start_at, state.passed, now) else {
-        return Ok(end_unrun(job, repeat, now));
+    let series = Series::of(repeat, job.spec.start_at);
+    let Some(at) = series.ahead(state.passed, now) else {
+        return Ok(end_unrun(job, &series, now));
     };
-    let skipped = series::skipped(repeat, start_at, state.passed, now, SkipReason::Paused);
+    let skipped = series.skipped(state.passed, now, SkipReason::Paused);
     state.missed = state.missed.saturating_add(skipped.as_ref().map_or(0, |skipped| skipped.count));
     state.passed = Some(before(at));
     state.run.skipped.extend(skipped);
@@ -90,12 +89,12 @@ pub(super) fn resume(job: &Job, now: UnixMillis) -> Result<Transition, Refusal> 
 }
 
 /// The series was over before the job was resumed: the run that it held back is skipped, and what came after it.
-fn end_unrun(job: &Job, repeat: &Repeat, now: UnixMillis) -> Transition {
+fn end_unrun(job: &Job, series: &Series, now: UnixMillis) -> Transition {
     let reason = SkipReason::Paused;
     let mut ended = settle(job, Status::Completed, Outcome::Skipped(reason), Step::Acknowledge, now);
     let state = &mut ended.state;
     let passed = state.run.nominal_at.max(state.passed);
-    let skipped = series::skipped(repeat, job.spec.start_at, passed, now, reason);
+    let skipped = series.skipped(passed, now, reason);
     let held_back = u64::from(state.run.nominal_at.is_some());
     let later = skipped.as_ref().map_or(0, |skipped| skipped.count);
     state.missed = state.missed.saturating_add(later.saturating_add(held_back));
@@ -138,7 +137,7 @@ pub(super) fn edit(job: &Job, spec: &Arc<JobSpec>, is_replanned: bool, now: Unix
         None => (spec.start_at, None),
         Some(repeat) if repeat.limit.is_some_and(|limit| state.run.run_no > limit) => return Err(Refusal::NoRunLeft),
         Some(repeat) => {
-            let at = series::ahead(repeat, spec.start_at, None, now).ok_or(Refusal::NoRunLeft)?;
+            let at = Series::of(repeat, spec.start_at).ahead(None, now).ok_or(Refusal::NoRunLeft)?;
             (at, Some(at))
         }
     };

@@ -9,29 +9,29 @@ use crate::cadence::{Cadence, Repeat};
 use crate::job::{LastRun, Run, SkipReason, Skipped, Status};
 use crate::time::UnixMillis;
 
-/// The first occurrence after `passed` that can still be met at `now`; `None` when the series is over.
-pub(super) fn ahead(
-    repeat: &Repeat,
+/// The occurrences of a job, made ready. Reading an expression takes longer than asking it, so it is done once a decision.
+pub(super) struct Series {
+    cadence: Cadence,
     start_at: UnixMillis,
-    passed: Option<UnixMillis>,
-    now: UnixMillis,
-) -> Option<UnixMillis> {
-    let from = passed.map_or(start_at, |passed| passed.plus(1));
-    Cadence::of(repeat, start_at).next_from(from.max(now))
 }
 
-/// The occurrences after `passed` whose time was over at `now`.
-pub(super) fn skipped(
-    repeat: &Repeat,
-    start_at: UnixMillis,
-    passed: Option<UnixMillis>,
-    now: UnixMillis,
-    reason: SkipReason,
-) -> Option<Skipped> {
-    let cadence = Cadence::of(repeat, start_at);
-    let after = passed.unwrap_or(before(start_at));
-    let from = cadence.next_after(after).filter(|first| *first < now)?;
-    Some(Skipped { reason, from, count: cadence.count_between(after, now) })
+impl Series {
+    pub(super) fn of(repeat: &Repeat, start_at: UnixMillis) -> Self {
+        Self { cadence: Cadence::of(repeat, start_at), start_at }
+    }
+
+    /// The first occurrence after `passed` that can still be met at `now`; `None` when the series is over.
+    pub(super) fn ahead(&self, passed: Option<UnixMillis>, now: UnixMillis) -> Option<UnixMillis> {
+        let from = passed.map_or(self.start_at, |passed| passed.plus(1));
+        self.cadence.next_from(from.max(now))
+    }
+
+    /// The occurrences after `passed` whose time was over at `now`.
+    pub(super) fn skipped(&self, passed: Option<UnixMillis>, now: UnixMillis, reason: SkipReason) -> Option<Skipped> {
+        let after = passed.unwrap_or(before(self.start_at));
+        let from = self.cadence.next_after(after).filter(|first| *first < now)?;
+        Some(Skipped { reason, from, count: self.cadence.count_between(after, now) })
+    }
 }
 
 /// Takes a job whose run was just settled to its next one, if there is one.
@@ -41,10 +41,11 @@ pub(super) fn go_on(settled: Transition, now: UnixMillis) -> Transition {
     let run_no = run.run_no.checked_add(1).filter(|next| repeat.limit.is_none_or(|limit| *next <= limit));
     let Some(run_no) = run_no else { return settled };
     let start_at = job.spec.start_at;
+    let series = Series::of(repeat, start_at);
     let passed = run.nominal_at.max(state.passed);
-    let skipped = skipped(repeat, start_at, passed, now, SkipReason::Missed);
+    let skipped = series.skipped(passed, now, SkipReason::Missed);
     state.missed = state.missed.saturating_add(skipped.as_ref().map_or(0, |skipped| skipped.count));
-    let Some(at) = ahead(repeat, start_at, passed, now) else {
+    let Some(at) = series.ahead(passed, now) else {
         state.passed = Some(before(now).max(passed.unwrap_or(start_at)));
         state.skipped.extend(skipped);
         return Transition { state, ..settled };

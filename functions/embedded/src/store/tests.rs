@@ -1,6 +1,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use carillon_core::job::{JobState, Run};
+use carillon_core::machine::{Step, Transition};
 use carillon_core::ports::{CatalogStore, JobQuery, JobStore, KeyStore, PortError, Written};
 use carillon_core::time::UnixMillis;
 use futures_util::FutureExt;
@@ -119,6 +121,50 @@ async fn a_record_that_cannot_be_read_is_a_permanent_fault_of_its_own_only() {
     assert!(is_permanent(&store.find(&carillon_core::access::KeyHash::of("")).await));
     assert!(is_permanent(&store.list_keys().await));
     assert_eq!(store.due((UnixMillis(0), None), UnixMillis::MAX, 10).await.unwrap().len(), 2);
+}
+
+/// Retires runs of a job, so many milliseconds after the start each; the history after that, by their numbers.
+async fn history(store: &Store, ends_ms: &[i64]) -> Vec<u32> {
+    let mut job = job(1, 0);
+    assert_eq!(store.insert_new(&job).await.unwrap(), Written::Done);
+    for (run_no, ends_ms) in (1..).zip(ends_ms) {
+        let state = JobState {
+            revision: job.state.revision + 1,
+            updated_at: crate::samples::NOW.plus(*ends_ms),
+            ..job.state.clone()
+        };
+        let retired = Some(Run::new(1, run_no, crate::samples::NOW));
+        let transition = Transition { before: job, state, spec: None, retired, step: Step::Acknowledge };
+        assert_eq!(store.commit(&transition).await.unwrap(), Written::Done);
+        job = transition.after();
+    }
+    store.retired_runs(job.id, None, 100).await.unwrap().iter().rev().map(|run| run.run_no).collect()
+}
+
+#[tokio::test]
+async fn a_run_leaves_the_history_when_its_time_there_is_over() {
+    let mut store = Store::in_memory(Arc::new(Timeline::new(0))).unwrap();
+    store.kept_ms = 10_000;
+    assert_eq!(history(&store, &[0, 1, 10_000]).await, [1, 2, 3]);
+    let mut store = Store::in_memory(Arc::new(Timeline::new(0))).unwrap();
+    store.kept_ms = 10_000;
+    assert_eq!(history(&store, &[0, 1, 10_002]).await, [3]);
+}
+
+#[tokio::test]
+async fn a_store_of_the_first_layout_is_brought_up_to_date_with_all_that_it_holds() {
+    let folder = tempfile::tempdir().unwrap();
+    {
+        let store = open(folder.path()).unwrap();
+        assert_eq!(history(&store, &[0, 1]).await, [1, 2]);
+    }
+    meddle(
+        folder.path(),
+        "DROP INDEX runs_by_expiry; ALTER TABLE runs DROP COLUMN expires_at; PRAGMA user_version = 1",
+    );
+    let store = open(folder.path()).unwrap();
+    assert_eq!(store.retired_runs(job(1, 0).id, None, 100).await.unwrap().len(), 2);
+    assert_eq!(store.insert_new(&job(2, 0)).await.unwrap(), Written::Done);
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod screen;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use carillon_core::job::Run;
 use carillon_core::ports::{Clock, Ports};
 use serde_json::Value;
 
@@ -36,6 +37,7 @@ pub(crate) async fn run() -> Result<ExitCode, Failure> {
         secrets: samples::secrets(),
         concurrency: 64,
         durability: Durability::Process,
+        run_retention_days: Run::KEPT_DAYS,
     };
     let server = server::start(options).await?;
     let client = Client::new(server.address, &server.first_key);
@@ -56,7 +58,7 @@ pub(crate) async fn run() -> Result<ExitCode, Failure> {
     let faults = faults(&samples, &looks, receiver.seen.requests());
     server.stop().await;
     let verdict = if faults.is_empty() {
-        let attempts: u64 = looks.iter().map(|look| look.attempt).sum();
+        let attempts: u64 = looks.iter().map(|look| look.attempts).sum();
         format!("All {} jobs ended as they should, in {attempts} attempts, none lost and none doubled.", looks.len())
     } else {
         faults.join("\n")
@@ -85,6 +87,7 @@ async fn follow(client: &Client, samples: &[Sample], ids: &[String], screen: &Sc
 /// What the screen shows of a job.
 fn look(job: &Value, sample: &Sample) -> Look {
     let run = &job["run"];
+    let (run_no, attempts) = (run["run_no"].as_u64().unwrap_or(1), run["attempts"].as_u64().unwrap_or(0));
     let status = job["status"].as_str().unwrap_or_default().to_owned();
     let result = match (&job["result"], &job["error"]) {
         (Value::Null, Value::Null) => run["failures"]
@@ -98,8 +101,12 @@ fn look(job: &Value, sample: &Sample) -> Look {
         has_ended: matches!(status.as_str(), "completed" | "failed" | "cancelled"),
         is_as_expected: status == sample.ends,
         status,
-        attempt: run["attempts"].as_u64().unwrap_or(0),
-        attempts_at_most: job["retries"].as_u64().unwrap_or(0) + 1,
+        // Of the runs before this one each took a single attempt: a failure would have ended the series.
+        attempts: run_no - 1 + attempts,
+        progress: match job["repeat"]["limit"].as_u64() {
+            Some(limit) => format!("run {run_no}/{limit}"),
+            None => format!("attempt {attempts}/{}", job["retries"].as_u64().unwrap_or(0) + 1),
+        },
         lateness_ms: run["lateness_ms"].as_i64(),
         result: result.map(|result| result.as_str().map_or_else(|| result.to_string(), str::to_owned)),
     }
@@ -109,16 +116,16 @@ fn look(job: &Value, sample: &Sample) -> Look {
 fn faults(samples: &[Sample], looks: &[Look], requests: u32) -> Vec<String> {
     let mut faults = Vec::new();
     for (sample, look) in samples.iter().zip(looks) {
-        if look.status != sample.ends || look.attempt != sample.attempts {
+        if look.status != sample.ends || look.attempts != sample.attempts {
             let (ends, attempts) = (sample.ends, sample.attempts);
-            let Look { status, attempt, .. } = look;
-            faults.push(format!("{}: {status} after {attempt} attempts, not {ends} after {attempts}", sample.title));
+            let (status, had) = (&look.status, look.attempts);
+            faults.push(format!("{}: {status} after {had} attempts, not {ends} after {attempts}", sample.title));
         }
         if look.lateness_ms.is_none_or(|lateness| lateness < 0) {
             faults.push(format!("{}: ran before it was due", sample.title));
         }
     }
-    let attempts: u64 = looks.iter().map(|look| look.attempt).sum();
+    let attempts: u64 = looks.iter().map(|look| look.attempts).sum();
     if u64::from(requests) != attempts {
         faults.push(format!("the receiver saw {requests} requests for {attempts} recorded attempts"));
     }

@@ -50,6 +50,12 @@ pub(super) fn samples(now: UnixMillis) -> Result<Vec<Sample>, Failure> {
             "completed",
             1,
         )?,
+        sample(
+            "remind thrice, each second",
+            include_str!("../../../../events/jobs/remind-thrice.json"),
+            "completed",
+            3,
+        )?,
         sample("sync stock, fails twice", include_str!("../../../../events/jobs/sync-stock.json"), "completed", 3)?,
         sample("send an invoice, hopeless", include_str!("../../../../events/jobs/send-invoice.json"), "failed", 3)?,
     ];

@@ -14,8 +14,10 @@ pub(super) struct Look {
     pub(super) status: String,
     pub(super) has_ended: bool,
     pub(super) is_as_expected: bool,
-    pub(super) attempt: u64,
-    pub(super) attempts_at_most: u64,
+    /// Attempts so far, over all runs.
+    pub(super) attempts: u64,
+    /// The same for people: of how many, or which run of how many.
+    pub(super) progress: String,
     pub(super) lateness_ms: Option<i64>,
     pub(super) result: Option<String>,
 }
@@ -94,8 +96,7 @@ fn line(title: &str, look: &Look) -> String {
         _ => Style::new().yellow(),
     };
     let status = shade.apply_to(format!("{:<9}", look.status));
-    let attempt = format!("attempt {}/{}", look.attempt, look.attempts_at_most);
     let lateness = look.lateness_ms.map_or(String::new(), |late| format!("{late} ms late"));
     let result: String = look.result.as_deref().unwrap_or_default().chars().take(60).collect();
-    format!("{title:<27}{status}  {attempt:<12}  {:>10}  {}", lateness, style(result).dim())
+    format!("{title:<27}{status}  {:<12}  {:>10}  {}", look.progress, lateness, style(result).dim())
 }
