@@ -93,6 +93,18 @@ async fn of_jobs_in_any_form_exactly_the_acknowledged_ones_are_stored_and_each_i
                     assert_eq!(reply.status, 202, "case {case}");
                     check_stored(case, service, id, &body).await;
                 }
+                let preview = service.send(Method::POST, "/v1/jobs/preview", body.clone()).await;
+                check(case, &body, &preview);
+                let (expected, code) = (if reply.status == 202 { 200 } else { reply.status }, &reply.json()["code"]);
+                // A preview alone knows a count.
+                if !shown(&body).contains("count") {
+                    assert_eq!(
+                        (preview.status, &preview.json()["code"]),
+                        (expected, code),
+                        "case {case}: {}",
+                        shown(&body)
+                    );
+                }
                 reply
             }
         }));
@@ -209,13 +221,20 @@ async fn changes_in_any_form_leave_every_job_whole() {
         let id =
             service.send(Method::POST, "/v1/jobs", job.to_string()).await.json()["job_id"].as_str().map(str::to_owned);
         let id = id.expect("a sound job is accepted");
-        let change = random.pick(&["cancel", "retry"]);
+        let change = random.pick(&["cancel", "retry", "edit", "pause", "resume", "run"]);
+        if change == "resume" {
+            service.send(Method::POST, &format!("/v1/jobs/{id}/pause"), Vec::new()).await;
+        }
         if change == "retry" && !random.once_in(10) {
             let fire = Fire { job_id: id.parse().expect("an id"), generation: 1, run_no: 1 };
             execute(&*service.ports, &executor, fire).await.expect("the store answers");
         }
-        let body = documents::change(change, &mut random);
-        let reply = service.send(Method::POST, &format!("/v1/jobs/{id}/{change}"), body.clone()).await;
+        let takes_none = ["pause", "resume", "run"].contains(&change);
+        let body = if takes_none { Vec::new() } else { documents::change(change, &mut random) };
+        let reply = match change {
+            "edit" => service.send(Method::PATCH, &format!("/v1/jobs/{id}"), body.clone()).await,
+            _ => service.send(Method::POST, &format!("/v1/jobs/{id}/{change}"), body.clone()).await,
+        };
         check(case, &body, &reply);
         tally.add(&reply);
         made.insert(id);

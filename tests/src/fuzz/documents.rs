@@ -64,10 +64,30 @@ pub fn catalog(random: &mut Random) -> Vec<u8> {
     spoilt(catalog, random)
 }
 
-/// A body that wants to call a job off or to try it again.
+/// A body that wants to call a job off, to try it again, or to change what it was asked for.
 pub fn change(change: &str, random: &mut Random) -> Vec<u8> {
-    let sound = if change == "cancel" { json!({"reason": "because"}) } else { json!({"delay": 1_000}) };
+    let sound = match change {
+        "cancel" => json!({"reason": "because"}),
+        "retry" => json!({"delay": 1_000}),
+        _ => {
+            let input = json!({"query": {"q": random.below(9)}});
+            let all = json!({"start_at": 0, "retries": 2, "timeout": 9, "input": input, "repeat": repeat(random)});
+            let kept = all.as_object().into_iter().flatten().filter(|_| random.once_in(2));
+            Value::Object(kept.map(|(name, value)| (name.clone(), value.clone())).collect())
+        }
+    };
     spoilt(Node::from(&sound), random)
+}
+
+/// A sound schedule of a recurring job.
+fn repeat(random: &mut Random) -> Value {
+    let cron = random.pick(&["*/7 * * * * *", "30 2 * * *", "0 0 29 2 *", "0 12 LW * 1#2", "@daily"]);
+    match random.below(4) {
+        0 => json!({}),
+        1 => json!({"every": random.between(1_000, 315_360_000_000), "immediately": true}),
+        2 => json!({"cron": cron, "tz": "America/Santiago", "limit": random.between(1, 9)}),
+        _ => json!({"cron": cron, "every": 60_000, "endDate": "9999-12-31T23:59:59Z", "onFailure": "continue"}),
+    }
 }
 
 fn start_at(random: &mut Random) -> Vec<u8> {
@@ -92,7 +112,7 @@ fn options(random: &mut Random) -> Vec<(&'static str, Value)> {
         ("app", json!({})),
         ("session", json!({})),
         ("cache", json!({})),
-        ("repeat", json!({})),
+        ("repeat", repeat(random)),
     ];
     // A name twice is a fault, and faults are to come later.
     let mut chosen: Vec<(&str, Value)> = Vec::new();
