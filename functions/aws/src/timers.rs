@@ -4,6 +4,8 @@
 //! message that it sends arrives early, and the executor sends it on with the delay that is left. That is how a job due
 //! in a year is dispatched within a second of its time.
 
+use std::time::Duration;
+
 use aws_sdk_scheduler::Client;
 use aws_sdk_scheduler::operation::create_schedule::CreateScheduleError;
 use aws_sdk_scheduler::operation::delete_schedule::DeleteScheduleError;
@@ -15,12 +17,15 @@ use aws_sdk_scheduler::types::{
 use carillon_core::ids::Fire;
 use carillon_core::ports::{Clock, PortError, Timers};
 use carillon_core::time::UnixMillis;
-use tracing::warn;
+use tracing::{error, warn};
 
 use crate::fault::classify;
 use crate::message::Message;
 use crate::queue::Queue;
 use crate::settings::Settings;
+
+/// What is recorded behind an arming waits for so long at the most: less than the executor keeps for settling.
+const PROMPT: Duration = Duration::from_millis(500);
 
 /// The timers of a deployment.
 #[derive(Clone, Debug)]
@@ -89,7 +94,15 @@ impl<C> AwsTimers<C> {
             .await;
         let Err(error) = created else { return Ok(()) };
         if !matches!(error.as_service_error(), Some(CreateScheduleError::ConflictException(_))) {
-            return Err(classify(error));
+            return match classify(error) {
+                // Denied, or the account's quota of schedules is used up: to try again helps nobody. A message that goes round
+                // until the fire is due costs more, and is a timer as well.
+                fault @ PortError::Permanent(_) => {
+                    error!(fire = %message.fire, cause = fault.causes(), "no schedule can be made; a message goes round instead");
+                    self.queue.send(message, self.settings.delay_threshold_seconds).await
+                }
+                fault => Err(fault),
+            };
         }
         // The fire's name is taken. By this very timer, most likely: a lost reply, or a repeated arming. A look makes sure.
         let name = message.fire.to_string();
@@ -120,6 +133,11 @@ impl<C: Clock> Timers for AwsTimers<C> {
             Arming::Delay(seconds) => self.queue.send(&message, seconds).await,
             Arming::Schedule(at) => self.schedule(&message, at).await,
         }
+    }
+
+    async fn arm_promptly(&self, fire: Fire, at: UnixMillis) -> Result<(), PortError> {
+        let armed = tokio::time::timeout(PROMPT, self.arm(fire, at)).await;
+        armed.unwrap_or_else(|elapsed| Err(PortError::Unavailable(elapsed.into())))
     }
 
     async fn disarm(&self, fire: Fire) {

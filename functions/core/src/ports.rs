@@ -63,13 +63,31 @@ pub trait JobStore: Send + Sync {
     /// Jobs of one product and environment, newest first, after `query.before`. Costs the same on every page.
     fn list(&self, query: &JobQuery) -> impl Future<Output = Result<Listed, PortError>> + Send;
 
-    /// Retired runs of a job, latest first, before `before` (generation and run number).
+    /// Retired runs of a job, latest first, before `before` (generation and run number); at most `limit` of them.
     fn retired_runs(
         &self,
         id: JobId,
         before: Option<(u32, u32)>,
         limit: usize,
-    ) -> impl Future<Output = Result<Vec<Run>, PortError>> + Send;
+    ) -> impl Future<Output = Result<History, PortError>> + Send;
+}
+
+/// A page of a job's retired runs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct History {
+    /// The runs, latest first.
+    pub runs: Vec<Run>,
+    /// Whether there may be more. A page may be short and still have a next one, as results may be large.
+    pub has_more: bool,
+}
+
+impl History {
+    /// A page of `limit` runs, out of what was found when one more was asked for.
+    pub fn cut(mut runs: Vec<Run>, limit: usize) -> Self {
+        let has_more = runs.len() > limit;
+        runs.truncate(limit);
+        Self { runs, has_more }
+    }
 }
 
 /// Which jobs to list.
@@ -179,6 +197,11 @@ pub trait Timers: Send + Sync {
     /// Of two calls for one fire the earlier instant holds: whoever loses a race for a job has armed its fire for another
     /// time by then, which must not make the winner's late. A message that comes too early goes round once more.
     fn arm(&self, fire: Fire, at: UnixMillis) -> impl Future<Output = Result<(), PortError>> + Send;
+
+    /// The same, or a fault within a second: what was done already waits behind it to be recorded.
+    fn arm_promptly(&self, fire: Fire, at: UnixMillis) -> impl Future<Output = Result<(), PortError>> + Send {
+        self.arm(fire, at)
+    }
 
     /// Takes a timer back where that is cheap. A timer that fires all the same does no harm.
     fn disarm(&self, fire: Fire) -> impl Future<Output = ()> + Send;

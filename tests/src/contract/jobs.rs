@@ -142,7 +142,7 @@ pub async fn a_job_goes_its_whole_way(ports: &impl Ports) {
         job = changed(&job, &transition);
     }
     assert_eq!(read(ports, job.id).await, job);
-    assert_eq!(ports.jobs().retired_runs(job.id, None, 10).await.unwrap(), [failed_run]);
+    assert_eq!(ports.jobs().retired_runs(job.id, None, 10).await.unwrap().runs, [failed_run]);
 }
 
 /// The largest request and the largest result fit.
@@ -199,7 +199,7 @@ pub async fn every_field_of_a_job_is_kept(ports: &impl Ports) {
         transition.retired = Some(run.clone());
         assert_eq!(ports.jobs().commit(&transition).await.unwrap(), Written::Done);
         assert_eq!(read(ports, job.id).await, changed(&job, &transition));
-        assert_eq!(ports.jobs().retired_runs(job.id, None, 10).await.unwrap(), [run]);
+        assert_eq!(ports.jobs().retired_runs(job.id, None, 10).await.unwrap().runs, [run]);
     }
 }
 
@@ -216,7 +216,7 @@ pub async fn a_change_of_what_is_asked_for_is_kept_whatever_its_size(ports: &imp
         job = transition.after();
         assert!(read(ports, job.id).await == job, "{size} bytes changed");
     }
-    assert_eq!(ports.jobs().retired_runs(job.id, None, 10).await.unwrap().len(), 2);
+    assert_eq!(ports.jobs().retired_runs(job.id, None, 10).await.unwrap().runs.len(), 2);
 }
 
 /// What is asked for changes with its state or not at all.

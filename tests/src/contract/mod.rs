@@ -45,6 +45,7 @@ macro_rules! contract {
             runs::retired_runs_are_listed_latest_first_in_pages,
             runs::a_lost_race_retires_nothing,
             runs::a_job_without_retired_runs_has_none,
+            runs::a_history_of_large_results_is_listed_whole,
             catalogs::a_published_catalog_is_read_back_as_it_was,
             catalogs::a_product_without_a_catalog_has_none,
             catalogs::conditions_decide_what_is_replaced,

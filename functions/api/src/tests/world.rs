@@ -12,8 +12,8 @@ use carillon_core::job::{Job, Output, Run, RunError, Status};
 use carillon_core::machine::Transition;
 use carillon_core::operations::{Executor, execute};
 use carillon_core::ports::{
-    CatalogStore, Clock, Condition, DeadLetters, Entropy, JobQuery, JobStore, KeyStore, Listed, PortError, Ports,
-    Published, Redriven, Targets, Timers, Written,
+    CatalogStore, Clock, Condition, DeadLetters, Entropy, History, JobQuery, JobStore, KeyStore, Listed, PortError,
+    Ports, Published, Redriven, Targets, Timers, Written,
 };
 use carillon_core::time::UnixMillis;
 use serde_json::Value;
@@ -173,12 +173,12 @@ impl JobStore for World {
         Ok(Listed::full(jobs, query.limit))
     }
 
-    async fn retired_runs(&self, id: JobId, before: Option<(u32, u32)>, limit: usize) -> Result<Vec<Run>, PortError> {
+    async fn retired_runs(&self, id: JobId, before: Option<(u32, u32)>, limit: usize) -> Result<History, PortError> {
         self.meet(Port::Jobs).await?;
         let state = self.state();
         let earlier = |run: &&Run| before.is_none_or(|before| (run.generation, run.run_no) < before);
         let runs = state.retired.iter().rev().filter(|(of, _)| *of == id).map(|(_, run)| run);
-        Ok(runs.filter(earlier).take(limit).cloned().collect())
+        Ok(History::cut(runs.filter(earlier).take(limit + 1).cloned().collect(), limit))
     }
 }
 

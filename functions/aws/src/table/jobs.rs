@@ -6,11 +6,13 @@ use std::sync::Arc;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
-use aws_sdk_dynamodb::types::{AttributeValue, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update};
+use aws_sdk_dynamodb::types::{
+    AttributeValue, Delete, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
+};
 use carillon_core::ids::JobId;
-use carillon_core::job::{Job, JobSpec, JobState, Run};
+use carillon_core::job::{Job, JobSpec, JobState};
 use carillon_core::machine::Transition;
-use carillon_core::ports::{JobQuery, JobStore, PortError, Written};
+use carillon_core::ports::{Clock, History, JobQuery, JobStore, PortError, Written};
 
 use super::keys::{self, Class};
 use super::{Item, Table, json, key, number, read, text};
@@ -25,7 +27,7 @@ const RUN: &str = "run";
 /// the job. Only so do the largest input and the largest result fit, as an item has at most 400 KB.
 const LARGEST_INLINE_SPEC: usize = 16 * 1024;
 
-impl<C: Send + Sync> JobStore for Table<C> {
+impl<C: Clock> JobStore for Table<C> {
     async fn insert_new(&self, job: &Job) -> Result<Written, PortError> {
         let (job_item, spec_item) = items(job)?;
         if let Some(spec_item) = spec_item {
@@ -68,24 +70,29 @@ impl<C: Send + Sync> JobStore for Table<C> {
         self.newest_first(query).await
     }
 
-    async fn retired_runs(&self, id: JobId, before: Option<(u32, u32)>, limit: usize) -> Result<Vec<Run>, PortError> {
+    async fn retired_runs(&self, id: JobId, before: Option<(u32, u32)>, limit: usize) -> Result<History, PortError> {
         // A key between the runs that are wanted and those that are not: the latest has no successor among the runs.
         let end = before.map_or_else(|| "RUN$".to_owned(), |(generation, run_no)| keys::run(generation, run_no));
+        // Consistent: the current run was read so, and the one before it must not be missing for having just been retired.
         let answer = self
             .client
             .query()
             .table_name(&self.name)
+            .consistent_read(true)
             .key_condition_expression("pk = :pk AND sk BETWEEN :first AND :end")
             .expression_attribute_values(":pk", text(keys::job(id)))
             .expression_attribute_values(":first", text(keys::RUNS))
             .expression_attribute_values(":end", text(&end))
             .scan_index_forward(false)
-            .limit(i32::try_from(limit + 1).unwrap_or(i32::MAX))
+            .limit(i32::try_from(limit + 2).unwrap_or(i32::MAX))
             .send()
             .await
             .map_err(classify)?;
-        let wanted = answer.items().iter().filter(|item| item.get(keys::SK) != Some(&text(&end))).take(limit);
-        wanted.map(|item| read(item, RUN, "run").map_err(PortError::from)).collect()
+        let wanted = answer.items().iter().filter(|item| item.get(keys::SK) != Some(&text(&end)));
+        let runs = wanted.map(|item| read(item, RUN, "run")).collect::<Result<_, Unreadable>>()?;
+        let page = History::cut(runs, limit);
+        // DynamoDB ends a page at 1 MB, however few items that is.
+        Ok(History { has_more: page.has_more || answer.last_evaluated_key.is_some(), ..page })
     }
 }
 
@@ -178,10 +185,18 @@ impl<C: Send + Sync> Table<C> {
             beside.push(put(item).map(|put| TransactWriteItem::builder().put(put).build()));
         }
         let spec = transition.spec.as_ref().map(|spec| json(&**spec, "spec")).transpose()?;
-        if let Some(spec) = spec.filter(is_large) {
-            let mut item = key(keys::job(id), keys::SPEC);
-            item.insert(SPEC.to_owned(), spec);
-            beside.push(put(item).map(|put| TransactWriteItem::builder().put(put).build()));
+        match spec {
+            Some(spec) if is_large(&spec) => {
+                let mut item = key(keys::job(id), keys::SPEC);
+                item.insert(SPEC.to_owned(), spec);
+                beside.push(put(item).map(|put| TransactWriteItem::builder().put(put).build()));
+            }
+            // What a caller replaced is not kept.
+            Some(_) if is_large(&json(&*transition.before.spec, "spec")?) => {
+                let delete = Delete::builder().table_name(&self.name).set_key(Some(key(keys::job(id), keys::SPEC)));
+                beside.push(delete.build().map(|delete| TransactWriteItem::builder().delete(delete).build()));
+            }
+            _ => {}
         }
         beside.into_iter().collect::<Result<_, _>>().map_err(|error| PortError::Permanent(error.into()))
     }

@@ -116,6 +116,9 @@ impl Class {
     }
 }
 
+/// A job that is on its way straight to completed was accepted this long ago at the most, ms: its message is kept 14 days.
+pub const STRAIGHT_MS: i64 = 15 * 86_400_000;
+
 /// The shard of a job: spread evenly, and always the same for the same job.
 pub fn shard(id: JobId) -> u8 {
     // FNV-1a over the id's text; its last characters are random.

@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
 use carillon_core::ids::JobId;
 use carillon_core::job::{Job, Status};
-use carillon_core::ports::{JobQuery, Listed, PortError};
+use carillon_core::ports::{Clock, JobQuery, Listed, PortError};
+use carillon_core::time::UnixMillis;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 
 use super::jobs::{has_spec_item, job_of};
@@ -18,18 +19,21 @@ const CONCURRENT: usize = 32;
 /// DynamoDB's bound on the keys of one BatchGetItem.
 const BATCH: usize = 100;
 
-impl<C: Send + Sync> Table<C> {
+impl<C: Clock> Table<C> {
     /// A page of jobs. A status that shares its class with others is picked from a page of the class, so such a page may
     /// be short and still have a successor; what a page costs does not depend on what it finds.
     pub(super) async fn newest_first(&self, query: &JobQuery) -> Result<Listed, PortError> {
         let classes = query.status.map_or(&Class::ALL[..], Class::that_hold);
-        let partition = |class: &Class, shard| keys::index(&query.product, &query.env, *class, shard);
         let mut partitions = Vec::new();
         for class in classes {
-            partitions.extend((0..keys::SHARDS).map(|shard| partition(class, shard)));
+            // What is still on its way straight to completed is not old; the completed ones are not looked through for it.
+            let is_on_its_way = matches!(query.status, Some(Status::Queued | Status::Running));
+            let since = (is_on_its_way && *class == Class::Straight).then(|| self.clock.now().plus(-keys::STRAIGHT_MS));
+            let partition = |shard| (keys::index(&query.product, &query.env, *class, shard), since);
+            partitions.extend((0..keys::SHARDS).map(partition));
         }
         let pages: Vec<Vec<JobId>> = stream::iter(partitions)
-            .map(|partition| self.ids(partition, query.before, query.limit))
+            .map(|(partition, since)| self.ids(partition, since, query.before, query.limit))
             .buffer_unordered(CONCURRENT)
             .try_collect()
             .await?;
@@ -44,25 +48,34 @@ impl<C: Send + Sync> Table<C> {
         Ok(Listed { jobs, next })
     }
 
-    async fn ids(&self, partition: String, before: Option<JobId>, limit: usize) -> Result<Vec<JobId>, PortError> {
-        let mut request = self
+    /// The ids of a partition, newest first: of jobs accepted at `since` or later, and before `before`.
+    async fn ids(
+        &self,
+        partition: String,
+        since: Option<UnixMillis>,
+        before: Option<JobId>,
+        limit: usize,
+    ) -> Result<Vec<JobId>, PortError> {
+        let first = JobId::new(since.unwrap_or(UnixMillis(0)), 0).to_string();
+        // A key that no id comes after: ULIDs begin with a digit.
+        let end = before.map_or_else(|| "job_~".to_owned(), |before| before.to_string());
+        let request = self
             .client
             .query()
             .table_name(&self.name)
             .index_name(keys::INDEX)
             .projection_expression(keys::INDEX_SK)
+            .key_condition_expression("gsi1pk = :pk AND gsi1sk BETWEEN :first AND :end")
             .expression_attribute_values(":pk", text(partition))
+            .expression_attribute_values(":first", text(first))
+            .expression_attribute_values(":end", text(&end))
             .scan_index_forward(false)
-            .limit(i32::try_from(limit).unwrap_or(i32::MAX));
-        request = match before {
-            None => request.key_condition_expression("gsi1pk = :pk"),
-            Some(before) => request
-                .key_condition_expression("gsi1pk = :pk AND gsi1sk < :before")
-                .expression_attribute_values(":before", text(before.to_string())),
-        };
+            // The end itself, which does not belong to the page, may be among them.
+            .limit(i32::try_from(limit + 1).unwrap_or(i32::MAX));
         let answer = request.send().await.map_err(classify)?;
         let id = |item: &HashMap<String, AttributeValue>| item.get(keys::INDEX_SK)?.as_s().ok()?.parse().ok();
-        let ids: Option<Vec<JobId>> = answer.items().iter().map(id).collect();
+        let wanted = answer.items().iter().filter(|item| item.get(keys::INDEX_SK) != Some(&text(&end))).take(limit);
+        let ids: Option<Vec<JobId>> = wanted.map(id).collect();
         ids.ok_or_else(|| Unreadable("index entry").into())
     }
 

@@ -28,6 +28,8 @@ pub(super) fn retry(job: &Job, delay_ms: u32, now: UnixMillis) -> Result<Transit
     let fresh = Run::new(generation(job, "retried again")?, old.run_no, at);
     let fresh = Run { nominal_at: old.nominal_at, skipped: std::mem::take(&mut state.skipped), ..fresh };
     state.last_run = series::last_run(old, now);
+    // The run stands for an occurrence that has come: whatever happens to it, that does not come again.
+    state.passed = old.nominal_at.max(state.passed);
     let retired = std::mem::replace(&mut state.run, fresh);
     Ok(Transition { retired: Some(retired), ..wait(job, state, at, now) })
 }
@@ -71,7 +73,7 @@ pub(super) fn resume(job: &Job, now: UnixMillis) -> Result<Transition, Refusal> 
         return Ok(wait(job, state, now, now));
     }
     let generation = generation(job, "resumed again")?;
-    let Some(repeat) = &job.spec.repeat else {
+    let Some(repeat) = job.spec.repeat.as_ref().filter(|_| is_ahead(&state)) else {
         let at = state.run.due_at.max(now);
         state.run = Run { generation, due_at: at, ..state.run };
         return Ok(wait(job, state, at, now));
@@ -80,12 +82,16 @@ pub(super) fn resume(job: &Job, now: UnixMillis) -> Result<Transition, Refusal> 
     let Some(at) = series.ahead(state.passed, now) else {
         return Ok(end_unrun(job, &series, now));
     };
-    let skipped = series.skipped(state.passed, now, SkipReason::Paused);
-    state.missed = state.missed.saturating_add(skipped.as_ref().map_or(0, |skipped| skipped.count));
+    series.skip(&mut state, true, now, SkipReason::Paused);
     state.passed = Some(before(at));
-    state.run.skipped.extend(skipped);
     state.run = Run { generation, due_at: at, nominal_at: Some(at), ..state.run };
     Ok(wait(job, state, at, now))
+}
+
+/// Whether the current run stands for an occurrence that is still ahead: one that has not begun, and is neither a retry nor a
+/// run beside the cadence.
+fn is_ahead(state: &JobState) -> bool {
+    state.run.attempts == 0 && state.run.nominal_at > state.passed
 }
 
 /// The series was over before the job was resumed: the run that it held back is skipped, and what came after it.
@@ -93,11 +99,9 @@ fn end_unrun(job: &Job, series: &Series, now: UnixMillis) -> Transition {
     let reason = SkipReason::Paused;
     let mut ended = settle(job, Status::Completed, Outcome::Skipped(reason), Step::Acknowledge, now);
     let state = &mut ended.state;
-    let passed = state.run.nominal_at.max(state.passed);
-    let skipped = series.skipped(passed, now, reason);
-    let held_back = u64::from(state.run.nominal_at.is_some());
+    let skipped = series.skipped(state.run.nominal_at, now, reason);
     let later = skipped.as_ref().map_or(0, |skipped| skipped.count);
-    state.missed = state.missed.saturating_add(later.saturating_add(held_back));
+    state.missed = state.missed.saturating_add(later.saturating_add(1));
     state.skipped.extend(skipped);
     state.passed = Some(before(now));
     ended
@@ -113,24 +117,39 @@ pub(super) fn run_now(job: &Job, now: UnixMillis) -> Result<Transition, Refusal>
     let is_due = state.wake_at.is_some_and(|at| at <= now);
     if state.run.attempts == 0 && !is_due {
         let generation = generation(job, "run again")?;
-        state.run = Run { generation, due_at: now, nominal_at: None, ..state.run };
+        // A retry still stands for its occurrence.
+        let nominal_at = state.run.nominal_at.filter(|_| !is_ahead(&state));
+        state.run = Run { generation, due_at: now, nominal_at, ..state.run };
     }
     Ok(wait(job, state, now, now))
 }
 
-/// Changes what is asked for. A plan that changes concerns runs that have not begun; the one under way goes on.
+/// Changes what is asked for.
+///
+/// A plan that changes concerns occurrences that are ahead. A run that has begun goes on, and so does one of a series that is
+/// due, or stands for an occurrence that has come: the new plan holds from the run after it.
 pub(super) fn edit(job: &Job, spec: &Arc<JobSpec>, is_replanned: bool, now: UnixMillis) -> Result<Transition, Refusal> {
     if matches!(job.state.status, Status::Completed | Status::Cancelled) {
         return refused(job, "changed");
     }
-    let has_begun = job.state.run.attempts > 0;
-    if is_replanned && has_begun && spec.repeat.is_none() && spec.start_at != job.spec.start_at {
+    let mut state = JobState { unarmed: job.state.unarmed, ..next(job, now) };
+    let edited = |planned: Transition| Ok(Transition { spec: Some(Arc::clone(spec)), ..planned });
+    if !is_replanned {
+        return edited(store(job, state, Step::Acknowledge));
+    }
+    let is_due = state.wake_at.is_some_and(|at| at <= now);
+    let goes_on = state.run.attempts > 0 || job.spec.repeat.is_some() && (is_due || !is_ahead(&state));
+    if goes_on && spec.repeat.is_none() && spec.start_at != job.spec.start_at {
         return refused(job, "moved, as its run has begun");
     }
-    let spec_after = Some(Arc::clone(spec));
-    let mut state = JobState { unarmed: job.state.unarmed, ..next(job, now) };
-    if !is_replanned || has_begun {
-        return Ok(Transition { spec: spec_after, ..store(job, state, Step::Acknowledge) });
+    // Occurrences of the old plan whose time has passed were missed. Those of the new one count from here on.
+    let reason = if state.status == Status::Paused { SkipReason::Paused } else { SkipReason::Missed };
+    if let Some(old) = &job.spec.repeat {
+        Series::of(old, job.spec.start_at).skip(&mut state, !goes_on, now, reason);
+    }
+    if goes_on {
+        state.passed = Some(before(now)).max(state.run.nominal_at).max(state.passed);
+        return edited(store(job, state, Step::Acknowledge));
     }
     let (due_at, nominal_at) = match &spec.repeat {
         None if spec.start_at == job.spec.start_at => (state.run.due_at, None),
@@ -144,11 +163,10 @@ pub(super) fn edit(job: &Job, spec: &Arc<JobSpec>, is_replanned: bool, now: Unix
     state.unarmed = false;
     state.passed = nominal_at.map(before);
     state.run = Run { generation: generation(job, "changed again")?, due_at, nominal_at, ..state.run };
-    let planned = match state.status {
-        Status::Paused => store(job, state, Step::Acknowledge),
-        _ => wait(job, state, due_at, now),
-    };
-    Ok(Transition { spec: spec_after, ..planned })
+    match state.status {
+        Status::Paused => edited(store(job, state, Step::Acknowledge)),
+        _ => edited(wait(job, state, due_at, now)),
+    }
 }
 
 /// The job waits for `at`, with a timer.

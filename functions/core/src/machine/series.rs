@@ -6,7 +6,7 @@
 
 use super::{Step, Transition, arm, before, waiting};
 use crate::cadence::{Cadence, Repeat};
-use crate::job::{LastRun, Run, SkipReason, Skipped, Status};
+use crate::job::{JobState, LastRun, Run, SkipReason, Skipped, Status};
 use crate::time::UnixMillis;
 
 /// The occurrences of a job, made ready. Reading an expression takes longer than asking it, so it is done once a decision.
@@ -32,6 +32,20 @@ impl Series {
         let from = self.cadence.next_after(after).filter(|first| *first < now)?;
         Some(Skipped { reason, from, count: self.cadence.count_between(after, now) })
     }
+
+    /// Notes the occurrences whose time was over at `now`: before the current run where that is still ahead and planned anew,
+    /// otherwise after it.
+    pub(super) fn skip(&self, state: &mut JobState, is_ahead: bool, now: UnixMillis, reason: SkipReason) {
+        let passed = if is_ahead { state.passed } else { state.run.nominal_at.max(state.passed) };
+        let Some(skipped) = self.skipped(passed, now, reason) else { return };
+        state.missed = state.missed.saturating_add(skipped.count);
+        let entries = if is_ahead { &mut state.run.skipped } else { &mut state.skipped };
+        match entries.last_mut() {
+            // One entry for each stretch, however often the job was paused in it.
+            Some(last) if last.reason == reason => last.count = last.count.saturating_add(skipped.count),
+            _ => entries.push(skipped),
+        }
+    }
 }
 
 /// Takes a job whose run was just settled to its next one, if there is one.
@@ -40,20 +54,17 @@ pub(super) fn go_on(settled: Transition, now: UnixMillis) -> Transition {
     let (Some(repeat), run) = (&job.spec.repeat, &state.run) else { return settled };
     let run_no = run.run_no.checked_add(1).filter(|next| repeat.limit.is_none_or(|limit| *next <= limit));
     let Some(run_no) = run_no else { return settled };
-    let start_at = job.spec.start_at;
-    let series = Series::of(repeat, start_at);
+    let series = Series::of(repeat, job.spec.start_at);
     let passed = run.nominal_at.max(state.passed);
-    let skipped = series.skipped(passed, now, SkipReason::Missed);
-    state.missed = state.missed.saturating_add(skipped.as_ref().map_or(0, |skipped| skipped.count));
+    series.skip(&mut state, false, now, SkipReason::Missed);
     let Some(at) = series.ahead(passed, now) else {
-        state.passed = Some(before(now).max(passed.unwrap_or(start_at)));
-        state.skipped.extend(skipped);
+        state.passed = Some(before(now)).max(passed);
         return Transition { state, ..settled };
     };
     state.passed = Some(before(at));
-    state.last_run = last_run(run, now);
-    let next =
-        Run { nominal_at: Some(at), skipped: skipped.into_iter().collect(), ..Run::new(run.generation, run_no, at) };
+    state.last_run = last_run(&state.run, now);
+    let fresh = Run::new(state.run.generation, run_no, at);
+    let next = Run { nominal_at: Some(at), skipped: std::mem::take(&mut state.skipped), ..fresh };
     let ended = std::mem::replace(&mut state.run, next);
     // A pause that came during the run holds the next one back.
     if job.state.status == Status::Paused {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::ids::JobId;
-use crate::job::{EventType, FailedAttempt, Lease, codes};
+use crate::job::{EventType, FailedAttempt, Lease, Skipped, codes};
 use crate::retry::RetryPolicy;
 
 /// What becomes of a job.

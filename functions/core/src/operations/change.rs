@@ -222,8 +222,16 @@ pub(super) async fn store<P: Ports>(ports: &P, transition: &Transition) -> Resul
         ports.timers().arm(fire, at).await?;
     }
     let stored = commit(ports, transition).await?;
-    if let (Stored::Done, Step::Disarm { fire }) = (&stored, &transition.step) {
-        ports.timers().disarm(*fire).await;
+    if let Stored::Done = stored {
+        let left = transition.before.fire();
+        match transition.step {
+            Step::Disarm { fire } => ports.timers().disarm(fire).await,
+            // The timer of the plan before would stand until its own time, for nothing.
+            Step::Arm { fire, .. } if fire != left && transition.before.state.status == Status::Scheduled => {
+                ports.timers().disarm(left).await;
+            }
+            _ => {}
+        }
     }
     Ok(stored)
 }

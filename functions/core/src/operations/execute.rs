@@ -194,7 +194,7 @@ fn ended(verdict: Verdict, job: Option<Job>, refusal: Option<Refusal>) -> Claim 
 /// state says that the timer is missing, and the message, which comes back, has it armed.
 async fn arm_if_possible<P: Ports>(ports: &P, transition: Transition) -> (Transition, Option<PortError>) {
     let Step::Arm { fire, at } = transition.step else { return (transition, None) };
-    match ports.timers().arm(fire, at).await {
+    match ports.timers().arm_promptly(fire, at).await {
         Ok(()) => (transition, None),
         Err(fault) => (transition.unarmed(), Some(fault)),
     }

@@ -15,8 +15,8 @@ use crate::ids::{Fire, JobId};
 use crate::job::{Job, Outcome, Run, Status};
 use crate::machine::Transition;
 use crate::ports::{
-    CatalogStore, Clock, Condition, DeadLetters, Entropy, JobQuery, JobStore, KeyStore, Listed, PortError, Ports,
-    Published, Redriven, Timers, Written,
+    CatalogStore, Clock, Condition, DeadLetters, Entropy, History, JobQuery, JobStore, KeyStore, Listed, PortError,
+    Ports, Published, Redriven, Timers, Written,
 };
 use crate::time::UnixMillis;
 
@@ -191,10 +191,11 @@ impl JobStore for Memory {
         self.call(PortCall::ListJobs, list).await
     }
 
-    async fn retired_runs(&self, id: JobId, before: Option<(u32, u32)>, limit: usize) -> Result<Vec<Run>, PortError> {
+    async fn retired_runs(&self, id: JobId, before: Option<(u32, u32)>, limit: usize) -> Result<History, PortError> {
         let is_wanted = |run: &&Run| before.is_none_or(|before| (run.generation, run.run_no) < before);
-        let runs = |world: &mut World| -> Vec<Run> {
-            world.retired.get(&id).into_iter().flatten().rev().filter(is_wanted).take(limit).cloned().collect()
+        let runs = |world: &mut World| {
+            let wanted = world.retired.get(&id).into_iter().flatten().rev().filter(is_wanted);
+            History::cut(wanted.take(limit + 1).cloned().collect(), limit)
         };
         self.call(PortCall::RetiredRuns, runs).await
     }

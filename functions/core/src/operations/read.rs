@@ -102,15 +102,17 @@ pub async fn runs<P: Ports>(
         let status = job.state.run.status(job.state.status);
         runs.push(ListedRun { skipped_after: job.state.skipped, run: job.state.run, status });
     }
+    let mut has_more = true;
     if runs.len() < limit {
         let retired = ports.jobs().retired_runs(id, Some(before), limit - runs.len()).await?;
-        runs.extend(retired.into_iter().map(|run| {
+        has_more = retired.has_more;
+        runs.extend(retired.runs.into_iter().map(|run| {
             // Only what has its outcome leaves a job.
             let status = run.status(Status::Completed);
             ListedRun { skipped_after: Vec::new(), run, status }
         }));
     }
-    let end = runs.last().filter(|_| runs.len() == limit).map(|last| &last.run);
+    let end = runs.last().filter(|_| has_more).map(|last| &last.run);
     let next = end.map(|run| RunCursor((run.generation, run.run_no)));
     Ok(RunPage { runs, next })
 }
@@ -125,7 +127,7 @@ pub async fn run<P: Ports>(ports: &P, caller: &ApiKey, fire: Fire) -> Result<Opt
         return Ok(Some(job.state.run));
     }
     let after = (fire.generation, fire.run_no.saturating_add(1));
-    let found = ports.jobs().retired_runs(fire.job_id, Some(after), 1).await?.pop();
+    let found = ports.jobs().retired_runs(fire.job_id, Some(after), 1).await?.runs.pop();
     Ok(found.filter(|run| (run.generation, run.run_no) == (fire.generation, fire.run_no)))
 }
 

@@ -5,6 +5,7 @@ mod change;
 mod execute;
 mod faults;
 mod look;
+mod plans;
 mod preview;
 mod races;
 mod revive;

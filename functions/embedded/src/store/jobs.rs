@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use carillon_core::ids::JobId;
-use carillon_core::job::{Job, JobSpec, Run};
+use carillon_core::job::{Job, JobSpec};
 use carillon_core::machine::Transition;
-use carillon_core::ports::{JobQuery, JobStore, Listed, PortError, Written};
+use carillon_core::ports::{History, JobQuery, JobStore, Listed, PortError, Written};
 use rusqlite::{Connection, params};
 
 use super::fault::Fault;
@@ -41,7 +41,7 @@ impl JobStore for Store {
         Ok(Listed::full(jobs, limit))
     }
 
-    async fn retired_runs(&self, id: JobId, before: Option<(u32, u32)>, limit: usize) -> Result<Vec<Run>, PortError> {
+    async fn retired_runs(&self, id: JobId, before: Option<(u32, u32)>, limit: usize) -> Result<History, PortError> {
         self.readers.read_page(move |db| retired_runs(db, id, before, limit)).await
     }
 }
@@ -129,14 +129,14 @@ fn list(db: &Connection, query: &JobQuery) -> Result<Vec<Job>, Fault> {
     ids.into_iter().filter_map(|id| read(&snapshot, id).transpose()).collect()
 }
 
-fn retired_runs(db: &Connection, id: JobId, before: Option<(u32, u32)>, limit: usize) -> Result<Vec<Run>, Fault> {
+fn retired_runs(db: &Connection, id: JobId, before: Option<(u32, u32)>, limit: usize) -> Result<History, Fault> {
     let before = before.map_or((i64::MAX, i64::MAX), |(generation, run_no)| (generation.into(), run_no.into()));
-    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let one_more = i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1);
     let mut statement = db.prepare_cached(sql::RETIRED_RUNS)?;
-    let mut rows = statement.query(params![id.to_bytes(), before.0, before.1, limit])?;
+    let mut rows = statement.query(params![id.to_bytes(), before.0, before.1, one_more])?;
     let mut runs = Vec::new();
     while let Some(row) = rows.next()? {
         runs.push(parsed(row, 0, || format!("a run of {id}"))?);
     }
-    Ok(runs)
+    Ok(History::cut(runs, limit))
 }

@@ -138,7 +138,7 @@ async fn history(store: &Store, ends_ms: &[i64]) -> Vec<u32> {
         assert_eq!(store.commit(&transition).await.unwrap(), Written::Done);
         job = transition.after();
     }
-    store.retired_runs(job.id, None, 100).await.unwrap().iter().rev().map(|run| run.run_no).collect()
+    store.retired_runs(job.id, None, 100).await.unwrap().runs.iter().rev().map(|run| run.run_no).collect()
 }
 
 #[tokio::test]
@@ -163,7 +163,7 @@ async fn a_store_of_the_first_layout_is_brought_up_to_date_with_all_that_it_hold
         "DROP INDEX runs_by_expiry; ALTER TABLE runs DROP COLUMN expires_at; PRAGMA user_version = 1",
     );
     let store = open(folder.path()).unwrap();
-    assert_eq!(store.retired_runs(job(1, 0).id, None, 100).await.unwrap().len(), 2);
+    assert_eq!(store.retired_runs(job(1, 0).id, None, 100).await.unwrap().runs.len(), 2);
     assert_eq!(store.insert_new(&job(2, 0)).await.unwrap(), Written::Done);
 }
 

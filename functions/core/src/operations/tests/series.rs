@@ -2,39 +2,39 @@
 
 use super::*;
 use crate::cadence::{Cadence, Repeat};
-use crate::job::{JobSpec, LastRun, Run, SkipReason, Skipped};
+use crate::job::{LastRun, Run, SkipReason, Skipped};
 use crate::operations::memory::turns::crash_when;
 
-fn every(ms: u64, extra: &Value) -> Value {
+pub(super) fn every(ms: u64, extra: &Value) -> Value {
     let mut repeat = json!({"every": ms});
     repeat.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
     json!({"repeat": repeat})
 }
 
 /// A job every minute, from now on.
-fn minutely(stack: &Stack, extra: &Value) -> Job {
+pub(super) fn minutely(stack: &Stack, extra: &Value) -> Job {
     stack.scheduled(&every(60_000, extra))
 }
 
-fn changed(stack: &Stack, job: &Job, body: &Value) -> Result<Job, OperationError> {
+pub(super) fn changed(stack: &Stack, job: &Job, body: &Value) -> Result<Job, OperationError> {
     let body = body.to_string();
     block_on(edit(&stack.memory, &owner_of_shop(), job.id, body.as_bytes(), &Condition::Always))
 }
 
-fn paused(stack: &Stack, job: &Job) -> Job {
+pub(super) fn paused(stack: &Stack, job: &Job) -> Job {
     block_on(pause(&stack.memory, &owner_of_shop(), job.id)).unwrap()
 }
 
-fn resumed(stack: &Stack, job: &Job) -> Job {
+pub(super) fn resumed(stack: &Stack, job: &Job) -> Job {
     block_on(resume(&stack.memory, &owner_of_shop(), job.id)).unwrap()
 }
 
-fn listed(stack: &Stack, job: &Job) -> Vec<ListedRun> {
+pub(super) fn listed(stack: &Stack, job: &Job) -> Vec<ListedRun> {
     block_on(runs(&stack.memory, &owner_of_shop(), job.id, 100, None)).unwrap().runs
 }
 
 /// Delivers what is due within so many milliseconds from now, and lets that time pass.
-fn drive_for(stack: &Stack, ms: i64) {
+pub(super) fn drive_for(stack: &Stack, ms: i64) {
     let until = stack.memory.world().now.plus(ms);
     loop {
         let mut world = stack.memory.world();
@@ -54,7 +54,7 @@ fn drive_for(stack: &Stack, ms: i64) {
     }
 }
 
-fn due(run: &Run) -> i64 {
+pub(super) fn due(run: &Run) -> i64 {
     run.nominal_at.unwrap().since(NOW)
 }
 
@@ -148,166 +148,6 @@ fn a_series_that_is_to_continue_passes_over_failed_runs_but_the_last() {
     let statuses: Vec<_> = listed(&stack, &job).iter().map(|listed| listed.status).collect();
     assert_eq!(statuses, [RunStatus::Failed, RunStatus::Completed, RunStatus::Failed]);
     assert_eq!(*stack.parked.lock().unwrap(), [job.fire()], "only what can be retried is a dead letter");
-}
-
-#[test]
-fn a_paused_job_begins_nothing_and_goes_on_with_what_can_still_be_met() {
-    let stack = Stack::new();
-    let job = minutely(&stack, &json!({"limit": 3}));
-    drive_for(&stack, 30_000);
-    paused(&stack, &job);
-    drive_for(&stack, 600_000);
-    assert_eq!((stack.dispatched(), stack.stored_and_armed()), (1, (1, 0)));
-    let again = resumed(&stack, &job);
-    assert_eq!((again.state.status, due(&again.state.run), again.state.run.run_no), (Status::Scheduled, 660_000, 2));
-    let skipped = Skipped { reason: SkipReason::Paused, from: NOW.plus(60_000), count: 10 };
-    assert_eq!((again.state.run.skipped.clone(), again.state.missed), (vec![skipped], 10));
-    stack.drive();
-    assert_eq!((stack.status(job.id), stack.dispatched()), (Status::Completed, 3));
-}
-
-#[test]
-fn an_attempt_that_was_under_way_when_its_job_was_paused_is_recorded_and_nothing_follows() {
-    let stack = Stack::new();
-    let job = minutely(&stack, &json!({}));
-    let id = job.id;
-    let pausing = move |world: &mut World| happens(world, id, &Event::Pause);
-    stack.answers([Answer { meanwhile: Box::new(pausing), ..Answer::new(Ok(Output::default())) }]);
-    drive_for(&stack, 600_000);
-    let held = stack.job(id);
-    assert_eq!((held.state.status, held.state.run.run_no, held.state.lease.clone()), (Status::Paused, 2, None));
-    assert_eq!((stack.dispatched(), outcomes(&stack, job.fire()).len()), (1, 1));
-    // A failed one keeps what is left of its budget, and its fire.
-    let stack = Stack::new();
-    let job = stack.scheduled(&json!({"retries": 2}));
-    let id = job.id;
-    let pausing = move |world: &mut World| happens(world, id, &Event::Pause);
-    stack.answers([Answer { meanwhile: Box::new(pausing), ..transient() }]);
-    drive_for(&stack, 600_000);
-    assert_eq!((stack.status(id), stack.dispatched()), (Status::Paused, 1));
-    assert_eq!(resumed(&stack, &job).fire(), job.fire());
-    stack.drive();
-    assert_eq!((stack.status(id), stack.job(id).state.run.attempts), (Status::Completed, 2));
-}
-
-#[test]
-fn a_job_that_is_resumed_while_its_attempt_is_under_way_is_looked_at_when_the_lease_ends() {
-    let stack = Stack::new();
-    let job = stack.scheduled(&json!({"retries": 1}));
-    claimed_elsewhere(&mut stack.memory.world(), job.id);
-    stack.memory.world().armed.clear();
-    paused(&stack, &job);
-    // A duplicate of the message finds the job paused, and is gone.
-    assert_eq!(stack.execute(job.fire()).unwrap().verdict, Verdict::Acknowledge);
-    let running = resumed(&stack, &job);
-    assert_eq!((running.state.status, running.fire()), (Status::Running, job.fire()));
-    // Nobody ever hears of the attempt again.
-    stack.drive();
-    let job = stack.job(job.id);
-    assert_eq!((job.state.status, job.state.run.attempts), (Status::Completed, 2));
-}
-
-#[test]
-fn a_series_that_was_over_before_it_was_resumed_ends_without_a_run() {
-    let stack = Stack::new();
-    let job = minutely(&stack, &json!({"endDate": NOW.0 + 150_000}));
-    drive_for(&stack, 1_000);
-    paused(&stack, &job);
-    stack.wait(600_000);
-    let over = resumed(&stack, &job);
-    assert_eq!((over.state.status, over.state.missed, stack.stored_and_armed()), (Status::Completed, 2, (1, 0)));
-    let statuses: Vec<_> =
-        listed(&stack, &job).iter().map(|listed| (listed.status, listed.skipped_after.len())).collect();
-    assert_eq!(statuses, [(RunStatus::Skipped, 1), (RunStatus::Completed, 0)]);
-}
-
-#[test]
-fn a_run_beside_the_cadence_does_not_move_it() {
-    let stack = Stack::new();
-    let job = minutely(&stack, &json!({"limit": 3}));
-    drive_for(&stack, 10_000);
-    let beside = block_on(run_now(&stack.memory, &owner_of_shop(), job.id)).unwrap();
-    assert_eq!((beside.state.status, beside.state.run.nominal_at), (Status::Queued, None));
-    drive_for(&stack, 0);
-    let waiting = stack.job(job.id);
-    assert_eq!((due(&waiting.state.run), waiting.state.run.run_no, waiting.state.missed), (60_000, 3, 0));
-    stack.drive();
-    assert_eq!((stack.status(job.id), stack.dispatched()), (Status::Completed, 3), "it counts toward the limit");
-}
-
-#[test]
-fn a_backoff_is_cut_short_by_running_now_under_the_same_fire() {
-    let stack = Stack::new();
-    let job = stack.scheduled(&json!({"retries": 1, "retry": {"initialDelay": 3_600_000, "maxDelay": 3_600_000}}));
-    stack.answers([transient()]);
-    drive_for(&stack, 1_000);
-    let again = block_on(run_now(&stack.memory, &owner_of_shop(), job.id)).unwrap();
-    assert_eq!(again.fire(), job.fire());
-    drive_for(&stack, 0);
-    assert_eq!((stack.status(job.id), stack.dispatched()), (Status::Completed, 2));
-    stack.drive();
-    assert_eq!(stack.dispatched(), 2, "the message of the backoff finds nothing to do");
-}
-
-#[test]
-fn an_edit_changes_what_it_names_and_replans_only_when_the_plan_is_named() {
-    let stack = Stack::new();
-    let job = minutely(&stack, &json!({}));
-    drive_for(&stack, 10_000);
-    let before = stack.job(job.id);
-    let input = json!({"params": {"id": "8"}});
-    let edited = changed(&stack, &job, &json!({"input": input, "retries": 2})).unwrap();
-    assert_eq!((edited.fire(), edited.state.wake_at), (before.fire(), before.state.wake_at));
-    let expected = JobSpec { input, retries: 2, ..JobSpec::clone(&before.spec) };
-    assert_eq!(*edited.spec, expected);
-
-    let replanned = changed(&stack, &job, &json!({"repeat": {"every": 3_600_000}})).unwrap();
-    assert_eq!((replanned.state.run.generation, due(&replanned.state.run)), (2, 3_600_000));
-    drive_for(&stack, 120_000);
-    assert_eq!(stack.dispatched(), 1, "the timer of the old plan is void");
-    let moved = changed(&stack, &job, &json!({"start_at": NOW.0 + 200_000})).unwrap();
-    assert_eq!(due(&moved.state.run), 200_000);
-    let once = changed(&stack, &job, &json!({"repeat": {}})).unwrap();
-    assert_eq!((once.state.run.due_at, once.state.run.nominal_at), (NOW.plus(200_000), None));
-    stack.drive();
-    assert_eq!((stack.status(job.id), stack.dispatched()), (Status::Completed, 2));
-}
-
-#[test]
-fn bad_edits_are_refused_by_name_and_change_nothing() {
-    let stack = Stack::new();
-    let job = minutely(&stack, &json!({}));
-    drive_for(&stack, 10_000);
-    let before = stack.job(job.id);
-    let refused = |body: Value| match changed(&stack, &job, &body) {
-        Err(OperationError::Invalid(faults)) => faults.into_iter().map(|fault| fault.pointer).collect::<Vec<_>>(),
-        other => panic!("{body}: {other:?}"),
-    };
-    assert_eq!(refused(json!({})), [""]);
-    assert_eq!(refused(json!({"env": "dev", "retries": -1})), ["/retries", "/env"]);
-    assert_eq!(refused(json!({"input": {"params": {"id": {}}}})), ["/input/params/id"]);
-    assert_eq!(refused(json!({"repeat": {"every": 60_000, "endDate": NOW.0 + 1}})), ["/repeat/endDate"]);
-    assert_eq!(refused(json!({"repeat": {"every": 60_000, "limit": 1}})), ["/repeat/limit"]);
-    let elsewhere = Condition::Is(vec![crate::catalog::Revision::named("1")]);
-    let outdated = block_on(edit(&stack.memory, &owner_of_shop(), job.id, b"{\"retries\": 1}", &elsewhere));
-    assert!(matches!(outdated, Err(OperationError::PreconditionFailed)), "{outdated:?}");
-    assert_eq!(stack.job(job.id), before);
-    let own = Condition::Is(vec![revision(&before)]);
-    block_on(edit(&stack.memory, &owner_of_shop(), job.id, b"{\"retries\": 1}", &own)).unwrap();
-}
-
-#[test]
-fn a_failed_job_is_mended_and_then_retried() {
-    let stack = Stack::new();
-    let job = stack.scheduled(&json!({}));
-    stack.answers([transient()]);
-    stack.drive();
-    changed(&stack, &job, &json!({"input": {"params": {"id": "mended"}}})).unwrap();
-    block_on(retry(&stack.memory, &owner_of_shop(), job.id, 0)).unwrap();
-    stack.drive();
-    assert_eq!(stack.status(job.id), Status::Completed);
-    let requests = stack.executor.targets.requests.lock().unwrap();
-    assert!(requests[1].request.url.as_str().contains("mended"), "{:?}", requests[1].request.url);
 }
 
 /// A series of three runs, whose second fails once. No occurrence is so near that a fault makes it pass: what is skipped

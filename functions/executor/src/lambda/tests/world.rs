@@ -7,11 +7,11 @@ use carillon_core::access::{ApiKey, KeyHash, Scope};
 use carillon_core::call::Capabilities;
 use carillon_core::catalog::{Catalog, Revision};
 use carillon_core::ids::{Fire, JobId};
-use carillon_core::job::{Job, Run};
+use carillon_core::job::Job;
 use carillon_core::machine::{Event, Transition, decide};
 use carillon_core::ports::{
-    CatalogStore, Clock, Condition, DeadLetters, Entropy, JobQuery, JobStore, KeyStore, Listed, PortError, Ports,
-    Published, Redriven, Timers, Written,
+    CatalogStore, Clock, Condition, DeadLetters, Entropy, History, JobQuery, JobStore, KeyStore, Listed, PortError,
+    Ports, Published, Redriven, Timers, Written,
 };
 use carillon_core::time::UnixMillis;
 use serde_json::json;
@@ -117,8 +117,8 @@ impl JobStore for World {
         Ok(Listed::full(Vec::new(), query.limit))
     }
 
-    async fn retired_runs(&self, _: JobId, _: Option<(u32, u32)>, _: usize) -> Result<Vec<Run>, PortError> {
-        Ok(Vec::new())
+    async fn retired_runs(&self, _: JobId, _: Option<(u32, u32)>, _: usize) -> Result<History, PortError> {
+        Ok(History::cut(Vec::new(), 0))
     }
 }
 
