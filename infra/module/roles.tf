@@ -33,7 +33,7 @@ resource "aws_iam_role_policy" "function" {
 
 data "aws_iam_policy_document" "api" {
   source_policy_documents = [
-    data.aws_iam_policy_document.send_due_fires.json,
+    data.aws_iam_policy_document.arm_timers.json,
     data.aws_iam_policy_document.write_logs["api"].json,
     data.aws_iam_policy_document.table_key.json,
     data.aws_iam_policy_document.queue_key.json,
@@ -58,31 +58,15 @@ data "aws_iam_policy_document" "api" {
     resources = [aws_dynamodb_table.carillon.arn, "${aws_dynamodb_table.carillon.arn}/index/by_status"]
   }
 
-  # A job due later than SQS can delay it gets a schedule; a cancelled one takes it along.
+  # The schedule of a job that is called off, held back or planned anew is taken back.
   statement {
-    sid = "Schedules"
-    actions = [
-      "scheduler:CreateSchedule",
-      "scheduler:DeleteSchedule",
-      "scheduler:GetSchedule",
-    ]
-    resources = ["arn:${local.partition}:scheduler:${local.region}:${local.account_id}:schedule/${aws_scheduler_schedule_group.fires.name}/*"]
-  }
-
-  statement {
-    sid       = "PassSchedulerRole"
-    actions   = ["iam:PassRole"]
-    resources = [aws_iam_role.scheduler.arn]
-
-    condition {
-      test     = "StringEquals"
-      variable = "iam:PassedToService"
-      values   = ["scheduler.amazonaws.com"]
-    }
+    sid       = "TakeBackSchedules"
+    actions   = ["scheduler:DeleteSchedule"]
+    resources = [local.schedules]
   }
 
   # A redrive is done by SQS in the caller's name, so the caller needs what moving a message takes. The other half,
-  # sending to the queue, is in send_due_fires.
+  # sending to the queue, is in arm_timers.
   statement {
     sid = "RedriveDeadLetters"
     actions = [
@@ -98,7 +82,7 @@ data "aws_iam_policy_document" "api" {
 
 data "aws_iam_policy_document" "executor" {
   source_policy_documents = [
-    data.aws_iam_policy_document.send_due_fires.json,
+    data.aws_iam_policy_document.arm_timers.json,
     data.aws_iam_policy_document.write_logs["executor"].json,
     data.aws_iam_policy_document.table_key.json,
     data.aws_iam_policy_document.queue_key.json,
@@ -133,13 +117,32 @@ data "aws_iam_policy_document" "executor" {
   }
 }
 
-# Both functions send: the api a job's first fire, the executor an early message on its way, and the fire of a job that its
-# dead letter revived. That one is due at once, so the executor makes no schedule.
-data "aws_iam_policy_document" "send_due_fires" {
+# Both functions arm timers: the api a job's first fire, the executor that of a recurring job's next run. What is due soon is
+# a message, what is due later than SQS can delay it a schedule. The executor also sends an early message on its way, and
+# the fire of a job that its dead letter revived.
+data "aws_iam_policy_document" "arm_timers" {
   statement {
     sid       = "SendDueFires"
     actions   = ["sqs:SendMessage"]
     resources = [aws_sqs_queue.due.arn]
+  }
+
+  statement {
+    sid       = "MakeSchedules"
+    actions   = ["scheduler:CreateSchedule", "scheduler:GetSchedule"]
+    resources = [local.schedules]
+  }
+
+  statement {
+    sid       = "PassSchedulerRole"
+    actions   = ["iam:PassRole"]
+    resources = [aws_iam_role.scheduler.arn]
+
+    condition {
+      test     = "StringEquals"
+      variable = "iam:PassedToService"
+      values   = ["scheduler.amazonaws.com"]
+    }
   }
 }
 

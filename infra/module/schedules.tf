@@ -5,6 +5,11 @@ resource "aws_scheduler_schedule_group" "fires" {
   name = var.name
 }
 
+locals {
+  # Every schedule of the group.
+  schedules = "arn:${local.partition}:scheduler:${local.region}:${local.account_id}:schedule/${aws_scheduler_schedule_group.fires.name}/*"
+}
+
 resource "aws_iam_role" "scheduler" {
   name               = "${var.name}-scheduler"
   description        = "EventBridge Scheduler delivers due fires of ${var.name}"
