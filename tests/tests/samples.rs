@@ -53,10 +53,26 @@ async fn every_sample_job_is_accepted_but_the_one_that_asks_for_what_is_to_come(
         let id = reply.json()["job_id"].as_str().expect("an id").to_owned();
         let stored = service.send(Method::GET, &format!("/v1/jobs/{id}"), Vec::new()).await.json();
         let sent: Value = serde_json::from_slice(&text).expect("JSON");
-        for field in ["product_tag", "env", "event", "input"] {
+        for field in ["product_tag", "env", "event", "input", "repeat"] {
             assert_eq!(stored[field], sent[field], "{name}: {field}");
         }
+        assert_eq!(stored["recurring"], sent["repeat"].is_object(), "{name}");
     }
+}
+
+#[tokio::test]
+async fn the_sample_of_weekdays_is_due_on_weekdays_by_the_clock_of_its_zone_up_to_its_limit() {
+    let service = my_product().await;
+    let mut sent: Value = serde_json::from_slice(&sample("jobs", "restock-on-weekdays.json")).expect("JSON");
+    sent["count"] = json!(100);
+    let preview = service.send(Method::POST, "/v1/jobs/preview", sent.to_string()).await.json();
+    let runs = preview["runs"].as_array().expect("runs");
+    assert_eq!((runs.len(), &preview["ends_by"], &preview["warnings"]), (20, &json!("limit"), &json!([])));
+    let dates: Vec<_> = runs.iter().map(|run| run["local"].as_str().expect("a local time")).collect();
+    assert!(dates.iter().all(|local| local.ends_with("T07:30:00")), "{dates:?}");
+    // The first of 2030 is a Tuesday.
+    let begin: Vec<_> = dates.iter().take(5).map(|local| &local[..10]).collect();
+    assert_eq!(begin, ["2030-01-01", "2030-01-02", "2030-01-03", "2030-01-04", "2030-01-07"]);
 }
 
 #[tokio::test]
