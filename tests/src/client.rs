@@ -124,20 +124,41 @@ impl Client {
         self.get(&format!("/v1/jobs/{id}")).await.json(200)
     }
 
+    /// Asks for a change of a job that needs no body, such as `pause`, and gives the job as it stands then.
+    ///
+    /// # Panics
+    /// When it is refused.
+    pub async fn change(&self, id: &str, verb: &str) -> Value {
+        let path = format!("/v1/jobs/{id}/{verb}");
+        let answer = self.send(Method::POST, &path, &[], None).await;
+        answer.unwrap_or_else(|error| panic!("POST {path}: {error:?}")).json(200)
+    }
+
     /// Every job of a product's environment `dev`, newest first, page by page; `status` narrows it down.
     ///
     /// # Panics
     /// When a page is not answered.
     pub async fn jobs(&self, product: &str, status: Option<&str>) -> Vec<Value> {
         let status = status.map_or(String::new(), |status| format!("&status={status}"));
-        let first = format!("/v1/jobs?product_tag={product}&env=dev&limit=100{status}");
-        let (mut jobs, mut path) = (Vec::new(), first.clone());
+        self.pages(&format!("/v1/jobs?product_tag={product}&env=dev&limit=100{status}"), "jobs").await.concat()
+    }
+
+    /// The list of a job's runs, latest first, in pages of `limit` runs.
+    ///
+    /// # Panics
+    /// When a page is not answered.
+    pub async fn pages_of_runs(&self, id: &str, limit: usize) -> Vec<Vec<Value>> {
+        self.pages(&format!("/v1/jobs/{id}/runs?limit={limit}"), "runs").await
+    }
+
+    async fn pages(&self, first: &str, entries: &str) -> Vec<Vec<Value>> {
+        let (mut pages, mut path) = (Vec::new(), first.to_owned());
         loop {
             let mut page = self.get(&path).await.json(200);
-            if let Value::Array(entries) = page["jobs"].take() {
-                jobs.extend(entries);
+            if let Value::Array(entries) = page[entries].take() {
+                pages.push(entries);
             }
-            let Some(cursor) = page["next_cursor"].as_str() else { return jobs };
+            let Some(cursor) = page["next_cursor"].as_str() else { return pages };
             path = format!("{first}&cursor={cursor}");
         }
     }
@@ -171,4 +192,11 @@ pub fn job(product: &str, number: usize, start_at: i64) -> Value {
         "product_tag": product, "env": "dev", "event": "work", "start_at": start_at,
         "input": {"params": {"number": number}, "body": {"number": number}},
     })
+}
+
+/// The same, as often as `repeat` says.
+pub fn recurring(product: &str, start_at: i64, repeat: &Value) -> Value {
+    let mut job = job(product, 1, start_at);
+    job["repeat"] = repeat.clone();
+    job
 }

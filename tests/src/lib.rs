@@ -12,3 +12,4 @@ pub mod outside;
 pub mod process;
 pub mod random;
 pub mod receiver;
+pub mod series;

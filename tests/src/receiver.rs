@@ -12,6 +12,8 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
+use crate::outside::epoch_ms;
+
 /// One request that came in.
 #[derive(Clone, Debug)]
 pub struct Delivery {
@@ -28,7 +30,7 @@ pub struct Delivery {
 pub struct Receiver {
     /// Where.
     pub address: SocketAddr,
-    counts: Arc<Mutex<HashMap<String, u32>>>,
+    arrivals: Arc<Mutex<HashMap<String, Vec<i64>>>>,
     serving: JoinHandle<std::io::Result<()>>,
 }
 
@@ -43,21 +45,21 @@ impl Receiver {
     {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a free port");
         let address = listener.local_addr().expect("a bound socket has an address");
-        let counts = Arc::<Mutex<HashMap<String, u32>>>::default();
-        let counted = Arc::clone(&counts);
+        let arrivals = Arc::<Mutex<HashMap<String, Vec<i64>>>>::default();
+        let noted = Arc::clone(&arrivals);
         let receive = move |request: Request| {
             let id = request.headers().get("webhook-id").and_then(|id| id.to_str().ok()).unwrap_or_default().to_owned();
             let nth = {
-                let mut counts = counted.lock().unwrap_or_else(PoisonError::into_inner);
-                let count = counts.entry(id.clone()).or_default();
-                *count += 1;
-                *count
+                let mut arrivals = noted.lock().unwrap_or_else(PoisonError::into_inner);
+                let of_this = arrivals.entry(id.clone()).or_default();
+                of_this.push(epoch_ms());
+                count(of_this)
             };
             answer(Delivery { id, nth, path: request.uri().path().to_owned() })
         };
         let app = Router::new().fallback(receive);
         let serving = tokio::spawn(async move { axum::serve(listener, app).await });
-        Self { address, counts, serving }
+        Self { address, arrivals, serving }
     }
 
     /// A receiver that is content with everything.
@@ -70,12 +72,18 @@ impl Receiver {
 
     /// How often each `webhook-id` came in.
     pub fn counts(&self) -> HashMap<String, u32> {
-        self.counts.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        let arrivals = self.arrivals.lock().unwrap_or_else(PoisonError::into_inner);
+        arrivals.iter().map(|(id, of_this)| (id.clone(), count(of_this))).collect()
     }
 
     /// How many ids came in.
     pub fn ids(&self) -> usize {
-        self.counts.lock().unwrap_or_else(PoisonError::into_inner).len()
+        self.arrivals.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
+    /// When a `webhook-id` came in, epoch ms.
+    pub fn arrivals(&self, id: &str) -> Vec<i64> {
+        self.arrivals.lock().unwrap_or_else(PoisonError::into_inner).get(id).cloned().unwrap_or_default()
     }
 }
 
@@ -83,6 +91,10 @@ impl Drop for Receiver {
     fn drop(&mut self) {
         self.serving.abort();
     }
+}
+
+fn count(arrivals: &[i64]) -> u32 {
+    arrivals.len().try_into().unwrap_or(u32::MAX)
 }
 
 /// 200, with what came in.
