@@ -20,7 +20,7 @@ use crate::client::Client;
 const LIMIT: Duration = Duration::from_mins(1);
 
 /// What would change the program's behaviour if whoever runs the tests has set it.
-const VARIABLES: [&str; 9] = [
+const VARIABLES: [&str; 10] = [
     "CARILLON_ALLOW_LIST",
     "CARILLON_CATALOG",
     "CARILLON_CONCURRENCY",
@@ -29,6 +29,7 @@ const VARIABLES: [&str; 9] = [
     "CARILLON_HOST",
     "CARILLON_LOG_FORMAT",
     "CARILLON_PORT",
+    "CARILLON_RUN_RETENTION_DAYS",
     "RUST_LOG",
 ];
 

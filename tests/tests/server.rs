@@ -16,7 +16,7 @@ use tokio::process::Command;
 const SOON: Duration = Duration::from_secs(30);
 
 /// The options and commands that there are; the README's table and `--help` have to have all of them.
-const OPTIONS: [&str; 10] = [
+const OPTIONS: [&str; 11] = [
     "--allow",
     "--catalog",
     "--concurrency",
@@ -26,6 +26,7 @@ const OPTIONS: [&str; 10] = [
     "--host",
     "--log-format",
     "--port",
+    "--run-retention-days",
     "--version",
 ];
 
@@ -39,9 +40,18 @@ async fn help_names_every_option_with_its_variable() {
     let help = run(&["--help"]).await;
     assert!(help.status.success());
     assert_eq!(options_in(&help.stdout), BTreeSet::from(OPTIONS), "{}", help.stdout);
-    for variable in ["ALLOW_LIST", "CATALOG", "CONCURRENCY", "DATA", "DURABILITY", "HOST", "LOG_FORMAT", "PORT"]
-        .map(|it| format!("CARILLON_{it}"))
-    {
+    let variables = [
+        "ALLOW_LIST",
+        "CATALOG",
+        "CONCURRENCY",
+        "DATA",
+        "DURABILITY",
+        "HOST",
+        "LOG_FORMAT",
+        "PORT",
+        "RUN_RETENTION_DAYS",
+    ];
+    for variable in variables.map(|it| format!("CARILLON_{it}")) {
         assert!(help.stdout.contains(&variable), "{variable}: {}", help.stdout);
     }
     for command in ["demo", "keys"] {
@@ -260,7 +270,7 @@ async fn the_demonstration_ends_with_success_in_plain_lines_where_there_is_no_te
     let ended = run(&["demo"]).await;
     assert_eq!(ended.status.code(), Some(0), "{}{}", ended.stdout, ended.stderr);
     assert!(!ended.stdout.contains('\u{1b}') && !ended.stdout.contains('\r'), "{:?}", ended.stdout);
-    assert!(ended.stdout.contains("All 6 jobs ended as they should, in 10 attempts, none lost and none doubled."));
+    assert!(ended.stdout.contains("All 7 jobs ended as they should, in 13 attempts, none lost and none doubled."));
     assert_eq!(ended.stderr, "");
 }
 
