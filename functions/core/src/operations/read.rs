@@ -9,7 +9,7 @@ use super::{MAX_PAGE, OperationError, invalid, require, visible};
 use crate::access::{ApiKey, Scope};
 use crate::error::FieldCode;
 use crate::ids::{Fire, JobId};
-use crate::job::{Job, Run, RunStatus, Skipped, Status};
+use crate::job::{Job, Outcome, Run, RunStatus, Skipped, Status};
 use crate::ports::{JobQuery, JobStore, Listed, Ports};
 
 /// Reads one job.
@@ -81,7 +81,11 @@ pub struct ListedRun {
     pub status: RunStatus,
 }
 
-/// Lists a job's runs, latest first; `limit` of them, 1 to 100.
+/// A page of runs ends early when their results come to so many bytes of JSON: a function's answer has at most 6 MB, in which
+/// each quote of a text is escaped once more.
+const LARGEST_PAGE_BYTES: usize = 2 * 1024 * 1024;
+
+/// Lists a job's runs, latest first; `limit` of them, 1 to 100, or fewer where their results are large.
 ///
 /// # Errors
 /// [`OperationError`]; another tenant's job is `NotFound`.
@@ -112,9 +116,24 @@ pub async fn runs<P: Ports>(
             ListedRun { skipped_after: Vec::new(), run, status }
         }));
     }
+    let mut bytes = 0;
+    let fits = runs.iter().take_while(|listed| {
+        bytes += result_bytes(&listed.run);
+        bytes <= LARGEST_PAGE_BYTES
+    });
+    let fits = fits.count().max(1);
+    has_more |= fits < runs.len();
+    runs.truncate(fits);
     let end = runs.last().filter(|_| has_more).map(|last| &last.run);
     let next = end.map(|run| RunCursor((run.generation, run.run_no)));
     Ok(RunPage { runs, next })
+}
+
+fn result_bytes(run: &Run) -> usize {
+    match &run.outcome {
+        Some(Outcome::Completed(output)) => output.value.to_string().len(),
+        _ => 0,
+    }
 }
 
 /// Reads one run of a job, by its fire; `None` when there is no such run any more.

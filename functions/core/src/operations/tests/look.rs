@@ -107,6 +107,25 @@ fn runs_are_paged_latest_first_and_the_first_page_begins_with_the_current_one() 
 }
 
 #[test]
+fn a_page_of_large_results_ends_early_and_the_next_one_goes_on_after_it() {
+    let stack = Stack::new();
+    let job = stack.scheduled(&json!({"repeat": {"every": 60_000, "limit": 21}}));
+    let large = json!("x".repeat(250_000));
+    stack.answers((0..21).map(|_| Answer::new(Ok(Output { value: large.clone(), truncated: false }))));
+    stack.drive();
+    let (mut lengths, mut numbers, mut cursor) = (Vec::new(), Vec::new(), None);
+    loop {
+        let page = run_page(&stack, job.id, 100, cursor);
+        lengths.push(page.runs.len());
+        numbers.extend(page.runs.iter().map(|listed| listed.run.run_no));
+        let Some(next) = page.next else { break };
+        cursor = Some(next.to_string().parse().unwrap());
+    }
+    assert_eq!(lengths, [8, 8, 5]);
+    assert_eq!(numbers, (1..=21).rev().collect::<Vec<_>>());
+}
+
+#[test]
 fn a_retry_between_the_two_reads_shows_no_run_twice() {
     let stack = Stack::new();
     let job = often_retried(&stack, 1);
