@@ -4,6 +4,7 @@
 //! - [`timing`]: at once, by a delay, by a schedule, and not at all.
 //! - [`failures`]: attempts that fail, and fires that are spent.
 //! - [`messages`]: what the queue can bring that no client asked for.
+//! - [`recurrence`]: jobs that run more than once.
 //! - [`crashes`]: an executor that is killed.
 //! - [`load`]: many clients.
 //! - [`privacy`]: what others see, and what the logs say.
@@ -21,6 +22,8 @@ mod load;
 mod messages;
 #[path = "end_to_end/privacy.rs"]
 mod privacy;
+#[path = "end_to_end/recurrence.rs"]
+mod recurrence;
 #[path = "end_to_end/timing.rs"]
 mod timing;
 

@@ -6,17 +6,19 @@ use std::path::Path;
 
 use rustix::process::{Pid, Signal, kill_process};
 
-/// Kills the process of the session `session` that holds a connection to `address`; `None` when no process does. Other
+/// Kills the processes of the session `session` that hold a connection to `address`; `None` when no process does. Other
 /// sessions are other people's.
 ///
 /// # Panics
-/// When it cannot be killed.
+/// When one cannot be killed.
 pub fn kill_whoever_calls(address: SocketAddr, session: u32) -> Option<()> {
     let sockets = sockets_to(address.port());
-    let caller = processes().find(|pid| session_of(*pid) == Some(session) && holds_one_of(*pid, &sockets))?;
-    let pid = Pid::from_raw(i32::try_from(caller).ok()?)?;
-    kill_process(pid, Signal::KILL).expect("a process that we started can be killed");
-    Some(())
+    let callers = processes().filter(|pid| session_of(*pid) == Some(session) && holds_one_of(*pid, &sockets));
+    let callers: Vec<_> = callers.filter_map(|pid| Pid::from_raw(i32::try_from(pid).ok()?)).collect();
+    for pid in &callers {
+        kill_process(*pid, Signal::KILL).expect("a process that we started can be killed");
+    }
+    (!callers.is_empty()).then_some(())
 }
 
 /// The sockets of the established connections to a port of the loopback interface, as links in `/proc` name them.

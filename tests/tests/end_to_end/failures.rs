@@ -23,7 +23,7 @@ async fn down() -> (Receiver, Arc<AtomicBool>) {
     (receiver.await, is_up)
 }
 
-async fn dead_letters_of(deployment: &Deployment, id: &str) -> Vec<Letter> {
+pub(crate) async fn dead_letters_of(deployment: &Deployment, id: &str) -> Vec<Letter> {
     let letters = deployment.emulator.letters(&deployment.settings.dead_letter_queue_url).await;
     letters.into_iter().filter(|letter| letter.body.contains(id)).collect()
 }
