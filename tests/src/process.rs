@@ -47,19 +47,29 @@ pub fn root() -> &'static Path {
 /// When it does not build.
 pub fn program() -> &'static Path {
     static PROGRAM: LazyLock<PathBuf> = LazyLock::new(|| {
-        let cargo = std::process::Command::new(env!("CARGO"))
-            .args(["build", "--locked", "--package", "carillon", "--message-format", "json"])
-            .current_dir(root())
-            .stderr(Stdio::inherit())
-            .output()
-            .expect("cargo runs");
-        assert!(cargo.status.success(), "the program does not build");
-        let messages = cargo.stdout.split(|byte| *byte == b'\n');
-        let mut messages = messages.filter_map(|line| serde_json::from_slice::<Value>(line).ok());
-        let built = messages.find_map(|it| Some(PathBuf::from(it["executable"].as_str()?)));
-        built.expect("cargo names the program that it built")
+        let built = build(&["--package", "carillon"]).expect("the program builds");
+        built.into_iter().next().expect("cargo names the program that it built")
     });
     &PROGRAM
+}
+
+/// Builds with these arguments of `cargo build`; gives the executables.
+///
+/// # Errors
+/// When it does not build; cargo has said why then.
+pub fn build(arguments: &[&str]) -> std::io::Result<Vec<PathBuf>> {
+    let cargo = std::process::Command::new(env!("CARGO"))
+        .args(["build", "--locked", "--message-format", "json-render-diagnostics"])
+        .args(arguments)
+        .current_dir(root())
+        .stderr(Stdio::inherit())
+        .output()?;
+    if !cargo.status.success() {
+        return Err(std::io::Error::other(format!("cargo build {} failed", arguments.join(" "))));
+    }
+    let messages = cargo.stdout.split(|byte| *byte == b'\n');
+    let messages = messages.filter_map(|line| serde_json::from_slice::<Value>(line).ok());
+    Ok(messages.filter_map(|it| Some(PathBuf::from(it["executable"].as_str()?))).collect())
 }
 
 fn command(arguments: impl IntoIterator<Item = impl Into<OsString>>) -> Command {

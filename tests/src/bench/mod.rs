@@ -1,4 +1,4 @@
-//! The benchmark. It measures, prints and judges nothing: a figure depends on the machine, and on what else that does.
+//! The benchmarks. They measure, print and judge nothing: a figure depends on the machine, and on what else that does.
 //!
 //! [`embedded`] runs the measurements, each of which has a module; [`meter`] takes time and CPU time; [`report`] prints them
 //! next to the baseline. By themselves stand [`cadence`], the search for occurrences, and `aws`: what the deployment on AWS
@@ -7,6 +7,8 @@
 #[cfg(feature = "aws")]
 pub mod aws;
 pub mod cadence;
+#[cfg(feature = "cold")]
+pub mod cold;
 pub mod embedded;
 mod http;
 mod lateness;

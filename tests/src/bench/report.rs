@@ -26,11 +26,7 @@ enum Better {
 
 /// Prints the table.
 pub fn print(figures: &Figures, sizes: Sizes) {
-    let cores = available_parallelism().map_or(1, usize::from);
-    let (system, machine) = (std::env::consts::OS, std::env::consts::ARCH);
-    println!(
-        "\nCarillon embedded on {cores} cores ({machine}, {system}), durability: process (an acknowledged job survives kill -9)"
-    );
+    println!("\nCarillon embedded on {}, durability: process (an acknowledged job survives kill -9)", machine());
     println!(
         "median of {} rounds; {} jobs from {} callers, run {} at a time; the store commits together what waits for it\n",
         sizes.rounds, sizes.jobs, sizes.callers, sizes.concurrency
@@ -53,6 +49,12 @@ pub fn print(figures: &Figures, sizes: Sizes) {
     row(&name, median(&figures.posted, Cost::per_second), None, Better::More);
     row("  CPU per job, callers included, µs", median(&figures.posted, Cost::cpu_micros), None, Better::Less);
     println!("\nA ratio above 1 is in Carillon's favour.");
+}
+
+/// What the figures depend on first.
+pub(super) fn machine() -> String {
+    let cores = available_parallelism().map_or(1, usize::from);
+    format!("{cores} cores ({}, {})", std::env::consts::ARCH, std::env::consts::OS)
 }
 
 fn rates(name: &str, costs: &[Cost], per_second: f64, cpu_micros: f64) {

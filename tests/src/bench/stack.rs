@@ -5,6 +5,7 @@ use std::sync::Arc;
 use carillon_core::access::{ApiKey, KeyHash, Scope};
 use carillon_core::operations::put_catalog;
 use carillon_core::ports::{Clock as _, Condition, KeyStore as _, Ports as _};
+use carillon_core::time::UnixMillis;
 use carillon_embedded::{Durability, Embedded};
 use serde_json::json;
 use tempfile::TempDir;
@@ -26,18 +27,23 @@ impl Stack {
     pub(super) async fn open() -> Result<Self, Failure> {
         let folder = tempfile::tempdir()?;
         let ports = Arc::new(Embedded::open(folder.path(), Durability::Process)?);
-        let all = ApiKey {
-            id: "all".to_owned(),
-            name: String::new(),
-            products: vec!["*".to_owned()],
-            envs: vec!["*".to_owned()],
-            scopes: Scope::WORDS.map(|(_, scope)| scope).to_vec(),
-            created_at: ports.clock().now(),
-        };
+        let all = all_open(ports.clock().now());
         ports.keys().add(&KeyHash::of(KEY), &all).await?;
         let document = catalog(([127, 0, 0, 1], 9).into()).to_string();
         put_catalog(&*ports, &all, "p", document.as_bytes(), &Condition::Always).await?;
         Ok(Self { ports, key: Arc::new(all), _folder: folder })
+    }
+}
+
+/// A key that opens everything.
+pub(super) fn all_open(created_at: UnixMillis) -> ApiKey {
+    ApiKey {
+        id: "all".to_owned(),
+        name: String::new(),
+        products: vec!["*".to_owned()],
+        envs: vec!["*".to_owned()],
+        scopes: Scope::WORDS.map(|(_, scope)| scope).to_vec(),
+        created_at,
     }
 }
 

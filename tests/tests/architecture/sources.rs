@@ -102,8 +102,9 @@ fn a_change_of_state_is_told_from_everything_that_looks_like_one() {
 
 #[test]
 fn only_carillon_aws_names_the_aws_sdk() {
-    let sources: Vec<_> =
-        Source::all().into_iter().filter(|source| !source.path.starts_with("functions/aws/")).collect();
+    // The minimal function is what ours are measured against: written as others write theirs.
+    let may = |path: &str| path.starts_with("functions/aws/") || path == "tests/src/bin/minimal.rs";
+    let sources: Vec<_> = Source::all().into_iter().filter(|source| !may(&source.path)).collect();
     let starts = ["aws_config", "aws_sdk_", "aws_smithy_", "aws_types"];
     let mut wrong = Vec::new();
     for source in &sources {

@@ -135,6 +135,11 @@ impl Dependency {
         self.0["kind"] == "dev"
     }
 
+    /// Whether only a feature brings it along.
+    pub(crate) fn is_optional(self) -> bool {
+        self.0["optional"] == true
+    }
+
     /// Whether it is a folder on this disk.
     pub(crate) fn is_path(self) -> bool {
         !self.0["path"].is_null()
