@@ -183,7 +183,7 @@ impl Condition {
 
 /// The callers' keys. Only hashes are known.
 pub trait KeyStore: Send + Sync {
-    /// The key of this hash.
+    /// The key of this hash. An adapter may answer from a cache of at most 30 s: a key that is revoked may open so long.
     fn find(&self, hash: &KeyHash) -> impl Future<Output = Result<Option<Arc<ApiKey>>, PortError>> + Send;
 
     /// Stores a key under its hash.

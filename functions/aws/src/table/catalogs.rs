@@ -1,6 +1,6 @@
 //! The products' catalogs.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
@@ -14,19 +14,9 @@ use crate::fault::{Unreadable, classify};
 const DOCUMENT: &str = "document";
 const REVISION: &str = "revision";
 
-/// A catalog is read again after this long, ms.
-const CACHED_MS: i64 = 30_000;
-
 impl<C: Clock> CatalogStore for Table<C> {
     async fn get(&self, product: &str) -> Result<Option<Arc<Published>>, PortError> {
-        let now = self.clock.now();
-        let cached = {
-            let cache = self.catalogs.lock().unwrap_or_else(PoisonError::into_inner);
-            cache
-                .get(product)
-                .filter(|(read_at, _)| now.since(*read_at) < CACHED_MS)
-                .map(|(_, cached)| Arc::clone(cached))
-        };
+        let cached = self.catalogs.get(product, self.clock.now());
         if cached.is_some() { Ok(cached) } else { self.fresh(product).await }
     }
 
@@ -76,11 +66,7 @@ impl<C: Clock> CatalogStore for Table<C> {
 
 impl<C: Clock> Table<C> {
     fn remember(&self, product: &str, published: Option<&Arc<Published>>) {
-        let mut cache = self.catalogs.lock().unwrap_or_else(PoisonError::into_inner);
-        match published {
-            Some(published) => cache.insert(product.to_owned(), (self.clock.now(), Arc::clone(published))),
-            None => cache.remove(product),
-        };
+        self.catalogs.set(product.to_owned(), published, self.clock.now());
     }
 }
 

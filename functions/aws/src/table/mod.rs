@@ -1,5 +1,6 @@
 //! The one DynamoDB table.
 
+mod cache;
 mod catalogs;
 mod jobs;
 pub mod keys;
@@ -7,15 +8,16 @@ mod keystore;
 mod listing;
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
+use carillon_core::access::{ApiKey, KeyHash};
 use carillon_core::ports::Published;
-use carillon_core::time::UnixMillis;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use self::cache::Cache;
 use crate::fault::Unreadable;
 
 /// The table, as JobStore, CatalogStore and KeyStore.
@@ -26,18 +28,17 @@ pub struct Table<C> {
     clock: C,
     /// How long a run stays in the history, ms.
     kept_ms: i64,
-    catalogs: Arc<Mutex<HashMap<String, Cached>>>,
+    catalogs: Arc<Cache<String, Published>>,
+    api_keys: Arc<Cache<KeyHash, ApiKey>>,
 }
 
 impl<C> Table<C> {
     /// The table of this name, whose runs leave the history so many days after their end.
     pub fn new(client: Client, name: String, clock: C, kept_days: u32) -> Self {
-        Self { client, name, clock, kept_ms: i64::from(kept_days) * 86_400_000, catalogs: Arc::default() }
+        let kept_ms = i64::from(kept_days) * 86_400_000;
+        Self { client, name, clock, kept_ms, catalogs: Arc::default(), api_keys: Arc::default() }
     }
 }
-
-/// A catalog, and when it was read.
-type Cached = (UnixMillis, Arc<Published>);
 
 type Item = HashMap<String, AttributeValue>;
 
