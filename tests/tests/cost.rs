@@ -12,8 +12,8 @@ async fn an_immediate_job_takes_four_write_units_and_one_message() {
     let counts = counts(Life::Immediate, 1).await;
     assert_eq!((counts.table_writes, counts.index_writes), (3, 1), "{counts:?}");
     assert_eq!((counts.sends, counts.schedules), (1, 0), "{counts:?}");
-    // The key, the job; a message that is sent, received and deleted.
-    assert_eq!((counts.half_reads, counts.sqs_requests, counts.invocations), (3, 3, 2), "{counts:?}");
+    // The job; a message that is sent, received and deleted.
+    assert_eq!((counts.half_reads, counts.sqs_requests, counts.invocations), (2, 3, 2), "{counts:?}");
 }
 
 #[tokio::test]
