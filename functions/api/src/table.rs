@@ -87,7 +87,8 @@ fn job_operations<P: Ports>() -> Vec<Operation<P>> {
             .says(
                 "Lists a job's runs, latest first.",
                 "Needs the scope `jobs:read`. Occurrences that had no run stand between them, as one entry for each stretch; \
-                 `limit` counts runs. A run leaves the list some time after its end: 90 days unless the deployment says otherwise.",
+                 `limit` counts runs, and a page has fewer where their results are large. A run leaves the list some time \
+                 after its end: 90 days unless the deployment says otherwise.",
             )
             .takes([JOB_ID, LIMIT, CURSOR])
             .gives::<RunList<'_>>(StatusCode::OK, "A page of runs.", &[])
