@@ -43,6 +43,9 @@ pub(super) fn armed(job: &Job, now: UnixMillis) -> Result<Transition, Refusal> {
 }
 
 /// Holds the job back. An attempt under way keeps its lease: its outcome is recorded, and nothing follows from it.
+///
+/// The timer of a run that has begun is left alone: whoever resumes the job arms the same fire, and may have done so before
+/// this one comes to take the timer back.
 pub(super) fn pause(job: &Job, now: UnixMillis) -> Result<Transition, Refusal> {
     if !matches!(job.state.status, Status::Scheduled | Status::Queued | Status::Running) {
         return refused(job, "paused");
@@ -50,7 +53,8 @@ pub(super) fn pause(job: &Job, now: UnixMillis) -> Result<Transition, Refusal> {
     let mut state = next(job, now);
     state.status = Status::Paused;
     state.wake_at = None;
-    Ok(store(job, state, Step::Disarm { fire: job.fire() }))
+    let step = if state.run.attempts == 0 { Step::Disarm { fire: job.fire() } } else { Step::Acknowledge };
+    Ok(store(job, state, step))
 }
 
 /// Lets a paused job go on.

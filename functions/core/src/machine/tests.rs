@@ -26,7 +26,8 @@ const COMPLETE: Cell = Cell::Becomes(Status::Completed, "acknowledge");
 const PARK: Cell = Cell::Becomes(Status::Failed, "park");
 const DISARM: Cell = Cell::Becomes(Status::Cancelled, "disarm");
 const STAYS: Cell = Cell::Stays;
-const HOLD: Cell = Cell::Becomes(Status::Paused, "disarm");
+const HOLD: Cell = Cell::Becomes(Status::Paused, "acknowledge");
+const RETRACT: Cell = Cell::Becomes(Status::Paused, "disarm");
 const ARM: Cell = Cell::Becomes(Status::Queued, "arm");
 const ARM_LATER: Cell = Cell::Becomes(Status::Scheduled, "arm");
 const VOID: Cell = Cell::Refused("void");
@@ -47,7 +48,7 @@ const COLUMNS: [Status; 7] = [
 ];
 
 #[rustfmt::skip]
-const TABLE: [(&str, [Cell; 7]); 28] = [
+const TABLE: [(&str, [Cell; 7]); 29] = [
     //                                     scheduled  queued    running   completed failed     cancelled paused
     ("claim",                             [DISPATCH,  DISPATCH, LEASED,   SETTLED,  SETTLED,   VOID,     VOID]),
     ("claim before its time",             [EARLY,     EARLY,    LEASED,   SETTLED,  SETTLED,   VOID,     VOID]),
@@ -73,6 +74,7 @@ const TABLE: [(&str, [Cell; 7]); 28] = [
     ("retry of the last generation",      [REFUSED,   REFUSED,  REFUSED,  REFUSED,  REFUSED,   REFUSED,  REFUSED]),
     ("armed after all",                   [STAYS,     STAYS,    STAYS,    STAYS,    STAYS,     STAYS,    STAYS]),
     ("pause",                             [HOLD,      HOLD,     HOLD,     REFUSED,  REFUSED,   REFUSED,  REFUSED]),
+    ("pause of a run that has not begun", [RETRACT,   RETRACT,  RETRACT,  REFUSED,  REFUSED,   REFUSED,  REFUSED]),
     ("resume",                            [REFUSED,   REFUSED,  REFUSED,  REFUSED,  REFUSED,   REFUSED,  ARM]),
     ("run now",                           [ARM,       ARM,      REFUSED,  REFUSED,  REFUSED,   REFUSED,  REFUSED]),
     ("edit",                              [STAYS,     STAYS,    STAYS,    REFUSED,  STAYS,     REFUSED,  STAYS]),
@@ -183,6 +185,10 @@ fn happens(row: &str, job: &mut Job, now: &mut UnixMillis) -> Event {
             Event::Armed
         }
         "pause" => Event::Pause,
+        "pause of a run that has not begun" => {
+            job.state.run.attempts = 0;
+            Event::Pause
+        }
         "resume" => Event::Resume,
         "run now" => Event::RunNow,
         "edit" => {
@@ -254,8 +260,8 @@ fn the_table_has_every_status_every_event_and_every_answer() {
         TABLE.iter().map(|(row, _)| kind(&happens(row, &mut job(Status::Running), &mut NOW.clone()))).collect();
     assert_eq!(kinds.into_iter().collect::<Vec<_>>(), (0..=9).collect::<Vec<_>>());
     let answers = [
-        DISPATCH, RETURN, COMPLETE, PARK, DISARM, HOLD, ARM, ARM_LATER, STAYS, VOID, SETTLED, EARLY, LEASED, FOREIGN,
-        REFUSED,
+        DISPATCH, RETURN, COMPLETE, PARK, DISARM, HOLD, RETRACT, ARM, ARM_LATER, STAYS, VOID, SETTLED, EARLY, LEASED,
+        FOREIGN, REFUSED,
     ];
     for answer in answers {
         assert!(TABLE.iter().any(|(_, cells)| cells.contains(&answer)), "{answer:?} is nowhere");

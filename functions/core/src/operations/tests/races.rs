@@ -26,6 +26,39 @@ fn take_turns(actors: Vec<Actor<'_>>, turns: &[usize]) {
     interleave(actors, |_| turns.next().unwrap_or_default());
 }
 
+/// The run goes on under the same fire, so the timer that the pause would take back may be the new one.
+#[test]
+fn a_pause_that_is_slow_to_end_leaves_the_timer_to_whoever_resumes_the_job_meanwhile() {
+    let stack = Stack::new();
+    let job = stack.scheduled(&json!({"retries": 2}));
+    stack.answers([transient()]);
+    stack.execute(job.fire()).unwrap();
+    // The message of the next attempt comes while the job is paused, and is void.
+    stack.memory.world().armed.clear();
+    let caller = owner_of_shop();
+    let pausing = async { drop(pause(&stack.memory, &caller, job.id).await.unwrap()) };
+    let resuming = async { drop(resume(&stack.memory, &caller, job.id).await.unwrap()) };
+    let actors: Vec<Actor<'_>> = vec![Box::pin(pausing), Box::pin(resuming)];
+    interleave(actors, |left| if stack.status(job.id) == Status::Paused { left - 1 } else { 0 });
+    let (status, armed) = (stack.status(job.id), stack.memory.world().armed.clone());
+    assert_eq!((status, armed.iter().map(|(_, fire)| *fire).collect::<Vec<_>>()), (Status::Queued, vec![job.fire()]));
+}
+
+/// The timer is armed before the resume is stored, and is due at once.
+#[test]
+fn a_message_that_is_faster_than_the_resume_that_armed_it_is_kept() {
+    let stack = Stack::new();
+    let job = stack.scheduled(&json!({"retries": 2}));
+    stack.answers([transient()]);
+    stack.execute(job.fire()).unwrap();
+    let caller = owner_of_shop();
+    block_on(pause(&stack.memory, &caller, job.id)).unwrap();
+    assert_eq!(stack.execute(job.fire()).unwrap().verdict, Verdict::Unknown, "whoever carries it decides by its age");
+    block_on(resume(&stack.memory, &caller, job.id)).unwrap();
+    assert_eq!(stack.execute(job.fire()).unwrap().verdict, Verdict::Acknowledge);
+    assert_eq!((stack.status(job.id), stack.dispatched()), (Status::Completed, 2));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(512))]
 
