@@ -189,6 +189,7 @@ fn refusal_code(refusal: &Refusal) -> &'static str {
     use carillon_core::job::Status;
     match refusal {
         Refusal::Void => "fire_superseded",
+        Refusal::Paused => "job_paused",
         Refusal::AlreadySettled => "fire_settled",
         Refusal::Early { .. } => "fire_not_due",
         Refusal::Leased { .. } => "fire_leased",

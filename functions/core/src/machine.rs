@@ -159,6 +159,9 @@ pub enum Refusal {
     /// The fire belongs to another generation or run, or the job takes none: its timer or message is void.
     #[error("this fire was superseded")]
     Void,
+    /// The job is paused in the middle of this fire's run: no attempt begins until it is resumed.
+    #[error("the job is paused")]
+    Paused,
     /// The fire already has its one outcome.
     #[error("this fire has its outcome already")]
     AlreadySettled,

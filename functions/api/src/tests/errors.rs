@@ -43,6 +43,7 @@ async fn every_error_of_an_operation_has_its_status_and_code() {
         (refused(Status::Cancelled), 409, "job_cancelled", 0),
         (refused(Status::Paused), 409, "job_paused", 0),
         (OperationError::Refused(Refusal::Void), 409, "fire_superseded", 0),
+        (OperationError::Refused(Refusal::Paused), 409, "job_paused", 0),
         (OperationError::Refused(Refusal::AlreadySettled), 409, "fire_settled", 0),
         (OperationError::Refused(Refusal::Early { due_at: at }), 409, "fire_not_due", 0),
         (OperationError::Refused(Refusal::Leased { until: at }), 409, "fire_leased", 0),

@@ -19,6 +19,8 @@ pub(super) fn claim(
     }
     match job.state.status {
         Status::Completed | Status::Failed => return Err(Refusal::AlreadySettled),
+        // A run that has begun goes on under this very fire, when the job is resumed; one that has not, under a new one.
+        Status::Paused if job.state.run.attempts > 0 => return Err(Refusal::Paused),
         Status::Cancelled | Status::Paused => return Err(Refusal::Void),
         Status::Scheduled | Status::Queued => {
             if let Some(due_at) = job.state.wake_at.filter(|due_at| *due_at > now) {

@@ -31,6 +31,7 @@ const RETRACT: Cell = Cell::Becomes(Status::Paused, "disarm");
 const ARM: Cell = Cell::Becomes(Status::Queued, "arm");
 const ARM_LATER: Cell = Cell::Becomes(Status::Scheduled, "arm");
 const VOID: Cell = Cell::Refused("void");
+const PAUSED: Cell = Cell::Refused("paused");
 const SETTLED: Cell = Cell::Refused("already settled");
 const EARLY: Cell = Cell::Refused("early");
 const LEASED: Cell = Cell::Refused("leased");
@@ -50,12 +51,12 @@ const COLUMNS: [Status; 7] = [
 #[rustfmt::skip]
 const TABLE: [(&str, [Cell; 7]); 29] = [
     //                                     scheduled  queued    running   completed failed     cancelled paused
-    ("claim",                             [DISPATCH,  DISPATCH, LEASED,   SETTLED,  SETTLED,   VOID,     VOID]),
-    ("claim before its time",             [EARLY,     EARLY,    LEASED,   SETTLED,  SETTLED,   VOID,     VOID]),
-    ("claim again by the owner",          [DISPATCH,  DISPATCH, LEASED,   SETTLED,  SETTLED,   VOID,     VOID]),
-    ("claim after the lease",             [DISPATCH,  DISPATCH, DISPATCH, SETTLED,  SETTLED,   VOID,     VOID]),
-    ("claim after the last lease",        [DISPATCH,  DISPATCH, PARK,     SETTLED,  SETTLED,   VOID,     VOID]),
-    ("claim, a loss is not retried",      [DISPATCH,  DISPATCH, PARK,     SETTLED,  SETTLED,   VOID,     VOID]),
+    ("claim",                             [DISPATCH,  DISPATCH, LEASED,   SETTLED,  SETTLED,   VOID,     PAUSED]),
+    ("claim before its time",             [EARLY,     EARLY,    LEASED,   SETTLED,  SETTLED,   VOID,     PAUSED]),
+    ("claim again by the owner",          [DISPATCH,  DISPATCH, LEASED,   SETTLED,  SETTLED,   VOID,     PAUSED]),
+    ("claim after the lease",             [DISPATCH,  DISPATCH, DISPATCH, SETTLED,  SETTLED,   VOID,     PAUSED]),
+    ("claim after the last lease",        [DISPATCH,  DISPATCH, PARK,     SETTLED,  SETTLED,   VOID,     PAUSED]),
+    ("claim, a loss is not retried",      [DISPATCH,  DISPATCH, PARK,     SETTLED,  SETTLED,   VOID,     PAUSED]),
     ("claim of an older generation",      [VOID,      VOID,     VOID,     VOID,     VOID,      VOID,     VOID]),
     ("claim of a newer generation",       [VOID,      VOID,     VOID,     VOID,     VOID,      VOID,     VOID]),
     ("claim of another run",              [VOID,      VOID,     VOID,     VOID,     VOID,      VOID,     VOID]),
@@ -218,6 +219,7 @@ fn cell(decided: &Result<Transition, Refusal>) -> Cell {
         }
         Err(refusal) => Cell::Refused(match refusal {
             Refusal::Void => "void",
+            Refusal::Paused => "paused",
             Refusal::AlreadySettled => "already settled",
             Refusal::Early { .. } => "early",
             Refusal::Leased { .. } => "leased",
@@ -260,7 +262,7 @@ fn the_table_has_every_status_every_event_and_every_answer() {
         TABLE.iter().map(|(row, _)| kind(&happens(row, &mut job(Status::Running), &mut NOW.clone()))).collect();
     assert_eq!(kinds.into_iter().collect::<Vec<_>>(), (0..=9).collect::<Vec<_>>());
     let answers = [
-        DISPATCH, RETURN, COMPLETE, PARK, DISARM, HOLD, RETRACT, ARM, ARM_LATER, STAYS, VOID, SETTLED, EARLY, LEASED,
+        DISPATCH, RETURN, COMPLETE, PARK, DISARM, HOLD, RETRACT, ARM, ARM_LATER, STAYS, VOID, PAUSED, SETTLED, EARLY, LEASED,
         FOREIGN, REFUSED,
     ];
     for answer in answers {

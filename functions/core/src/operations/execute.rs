@@ -3,7 +3,7 @@
 use super::{ATTEMPTS_AT_A_CHANGE, Stored, commit};
 use crate::call::{self, Call, Capabilities, HttpRequest, Limits};
 use crate::ids::{Fire, Owner};
-use crate::job::{Job, JobSpec, Output, RunError, RunStatus, Status, codes};
+use crate::job::{Job, JobSpec, Output, RunError, RunStatus, codes};
 use crate::machine::{Event, Refusal, Step, Transition, decide};
 use crate::ports::{CatalogStore, Clock, Entropy, JobStore, PortError, Ports, Published, Targets, Timers};
 use crate::time::UnixMillis;
@@ -144,8 +144,8 @@ async fn claim<P: Ports, T: Targets>(
     let mut current = ports.jobs().get(fire.job_id).await?;
     for _ in 0..ATTEMPTS_AT_A_CHANGE {
         let Some(job) = current else { return Ok(ended(Verdict::Unknown, None, None)) };
-        if fire > job.fire() || may_be_resumed(&job, fire) {
-            // A timer is armed before what it is for is stored: it must not be taken for a void one.
+        if fire > job.fire() {
+            // The timer of a later fire is armed before that is stored: it must not be taken for a void one.
             return Ok(ended(Verdict::Unknown, Some(job), None));
         }
         if job.state.unarmed && fire < job.fire() {
@@ -182,11 +182,6 @@ async fn claim<P: Ports, T: Targets>(
     // Whoever keeps changing the job will let go of it.
     let at = ports.clock().now().plus(1_000);
     Ok(ended(Verdict::Redeliver { at }, None, None))
-}
-
-/// Whether the message may be the one that a resume arms, and has yet to store: a run that has begun goes on under its fire.
-fn may_be_resumed(job: &Job, fire: Fire) -> bool {
-    job.state.status == Status::Paused && job.state.run.attempts > 0 && fire == job.fire()
 }
 
 fn ended(verdict: Verdict, job: Option<Job>, refusal: Option<Refusal>) -> Claim {
@@ -256,6 +251,8 @@ fn verdict_of(refusal: &Refusal) -> Verdict {
     match refusal {
         Refusal::Early { due_at } => Verdict::Redeliver { at: *due_at },
         Refusal::Leased { until } => Verdict::Redeliver { at: *until },
+        // It may be the timer of a resumption that is about to be stored.
+        Refusal::Paused => Verdict::Unknown,
         Refusal::Void | Refusal::AlreadySettled | Refusal::NotOwner | Refusal::Status { .. } | Refusal::NoRunLeft => {
             Verdict::Acknowledge
         }

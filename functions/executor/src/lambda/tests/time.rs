@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use carillon_core::ids::{Fire, JobId};
+use carillon_core::machine::Event;
 use tokio::time::sleep;
 
 use super::*;
@@ -131,4 +132,22 @@ async fn a_fire_of_a_retry_that_is_not_stored_yet_is_waited_for() {
     let next = Message::new(Fire { generation: 2, ..job.fire() }, world::NOW);
     assert_eq!(stack.receive(vec![stack.record("a", &next)]).await, ["a"]);
     assert_eq!((stack.status(&job), stack.queue.take().len()), (Status::Queued, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_young_message_of_a_paused_job_is_kept_as_its_resumption_may_not_be_stored_yet() {
+    let stack = Stack::new();
+    let job = stack.job("ok", &json!({"retries": 1})).await;
+    let owner = Owner::new(7);
+    let begun = Event::Claim { fire: job.fire(), owner: owner.clone(), lease_ms: 60_000 };
+    let failed = Event::Fail { owner, error: RunError::transient("TIMEOUT", "no answer"), random: 0.0 };
+    for event in [begun, failed, Event::Pause] {
+        stack.world.happens(job.id, &event);
+    }
+    let due = stack.due("a", &job);
+    assert_eq!(stack.receive(vec![due.clone()]).await, ["a"]);
+    assert_eq!(stack.queue.take(), [Carried::Hidden("handle-a".into(), 1)]);
+    sleep(Duration::from_mins(1)).await;
+    assert_eq!(stack.receive(vec![due]).await, [""; 0]);
+    assert_eq!((stack.queue.take(), stack.status(&job)), (vec![], Status::Paused));
 }
