@@ -105,8 +105,13 @@ impl<P: Ports, T: Targets + Clone + 'static, C: Carrier> Batch<P, T, C> {
             },
             Verdict::Park(error) => self.park(message, error, delivery).await,
             Verdict::Redeliver { at } => {
-                let wait_ms = at.since(self.ports.clock().now()).max(0);
-                self.hide(delivery, wait_ms.div_euclid(1_000)).await
+                let wait_seconds = at.since(self.ports.clock().now()).max(0).div_euclid(1_000);
+                let wait_seconds = if is_ahead(message, execution) && self.is_young(delivery) {
+                    wait_seconds.min(1)
+                } else {
+                    wait_seconds
+                };
+                self.hide(delivery, wait_seconds).await
             }
             Verdict::Unknown if self.is_young(delivery) => self.hide(delivery, 1).await,
             // Its line is written: no job was ever stored for this timer.
@@ -163,6 +168,13 @@ impl<P: Ports, T: Targets + Clone + 'static, C: Carrier> Batch<P, T, C> {
 
 fn millis(millis: i64) -> Duration {
     Duration::from_millis(millis.unsigned_abs())
+}
+
+/// Whether the message was armed for a change of its job that is not stored yet: a run that has begun and is to go on now
+/// keeps its fire, and its timer is armed first.
+fn is_ahead(message: &Message, execution: &Execution) -> bool {
+    let is_early = matches!(execution.refusal, Some(Refusal::Early { .. }));
+    is_early && execution.job.as_ref().is_some_and(|job| message.due_at > job.state.updated_at)
 }
 
 /// The error of a fire that had been spent before this message of it came.

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use carillon_core::ids::{Fire, JobId};
+use carillon_core::ids::{Fire, JobId, Owner};
+use carillon_core::job::RunError;
 use carillon_core::machine::Event;
 use tokio::time::sleep;
 
@@ -132,6 +133,22 @@ async fn a_fire_of_a_retry_that_is_not_stored_yet_is_waited_for() {
     let next = Message::new(Fire { generation: 2, ..job.fire() }, world::NOW);
     assert_eq!(stack.receive(vec![stack.record("a", &next)]).await, ["a"]);
     assert_eq!((stack.status(&job), stack.queue.take().len()), (Status::Queued, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_that_is_due_before_its_job_is_waits_for_what_may_be_stored() {
+    let stack = Stack::new();
+    let later = world::NOW.plus(600_000);
+    let job = stack.job("ok", &json!({"start_at": later.0})).await;
+    // As of a run in its backoff that somebody has just asked to run now.
+    sleep(Duration::from_secs(5)).await;
+    let now = Message::new(job.fire(), stack.world.now());
+    let record = stack.record("a", &now);
+    assert_eq!(stack.receive(vec![record.clone()]).await, ["a"]);
+    assert_eq!(stack.queue.take(), [Carried::Hidden("handle-a".into(), 1)]);
+    sleep(Duration::from_mins(2)).await;
+    assert_eq!(stack.receive(vec![record]).await, ["a"]);
+    assert_eq!(stack.queue.take(), [Carried::Hidden("handle-a".into(), 475)]);
 }
 
 #[tokio::test(start_paused = true)]
