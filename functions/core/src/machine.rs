@@ -19,6 +19,8 @@
 mod abandon;
 mod attempt;
 mod change;
+#[cfg(feature = "mutants")]
+pub mod mutants;
 mod series;
 
 pub use abandon::abandon;
@@ -198,6 +200,12 @@ pub enum Refusal {
 /// # Errors
 /// A [`Refusal`] when it makes nothing of it; the job stays as it is.
 pub fn decide(job: &Job, event: &Event, now: UnixMillis) -> Result<Transition, Refusal> {
+    #[cfg(feature = "mutants")]
+    use mutants::decide as rules;
+    rules(job, event, now)
+}
+
+fn rules(job: &Job, event: &Event, now: UnixMillis) -> Result<Transition, Refusal> {
     match event {
         Event::Claim { fire, owner, lease_ms } => attempt::claim(job, *fire, owner, *lease_ms, now),
         Event::Succeed { owner, output } => attempt::succeed(job, owner, output, now),

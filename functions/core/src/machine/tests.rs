@@ -262,8 +262,8 @@ fn the_table_has_every_status_every_event_and_every_answer() {
         TABLE.iter().map(|(row, _)| kind(&happens(row, &mut job(Status::Running), &mut NOW.clone()))).collect();
     assert_eq!(kinds.into_iter().collect::<Vec<_>>(), (0..=9).collect::<Vec<_>>());
     let answers = [
-        DISPATCH, RETURN, COMPLETE, PARK, DISARM, HOLD, RETRACT, ARM, ARM_LATER, STAYS, VOID, PAUSED, SETTLED, EARLY, LEASED,
-        FOREIGN, REFUSED,
+        DISPATCH, RETURN, COMPLETE, PARK, DISARM, HOLD, RETRACT, ARM, ARM_LATER, STAYS, VOID, PAUSED, SETTLED, EARLY,
+        LEASED, FOREIGN, REFUSED,
     ];
     for answer in answers {
         assert!(TABLE.iter().any(|(_, cells)| cells.contains(&answer)), "{answer:?} is nowhere");

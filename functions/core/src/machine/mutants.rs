@@ -1,0 +1,163 @@
+//! The mutants: the rules with one of them broken, so that a test can prove that it would notice.
+//!
+//! Compiled with the feature `mutants` only, which no binary has. [`with`] breaks a rule for one thread and one piece of work.
+//! The rules themselves know nothing of this: a mutant changes what [`super::decide`] is asked, or what it answered.
+
+use std::cell::Cell;
+use std::sync::Arc;
+
+use super::{Event, Refusal, Step, Transition, rules};
+use crate::job::{Job, JobSpec, JobState, Run, Status};
+use crate::time::UnixMillis;
+
+/// A rule that is broken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Mutant {
+    /// A fire is claimed although another executor's lease on it lasts.
+    LeaseIgnored,
+    /// Whoever has made an attempt settles it, whosever the lease is by then.
+    OwnerUnchecked,
+    /// A claim does not count its attempt.
+    AttemptUncounted,
+    /// An attempt whose executor died leaves the budget as it is.
+    LostAttemptFree,
+    /// One run more than `limit` says.
+    LimitOffByOne,
+    /// Runs go on after `endDate`.
+    EndDateIgnored,
+    /// A paused job is claimed.
+    PauseIgnored,
+    /// The message of a paused job is void at once, and not kept for a resumption that is about to be stored.
+    PausedVoid,
+    /// A cancelled job is claimed.
+    CancelIgnored,
+    /// A job that ended is claimed once more.
+    OutcomeIgnored,
+    /// A fire of an older generation or run is claimed for the current one.
+    VoidFireClaimed,
+    /// A fire is claimed before it is due.
+    EarlyClaimed,
+    /// A retry, an edit, a resumption and a run beside the cadence stay in the generation that they should make void.
+    GenerationKept,
+    /// Occurrences that passed are skipped, and not counted.
+    SkippedUncounted,
+    /// The next run is due an interval after the end of the one before, instead of at its nominal time.
+    NextFromCompletion,
+    /// A spent fire is no dead letter.
+    SpentNotParked,
+}
+
+impl Mutant {
+    /// All of them.
+    pub const ALL: [Self; 16] = [
+        Self::LeaseIgnored,
+        Self::OwnerUnchecked,
+        Self::AttemptUncounted,
+        Self::LostAttemptFree,
+        Self::LimitOffByOne,
+        Self::EndDateIgnored,
+        Self::PauseIgnored,
+        Self::PausedVoid,
+        Self::CancelIgnored,
+        Self::OutcomeIgnored,
+        Self::VoidFireClaimed,
+        Self::EarlyClaimed,
+        Self::GenerationKept,
+        Self::SkippedUncounted,
+        Self::NextFromCompletion,
+        Self::SpentNotParked,
+    ];
+}
+
+thread_local! {
+    static CURRENT: Cell<Option<Mutant>> = const { Cell::new(None) };
+}
+
+/// Does some work on this thread with a rule broken, or with none.
+pub fn with<T>(mutant: Option<Mutant>, work: impl FnOnce() -> T) -> T {
+    let before = CURRENT.replace(mutant);
+    let done = work();
+    CURRENT.set(before);
+    done
+}
+
+/// What the rules make of it, or what is left of them.
+pub(super) fn decide(job: &Job, event: &Event, now: UnixMillis) -> Result<Transition, Refusal> {
+    let Some(mutant) = CURRENT.get() else { return rules(job, event, now) };
+    let asked = asked(mutant, job, event);
+    let event = match event {
+        Event::Claim { owner, lease_ms, .. } if mutant == Mutant::VoidFireClaimed => {
+            &Event::Claim { fire: asked.fire(), owner: owner.clone(), lease_ms: *lease_ms }
+        }
+        event => event,
+    };
+    let mut decided = rules(&asked, event, now).map_err(|refusal| match refusal {
+        Refusal::Paused if mutant == Mutant::PausedVoid => Refusal::Void,
+        refusal => refusal,
+    })?;
+    decided.before = job.clone();
+    answered(mutant, job, event, &mut decided, now);
+    Ok(decided)
+}
+
+/// The job that the rules are shown.
+fn asked(mutant: Mutant, job: &Job, event: &Event) -> Job {
+    let (mut state, mut spec) = (job.state.clone(), JobSpec::clone(&job.spec));
+    match (mutant, event) {
+        (Mutant::LeaseIgnored, Event::Claim { .. }) if state.status == Status::Running => {
+            state = JobState { status: Status::Queued, wake_at: None, lease: None, ..state };
+        }
+        (Mutant::OwnerUnchecked, Event::Succeed { owner, .. } | Event::Fail { owner, .. }) => {
+            state.lease.iter_mut().for_each(|lease| lease.owner = owner.clone());
+        }
+        (Mutant::LostAttemptFree, Event::Claim { .. }) => spec.retries = u32::MAX,
+        (Mutant::LimitOffByOne, _) => {
+            spec.repeat.iter_mut().for_each(|it| it.limit = it.limit.map(|limit| limit + 1));
+        }
+        (Mutant::EndDateIgnored, _) => spec.repeat.iter_mut().for_each(|it| it.end_date = None),
+        (Mutant::PauseIgnored, Event::Claim { .. }) if state.status == Status::Paused => state.status = Status::Queued,
+        (Mutant::CancelIgnored, Event::Claim { .. }) if state.status == Status::Cancelled => {
+            state.status = Status::Queued;
+        }
+        (Mutant::OutcomeIgnored, Event::Claim { .. }) if matches!(state.status, Status::Completed | Status::Failed) => {
+            let run = Run { outcome: None, ended_at: None, ..state.run };
+            state = JobState { status: Status::Queued, run, ..state };
+        }
+        (Mutant::EarlyClaimed, Event::Claim { .. }) if matches!(state.status, Status::Scheduled | Status::Queued) => {
+            state.wake_at = None;
+        }
+        _ => {}
+    }
+    Job { id: job.id, spec: Arc::new(spec), state }
+}
+
+/// What is made of the rules' answer.
+fn answered(mutant: Mutant, job: &Job, event: &Event, decided: &mut Transition, now: UnixMillis) {
+    let state = &mut decided.state;
+    match (mutant, &mut decided.step) {
+        (Mutant::AttemptUncounted, Step::Dispatch { attempt }) => {
+            state.run.attempts = job.state.run.attempts;
+            *attempt = state.run.attempts;
+        }
+        (Mutant::GenerationKept, step) if !matches!(event, Event::Claim { .. }) => {
+            state.run.generation = job.state.run.generation;
+            if let Step::Arm { fire, .. } = step {
+                fire.generation = state.run.generation;
+            }
+        }
+        (Mutant::SkippedUncounted, _) => state.missed = job.state.missed,
+        (Mutant::NextFromCompletion, Step::Arm { at, .. })
+            if matches!(event, Event::Succeed { .. }) && state.run.run_no > job.state.run.run_no =>
+        {
+            let every = job.spec.repeat.as_ref().and_then(|repeat| repeat.every);
+            if let Some(every) = every.and_then(|every| i64::try_from(every).ok()) {
+                *at = now.plus(every);
+                state.run.due_at = *at;
+                state.run.nominal_at = Some(*at);
+                state.wake_at = Some(*at);
+            }
+        }
+        (Mutant::SpentNotParked, step @ Step::Park) => *step = Step::Acknowledge,
+        _ => {}
+    }
+}

@@ -1,0 +1,66 @@
+//! Luck: every random thing is drawn by its own key, so that leaving one out changes no other.
+
+use carillon_tests::random::Random;
+
+/// Names one draw that made something go wrong: whose it was, and its number among theirs.
+pub(crate) type FaultId = (u64, u64);
+
+/// What is drawn from one seed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Dice(u64);
+
+impl Dice {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(Random::new(seed).bits())
+    }
+
+    /// The draw `number` of `key`.
+    pub(crate) fn roll(self, key: u64, number: u64) -> Random {
+        Random::of_case(Random::of_case(self.0, key).bits(), number)
+    }
+}
+
+/// What goes wrong with one call of a port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// It fails, and nothing was done.
+    Before,
+    /// It is refused for being one too many.
+    Throttled,
+    /// It is done, and the answer is lost.
+    After,
+    /// The client repeats it, as the answer to the first try was lost.
+    Twice,
+    /// The process dies before it.
+    DeathBefore,
+    /// The process dies after it.
+    DeathAfter,
+    /// It takes seconds.
+    Slow,
+}
+
+/// What a call of a port meets.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Fate {
+    pub(crate) fault: Option<Fault>,
+    /// How long the request is under way, ms.
+    pub(crate) there_ms: u64,
+    /// How long the answer is, ms.
+    pub(crate) back_ms: u64,
+}
+
+impl Fate {
+    /// Draws it, with so many faults in 10,000 calls.
+    pub(crate) fn draw(random: &mut Random, faults_in_10_000: usize) -> Self {
+        use Fault::{After, Before, DeathAfter, DeathBefore, Slow, Throttled, Twice};
+        let goes_wrong = random.below(10_000) < faults_in_10_000;
+        let fault = random.pick(&[Before, Throttled, After, Twice, DeathBefore, DeathAfter, Slow]);
+        let mut latency = || u64::try_from([0, 0, 1, 3, 8, 25][random.below(6)]).unwrap_or(0);
+        let (mut there_ms, mut back_ms) = (latency(), latency());
+        if goes_wrong && fault == Slow {
+            there_ms += u64::try_from(random.below(5_000)).unwrap_or(0);
+            back_ms += u64::try_from(random.below(5_000)).unwrap_or(0);
+        }
+        Self { fault: goes_wrong.then_some(fault), there_ms, back_ms }
+    }
+}

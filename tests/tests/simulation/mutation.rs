@@ -1,0 +1,66 @@
+//! The mutants: what is broken on purpose, to see that it is noticed.
+
+use carillon_core::machine::mutants::Mutant;
+
+/// Something that is broken: a rule of the state machine, or what an adapter or an operation has to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mutation {
+    /// A rule of the state machine.
+    Rule(Mutant),
+    /// The store takes a change whatever the job's revision is.
+    RevisionUnchecked,
+    /// The store says that a new job is stored when it is not.
+    StoredInName,
+    /// A timer is armed after the job is stored, not before.
+    StoredBeforeArmed,
+    /// A timer that could not be armed counts as armed.
+    ArmFaultForgotten,
+    /// A message that finds no job is forgotten at once, without its grace.
+    GraceDropped,
+    /// A message is forgotten when it is received, not when it is done with.
+    ForgottenAtReceipt,
+}
+
+impl Mutation {
+    /// All of them.
+    pub(crate) fn all() -> Vec<Self> {
+        let others = [
+            Self::RevisionUnchecked,
+            Self::StoredInName,
+            Self::StoredBeforeArmed,
+            Self::ArmFaultForgotten,
+            Self::GraceDropped,
+            Self::ForgottenAtReceipt,
+        ];
+        Mutant::ALL.into_iter().map(Self::Rule).chain(others).collect()
+    }
+
+    /// The invariant that it breaks.
+    pub(crate) fn breaks(self) -> &'static str {
+        use Mutant as Rule;
+        match self {
+            Self::StoredInName | Self::StoredBeforeArmed => "I1",
+            Self::RevisionUnchecked => "I2",
+            Self::ArmFaultForgotten | Self::GraceDropped | Self::ForgottenAtReceipt => "I4",
+            Self::Rule(rule) => match rule {
+                Rule::PausedVoid => "I4",
+                Rule::LeaseIgnored | Rule::OwnerUnchecked | Rule::OutcomeIgnored | Rule::GenerationKept => "I2",
+                Rule::LimitOffByOne | Rule::EndDateIgnored => "I3",
+                Rule::AttemptUncounted | Rule::LostAttemptFree => "I5",
+                Rule::PauseIgnored | Rule::CancelIgnored => "I6",
+                Rule::VoidFireClaimed => "I7",
+                Rule::EarlyClaimed => "on time",
+                Rule::SkippedUncounted | Rule::NextFromCompletion => "cadence",
+                Rule::SpentNotParked => "parked",
+            },
+        }
+    }
+
+    /// The rule that it breaks, if it is one.
+    pub(crate) fn rule(self) -> Option<Mutant> {
+        match self {
+            Self::Rule(mutant) => Some(mutant),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! The queue, its dead letters and the Scheduler, by their documented rules: at least once, in no order, a minute late.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use carillon_aws::message::Message;
+use carillon_core::ids::Fire;
+use carillon_core::time::UnixMillis;
+
+/// What is received stays hidden for so long, ms: six times the executor's timeout, as the Terraform module has it.
+pub(crate) const HIDDEN_MS: i64 = 360_000;
+/// A message that was received so often goes to the dead letters by itself, as the Terraform module has it.
+const MOST_RECEIVES: u32 = 1_000;
+
+/// A message in the queue.
+#[derive(Clone, Debug)]
+pub(crate) struct Parcel {
+    pub(crate) body: String,
+    pub(crate) sent_at: UnixMillis,
+    pub(crate) receive_count: u32,
+    visible_at: UnixMillis,
+}
+
+/// A one-time schedule.
+#[derive(Clone, Debug)]
+struct Schedule {
+    message: Message,
+    /// What was asked for, to the second.
+    at: UnixMillis,
+    /// When it really fires.
+    fires_at: UnixMillis,
+}
+
+/// Queue, dead letters and Scheduler.
+#[derive(Debug, Default)]
+pub(crate) struct Queue {
+    parcels: BTreeMap<u64, Parcel>,
+    by_time: BTreeSet<(UnixMillis, u64)>,
+    sent: u64,
+    schedules: BTreeMap<Fire, Schedule>,
+    schedules_by_time: BTreeSet<(UnixMillis, Fire)>,
+    dead_letters: Vec<Message>,
+    /// How many messages and schedules there are of each fire.
+    carriers: BTreeMap<Fire, u32>,
+    /// Every fire that was ever laid among the dead letters.
+    parked: BTreeSet<Fire>,
+}
+
+impl Queue {
+    /// Sends a body that can be received from `visible_at` on.
+    pub(crate) fn send(&mut self, body: String, visible_at: UnixMillis, now: UnixMillis) {
+        self.sent += 1;
+        self.count(&body, true);
+        self.parcels.insert(self.sent, Parcel { body, sent_at: now, receive_count: 0, visible_at });
+        self.by_time.insert((visible_at, self.sent));
+    }
+
+    fn count(&mut self, body: &str, more: bool) {
+        let Some(message) = Message::parse(body).filter(|message| !message.parked) else { return };
+        self.count_fire(message.fire, more);
+    }
+
+    fn count_fire(&mut self, fire: Fire, more: bool) {
+        let count = self.carriers.entry(fire).or_default();
+        *count = if more { *count + 1 } else { count.saturating_sub(1) };
+        if *count == 0 {
+            self.carriers.remove(&fire);
+        }
+    }
+
+    /// Takes what can be received now out of sight: the numbers of all of it, in the order of sending.
+    pub(crate) fn visible(&self, now: UnixMillis) -> Vec<u64> {
+        self.by_time.range(..=(now, u64::MAX)).map(|(_, number)| *number).collect()
+    }
+
+    /// Receives a message; `None` when that was once too often.
+    pub(crate) fn receive(&mut self, number: u64, now: UnixMillis) -> Option<Parcel> {
+        let parcel = self.parcels.get_mut(&number)?;
+        if parcel.receive_count >= MOST_RECEIVES {
+            let dead = Message::parse(&parcel.body);
+            self.delete(number);
+            self.dead_letters.extend(dead);
+            return None;
+        }
+        parcel.receive_count += 1;
+        self.hide(number, now.plus(HIDDEN_MS));
+        self.parcels.get(&number).cloned()
+    }
+
+    /// Hides a message until an instant.
+    pub(crate) fn hide(&mut self, number: u64, until: UnixMillis) {
+        let Some(parcel) = self.parcels.get_mut(&number) else { return };
+        self.by_time.remove(&(parcel.visible_at, number));
+        parcel.visible_at = until;
+        self.by_time.insert((until, number));
+    }
+
+    /// Forgets a message; gives what it carried.
+    pub(crate) fn delete(&mut self, number: u64) -> Option<Message> {
+        let parcel = self.parcels.remove(&number)?;
+        self.by_time.remove(&(parcel.visible_at, number));
+        self.count(&parcel.body, false);
+        Message::parse(&parcel.body)
+    }
+
+    /// Sets a schedule; `false` when another one of this name stands, whatever its time.
+    pub(crate) fn schedule(&mut self, message: &Message, at: UnixMillis, fires_at: UnixMillis) -> bool {
+        let fire = message.fire;
+        if self.schedules.contains_key(&fire) {
+            return false;
+        }
+        self.schedules.insert(fire, Schedule { message: message.clone(), at, fires_at });
+        self.schedules_by_time.insert((fires_at, fire));
+        self.count_fire(fire, true);
+        true
+    }
+
+    /// When the schedule of this name is to fire, if there is one.
+    pub(crate) fn scheduled_at(&self, fire: Fire) -> Option<UnixMillis> {
+        self.schedules.get(&fire).map(|schedule| schedule.at)
+    }
+
+    /// Deletes a schedule.
+    pub(crate) fn unschedule(&mut self, fire: Fire) -> Option<Message> {
+        let schedule = self.schedules.remove(&fire)?;
+        self.schedules_by_time.remove(&(schedule.fires_at, fire));
+        self.count_fire(fire, false);
+        Some(schedule.message)
+    }
+
+    /// The schedules that fire now; they are gone.
+    pub(crate) fn fired(&mut self, now: UnixMillis) -> Vec<Message> {
+        let due: Vec<_> =
+            self.schedules_by_time.iter().take_while(|(at, _)| *at <= now).map(|(_, fire)| *fire).collect();
+        due.into_iter().filter_map(|fire| self.unschedule(fire)).collect()
+    }
+
+    /// Lays a message among the dead letters.
+    pub(crate) fn park(&mut self, message: Message) {
+        self.parked.insert(message.fire);
+        self.dead_letters.push(message);
+    }
+
+    /// Whether a fire was ever a dead letter.
+    pub(crate) fn was_parked(&self, fire: Fire) -> bool {
+        self.parked.contains(&fire)
+    }
+
+    /// Moves the dead letters back.
+    pub(crate) fn redrive(&mut self, now: UnixMillis) {
+        for message in std::mem::take(&mut self.dead_letters) {
+            self.send(message.to_string(), now, now);
+        }
+    }
+
+    /// Whether a timer or a message of this fire is on its way.
+    pub(crate) fn carries(&self, fire: Fire) -> bool {
+        self.carriers.contains_key(&fire)
+    }
+
+    /// Whether one of an earlier fire of the same job is.
+    pub(crate) fn carries_before(&self, fire: Fire) -> bool {
+        let first = Fire { generation: 0, run_no: 0, ..fire };
+        self.carriers.range(first..fire).next().is_some()
+    }
+
+    /// When something happens next.
+    pub(crate) fn next_at(&self) -> Option<UnixMillis> {
+        let parcel = self.by_time.first().map(|(at, _)| *at);
+        let schedule = self.schedules_by_time.first().map(|(at, _)| *at);
+        parcel.into_iter().chain(schedule).min()
+    }
+}

@@ -1,0 +1,113 @@
+//! When the runs of a recurring job have to be: reckoned by plain division, not by the crate's own search.
+
+use std::collections::BTreeSet;
+
+use carillon_core::job::{Job, Status};
+use carillon_core::time::UnixMillis;
+
+use crate::oracle::SKEW_MS;
+
+const MINUTE_MS: i64 = 60_000;
+
+/// The instants that a series may run at: those that leave one of these rests when divided.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Grid {
+    from: i64,
+    interval: i64,
+    offsets: Vec<i64>,
+}
+
+impl Grid {
+    fn of(job: &Job) -> Option<Self> {
+        let repeat = job.spec.repeat.as_ref()?;
+        let from = job.spec.start_at.0;
+        let hour = 60 * MINUTE_MS;
+        Some(match (&repeat.cron, repeat.every) {
+            (Some(cron), _) => {
+                let minutes: &[i64] = match cron.as_str() {
+                    "*/20 * * * *" => &[0, 20, 40],
+                    "0 * * * *" => &[0],
+                    _ => &[5, 35],
+                };
+                Self { from, interval: hour, offsets: minutes.iter().map(|minute| minute * MINUTE_MS).collect() }
+            }
+            (None, every) => {
+                let interval = i64::try_from(every?).ok()?;
+                Self { from, interval, offsets: vec![from.rem_euclid(interval)] }
+            }
+        })
+    }
+
+    fn has(&self, at: i64) -> bool {
+        at >= self.from && self.offsets.contains(&at.rem_euclid(self.interval))
+    }
+
+    /// The first instant at or after one.
+    fn from(&self, at: i64) -> i64 {
+        let at = at.max(self.from);
+        let rest = at.rem_euclid(self.interval);
+        let ahead = self.offsets.iter().map(|offset| (offset - rest).rem_euclid(self.interval)).min();
+        at + ahead.unwrap_or(0)
+    }
+
+    /// How many there are from one instant on, before another.
+    fn between(&self, from: i64, until: i64) -> u64 {
+        let below =
+            |at: i64| -> i64 { self.offsets.iter().map(|offset| (at - 1 - offset).div_euclid(self.interval)).sum() };
+        u64::try_from(below(until) - below(from.max(self.from))).unwrap_or(0)
+    }
+}
+
+/// What is known of a job's series, since it was planned last.
+#[derive(Debug, Default)]
+pub(crate) struct Series {
+    /// The first occurrence of the plan; `None` when the plan changed under a run, and cannot be told from outside.
+    first: Option<i64>,
+    /// What had been missed by then.
+    missed: u64,
+    /// Occurrences that had their run.
+    had: BTreeSet<i64>,
+}
+
+impl Series {
+    /// Of a job that was just stored.
+    pub(crate) fn begun(job: &Job) -> Option<Self> {
+        let first = job.state.run.nominal_at?;
+        Some(Self { first: Some(first.0), ..Self::default() })
+    }
+
+    /// The current run of `old` ended. Says what is wrong with that, if the series ended with it.
+    pub(crate) fn ended(&mut self, old: &Job, new: &Job, now: UnixMillis) -> Option<String> {
+        self.had.extend(old.state.run.nominal_at.map(|at| at.0));
+        let (repeat, grid) = (new.spec.repeat.as_ref()?, Grid::of(new)?);
+        if new.state.status != Status::Completed || repeat.limit.is_some_and(|limit| old.state.run.run_no >= limit) {
+            return None;
+        }
+        let passed = old.state.run.nominal_at.max(old.state.passed).map_or(0, |at| at.0 + 1);
+        let next = grid.from(passed.max(now.0 + SKEW_MS));
+        let is_over = repeat.end_date.is_some_and(|end| next > end.0);
+        (!is_over).then(|| format!("it ended, and {} was to come", UnixMillis(next)))
+    }
+
+    /// Another plan may have been made. Says what is wrong with it.
+    pub(crate) fn planned(&mut self, old: &Job, new: &Job, is_edited: bool) -> Option<String> {
+        let (before, after) = (&old.state, &new.state);
+        if is_edited && before.run.attempts == 0 && before.run.generation != after.run.generation {
+            *self = Self { first: after.run.nominal_at.map(|at| at.0), missed: after.missed, had: BTreeSet::new() };
+        } else if is_edited && (&old.spec.repeat, old.spec.start_at) != (&new.spec.repeat, new.spec.start_at) {
+            self.first = None;
+            return None;
+        }
+        let grid = Grid::of(new)?;
+        let at = after.run.nominal_at.filter(|at| Some(*at) != before.run.nominal_at)?.0;
+        if !grid.has(at) {
+            return Some(format!("{} is no occurrence", UnixMillis(at)));
+        }
+        let first = self.first?;
+        let passed = grid.between(first, at);
+        let had = u64::try_from(self.had.range(first..at).count()).unwrap_or(0);
+        let missed = self.missed + passed - had.min(passed);
+        (after.missed != missed)
+            .then(|| format!("{} occurrences are said to be missed, and {missed} were", after.missed))
+    }
+}

@@ -1,0 +1,153 @@
+//! Everything that is stored or under way, and what is done to it at one instant.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use carillon_aws::message::Message;
+use carillon_core::access::{ApiKey, KeyHash};
+use carillon_core::ids::{Fire, JobId};
+use carillon_core::job::{Job, Run, Status};
+use carillon_core::machine::Transition;
+use carillon_core::ports::{Published, Written};
+use carillon_core::time::UnixMillis;
+
+use crate::actor::Actor;
+use crate::dice::FaultId;
+use crate::mutation::Mutation;
+use crate::oracle::Oracle;
+use crate::plan::BEGIN;
+use crate::queue::Queue;
+
+/// The world.
+#[derive(Default)]
+pub(crate) struct World {
+    pub(crate) jobs: BTreeMap<JobId, Job>,
+    pub(crate) retired: BTreeMap<JobId, Vec<Run>>,
+    pub(crate) catalogs: BTreeMap<String, Arc<Published>>,
+    pub(crate) keys: Vec<(KeyHash, Arc<ApiKey>)>,
+    pub(crate) queue: Queue,
+    pub(crate) oracle: Oracle,
+    pub(crate) mutation: Option<Mutation>,
+    /// Timers that a mutant arms only after the store has answered.
+    pub(crate) deferred: BTreeMap<JobId, (Fire, UnixMillis)>,
+    /// What went wrong, in order.
+    pub(crate) faults: Vec<FaultId>,
+    /// The keys of luck that are taken.
+    pub(crate) keys_of_luck: BTreeSet<u64>,
+    pub(crate) dispatches: u64,
+    pub(crate) calls: u64,
+    /// The names of jobs in the trace.
+    pub(crate) names: BTreeMap<JobId, String>,
+    /// What happened, one line each, if somebody wants to read it.
+    pub(crate) trace: Option<Vec<String>>,
+}
+
+impl World {
+    /// Writes a line into the trace, if there is one. Its job ids become the names of the plan.
+    pub(crate) fn note(&mut self, now: UnixMillis, who: &str, text: impl FnOnce() -> String) {
+        let Some(trace) = &mut self.trace else { return };
+        let (ms, mut line) = (now.since(BEGIN), String::new());
+        let (seconds, rest) = (ms.div_euclid(1_000), ms.rem_euclid(1_000));
+        // A string takes whatever is written.
+        let _ = write!(line, "{seconds:>6}.{rest:03}  {who:<22} {}", text());
+        for (id, name) in &self.names {
+            line = line.replace(&id.to_string(), name);
+        }
+        trace.push(line);
+    }
+
+    pub(crate) fn insert(&mut self, job: &Job, actor: &Actor, now: UnixMillis) -> Written {
+        if let Some(stored) = self.jobs.get(&job.id) {
+            return if stored == job { Written::Done } else { Written::Conflict };
+        }
+        self.jobs.insert(job.id, job.clone());
+        self.note(now, &actor.name, || format!("stores {}, {}", job.fire(), job.state.status));
+        self.oracle.inserted(job);
+        self.check_carried(job.id, "I1");
+        Written::Done
+    }
+
+    /// As a conditional update does it: only the revision is compared, and a repetition finds its own result in its place.
+    pub(crate) fn commit(&mut self, transition: &Transition, actor: &Actor, now: UnixMillis) -> Written {
+        let id = transition.before.id;
+        let Some(old) = self.jobs.get(&id) else { return Written::Conflict };
+        let new = transition.after();
+        let is_expected = old.state.revision == transition.before.state.revision;
+        if !is_expected && self.mutation != Some(Mutation::RevisionUnchecked) {
+            let is_own = *old == new;
+            self.note(now, &actor.name, || format!("is too late to change {}", transition.before.fire()));
+            return if is_own { Written::Done } else { Written::Conflict };
+        }
+        let old = old.clone();
+        self.note(now, &actor.name, || {
+            let state = &new.state;
+            let unarmed = if state.unarmed { ", unarmed" } else { "" };
+            let was = format!("{} {}", old.fire(), old.state.status);
+            format!("{was} -> {} {}, attempt {}{unarmed}", new.fire(), state.status, state.run.attempts)
+        });
+        self.retired.entry(id).or_default().extend(transition.retired.clone());
+        self.jobs.insert(id, new.clone());
+        self.oracle.committed(&old, transition, actor.id, now);
+        self.check_carried(id, "I4");
+        Written::Done
+    }
+
+    /// Forgets a message.
+    pub(crate) fn delete(&mut self, number: u64) {
+        if let Some(message) = self.queue.delete(number) {
+            self.check_carried(message.fire.job_id, "I4");
+        }
+    }
+
+    /// Deletes a schedule.
+    pub(crate) fn unschedule(&mut self, fire: Fire) {
+        self.queue.unschedule(fire);
+        self.check_carried(fire.job_id, "I4");
+    }
+
+    /// The Scheduler sends what is due, some of it twice.
+    pub(crate) fn fire_schedules(&mut self, now: UnixMillis, mut extra_ms: impl FnMut(Fire) -> Option<i64>) {
+        for message in self.queue.fired(now) {
+            self.note(now, "scheduler", || format!("fires {}", message.fire));
+            self.queue.send(message.to_string(), now, now);
+            if let Some(extra_ms) = extra_ms(message.fire) {
+                self.note(now, "scheduler", || format!("fires {} again in {extra_ms} ms", message.fire));
+                self.queue.send(message.to_string(), now.plus(extra_ms), now);
+            }
+        }
+    }
+
+    /// An active job has a timer or a message, or, where that is missing, the message of the fire before.
+    fn check_carried(&mut self, id: JobId, invariant: &'static str) {
+        let Some(job) = self.jobs.get(&id) else { return };
+        let fire = job.fire();
+        let is_active = matches!(job.state.status, Status::Scheduled | Status::Queued | Status::Running);
+        let queue = &self.queue;
+        let is_carried = queue.carries(fire) || job.state.unarmed && queue.carries_before(fire);
+        let status = job.state.status;
+        self.oracle
+            .hold(!is_active || is_carried, invariant, || format!("{fire} is {status}, and nothing will wake it"));
+    }
+
+    /// What must hold in the end; `accepted` are the jobs that a caller was told of.
+    pub(crate) fn check_at_rest(&mut self, accepted: &[JobId], now: UnixMillis) {
+        for id in accepted {
+            self.oracle.hold(self.jobs.contains_key(id), "I1", || format!("{id} was accepted, and is lost"));
+        }
+        for (id, job) in &self.jobs {
+            let history = self.retired.get(id).map_or(&[][..], Vec::as_slice);
+            self.oracle.at_rest(job, history, now);
+            let is_parked = job.state.status != Status::Failed || self.queue.was_parked(job.fire());
+            self.oracle.hold(is_parked, "parked", || format!("{} is spent, and no dead letter", job.fire()));
+        }
+        let ids: Vec<_> = self.jobs.keys().copied().collect();
+        ids.into_iter().for_each(|id| self.check_carried(id, "I4"));
+    }
+
+    /// Takes a dead letter.
+    pub(crate) fn park(&mut self, message: &Message, actor: &Actor, now: UnixMillis) {
+        self.note(now, &actor.name, || format!("parks {}", message.fire));
+        self.queue.park(Message { parked: true, ..message.clone() });
+    }
+}
