@@ -1,5 +1,5 @@
 //! One recurring job in every order that the steps of those who work on it can have: two runs, two executors, two callers who
-//! pause, resume, edit, cancel, retry it or run it now, crashes, faults of the ports and messages that come twice.
+//! pause, resume, cancel or retry it, crashes and timers that cannot be armed.
 //!
 //! The model has no copy of the production order of things: it runs `operations::{schedule, execute, pause, …}` themselves.
 //! Each call of a port is one step, and `stateright` tries every next step of everybody in every state. A future cannot be
@@ -10,7 +10,8 @@
 //! it is due; whoever arms a timer stores its job, or dies, before the grace of the timer's message is over; places and jobs
 //! that differ only in what nobody decides on are one state ([`journal::Journal::place`]).
 //!
-//! `CARILLON_MODEL=large cargo test --release -p carillon-tests --test model -- --nocapture` lets more go wrong at once.
+//! `CARILLON_MODEL=large cargo test --release -p carillon-tests --test model -- --nocapture` lets more go wrong, and adds messages that come
+//! twice, writes that fail, edits and runs beside the plan.
 
 #[path = "model/history.rs"]
 mod history;
@@ -55,7 +56,6 @@ fn whatever_happens_in_whatever_order_the_guarantees_hold() {
     let is_large = variable("CARILLON_MODEL").is_some_and(|size| size == "large");
     let more = u8::from(is_large);
     let system = |budget, changes: &[_]| System { budget, changes: changes.to_vec(), ..System::default() };
-    let all = [Pause, Resume, Cancel, RunNow, Retry, Edit];
     let mut states = 0;
     let crashes = Budget { crashes: 2 + more, ..NOTHING };
     states += explore("crashes", system(crashes, &[]));
@@ -68,9 +68,10 @@ fn whatever_happens_in_whatever_order_the_guarantees_hold() {
     if is_large {
         states += explore("messages that come twice", system(Budget { crashes: 1, duplicates: 1, ..NOTHING }, &[]));
         states += explore("writes that fail", system(Budget { store_faults: 1, ..NOTHING }, &[]));
-        states += explore("two changes", system(Budget { changes: 2, ..NOTHING }, &all));
-        let changed = Budget { crashes: 1, arm_faults: 1, changes: 1, ..NOTHING };
-        states += explore("a change among faults", system(changed, &all));
+        states += explore(
+            "any change",
+            system(Budget { changes: 1, ..NOTHING }, &[Pause, Resume, Cancel, RunNow, Retry, Edit]),
+        );
     }
     println!("{states} states in all");
 }

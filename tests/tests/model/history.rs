@@ -14,7 +14,7 @@ use crate::properties::{HELD, IN_THE_PLAN};
 pub(crate) struct History {
     /// The caller has its 2xx.
     pub(crate) is_acknowledged: bool,
-    /// A pause was acknowledged, and nobody has resumed the job since.
+    /// A pause was acknowledged, and nobody has resumed or retried the job since.
     pub(crate) is_held: bool,
     /// A cancel was acknowledged.
     pub(crate) is_called_off: bool,

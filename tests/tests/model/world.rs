@@ -55,7 +55,7 @@ pub(crate) struct Running {
     /// Its random bits.
     bits: u128,
     place: Place,
-    /// It cannot promise that the job is held, as somebody resumes it meanwhile.
+    /// It cannot promise that the job is held, as somebody lets it go on meanwhile.
     pub(crate) is_countered: bool,
     /// What a flaw has it arm later than it should.
     owes: Option<(Fire, UnixMillis)>,
@@ -140,6 +140,11 @@ fn stores(request: &Request) -> bool {
     matches!(request, Request::Insert(_) | Request::Commit(..))
 }
 
+/// Whether it lets a job go on that a pause holds, or whose attempt failed under the pause.
+fn releases(operation: Operation) -> bool {
+    matches!(operation, Operation::Resume | Operation::Retry)
+}
+
 /// What becomes of whoever learns what is to become of its message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum End {
@@ -173,10 +178,10 @@ impl World {
     /// Lets somebody begin an operation. What reads the job first has read it: nobody sees one that has not.
     pub(crate) fn begin(&mut self, operation: Operation, carries: Option<Fire>) {
         let bits = if matches!(operation, Operation::Execute(_)) { self.free_bits() } else { NAMING_BITS };
-        let is_countered = self.running.iter().any(|other| other.operation == Operation::Resume);
+        let is_countered = self.running.iter().any(|other| releases(other.operation));
         let place = Place::new(advance(operation, &Journal::default(), self.now, bits));
         let mut running = Running { operation, carries, bits, place, is_countered, owes: None };
-        if operation == Operation::Resume {
+        if releases(operation) {
             self.history.is_held = false;
             self.running.iter_mut().for_each(|other| other.is_countered = true);
         }
