@@ -10,8 +10,8 @@
 //! it is due; whoever arms a timer stores its job, or dies, before the grace of the timer's message is over; places and jobs
 //! that differ only in what nobody decides on are one state ([`journal::Journal::place`]).
 //!
-//! `CARILLON_MODEL=large cargo test --release -p carillon-tests --test model -- --nocapture` lets more go wrong, and adds messages that come
-//! twice, writes that fail, edits and runs beside the plan.
+//! `CARILLON_MODEL=large cargo test -p carillon-tests --test model -- --nocapture` lets more go wrong, and adds messages that
+//! come twice, writes that fail, edits and runs beside the plan.
 
 #[path = "model/history.rs"]
 mod history;
