@@ -1,5 +1,6 @@
 //! Runs a plan: callers, Scheduler, queue and Lambda, all in one thread and by a clock that jumps.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -25,7 +26,7 @@ use crate::dice::FaultId;
 use crate::mutation::Mutation;
 use crate::oracle::Violation;
 use crate::plan::{BEGIN, END_MS, JobPlan, PRODUCTS, Plan, What};
-use crate::ports::{CALLER, Shared, Sim, key_of};
+use crate::ports::{CALLER, Shared, Sim, is_calm, key_of};
 use crate::world::World;
 
 const KEY: &str = "car_simulation";
@@ -35,6 +36,9 @@ const INVOCATION_MS: i64 = 60_000;
 const REQUEST: Duration = Duration::from_secs(29);
 /// Lambda takes so many messages at once.
 const LARGEST_BATCH: usize = 10;
+
+/// One job in so many is read back in the end.
+const READ_BACK: usize = 7;
 
 /// What came of a simulation.
 #[derive(Debug)]
@@ -74,6 +78,7 @@ async fn play(plan: Plan, mutation: Option<Mutation>, is_traced: bool) -> Report
         simulation.quietly(Method::PUT, &format!("/v1/products/{product}"), document).await;
     }
     simulation.drive().await;
+    simulation.read_back().await;
     simulation.report()
 }
 
@@ -113,7 +118,7 @@ impl Simulation {
             }
             shared.world().fire_schedules(now, |fire| {
                 let mut random = shared.dice.roll(key_of(fire), u64::MAX);
-                let is_doubled = !shared.is_calm(now) && random.below(10_000) < shared.plan.faults_in_10_000;
+                let is_doubled = !is_calm(now) && random.below(10_000) < shared.plan.faults_in_10_000;
                 is_doubled.then(|| i64::try_from(random.below(60_000)).unwrap_or(0))
             });
             self.receive(now);
@@ -161,7 +166,9 @@ impl Simulation {
             });
             let deliveries: Vec<_> = deliveries.collect();
             if world.mutation == Some(Mutation::ForgottenAtReceipt) {
-                parcels.iter().for_each(|(number, _)| world.delete(*number));
+                for (number, _) in &parcels {
+                    world.delete(*number);
+                }
             }
             tokio::spawn(Arc::clone(self).invoke(actor, deliveries));
         }
@@ -200,7 +207,7 @@ impl Simulation {
         let mut world = self.shared.world();
         let now = self.shared.now();
         for number in numbers.iter().filter(|number| !returned.contains(number)) {
-            let (fate, id) = actor.next_fate(self.shared.dice, &self.shared.plan, self.shared.is_calm(now));
+            let (fate, id) = actor.next_fate(self.shared.dice, &self.shared.plan, is_calm(now));
             if fate.fault.is_some() {
                 world.faults.push(id);
                 world.note(now, &actor.name, || format!("message {number} is not deleted"));
@@ -275,6 +282,23 @@ impl Simulation {
                 Some((status, answer)) if status < 300 => return answer,
                 _ => key += 1,
             }
+        }
+    }
+
+    /// Asks for the runs of some jobs, as anybody may: they are the recorded ones.
+    async fn read_back(&self) {
+        let accepted = self.state.lock().expect("nobody panics with it in hand").accepted.clone();
+        for (_, id) in accepted.into_iter().filter(|(number, _)| number % READ_BACK == 0) {
+            let before = self.shared.world().recorded(id);
+            let page = self.quietly(Method::GET, &format!("/v1/jobs/{id}/runs?limit=100"), Value::Null).await;
+            let runs = page["runs"].as_array().cloned().unwrap_or_default();
+            let ended = runs.iter().filter(|run| !run["ended_at"].is_null());
+            let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+            let told: BTreeSet<_> = ended.map(|run| (text(&run["webhook_id"]), text(&run["status"]))).collect();
+            let mut world = self.shared.world();
+            // One may have ended meanwhile.
+            let is_so = before.is_subset(&told) && told.is_subset(&world.recorded(id));
+            world.oracle.hold(is_so, "API", || format!("{id} has the runs {before:?}, and {told:?} are told of"));
         }
     }
 

@@ -110,7 +110,7 @@ impl Oracle {
                 self.hold(false, "I6", || format!("{fire} is claimed, and its job is {}", before.status));
             }
             Status::Completed | Status::Failed => {
-                self.hold(false, "I2", || format!("{fire} is claimed, and has ended"))
+                self.hold(false, "I2", || format!("{fire} is claimed, and has ended"));
             }
             Status::Running => {
                 let until = before.lease.as_ref().map(|lease| lease.until);

@@ -100,8 +100,8 @@ impl JobPlan {
         let mut body = json!({
             "product_tag": random.pick(&PRODUCTS), "env": "dev", "event": "work", "start_at": start_at,
             "input": {"params": {"number": number}, "body": {"number": number}},
-            "retries": random.below(4), "timeout": random.pick(&[1_000, 10_000, 30_000]),
-            "retry": {"initialDelay": random.pick(&[0, 100, 1_000, 60_000, 1_000_000])},
+            "retries": random.below(4), "timeout": random.pick(&[1_000, 10_000, 30_000, 900_000]),
+            "retry": {"initialDelay": random.pick(&[0, 100, 1_000, 60_000, 1_000_000]), "maxDelay": random.pick(&[1_000, 300_000, 5_000_000])},
         });
         if random.once_in(3) {
             body["repeat"] = repeat(random, due_ms.max(at_ms));
@@ -120,7 +120,7 @@ fn repeat(random: &mut Random, from_ms: i64) -> Value {
     let mut repeat = match random.below(4) {
         0 => json!({"cron": random.pick(&["*/20 * * * *", "0 * * * *", "5,35 * * * *"])}),
         1 => json!({"every": random.pick(&[1_000, 7_000, 60_000]), "limit": random.between(1, 8)}),
-        2 => json!({"every": random.pick(&[3_600_000, 7_000_000])}),
+        2 => json!({"every": random.pick(&[3_600_000, 7_000_000]), "immediately": random.once_in(2)}),
         _ => {
             let every = random.pick(&[5_000, 90_000, 1_100_000]);
             let length = i64::try_from(random.between(0, 8)).unwrap_or(0) * every + within(random, 2_000);

@@ -1,4 +1,4 @@
-//! The ports, the queue's client and the targets over the world, each call with its latency and its luck.
+//! The ports over the world, each call with its latency and its luck: timers, dead letters, the queue's client.
 
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -6,18 +6,14 @@ use std::time::Duration;
 use carillon_aws::message::Message;
 use carillon_aws::queue::{LONGEST_DELAY_SECONDS, LONGEST_HIDING_SECONDS};
 use carillon_aws::timers::{Arming, arming};
-use carillon_core::access::{ApiKey, KeyHash};
-use carillon_core::call::{Call, Capabilities};
+use carillon_core::call::Capabilities;
 use carillon_core::ids::{Fire, JobId};
-use carillon_core::job::{Job, Output, Run, RunError, codes};
-use carillon_core::machine::Transition;
+use carillon_core::job::RunError;
 use carillon_core::ports::{
-    CatalogStore, Clock, Condition, DeadLetters, Entropy, History, JobQuery, JobStore, KeyStore, Listed, PortError,
-    Ports, Published, Redriven, Targets, Timers, Written,
+    CatalogStore, Clock, DeadLetters, Entropy, JobStore, KeyStore, PortError, Ports, Redriven, Timers,
 };
 use carillon_core::time::UnixMillis;
 use carillon_executor::lambda::Carrier;
-use serde_json::json;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep};
 
@@ -32,9 +28,7 @@ const DELAY_THRESHOLD_SECONDS: i64 = 900;
 const SCHEDULE_LEAD_SECONDS: i64 = 120;
 
 /// Of 10,000 messages so many are late, and as many come twice.
-const COPIES_IN_10_000: usize = 300;
-/// The longest that a process stands still, ms.
-const STANDSTILL_MS: usize = 50_000;
+const COPIES_IN_10_000: usize = 800;
 
 tokio::task_local! {
     /// Who makes the request of the API that runs.
@@ -70,11 +64,11 @@ impl Shared {
     pub(crate) fn instant(&self, at: UnixMillis) -> Instant {
         self.begun + Duration::from_millis(u64::try_from(at.since(BEGIN)).unwrap_or(0))
     }
+}
 
-    /// Whether nothing goes wrong any more.
-    pub(crate) fn is_calm(&self, now: UnixMillis) -> bool {
-        now.since(BEGIN) >= FAULTS_END_MS
-    }
+/// Whether nothing goes wrong any more.
+pub(crate) fn is_calm(now: UnixMillis) -> bool {
+    now.since(BEGIN) >= FAULTS_END_MS
 }
 
 fn virtual_now() -> Instant {
@@ -90,19 +84,19 @@ pub(crate) struct Sim {
 }
 
 impl Sim {
-    fn actor(&self) -> Arc<Actor> {
+    pub(crate) fn actor(&self) -> Arc<Actor> {
         self.actor.clone().unwrap_or_else(|| CALLER.with(Arc::clone))
     }
 
     /// Makes a call of a port.
-    async fn call<T>(
+    pub(crate) async fn call<T>(
         &self,
         what: &'static str,
         mut act: impl FnMut(&mut World, &Actor, UnixMillis) -> T,
     ) -> Result<T, PortError> {
         let (actor, shared) = (self.actor(), &self.shared);
         actor.live().await;
-        let (fate, id) = actor.next_fate(shared.dice, &shared.plan, shared.is_calm(shared.now()));
+        let (fate, id) = actor.next_fate(shared.dice, &shared.plan, is_calm(shared.now()));
         pass(fate.there_ms).await;
         actor.live().await;
         let answer = {
@@ -139,9 +133,9 @@ impl Sim {
         let delay_ms = delay_seconds.clamp(0, LONGEST_DELAY_SECONDS) * 1_000;
         let mut random = shared.dice.roll(key_of(message.fire) ^ 0x5345_4e44, now.0.unsigned_abs());
         // Often enough for two messages of a fire to meet.
-        let rate = if shared.is_calm(now) || shared.plan.faults_in_10_000 == 0 { 0 } else { COPIES_IN_10_000 };
+        let rate = if is_calm(now) || shared.plan.faults_in_10_000 == 0 { 0 } else { COPIES_IN_10_000 };
         let mut late_ms = || {
-            let most = [0, 1_000, 60_000, 600_000, 3 * 3_600_000][random.below(5)];
+            let most = [0, 1_000, 40_000, 40_000, 600_000, 3 * 3_600_000][random.below(6)];
             if random.below(10_000) < rate { Some(i64::try_from(random.below(most)).unwrap_or(0)) } else { None }
         };
         let (late_ms, copy_ms) = (late_ms().unwrap_or(0), late_ms());
@@ -181,7 +175,7 @@ impl Sim {
     }
 
     /// What a mutant left for after the store's answer.
-    async fn arm_deferred(&self, id: JobId) {
+    pub(crate) async fn arm_deferred(&self, id: JobId) {
         let deferred = self.shared.world().deferred.remove(&id);
         if let Some((fire, at)) = deferred {
             self.arm_now(fire, at).await.unwrap_or_default();
@@ -190,7 +184,7 @@ impl Sim {
 }
 
 /// The time that something takes.
-async fn pass(ms: u64) {
+pub(crate) async fn pass(ms: u64) {
     if ms > 0 {
         sleep(Duration::from_millis(ms)).await;
     }
@@ -201,83 +195,6 @@ pub(crate) fn key_of(fire: Fire) -> u64 {
     let id = u128::from_be_bytes(fire.job_id.to_bytes());
     let low = u64::try_from(id & u128::from(u64::MAX)).unwrap_or(0);
     low ^ u64::from(fire.generation) << 40 ^ u64::from(fire.run_no) << 8
-}
-
-impl JobStore for Sim {
-    async fn insert_new(&self, job: &Job) -> Result<Written, PortError> {
-        let stored = self.call("insert", |world, actor, now| world.insert(job, actor, now)).await;
-        self.arm_deferred(job.id).await;
-        match stored {
-            Err(_) if self.shared.world().mutation == Some(Mutation::StoredInName) => Ok(Written::Done),
-            stored => stored,
-        }
-    }
-
-    async fn get(&self, id: JobId) -> Result<Option<Job>, PortError> {
-        self.call("get", |world, _, _| world.jobs.get(&id).cloned()).await
-    }
-
-    async fn commit(&self, transition: &Transition) -> Result<Written, PortError> {
-        let stored = self.call("commit", |world, actor, now| world.commit(transition, actor, now)).await;
-        self.arm_deferred(transition.before.id).await;
-        stored
-    }
-
-    async fn list(&self, query: &JobQuery) -> Result<Listed, PortError> {
-        let is_wanted = |job: &&Job| {
-            (&job.spec.product, &job.spec.env) == (&query.product, &query.env)
-                && query.status.is_none_or(|status| status == job.state.status)
-                && query.before.is_none_or(|before| job.id < before)
-        };
-        let list = |world: &mut World, _: &Actor, _| {
-            let jobs = world.jobs.values().rev().filter(is_wanted).take(query.limit).cloned().collect();
-            Listed::full(jobs, query.limit)
-        };
-        self.call("list", list).await
-    }
-
-    async fn retired_runs(&self, id: JobId, before: Option<(u32, u32)>, limit: usize) -> Result<History, PortError> {
-        let is_wanted = |run: &&Run| before.is_none_or(|before| (run.generation, run.run_no) < before);
-        let runs = |world: &mut World, _: &Actor, _| {
-            let wanted = world.retired.get(&id).into_iter().flatten().rev().filter(is_wanted);
-            History::cut(wanted.take(limit + 1).cloned().collect(), limit)
-        };
-        self.call("runs", runs).await
-    }
-}
-
-impl CatalogStore for Sim {
-    async fn get(&self, product: &str) -> Result<Option<Arc<Published>>, PortError> {
-        self.call("catalog", |world, _, _| world.catalogs.get(product).cloned()).await
-    }
-
-    async fn put(&self, product: &str, new: Arc<Published>, condition: &Condition) -> Result<Written, PortError> {
-        let put = |world: &mut World, _: &Actor, _| {
-            if !condition.holds(world.catalogs.get(product).map(|it| &it.revision)) {
-                return Written::Conflict;
-            }
-            world.catalogs.insert(product.to_owned(), Arc::clone(&new));
-            Written::Done
-        };
-        self.call("put_catalog", put).await
-    }
-
-    async fn delete(&self, product: &str, _: &Condition) -> Result<Written, PortError> {
-        self.call("delete_catalog", |world, _, _| world.catalogs.remove(product)).await.map(|_| Written::Done)
-    }
-}
-
-impl KeyStore for Sim {
-    async fn find(&self, hash: &KeyHash) -> Result<Option<Arc<ApiKey>>, PortError> {
-        let find = |world: &mut World, _: &Actor, _| {
-            world.keys.iter().find(|(known, _)| known == hash).map(|(_, key)| Arc::clone(key))
-        };
-        self.call("key", find).await
-    }
-
-    async fn add(&self, hash: &KeyHash, key: &ApiKey) -> Result<(), PortError> {
-        self.call("add_key", |world, _, _| world.keys.push((hash.clone(), Arc::new(key.clone())))).await
-    }
 }
 
 impl Timers for Sim {
@@ -365,47 +282,5 @@ impl Carrier for Sim {
 
     async fn park_unreadable(&self, body: &str) -> Result<(), PortError> {
         self.call("park", |world, _, _| world.oracle.hold(false, "message", || format!("unreadable: {body}"))).await
-    }
-}
-
-impl Targets for Sim {
-    /// A job's own temper, and the luck of each attempt, say how it goes.
-    async fn dispatch(&self, call: Call) -> Result<Output, RunError> {
-        let (actor, shared, fire) = (self.actor(), &self.shared, call.fire);
-        actor.live().await;
-        let number = {
-            let (mut world, now) = (shared.world(), shared.now());
-            world.dispatches += 1;
-            let World { jobs, oracle, .. } = &mut *world;
-            oracle.dispatched(fire, jobs.get(&fire.job_id), actor.id);
-            let number = world.dispatches;
-            world.note(now, &actor.name, || format!("dispatches {fire}, attempt {}", call.attempt));
-            number
-        };
-        let temper = shared.dice.roll(key_of(Fire { generation: 0, run_no: 0, ..fire }), 0).below(12);
-        let mut random = shared.dice.roll(key_of(fire), call.attempt.into());
-        let timeout_ms = u64::from(call.timeout_ms);
-        let slow_ms = u64::try_from(random.below(call.timeout_ms as usize)).unwrap_or(0);
-        let takes_ms = if random.once_in(8) { slow_ms } else { [0, 2, 40, 200][random.below(4)].min(timeout_ms) };
-        let refused = || Err(RunError::transient(codes::SERVICE_UNAVAILABLE, format!("dispatch {number}")));
-        let succeeded = || Ok(Output { value: json!({"dispatch": number}), truncated: false });
-        let (takes_ms, answer) = match (temper, random.below(4)) {
-            (0..=5, _) | (6..=8, 0 | 1) => (takes_ms, succeeded()),
-            (6..=8, 2) | (9, 0 | 1) => (takes_ms, refused()),
-            (6..=9, 3) => (timeout_ms, Err(RunError::transient(codes::TIMEOUT, format!("dispatch {number}")))),
-            (11, 0..=2) if shared.plan.faults_in_10_000 > 0 => return actor.die().await,
-            (11, _) => (takes_ms, refused()),
-            _ => (takes_ms, Err(RunError::permanent(codes::VALIDATION_ERROR, format!("dispatch {number}")))),
-        };
-        // A process that stands still for a while is as good as dead, and finds others at its work when it goes on.
-        let stands_still = shared.plan.faults_in_10_000 > 0 && !shared.is_calm(shared.now()) && random.once_in(12);
-        let still_ms = if stands_still { random.below(STANDSTILL_MS) } else { 0 };
-        pass(takes_ms + u64::try_from(still_ms).unwrap_or(0)).await;
-        actor.live().await;
-        let (mut world, now) = (shared.world(), shared.now());
-        world.oracle.answered(fire, &answer);
-        let how = if answer.is_ok() { "succeeded" } else { "failed" };
-        world.note(now, &actor.name, || format!("{fire} {how} at the target"));
-        answer
     }
 }

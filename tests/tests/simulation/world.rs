@@ -7,7 +7,7 @@ use std::sync::Arc;
 use carillon_aws::message::Message;
 use carillon_core::access::{ApiKey, KeyHash};
 use carillon_core::ids::{Fire, JobId};
-use carillon_core::job::{Job, Run, Status};
+use carillon_core::job::{Job, Run, RunStatus, Status};
 use carillon_core::machine::Transition;
 use carillon_core::ports::{Published, Written};
 use carillon_core::time::UnixMillis;
@@ -15,7 +15,7 @@ use carillon_core::time::UnixMillis;
 use crate::actor::Actor;
 use crate::dice::FaultId;
 use crate::mutation::Mutation;
-use crate::oracle::Oracle;
+use crate::oracle::{Oracle, fire_of};
 use crate::plan::BEGIN;
 use crate::queue::Queue;
 
@@ -142,7 +142,17 @@ impl World {
             self.oracle.hold(is_parked, "parked", || format!("{} is spent, and no dead letter", job.fire()));
         }
         let ids: Vec<_> = self.jobs.keys().copied().collect();
-        ids.into_iter().for_each(|id| self.check_carried(id, "I4"));
+        for id in ids {
+            self.check_carried(id, "I4");
+        }
+    }
+
+    /// The runs of a job that have ended, and how.
+    pub(crate) fn recorded(&self, id: JobId) -> BTreeSet<(String, String)> {
+        let history = self.retired.get(&id).into_iter().flatten();
+        let runs = history.chain(self.jobs.get(&id).map(|job| &job.state.run));
+        let ended = runs.filter_map(|run| Some((run, run.outcome.as_ref()?)));
+        ended.map(|(run, outcome)| (fire_of(id, run).to_string(), RunStatus::from(outcome).to_string())).collect()
     }
 
     /// Takes a dead letter.

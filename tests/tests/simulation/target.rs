@@ -1,0 +1,57 @@
+//! The targets: they answer, refuse, are silent, or take the executor along.
+
+use carillon_core::call::Call;
+use carillon_core::ids::Fire;
+use carillon_core::job::{Output, RunError, codes};
+use carillon_core::ports::Targets;
+use serde_json::json;
+
+use crate::ports::{Sim, is_calm, key_of, pass};
+use crate::world::World;
+
+/// The longest that a process stands still, ms.
+const STANDSTILL_MS: usize = 50_000;
+
+impl Targets for Sim {
+    /// A job's own temper, and the luck of each attempt, say how it goes.
+    async fn dispatch(&self, call: Call) -> Result<Output, RunError> {
+        let (actor, shared, fire) = (self.actor(), &self.shared, call.fire);
+        actor.live().await;
+        let number = {
+            let (mut world, now) = (shared.world(), shared.now());
+            world.dispatches += 1;
+            let World { jobs, oracle, .. } = &mut *world;
+            oracle.dispatched(fire, jobs.get(&fire.job_id), actor.id);
+            let number = world.dispatches;
+            world.note(now, &actor.name, || format!("dispatches {fire}, attempt {}", call.attempt));
+            number
+        };
+        let temper = shared.dice.roll(key_of(Fire { generation: 0, run_no: 0, ..fire }), 0).below(12);
+        let mut random = shared.dice.roll(key_of(fire), call.attempt.into());
+        let timeout_ms = u64::from(call.timeout_ms);
+        let slow_ms = u64::try_from(random.below(call.timeout_ms as usize)).unwrap_or(0);
+        let takes_ms = if random.once_in(8) { slow_ms } else { [0, 2, 40, 200][random.below(4)].min(timeout_ms) };
+        let refused = || Err(RunError::transient(codes::SERVICE_UNAVAILABLE, format!("dispatch {number}")));
+        let succeeded = || Ok(Output { value: json!({"dispatch": number}), truncated: false });
+        let luck = random.below(4);
+        if temper == 11 && luck < 3 && shared.plan.faults_in_10_000 > 0 {
+            return actor.die().await;
+        }
+        let (takes_ms, answer) = match (temper, luck) {
+            (0..=5, _) | (6..=8, 0 | 1) => (takes_ms, succeeded()),
+            (6..=8, 2) | (9, 0 | 1) | (11, _) => (takes_ms, refused()),
+            (6..=9, 3) => (timeout_ms, Err(RunError::transient(codes::TIMEOUT, format!("dispatch {number}")))),
+            _ => (takes_ms, Err(RunError::permanent(codes::VALIDATION_ERROR, format!("dispatch {number}")))),
+        };
+        // A process that stands still for a while is as good as dead, and finds others at its work when it goes on.
+        let stands_still = shared.plan.faults_in_10_000 > 0 && !is_calm(shared.now()) && random.once_in(6);
+        let still_ms = if stands_still { random.below(STANDSTILL_MS) } else { 0 };
+        pass(takes_ms + u64::try_from(still_ms).unwrap_or(0)).await;
+        actor.live().await;
+        let (mut world, now) = (shared.world(), shared.now());
+        world.oracle.answered(fire, &answer);
+        let how = if answer.is_ok() { "succeeded" } else { "failed" };
+        world.note(now, &actor.name, || format!("{fire} {how} at the target"));
+        answer
+    }
+}
