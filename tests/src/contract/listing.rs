@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use carillon_core::ids::JobId;
 use carillon_core::job::{Job, JobState, Status};
-use carillon_core::ports::{JobQuery, JobStore, Ports, Written};
+use carillon_core::ports::{Clock, JobQuery, JobStore, Ports, Written};
 
 use super::jobs::insert;
-use super::samples::{any_job, change, changed, generated, job};
+use super::samples::{any_job, change, changed, generated, job, job_at};
 
 fn query(product: &str, env: &str) -> JobQuery {
     JobQuery { product: product.to_owned(), env: env.to_owned(), status: None, before: None, limit: 100 }
@@ -81,8 +81,10 @@ pub async fn pages_follow_each_other_without_gap_or_duplicate_while_jobs_arrive(
 pub async fn a_status_lists_the_jobs_that_have_it_now(ports: &impl Ports) {
     let statuses = Status::WORDS.map(|(_, status)| status);
     let mut jobs: Vec<Job> = Vec::new();
+    // Of today: a job that still waits for its first attempt is looked for as far back as its message may be.
+    let start = ports.clock().now().plus(-1_000);
     for number in 1..=21 {
-        let new = job("shop", "prd", number);
+        let new = job_at(start, "shop", "prd", number);
         insert(ports, &new).await;
         jobs.push(new);
     }

@@ -24,7 +24,12 @@ pub const NOW: UnixMillis = UnixMillis(1_767_225_600_000);
 
 /// The `number`th job of a product and environment; a higher number is a newer job.
 pub fn job(product: &str, env: &str, number: u32) -> Job {
-    let at = NOW.plus(i64::from(number));
+    job_at(NOW, product, env, number)
+}
+
+/// The same, accepted so many milliseconds after `start`.
+pub fn job_at(start: UnixMillis, product: &str, env: &str, number: u32) -> Job {
+    let at = start.plus(i64::from(number));
     let spec = JobSpec {
         product: product.to_owned(),
         env: env.to_owned(),
