@@ -5,6 +5,7 @@ use std::sync::Arc;
 use carillon_core::ids::JobId;
 use carillon_core::job::{Job, JobState, Status};
 use carillon_core::ports::{Clock, JobQuery, JobStore, Ports, Written};
+use carillon_core::time::UnixMillis;
 
 use super::jobs::insert;
 use super::samples::{any_job, change, changed, generated, job, job_at};
@@ -102,6 +103,12 @@ pub async fn a_status_lists_the_jobs_that_have_it_now(ports: &impl Ports) {
             assert_eq!(listed(ports, &query).await, expected, "{status}");
             let second = JobQuery { limit: 1, before: Some(expected[0]), ..query };
             assert_eq!(listed(ports, &second).await, expected[1..2], "{status}");
+        }
+        // A cursor that is older than anything is the end of every list.
+        for status in statuses {
+            let before = Some(JobId::new(UnixMillis(0), 0));
+            let query = JobQuery { status: Some(status), before, ..query("shop", "prd") };
+            assert_eq!(listed(ports, &query).await, [], "{status}");
         }
         // Without a filter the statuses are mixed, on every page.
         let mut all = jobs.iter().rev().map(|job| job.id);
