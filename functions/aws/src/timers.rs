@@ -98,7 +98,8 @@ impl<C> AwsTimers<C> {
                 // Denied, or the account's quota of schedules is used up: to try again helps nobody. A message that goes round
                 // until the fire is due costs more, and is a timer as well.
                 fault @ PortError::Permanent(_) => {
-                    error!(fire = %message.fire, cause = fault.causes(), "no schedule can be made; a message goes round instead");
+                    let cause = fault.causes();
+                    error!(fire = %message.fire, cause, "no schedule can be made; a message goes round instead");
                     self.queue.send(message, self.settings.delay_threshold_seconds).await
                 }
                 fault => Err(fault),

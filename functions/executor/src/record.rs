@@ -36,7 +36,8 @@ pub fn log(fire: Fire, worked: &Result<Execution, PortError>) {
     };
     info!(%fire, product = spec.product, env = spec.env, event = spec.event, event_type = %spec.event_type,
         status = %job.state.status, verdict = name(&execution.verdict), attempt = attempt.number,
-        run_status = execution.ended.as_ref().map(tracing::field::display), lateness_ms = attempt.lateness_ms, dispatch_ms = attempt.dispatch_ms, recorded = attempt.recorded,
+        run_status = execution.ended.as_ref().map(tracing::field::display),
+        lateness_ms = attempt.lateness_ms, dispatch_ms = attempt.dispatch_ms, recorded = attempt.recorded,
         error_code = attempt.error.as_ref().map(|error| error.code.as_str()), "record: attempted");
 }
 

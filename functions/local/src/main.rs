@@ -1,7 +1,8 @@
 //! `carillon`: the whole scheduler in one process.
 //!
 //! `carillon` alone serves until it is stopped; `carillon demo` shows the main job from end to end; `carillon keys` makes,
-//! lists and revokes API keys; `carillon next` shows when a cron expression is due. This file is wiring; the only place here that reads the environment and the real clock.
+//! lists and revokes API keys; `carillon next` shows when a cron expression is due. This file is wiring; the only place here
+//! that reads the environment and the real clock.
 
 mod cli;
 mod curl;

@@ -36,11 +36,9 @@ pub async fn edit<P: Ports>(
     condition: &Condition,
 ) -> Result<Job, OperationError> {
     require(caller, Scope::JobsWrite)?;
-    let mut current = ports.jobs().get(id).await?;
-    visible(current.clone(), caller)?;
+    let mut job = visible(ports.jobs().get(id).await?, caller)?;
     let document = parse(body)?;
     for _ in 0..ATTEMPTS_AT_A_CHANGE {
-        let job = visible(current, caller)?;
         if !condition.holds(Some(&revision(&job))) {
             return Err(OperationError::PreconditionFailed);
         }
@@ -54,7 +52,7 @@ pub async fn edit<P: Ports>(
         })?;
         match store(ports, &transition).await? {
             Stored::Done => return Ok(transition.after()),
-            Stored::Overtaken(newer) => current = newer.map(|newer| *newer),
+            Stored::Overtaken(newer) => job = visible(newer.map(|newer| *newer), caller)?,
         }
     }
     Err(OperationError::Contended)

@@ -23,7 +23,8 @@ pub enum Verdict {
     },
     /// The fire is spent: the message goes to the dead letters.
     Park(RunError),
-    /// No such job, run or resume, or not yet: its timer is armed before it is stored. Whoever carries the message decides by its age.
+    /// No such job, run or resumption, or not yet: a timer is armed before what it is for is stored. Whoever carries the
+    /// message decides by its age.
     Unknown,
 }
 

@@ -152,12 +152,16 @@ fn warnings(spec: &JobSpec, runs: &[PlannedRun]) -> Vec<String> {
     if let Some(shortest) = shortest {
         let timeout = spec.timeout.map(i64::from).filter(|timeout| *timeout > shortest);
         if let Some(timeout) = timeout {
-            warnings.push(format!("an attempt may take {timeout} ms, and the next run may be due {shortest} ms after it is due: occurrences may be missed"));
+            warnings.push(format!("an attempt may take {timeout} ms, {}", may_miss(shortest)));
         }
         let waits = attempts(spec).last().map_or(0, |last| last.latest_ms);
         if i64::try_from(waits).is_ok_and(|waits| waits > shortest) {
-            warnings.push(format!("the retries of a run may wait {waits} ms, and the next run may be due {shortest} ms after it is due: occurrences may be missed"));
+            warnings.push(format!("the retries of a run may wait {waits} ms, {}", may_miss(shortest)));
         }
     }
     warnings
+}
+
+fn may_miss(shortest_ms: i64) -> String {
+    format!("and the next run may be due {shortest_ms} ms after it is due: occurrences may be missed")
 }

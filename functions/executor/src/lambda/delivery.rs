@@ -106,12 +106,8 @@ impl<P: Ports, T: Targets + Clone + 'static, C: Carrier> Batch<P, T, C> {
             Verdict::Park(error) => self.park(message, error, delivery).await,
             Verdict::Redeliver { at } => {
                 let wait_seconds = at.since(self.ports.clock().now()).max(0).div_euclid(1_000);
-                let wait_seconds = if is_ahead(message, execution) && self.is_young(delivery) {
-                    wait_seconds.min(1)
-                } else {
-                    wait_seconds
-                };
-                self.hide(delivery, wait_seconds).await
+                let longest = if is_ahead(message, execution) && self.is_young(delivery) { 1 } else { i64::MAX };
+                self.hide(delivery, wait_seconds.min(longest)).await
             }
             Verdict::Unknown if self.is_young(delivery) => self.hide(delivery, 1).await,
             // Its line is written: no job was ever stored for this timer.

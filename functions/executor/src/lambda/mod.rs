@@ -7,7 +7,7 @@
 //! | a fire twice in one batch | one after the other; a copy of a message that is done with is done with too |
 //! | a message more than a second early | sent on with the delay that is left |
 //! | a message less than a second early, a backoff or lease that ends within one | waits in the process |
-//! | a message of no job, or of a paused one | looked up again: its timer was armed before it was stored. Dropped when it is older than a minute |
+//! | a message of no job, or of a run that a pause holds back | looked up again: its timer was armed before it was stored. Dropped when it is older than a minute |
 //! | a message that is due after its job's last change, of a fire that is not due | looked up again in the same way, for a minute |
 //! | a failed attempt, another's lease | hidden until it is due again, and reported as failed |
 //! | a spent fire | parked among the dead letters with the reason |
