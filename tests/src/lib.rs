@@ -8,6 +8,7 @@ pub mod contract;
 pub mod deployment;
 pub mod fuzz;
 pub mod in_process;
+pub mod kills;
 pub mod outside;
 pub mod process;
 pub mod random;

@@ -12,7 +12,7 @@ use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use crate::client::Client;
 
@@ -166,6 +166,19 @@ impl Launch {
         let key = after("API key: ");
         let draining = tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
         Server { address, client: Client::new(address, &key), key, printed, log, child, reading: [logging, draining] }
+    }
+
+    /// Starts a server and kills it so long after, however far it has come by then.
+    ///
+    /// # Panics
+    /// When it was gone already.
+    pub async fn start_and_kill(&self, after: Duration) {
+        let mut child = self.command().stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("it starts");
+        sleep(after).await;
+        child.start_kill().expect("it can be killed");
+        let output = child.wait_with_output().await.expect("its end is seen");
+        let log = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.signal(), Some(9), "it ended by itself before: {}, {log}", output.status);
     }
 
     /// Starts a server that is not to come up, and waits for its end.
