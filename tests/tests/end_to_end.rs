@@ -6,6 +6,7 @@
 //! - [`messages`]: what the queue can bring that no client asked for.
 //! - [`recurrence`]: jobs that run more than once.
 //! - [`crashes`]: an executor that is killed.
+//! - [`kills`]: executors and apis that are killed again and again, under load.
 //! - [`load`]: many clients.
 //! - [`privacy`]: what others see, and what the logs say.
 //!
@@ -16,6 +17,8 @@
 mod crashes;
 #[path = "end_to_end/failures.rs"]
 mod failures;
+#[path = "end_to_end/kills.rs"]
+mod kills;
 #[path = "end_to_end/load.rs"]
 mod load;
 #[path = "end_to_end/messages.rs"]

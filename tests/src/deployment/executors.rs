@@ -1,4 +1,4 @@
-//! The executors as processes of this machine.
+//! The functions as processes of this machine.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -19,6 +19,23 @@ pub fn kill_whoever_calls(address: SocketAddr, session: u32) -> Option<()> {
         kill_process(*pid, Signal::KILL).expect("a process that we started can be killed");
     }
     (!callers.is_empty()).then_some(())
+}
+
+/// Kills the processes of the session `session` that run the function of this name, whatever they do; `None` when there is no
+/// such process.
+pub fn kill_all_of(function: &str, session: u32) -> Option<()> {
+    let runs = |pid: &u32| session_of(*pid) == Some(session) && runs_function(*pid, function);
+    let all = processes().filter(runs).filter_map(|pid| Pid::from_raw(i32::try_from(pid).ok()?));
+    // One may have ended by itself since.
+    let killed = all.filter(|pid| kill_process(*pid, Signal::KILL).is_ok()).count();
+    (killed > 0).then_some(())
+}
+
+/// Whether a process is a function's runtime, by what Lambda tells those of their function.
+fn runs_function(pid: u32, function: &str) -> bool {
+    let told = fs::read(Path::new("/proc").join(pid.to_string()).join("environ")).unwrap_or_default();
+    let name = format!("AWS_LAMBDA_FUNCTION_NAME={function}");
+    told.split(|byte| *byte == 0).any(|variable| variable == name.as_bytes())
 }
 
 /// The sockets of the established connections to a port of the loopback interface, as links in `/proc` name them.
