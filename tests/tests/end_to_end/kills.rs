@@ -12,32 +12,33 @@ use tokio::time::sleep;
 
 use crate::alone;
 
-/// Kills of the executor, and as many of the api.
+/// Kills of the executor, and twice as many of the api.
 const KILLS: usize = 12;
-const CALLERS: u64 = 4;
+const CALLERS: u64 = 6;
 /// A caller asks for something every so often.
 const PACE: Duration = Duration::from_millis(100);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn functions_killed_at_24_random_moments_keep_every_guarantee() {
+async fn functions_killed_at_36_random_moments_keep_every_guarantee() {
     let (deployment, _alone) = alone().await;
     let (mut random, begin) = (Random::new(seed()), now());
     let receiver = Receiver::start(app).await;
     let product = deployment.product("kills", receiver.address).await;
-    let (_api, client) = watch::channel(deployment.client.clone());
+    let (_sender, client) = watch::channel(deployment.client.clone());
     let callers = Callers::start(CALLERS, &product, &client, PACE, random.bits());
     let mut killed = Vec::new();
-    for function in [&deployment.executor_function, &deployment.api_function].repeat(KILLS) {
+    let (executor, api) = (&deployment.executor_function, &deployment.api_function);
+    for function in [executor, api, api].repeat(KILLS) {
         // The emulator polls the queue no more for a second after a function has crashed.
-        sleep(Duration::from_millis(random.between(100, 1_800) as u64)).await;
+        sleep(Duration::from_millis(random.between(100, 1_300) as u64)).await;
         let from = epoch_ms();
         let look = async || kill_all_of(function, deployment.session);
         until(format!("{function} is at work"), Duration::from_secs(10), look).await;
-        killed.extend(Some(Killed { from, until: epoch_ms() }).filter(|_| function == &deployment.executor_function));
+        killed.extend(Some(Killed { from, until: epoch_ms() }).filter(|_| function == executor));
     }
     let stopped = begin.elapsed();
     let journal = callers.rest().await;
-    println!("{} kills in {stopped:?}, at rest after {:?}", 2 * KILLS, begin.elapsed());
+    println!("{} kills in {stopped:?}, at rest after {:?}", 3 * KILLS, begin.elapsed());
     let figures = check(&deployment.client, &product, &journal, &receiver, &killed).await;
     println!("{figures}");
     assert!(figures.lost() > 0 && figures.unanswered > 0, "the kills met nothing that was under way");
