@@ -83,7 +83,7 @@ async fn kill(server: Server) -> Killed {
 /// Kills a server that has hardly begun to start.
 async fn kill_at_start(launch: &Launch, random: &mut Random) -> Killed {
     let from = epoch_ms();
-    launch.start_and_kill(Duration::from_micros(random.between(500, 120_000) as u64)).await;
+    launch.start_and_kill(Duration::from_micros(random.between(500, 60_000) as u64)).await;
     Killed { from, until: epoch_ms() }
 }
 
