@@ -1,6 +1,8 @@
 //! Callers who go on asking, whoever dies meanwhile.
 
+use std::cell::RefCell;
 use std::collections::BTreeSet;
+use std::fmt;
 use std::time::Duration;
 
 use http::Method;
@@ -64,18 +66,25 @@ impl Callers {
             journal.let_go(&id, now);
         }
         let (product, client) = (self.last.product.clone(), self.last.client.borrow().clone());
+        let open = RefCell::new(Vec::new());
         let look = async || {
             for paused in client.jobs(&product, Some("paused")).await {
                 self.last.change(paused["job_id"].as_str().expect("a job has an id"), "resume", None).await;
             }
-            // A series goes from one status to another and back while one is looked for after the other.
-            let is_open = |job: &Value| {
-                !["completed", "failed", "cancelled"].contains(&job["status"].as_str().unwrap_or_default())
-            };
-            let rests = !client.has_open_jobs(&product).await && !client.jobs(&product, None).await.iter().any(is_open);
-            rests.then_some(())
+            let mut waited_for = Vec::new();
+            for status in ["scheduled", "queued", "running"] {
+                waited_for.extend(client.jobs(&product, Some(status)).await);
+            }
+            if waited_for.is_empty() {
+                // A series goes from one of them to another and back while one is looked at after the other.
+                let has_ended =
+                    |job: &Value| ["completed", "failed", "cancelled"].map(Value::from).contains(&job["status"]);
+                waited_for.extend(client.jobs(&product, None).await.into_iter().filter(|job| !has_ended(job)));
+            }
+            *open.borrow_mut() = waited_for;
+            open.borrow().is_empty().then_some(())
         };
-        until("every job has ended", REST, look).await;
+        until(fmt::from_fn(|f| write!(f, "these have to end: {:#?}", open.borrow())), REST, look).await;
         journal
     }
 }
