@@ -84,7 +84,8 @@ impl Callers {
             *open.borrow_mut() = waited_for;
             open.borrow().is_empty().then_some(())
         };
-        until(fmt::from_fn(|f| write!(f, "these have to end: {:#?}", open.borrow())), REST, look).await;
+        let what = fmt::from_fn(|f| write!(f, "these have to end: {}", Value::from(open.borrow().clone())));
+        until(what, REST, look).await;
         journal
     }
 }

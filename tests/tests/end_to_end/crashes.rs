@@ -31,7 +31,7 @@ async fn an_executor_that_is_killed_costs_one_attempt_and_the_job_completes() {
     let next = deployment.client.schedule(&job(&product, 2, 0)).await;
     let look = async || (receiver.ids() == 2).then_some(());
     until("the queue is polled again", SOON, look).await;
-    drop(others_wait);
+    let _others_go_on = others_wait.downgrade();
 
     let completed = deployment.job_that_is("completed", &id).await;
     assert_eq!(completed["run"]["attempts"], 2);
@@ -74,7 +74,7 @@ async fn executors_that_are_killed_in_a_run_or_right_after_its_answer_cost_a_ser
     executors::kill_whoever_calls(receiver.address, deployment.session).expect("two executors call the receiver");
     let next = deployment.client.schedule(&job(&product, 3, 0)).await;
     deployment.job_that_is("completed", &next).await;
-    drop(others_wait);
+    let _others_go_on = others_wait.downgrade();
 
     for (id, hit, begun) in [(&unanswered, 1, 2..=2), (&just_answered, 0, 1..=2)] {
         deployment.job_that_is("completed", id).await;
