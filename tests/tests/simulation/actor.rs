@@ -3,6 +3,7 @@
 use std::future::pending;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use carillon_core::time::UnixMillis;
 use tokio::sync::Notify;
 
 use crate::dice::{Dice, Fate, FaultId};
@@ -18,10 +19,24 @@ pub(crate) struct Actor {
     key: u64,
     /// How much its clock is ahead, ms.
     pub(crate) skew_ms: i64,
+    /// When it began.
+    pub(crate) born_at: UnixMillis,
+    /// Which instance of its function it is: what that remembers is at hand.
+    pub(crate) instance: usize,
+    /// So many times it changed something.
+    pub(crate) changes: AtomicU64,
+    /// The revision that its edit is for; `u64::MAX` for any.
+    pub(crate) only_if: AtomicU64,
     calls: AtomicU64,
     draws: AtomicU64,
     /// Whether anything went wrong for it.
     pub(crate) has_met_fault: AtomicBool,
+    /// Whether a call of it was repeated after a while, which its client does not tell.
+    pub(crate) has_repeated: AtomicBool,
+    /// Whether it has asked for a list of jobs.
+    pub(crate) has_listed: AtomicBool,
+    /// Whether its key is the one that is revoked in the middle.
+    pub(crate) is_revocable: AtomicBool,
     is_dead: AtomicBool,
     death: Notify,
 }
@@ -30,10 +45,32 @@ pub(crate) struct Actor {
 const RANDOM: u64 = 0x5241_4e44;
 
 impl Actor {
-    pub(crate) fn new(id: u64, name: String, key: u64, skew_ms: i64) -> Self {
-        let (calls, draws) = (AtomicU64::new(0), AtomicU64::new(0));
-        let (has_met_fault, is_dead, death) = (AtomicBool::new(false), AtomicBool::new(false), Notify::new());
-        Self { id, name, key, skew_ms, calls, draws, has_met_fault, is_dead, death }
+    pub(crate) fn new(id: u64, name: String, key: u64, skew_ms: i64, born_at: UnixMillis, instance: usize) -> Self {
+        let zero = AtomicU64::default;
+        let flag = AtomicBool::default;
+        Self {
+            id,
+            name,
+            key,
+            skew_ms,
+            born_at,
+            instance,
+            changes: zero(),
+            only_if: AtomicU64::new(u64::MAX),
+            calls: zero(),
+            draws: zero(),
+            has_met_fault: flag(),
+            has_repeated: flag(),
+            has_listed: flag(),
+            is_revocable: flag(),
+            is_dead: flag(),
+            death: Notify::new(),
+        }
+    }
+
+    /// Notes that it changed something.
+    pub(crate) fn changed(&self) {
+        self.changes.fetch_add(1, Ordering::Relaxed);
     }
 
     /// What its next call meets, and the name of the fault if it meets one.
@@ -42,6 +79,9 @@ impl Actor {
         let mut fate = Fate::draw(&mut dice.roll(id.0, id.1), if is_calm { 0 } else { plan.faults_in_10_000 });
         if plan.without.contains(&id) {
             fate.fault = None;
+        }
+        if let Some(scripted) = plan.scripted.get(&id) {
+            fate = *scripted;
         }
         if fate.fault.is_some() {
             self.has_met_fault.store(true, Ordering::Relaxed);

@@ -29,7 +29,7 @@ pub(crate) enum Fault {
     Throttled,
     /// It is done, and the answer is lost.
     After,
-    /// The client repeats it, as the answer to the first try was lost.
+    /// The client repeats it after a while, as the answer to the first try was lost.
     Twice,
     /// The process dies before it.
     DeathBefore,
@@ -37,6 +37,21 @@ pub(crate) enum Fault {
     DeathAfter,
     /// It takes seconds.
     Slow,
+}
+
+impl Fault {
+    /// What it is called in the count of what went wrong.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Before => "error before effect",
+            Self::Throttled => "throttle",
+            Self::After => "error after effect",
+            Self::Twice => "repeated by the client",
+            Self::DeathBefore => "crash before effect",
+            Self::DeathAfter => "crash after effect",
+            Self::Slow => "latency of seconds",
+        }
+    }
 }
 
 /// What a call of a port meets.
@@ -57,7 +72,7 @@ impl Fate {
         let fault = random.pick(&[Before, Throttled, After, Twice, DeathBefore, DeathAfter, Slow]);
         let mut latency = || u64::try_from([0, 0, 1, 3, 8, 25][random.below(6)]).unwrap_or(0);
         let (mut there_ms, mut back_ms) = (latency(), latency());
-        if goes_wrong && fault == Slow {
+        if goes_wrong && (fault == Slow || fault == Twice) {
             there_ms += u64::try_from(random.below(5_000)).unwrap_or(0);
             back_ms += u64::try_from(random.below(5_000)).unwrap_or(0);
         }

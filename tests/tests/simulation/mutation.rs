@@ -19,6 +19,20 @@ pub(crate) enum Mutation {
     GraceDropped,
     /// A message is forgotten when it is received, not when it is done with.
     ForgottenAtReceipt,
+    /// A catalog that is asked for past every cache comes from the cache.
+    FreshFromCache,
+    /// A cached catalog is never read again.
+    CatalogKeptForGood,
+    /// A cached key is never read again.
+    KeyKeptForGood,
+    /// The precondition of an edit is not looked at.
+    PreconditionIgnored,
+    /// An edit that is answered 412 is made all the same.
+    RefusedAndMade,
+    /// A job out of a list is acted on without asking whether it still has that revision.
+    ListedTrusted,
+    /// Some jobs are in no list.
+    ListLosesJobs,
 }
 
 impl Mutation {
@@ -31,6 +45,13 @@ impl Mutation {
             Self::ArmFaultForgotten,
             Self::GraceDropped,
             Self::ForgottenAtReceipt,
+            Self::FreshFromCache,
+            Self::CatalogKeptForGood,
+            Self::KeyKeptForGood,
+            Self::PreconditionIgnored,
+            Self::RefusedAndMade,
+            Self::ListedTrusted,
+            Self::ListLosesJobs,
         ];
         Mutant::ALL.into_iter().map(Self::Rule).chain(others).collect()
     }
@@ -40,17 +61,22 @@ impl Mutation {
         use Mutant as Rule;
         match self {
             Self::StoredInName | Self::StoredBeforeArmed => "I1",
-            Self::RevisionUnchecked => "I2",
+            Self::RevisionUnchecked | Self::ListedTrusted => "I2",
+            Self::FreshFromCache | Self::CatalogKeptForGood => "catalog",
+            Self::KeyKeptForGood => "key",
+            Self::PreconditionIgnored => "If-Match",
+            Self::RefusedAndMade => "API",
+            Self::ListLosesJobs => "list",
             Self::ArmFaultForgotten | Self::GraceDropped | Self::ForgottenAtReceipt => "I4",
             Self::Rule(rule) => match rule {
-                Rule::PausedVoid => "I4",
+                Rule::PausedVoid | Rule::PauseDisarms => "I4",
                 Rule::LeaseIgnored | Rule::OwnerUnchecked | Rule::OutcomeIgnored | Rule::GenerationKept => "I2",
                 Rule::LimitOffByOne | Rule::EndDateIgnored => "I3",
                 Rule::AttemptUncounted | Rule::LostAttemptFree => "I5",
                 Rule::PauseIgnored | Rule::CancelIgnored => "I6",
                 Rule::VoidFireClaimed => "I7",
                 Rule::EarlyClaimed => "on time",
-                Rule::SkippedUncounted | Rule::NextFromCompletion => "cadence",
+                Rule::SkippedUncounted | Rule::NextFromCompletion | Rule::RetriedAhead | Rule::ZoneIgnored => "cadence",
                 Rule::SpentNotParked => "parked",
             },
         }

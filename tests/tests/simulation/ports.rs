@@ -1,5 +1,6 @@
 //! The ports over the world, each call with its latency and its luck: timers, dead letters, the queue's client.
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -20,7 +21,7 @@ use tokio::time::{Instant, sleep};
 use crate::actor::Actor;
 use crate::dice::{Dice, Fault};
 use crate::mutation::Mutation;
-use crate::plan::{BEGIN, FAULTS_END_MS, Plan};
+use crate::plan::Plan;
 use crate::world::World;
 
 /// The defaults of the functions' settings.
@@ -57,18 +58,13 @@ impl Shared {
 
     /// Now, by the one clock that is right.
     pub(crate) fn now(&self) -> UnixMillis {
-        BEGIN.plus(i64::try_from((virtual_now() - self.begun).as_millis()).unwrap_or(i64::MAX))
+        self.plan.begin.plus(i64::try_from((virtual_now() - self.begun).as_millis()).unwrap_or(i64::MAX))
     }
 
     /// When an instant is, by the runtime's clock.
     pub(crate) fn instant(&self, at: UnixMillis) -> Instant {
-        self.begun + Duration::from_millis(u64::try_from(at.since(BEGIN)).unwrap_or(0))
+        self.begun + Duration::from_millis(u64::try_from(at.since(self.plan.begin)).unwrap_or(0))
     }
-}
-
-/// Whether nothing goes wrong any more.
-pub(crate) fn is_calm(now: UnixMillis) -> bool {
-    now.since(BEGIN) >= FAULTS_END_MS
 }
 
 fn virtual_now() -> Instant {
@@ -96,29 +92,34 @@ impl Sim {
     ) -> Result<T, PortError> {
         let (actor, shared) = (self.actor(), &self.shared);
         actor.live().await;
-        let (fate, id) = actor.next_fate(shared.dice, &shared.plan, is_calm(shared.now()));
+        let (fate, id) = actor.next_fate(shared.dice, &shared.plan, shared.plan.is_calm(shared.now()));
         pass(fate.there_ms).await;
         actor.live().await;
+        if fate.fault == Some(Fault::Twice) {
+            act(&mut shared.world(), &actor, shared.now());
+            actor.has_repeated.store(true, Ordering::Relaxed);
+            pass(fate.back_ms).await;
+            actor.live().await;
+        }
         let answer = {
             let (mut world, now) = (shared.world(), shared.now());
             world.calls += 1;
             if let Some(fault) = fate.fault {
                 world.faults.push(id);
+                world.count(fault.name());
                 world.note(now, &actor.name, || format!("meets {fault:?} at {what}"));
             }
             match fate.fault {
                 Some(Fault::Before | Fault::Throttled | Fault::DeathBefore) => None,
-                Some(Fault::Twice) => {
-                    act(&mut world, &actor, now);
-                    Some(act(&mut world, &actor, now))
-                }
                 _ => Some(act(&mut world, &actor, now)),
             }
         };
         if let Some(Fault::DeathBefore | Fault::DeathAfter) = fate.fault {
-            return actor.die().await;
+            return self.die(&actor).await;
         }
-        pass(fate.back_ms).await;
+        if fate.fault != Some(Fault::Twice) {
+            pass(fate.back_ms).await;
+        }
         actor.live().await;
         match (fate.fault, answer) {
             (Some(Fault::Throttled), _) => Err(PortError::Throttled("simulated".into())),
@@ -127,20 +128,30 @@ impl Sim {
         }
     }
 
+    /// The process ends here and now, with all that it remembers; another one is started in its place.
+    pub(crate) async fn die<T>(&self, actor: &Actor) -> T {
+        self.shared.world().memories.remove(&actor.instance);
+        actor.die().await
+    }
+
     /// Sends a message: it may be late by hours, and come twice.
     fn post(&self, world: &mut World, message: &Message, delay_seconds: i64, now: UnixMillis) {
         let shared = &self.shared;
         let delay_ms = delay_seconds.clamp(0, LONGEST_DELAY_SECONDS) * 1_000;
         let mut random = shared.dice.roll(key_of(message.fire) ^ 0x5345_4e44, now.0.unsigned_abs());
         // Often enough for two messages of a fire to meet.
-        let rate = if is_calm(now) || shared.plan.faults_in_10_000 == 0 { 0 } else { COPIES_IN_10_000 };
+        let rate = if shared.plan.is_calm(now) || shared.plan.faults_in_10_000 == 0 { 0 } else { COPIES_IN_10_000 };
         let mut late_ms = || {
             let most = [0, 1_000, 40_000, 40_000, 600_000, 3 * 3_600_000][random.below(6)];
             if random.below(10_000) < rate { Some(i64::try_from(random.below(most)).unwrap_or(0)) } else { None }
         };
         let (late_ms, copy_ms) = (late_ms().unwrap_or(0), late_ms());
+        for ms in copy_ms.into_iter().chain([late_ms]).filter(|ms| *ms > 0) {
+            world.count(if ms < 3_600_000 { "message late" } else { "message late by more than an hour" });
+        }
         world.queue.send(message.to_string(), now.plus(delay_ms + late_ms), now);
         if let Some(copy_ms) = copy_ms {
+            world.count("message twice");
             world.note(now, "queue", || format!("has {} twice, {copy_ms} ms later", message.fire));
             world.queue.send(message.to_string(), now.plus(delay_ms + copy_ms), now);
         }
@@ -159,6 +170,9 @@ impl Sim {
         let dice = self.shared.dice;
         let created = self.call("create_schedule", |world, _, now| {
             let late_ms = dice.roll(key_of(fire) ^ 0x4c41_5445, fire.run_no.into()).below(60_000);
+            if late_ms >= 30_000 {
+                world.count("schedule late by half a minute");
+            }
             let fires_at = scheduled_at.max(now).plus(i64::try_from(late_ms).unwrap_or(0));
             let is_new = world.queue.schedule(&message, scheduled_at, fires_at);
             self.shared.news.notify_one();
@@ -218,7 +232,11 @@ impl Timers for Sim {
 
 impl DeadLetters for Sim {
     async fn redrive_all(&self, _: usize) -> Result<Redriven, PortError> {
-        self.call("redrive", |world, _, now| world.queue.redrive(now)).await?;
+        let redrive = |world: &mut World, actor: &Actor, now| {
+            actor.changed();
+            world.queue.redrive(now);
+        };
+        self.call("redrive", redrive).await?;
         self.shared.news.notify_one();
         Ok(Redriven::Started)
     }

@@ -36,6 +36,8 @@ pub(crate) struct Queue {
     parcels: BTreeMap<u64, Parcel>,
     by_time: BTreeSet<(UnixMillis, u64)>,
     sent: u64,
+    /// The last one sent of those that were received.
+    received: u64,
     schedules: BTreeMap<Fire, Schedule>,
     schedules_by_time: BTreeSet<(UnixMillis, Fire)>,
     dead_letters: Vec<Message>,
@@ -84,6 +86,12 @@ impl Queue {
         parcel.receive_count += 1;
         self.hide(number, now.plus(HIDDEN_MS));
         self.parcels.get(&number).cloned()
+    }
+
+    /// Whether this one comes after one that was sent later.
+    pub(crate) fn is_overtaken(&mut self, number: u64) -> bool {
+        self.received = self.received.max(number);
+        number < self.received
     }
 
     /// Hides a message until an instant.

@@ -1,60 +1,85 @@
-//! When the runs of a recurring job have to be: reckoned by plain division, not by the crate's own search.
+//! When the runs of a recurring job have to be: reckoned by plain division, or read off a clock on a wall minute by minute,
+//! not by the crate's own search.
 
 use std::collections::BTreeSet;
+use std::rc::Rc;
 
 use carillon_core::job::{Job, Status};
 use carillon_core::time::UnixMillis;
 
 use crate::oracle::SKEW_MS;
+use crate::wall;
 
 const MINUTE_MS: i64 = 60_000;
 
-/// The instants that a series may run at: those that leave one of these rests when divided.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Grid {
-    from: i64,
-    interval: i64,
-    offsets: Vec<i64>,
+/// The instants that a series may run at.
+#[derive(Clone, Debug)]
+pub(crate) enum Grid {
+    /// Those from one on that leave one of these rests when divided.
+    Even { from: i64, interval: i64, offsets: Vec<i64> },
+    /// These, from one on: they cover the days around the simulation.
+    Listed { from: i64, instants: Rc<[i64]> },
 }
 
 impl Grid {
-    fn of(job: &Job) -> Option<Self> {
+    pub(crate) fn of(job: &Job) -> Option<Self> {
         let repeat = job.spec.repeat.as_ref()?;
         let from = job.spec.start_at.0;
         let hour = 60 * MINUTE_MS;
-        Some(match (&repeat.cron, repeat.every) {
-            (Some(cron), _) => {
+        Some(match (&repeat.cron, &repeat.tz, repeat.every) {
+            (Some(cron), Some(tz), _) => Self::Listed { from, instants: wall::instants(cron, tz, job.spec.created_at) },
+            (Some(cron), None, _) => {
                 let minutes: &[i64] = match cron.as_str() {
                     "*/20 * * * *" => &[0, 20, 40],
                     "0 * * * *" => &[0],
                     _ => &[5, 35],
                 };
-                Self { from, interval: hour, offsets: minutes.iter().map(|minute| minute * MINUTE_MS).collect() }
+                Self::Even { from, interval: hour, offsets: minutes.iter().map(|minute| minute * MINUTE_MS).collect() }
             }
-            (None, every) => {
+            (None, _, every) => {
                 let interval = i64::try_from(every?).ok()?;
-                Self { from, interval, offsets: vec![from.rem_euclid(interval)] }
+                Self::Even { from, interval, offsets: vec![from.rem_euclid(interval)] }
             }
         })
     }
 
     fn has(&self, at: i64) -> bool {
-        at >= self.from && self.offsets.contains(&at.rem_euclid(self.interval))
+        match self {
+            Self::Even { from, interval, offsets } => at >= *from && offsets.contains(&at.rem_euclid(*interval)),
+            Self::Listed { from, instants } => at >= *from && instants.binary_search(&at).is_ok(),
+        }
     }
 
     /// The first instant at or after one.
-    fn from(&self, at: i64) -> i64 {
-        let at = at.max(self.from);
-        let rest = at.rem_euclid(self.interval);
-        let ahead = self.offsets.iter().map(|offset| (offset - rest).rem_euclid(self.interval)).min();
-        at + ahead.unwrap_or(0)
+    pub(crate) fn from(&self, at: i64) -> i64 {
+        match self {
+            Self::Even { from, interval, offsets } => {
+                let at = at.max(*from);
+                let rest = at.rem_euclid(*interval);
+                let ahead = offsets.iter().map(|offset| (offset - rest).rem_euclid(*interval)).min();
+                at + ahead.unwrap_or(0)
+            }
+            Self::Listed { from, instants } => {
+                let next = instants.partition_point(|instant| *instant < at.max(*from));
+                instants.get(next).copied().unwrap_or(i64::MAX)
+            }
+        }
     }
 
     /// How many there are from one instant on, before another.
-    fn between(&self, from: i64, until: i64) -> u64 {
-        let below =
-            |at: i64| -> i64 { self.offsets.iter().map(|offset| (at - 1 - offset).div_euclid(self.interval)).sum() };
-        u64::try_from(below(until) - below(from.max(self.from))).unwrap_or(0)
+    fn between(&self, since: i64, until: i64) -> u64 {
+        let count = match self {
+            Self::Even { from, interval, offsets } => {
+                let below =
+                    |at: i64| -> i64 { offsets.iter().map(|offset| (at - 1 - offset).div_euclid(*interval)).sum() };
+                below(until) - below(since.max(*from))
+            }
+            Self::Listed { from, instants } => {
+                let below = |at: i64| instants.partition_point(|instant| *instant < at);
+                i64::try_from(below(until)).unwrap_or(0) - i64::try_from(below(since.max(*from))).unwrap_or(0)
+            }
+        };
+        u64::try_from(count).unwrap_or(0)
     }
 }
 

@@ -1,19 +1,26 @@
 //! What is stored: jobs, catalogs and keys, by the adapters' rules.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use carillon_core::access::{ApiKey, KeyHash};
 use carillon_core::ids::JobId;
 use carillon_core::job::{Job, Run};
 use carillon_core::machine::Transition;
 use carillon_core::ports::{
-    CatalogStore, Condition, History, JobQuery, JobStore, KeyStore, Listed, PortError, Published, Written,
+    CatalogStore, Clock as _, Condition, History, JobQuery, JobStore, KeyStore, Listed, PortError, Published, Written,
 };
+use carillon_core::time::UnixMillis;
 
 use crate::actor::Actor;
 use crate::mutation::Mutation;
-use crate::ports::Sim;
+use crate::ports::{Sim, key_of};
 use crate::world::World;
+
+/// The index of jobs is behind by so much at the most, ms.
+pub(crate) const MOST_BEHIND_MS: i64 = 10_000;
+/// The key of how much.
+const INDEX: u64 = 0x494e_4458;
 
 impl JobStore for Sim {
     async fn insert_new(&self, job: &Job) -> Result<Written, PortError> {
@@ -35,15 +42,39 @@ impl JobStore for Sim {
         stored
     }
 
+    /// The index may be behind: a job is missing, or shown as it was before its last change.
     async fn list(&self, query: &JobQuery) -> Result<Listed, PortError> {
+        let dice = self.shared.dice;
         let is_wanted = |job: &&Job| {
             (&job.spec.product, &job.spec.env) == (&query.product, &query.env)
                 && query.status.is_none_or(|status| status == job.state.status)
                 && query.before.is_none_or(|before| job.id < before)
         };
-        let list = |world: &mut World, _: &Actor, _| {
-            let jobs = world.jobs.values().rev().filter(is_wanted).take(query.limit).cloned().collect();
-            Listed::full(jobs, query.limit)
+        let list = |world: &mut World, actor: &Actor, now: UnixMillis| {
+            actor.has_listed.store(true, Ordering::Relaxed);
+            let mut stale = 0;
+            let mut found = Vec::new();
+            for (id, job) in world.jobs.iter().rev() {
+                let key = key_of(job.fire());
+                let behind_ms = [0, 1_000, MOST_BEHIND_MS][dice.roll(key ^ INDEX, now.0.unsigned_abs()).below(3)];
+                let is_lost = world.mutation == Some(Mutation::ListLosesJobs) && key.is_multiple_of(8);
+                let shown = match world.before.get(id) {
+                    _ if is_lost => None,
+                    Some((changed_at, before)) if now.since(*changed_at) < behind_ms => {
+                        stale += 1;
+                        before.as_ref()
+                    }
+                    _ => Some(job),
+                };
+                found.extend(shown.filter(is_wanted).cloned());
+                if found.len() == query.limit {
+                    break;
+                }
+            }
+            if stale > 0 {
+                world.count("stale list entry");
+            }
+            Listed::full(found, query.limit)
         };
         self.call("list", list).await
     }
@@ -60,34 +91,96 @@ impl JobStore for Sim {
 
 impl CatalogStore for Sim {
     async fn get(&self, product: &str) -> Result<Option<Arc<Published>>, PortError> {
-        self.call("catalog", |world, _, _| world.catalogs.get(product).cloned()).await
+        let (actor, now) = (self.actor(), self.now());
+        let known = {
+            let mut world = self.shared.world();
+            let mutation = world.mutation;
+            let known = world.memories.entry(actor.instance).or_default().catalog(product, now, mutation);
+            let is_stale = |known| !world.catalogs.get(product).is_some_and(|current| Arc::ptr_eq(current, known));
+            if known.as_ref().is_some_and(is_stale) {
+                world.count("stale catalog");
+            }
+            known
+        };
+        if known.is_some() { Ok(known) } else { self.read(product).await }
+    }
+
+    async fn fresh(&self, product: &str) -> Result<Option<Arc<Published>>, PortError> {
+        let mutation = self.shared.world().mutation;
+        if mutation == Some(Mutation::FreshFromCache) {
+            return CatalogStore::get(self, product).await;
+        }
+        self.read(product).await
     }
 
     async fn put(&self, product: &str, new: Arc<Published>, condition: &Condition) -> Result<Written, PortError> {
-        let put = |world: &mut World, _: &Actor, _| {
-            if !condition.holds(world.catalogs.get(product).map(|it| &it.revision)) {
-                return Written::Conflict;
+        let put = |world: &mut World, actor: &Actor, now| {
+            let stored = world.catalogs.get(product).map(|it| &it.revision);
+            if !condition.holds(stored) {
+                // As the adapter does it: a repetition finds its own document in its place.
+                let is_own = stored == Some(&new.revision) && *condition != Condition::Absent;
+                return if is_own { Written::Done } else { Written::Conflict };
             }
-            world.catalogs.insert(product.to_owned(), Arc::clone(&new));
+            world.publish(product, Some(Arc::clone(&new)), actor, now);
             Written::Done
         };
         self.call("put_catalog", put).await
     }
 
-    async fn delete(&self, product: &str, _: &Condition) -> Result<Written, PortError> {
-        self.call("delete_catalog", |world, _, _| world.catalogs.remove(product)).await.map(|_| Written::Done)
+    async fn delete(&self, product: &str, condition: &Condition) -> Result<Written, PortError> {
+        let delete = |world: &mut World, actor: &Actor, now| {
+            if !condition.holds(world.catalogs.get(product).map(|it| &it.revision)) {
+                return Written::Conflict;
+            }
+            world.publish(product, None, actor, now);
+            Written::Done
+        };
+        self.call("delete_catalog", delete).await
+    }
+}
+
+impl Sim {
+    /// Reads a catalog past what is remembered, and remembers it.
+    async fn read(&self, product: &str) -> Result<Option<Arc<Published>>, PortError> {
+        let skew_ms = self.actor().skew_ms;
+        let read = |world: &mut World, actor: &Actor, now: UnixMillis| {
+            let published = world.catalogs.get(product).cloned();
+            let memory = world.memories.entry(actor.instance).or_default();
+            memory.set_catalog(product, published.as_ref(), now.plus(skew_ms));
+            published
+        };
+        self.call("catalog", read).await
     }
 }
 
 impl KeyStore for Sim {
     async fn find(&self, hash: &KeyHash) -> Result<Option<Arc<ApiKey>>, PortError> {
-        let find = |world: &mut World, _: &Actor, _| {
-            world.keys.iter().find(|(known, _)| known == hash).map(|(_, key)| Arc::clone(key))
+        let (actor, now) = (self.actor(), self.now());
+        let known = {
+            let mut world = self.shared.world();
+            let mutation = world.mutation;
+            let known = world.memories.entry(actor.instance).or_default().key(hash, now, mutation);
+            if known.is_some() && world.key(hash, self.shared.now()).is_none() {
+                world.count("stale key");
+            }
+            known
+        };
+        if known.is_some() {
+            return Ok(known);
+        }
+        let skew_ms = actor.skew_ms;
+        let find = |world: &mut World, actor: &Actor, now: UnixMillis| {
+            let key = world.key(hash, now);
+            world.memories.entry(actor.instance).or_default().set_key(hash, key.as_ref(), now.plus(skew_ms));
+            key
         };
         self.call("key", find).await
     }
 
     async fn add(&self, hash: &KeyHash, key: &ApiKey) -> Result<(), PortError> {
-        self.call("add_key", |world, _, _| world.keys.push((hash.clone(), Arc::new(key.clone())))).await
+        let add = |world: &mut World, _: &Actor, _| {
+            world.keys.push((hash.clone(), Arc::new(key.clone()), UnixMillis::MAX));
+        };
+        self.call("add_key", add).await
     }
 }

@@ -4,13 +4,15 @@ use carillon_core::call::Call;
 use carillon_core::ids::Fire;
 use carillon_core::job::{Output, RunError, codes};
 use carillon_core::ports::Targets;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::ports::{Sim, is_calm, key_of, pass};
+use crate::ports::{Sim, key_of, pass};
 use crate::world::World;
 
 /// The longest that a process stands still, ms.
 const STANDSTILL_MS: usize = 50_000;
+/// What a body has that says how its attempts go.
+const SCRIPT: &[u8] = b"\"script\"";
 
 impl Targets for Sim {
     /// A job's own temper, and the luck of each attempt, say how it goes.
@@ -20,8 +22,10 @@ impl Targets for Sim {
         let number = {
             let (mut world, now) = (shared.world(), shared.now());
             world.dispatches += 1;
-            let World { jobs, oracle, .. } = &mut *world;
-            oracle.dispatched(fire, jobs.get(&fire.job_id), actor.id);
+            let World { jobs, oracle, shelf, .. } = &mut *world;
+            let stored = jobs.get(&fire.job_id);
+            oracle.dispatched(fire, stored, actor.id);
+            oracle.called(shelf, stored, &call, &actor, now);
             let number = world.dispatches;
             world.note(now, &actor.name, || format!("dispatches {fire}, attempt {}", call.attempt));
             number
@@ -33,9 +37,10 @@ impl Targets for Sim {
         let takes_ms = if random.once_in(8) { slow_ms } else { [0, 2, 40, 200][random.below(4)].min(timeout_ms) };
         let refused = || Err(RunError::transient(codes::SERVICE_UNAVAILABLE, format!("dispatch {number}")));
         let succeeded = || Ok(Output { value: json!({"dispatch": number}), truncated: false });
-        let luck = random.below(4);
+        let (temper, luck) = scripted(&call).unwrap_or((temper, random.below(4)));
         if temper == 11 && luck < 3 && shared.plan.faults_in_10_000 > 0 {
-            return actor.die().await;
+            self.shared.world().count("crash at the target");
+            return self.die(&actor).await;
         }
         let (takes_ms, answer) = match (temper, luck) {
             (0..=5, _) | (6..=8, 0 | 1) => (takes_ms, succeeded()),
@@ -44,8 +49,11 @@ impl Targets for Sim {
             _ => (takes_ms, Err(RunError::permanent(codes::VALIDATION_ERROR, format!("dispatch {number}")))),
         };
         // A process that stands still for a while is as good as dead, and finds others at its work when it goes on.
-        let stands_still = shared.plan.faults_in_10_000 > 0 && !is_calm(shared.now()) && random.once_in(6);
+        let stands_still = shared.plan.faults_in_10_000 > 0 && !shared.plan.is_calm(shared.now()) && random.once_in(6);
         let still_ms = if stands_still { random.below(STANDSTILL_MS) } else { 0 };
+        if stands_still {
+            shared.world().count("process stands still");
+        }
         pass(takes_ms + u64::try_from(still_ms).unwrap_or(0)).await;
         actor.live().await;
         let (mut world, now) = (shared.world(), shared.now());
@@ -54,4 +62,17 @@ impl Targets for Sim {
         world.note(now, &actor.name, || format!("{fire} {how} at the target"));
         answer
     }
+}
+
+/// What the job's own body says about this attempt, if it does: `"script": ["refuse", "succeed"]`, whose last word holds for
+/// all later ones.
+fn scripted(call: &Call) -> Option<(usize, usize)> {
+    let body = &call.request.body;
+    if !body.windows(SCRIPT.len()).any(|window| window == SCRIPT) {
+        return None;
+    }
+    let body: Value = serde_json::from_slice(body).ok()?;
+    let words = body["script"].as_array()?;
+    let word = words.get(call.attempt as usize - 1).or(words.last())?;
+    Some(if word == "succeed" { (0, 0) } else { (9, 0) })
 }

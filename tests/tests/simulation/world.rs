@@ -3,34 +3,48 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use carillon_aws::message::Message;
 use carillon_core::access::{ApiKey, KeyHash};
 use carillon_core::ids::{Fire, JobId};
-use carillon_core::job::{Job, Run, RunStatus, Status};
+use carillon_core::job::{Job, Outcome, Run, RunStatus, Status, codes};
 use carillon_core::machine::Transition;
 use carillon_core::ports::{Published, Written};
 use carillon_core::time::UnixMillis;
 
 use crate::actor::Actor;
+use crate::catalogs::{Edition, Memory, Shelf};
 use crate::dice::FaultId;
 use crate::mutation::Mutation;
 use crate::oracle::{Oracle, fire_of};
-use crate::plan::BEGIN;
 use crate::queue::Queue;
+use crate::wall::set_forward;
 
 /// The world.
 #[derive(Default)]
 pub(crate) struct World {
+    pub(crate) begin: UnixMillis,
     pub(crate) jobs: BTreeMap<JobId, Job>,
+    /// What was stored of a job before its last change, and when that was.
+    pub(crate) before: BTreeMap<JobId, (UnixMillis, Option<Job>)>,
+    /// Every status that a job ever had, and since when.
+    pub(crate) statuses: BTreeMap<JobId, Vec<(UnixMillis, Status)>>,
     pub(crate) retired: BTreeMap<JobId, Vec<Run>>,
     pub(crate) catalogs: BTreeMap<String, Arc<Published>>,
-    pub(crate) keys: Vec<(KeyHash, Arc<ApiKey>)>,
+    /// All that was ever published.
+    pub(crate) shelf: Shelf,
+    /// What each instance of a function remembers.
+    pub(crate) memories: BTreeMap<usize, Memory>,
+    /// The keys, each until it is revoked.
+    pub(crate) keys: Vec<(KeyHash, Arc<ApiKey>, UnixMillis)>,
     pub(crate) queue: Queue,
     pub(crate) oracle: Oracle,
     pub(crate) mutation: Option<Mutation>,
     /// Timers that a mutant arms only after the store has answered.
     pub(crate) deferred: BTreeMap<JobId, (Fire, UnixMillis)>,
+    /// How often each thing went wrong or came about.
+    pub(crate) counts: BTreeMap<&'static str, u64>,
     /// What went wrong, in order.
     pub(crate) faults: Vec<FaultId>,
     /// The keys of luck that are taken.
@@ -47,7 +61,7 @@ impl World {
     /// Writes a line into the trace, if there is one. Its job ids become the names of the plan.
     pub(crate) fn note(&mut self, now: UnixMillis, who: &str, text: impl FnOnce() -> String) {
         let Some(trace) = &mut self.trace else { return };
-        let (ms, mut line) = (now.since(BEGIN), String::new());
+        let (ms, mut line) = (now.since(self.begin), String::new());
         let (seconds, rest) = (ms.div_euclid(1_000), ms.rem_euclid(1_000));
         // A string takes whatever is written.
         let _ = write!(line, "{seconds:>6}.{rest:03}  {who:<22} {}", text());
@@ -57,11 +71,24 @@ impl World {
         trace.push(line);
     }
 
+    /// Counts something.
+    pub(crate) fn count(&mut self, what: &'static str) {
+        *self.counts.entry(what).or_default() += 1;
+    }
+
+    /// Remembers what a job was before.
+    fn remember(&mut self, job: JobId, status: Status, old: Option<Job>, now: UnixMillis) {
+        self.before.insert(job, (now, old));
+        self.statuses.entry(job).or_default().push((now, status));
+    }
+
     pub(crate) fn insert(&mut self, job: &Job, actor: &Actor, now: UnixMillis) -> Written {
         if let Some(stored) = self.jobs.get(&job.id) {
             return if stored == job { Written::Done } else { Written::Conflict };
         }
         self.jobs.insert(job.id, job.clone());
+        self.remember(job.id, job.state.status, None, now);
+        actor.changed();
         self.note(now, &actor.name, || format!("stores {}, {}", job.fire(), job.state.status));
         self.oracle.inserted(job);
         self.check_carried(job.id, "I1");
@@ -74,7 +101,8 @@ impl World {
         let Some(old) = self.jobs.get(&id) else { return Written::Conflict };
         let new = transition.after();
         let is_expected = old.state.revision == transition.before.state.revision;
-        if !is_expected && self.mutation != Some(Mutation::RevisionUnchecked) {
+        let is_trusted = self.mutation == Some(Mutation::ListedTrusted) && actor.has_listed.load(Ordering::Relaxed);
+        if !is_expected && !is_trusted && self.mutation != Some(Mutation::RevisionUnchecked) {
             let is_own = *old == new;
             self.note(now, &actor.name, || format!("is too late to change {}", transition.before.fire()));
             return if is_own { Written::Done } else { Written::Conflict };
@@ -86,11 +114,46 @@ impl World {
             let was = format!("{} {}", old.fire(), old.state.status);
             format!("{was} -> {} {}, attempt {}{unarmed}", new.fire(), state.status, state.run.attempts)
         });
+        actor.changed();
+        let only_if = actor.only_if.load(Ordering::Relaxed);
+        self.oracle.hold(only_if == u64::MAX || only_if == old.state.revision, "If-Match", || {
+            format!("{} had revision {}, and was changed by an edit for {only_if}", old.fire(), old.state.revision)
+        });
         self.retired.entry(id).or_default().extend(transition.retired.clone());
         self.jobs.insert(id, new.clone());
-        self.oracle.committed(&old, transition, actor.id, now);
+        let error = transition.outcome().and_then(|outcome| match outcome {
+            Outcome::Failed(error) => Some(error.code.as_str()),
+            _ => None,
+        });
+        if error == Some(codes::EVENT_NOT_FOUND) {
+            self.count("event not found");
+        }
+        self.oracle.committed(&old, transition, actor, &self.shelf, now);
+        self.remember(id, new.state.status, Some(old), now);
         self.check_carried(id, "I4");
         Written::Done
+    }
+
+    /// A catalog is replaced, or removed.
+    pub(crate) fn publish(&mut self, product: &str, new: Option<Arc<Published>>, actor: &Actor, now: UnixMillis) {
+        actor.changed();
+        self.shelf.set(product, new.as_deref(), now);
+        let memory = self.memories.entry(actor.instance).or_default();
+        memory.set_catalog(product, new.as_ref(), now.plus(actor.skew_ms));
+        self.note(now, &actor.name, || match &new {
+            Some(new) => format!("publishes {product}: {:?}", Edition::of(new)),
+            None => format!("deletes {product}"),
+        });
+        match new {
+            Some(new) => self.catalogs.insert(product.to_owned(), new),
+            None => self.catalogs.remove(product),
+        };
+    }
+
+    /// A key that is not revoked.
+    pub(crate) fn key(&self, hash: &KeyHash, now: UnixMillis) -> Option<Arc<ApiKey>> {
+        let known = self.keys.iter().find(|(known, _, until)| known == hash && now < *until);
+        known.map(|(_, key, _)| Arc::clone(key))
     }
 
     /// Forgets a message.
@@ -112,6 +175,7 @@ impl World {
             self.note(now, "scheduler", || format!("fires {}", message.fire));
             self.queue.send(message.to_string(), now, now);
             if let Some(extra_ms) = extra_ms(message.fire) {
+                self.count("schedule twice");
                 self.note(now, "scheduler", || format!("fires {} again in {extra_ms} ms", message.fire));
                 self.queue.send(message.to_string(), now.plus(extra_ms), now);
             }
@@ -132,6 +196,14 @@ impl World {
 
     /// What must hold in the end; `accepted` are the jobs that a caller was told of.
     pub(crate) fn check_at_rest(&mut self, accepted: &[JobId], now: UnixMillis) {
+        let zones: Vec<_> = self.jobs.values().filter_map(|job| job.spec.repeat.as_ref()?.tz.clone()).collect();
+        for tz in zones {
+            match set_forward(&tz, self.begin, now) {
+                1.. => self.count("clock set forward"),
+                0 => {}
+                _ => self.count("clock set back"),
+            }
+        }
         for id in accepted {
             self.oracle.hold(self.jobs.contains_key(id), "I1", || format!("{id} was accepted, and is lost"));
         }
@@ -147,11 +219,15 @@ impl World {
         }
     }
 
+    /// The runs of a job.
+    pub(crate) fn runs(&self, id: JobId) -> impl Iterator<Item = &Run> {
+        let history = self.retired.get(&id).into_iter().flatten();
+        history.chain(self.jobs.get(&id).map(|job| &job.state.run))
+    }
+
     /// The runs of a job that have ended, and how.
     pub(crate) fn recorded(&self, id: JobId) -> BTreeSet<(String, String)> {
-        let history = self.retired.get(&id).into_iter().flatten();
-        let runs = history.chain(self.jobs.get(&id).map(|job| &job.state.run));
-        let ended = runs.filter_map(|run| Some((run, run.outcome.as_ref()?)));
+        let ended = self.runs(id).filter_map(|run| Some((run, run.outcome.as_ref()?)));
         ended.map(|(run, outcome)| (fire_of(id, run).to_string(), RunStatus::from(outcome).to_string())).collect()
     }
 

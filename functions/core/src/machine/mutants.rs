@@ -45,11 +45,17 @@ pub enum Mutant {
     NextFromCompletion,
     /// A spent fire is no dead letter.
     SpentNotParked,
+    /// A pause takes the timer of a run back that has begun, which a resumption may have armed again by then.
+    PauseDisarms,
+    /// A retried run stands for an occurrence that is still ahead.
+    RetriedAhead,
+    /// Runs go on by UTC, whatever `tz` says.
+    ZoneIgnored,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 19] = [
         Self::LeaseIgnored,
         Self::OwnerUnchecked,
         Self::AttemptUncounted,
@@ -66,6 +72,9 @@ impl Mutant {
         Self::SkippedUncounted,
         Self::NextFromCompletion,
         Self::SpentNotParked,
+        Self::PauseDisarms,
+        Self::RetriedAhead,
+        Self::ZoneIgnored,
     ];
 }
 
@@ -114,6 +123,7 @@ fn asked(mutant: Mutant, job: &Job, event: &Event) -> Job {
         (Mutant::LimitOffByOne, _) => {
             spec.repeat.iter_mut().for_each(|it| it.limit = it.limit.map(|limit| limit + 1));
         }
+        (Mutant::ZoneIgnored, _) => spec.repeat.iter_mut().for_each(|it| it.tz = None),
         (Mutant::EndDateIgnored, _) => spec.repeat.iter_mut().for_each(|it| it.end_date = None),
         (Mutant::PauseIgnored, Event::Claim { .. }) if state.status == Status::Paused => state.status = Status::Queued,
         (Mutant::CancelIgnored, Event::Claim { .. }) if state.status == Status::Cancelled => {
@@ -157,6 +167,8 @@ fn answered(mutant: Mutant, job: &Job, event: &Event, decided: &mut Transition, 
                 state.wake_at = Some(*at);
             }
         }
+        (Mutant::PauseDisarms, step) if *event == Event::Pause => *step = Step::Disarm { fire: job.fire() },
+        (Mutant::RetriedAhead, _) if matches!(event, Event::Retry { .. }) => state.passed = job.state.passed,
         (Mutant::SpentNotParked, step @ Step::Park) => *step = Step::Acknowledge,
         _ => {}
     }

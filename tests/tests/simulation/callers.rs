@@ -1,0 +1,378 @@
+//! What callers ask for, and whether the answers are true.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use axum::body::{Body, to_bytes};
+use carillon_core::ids::JobId;
+use carillon_core::job::{Job, RunStatus};
+use carillon_core::time::UnixMillis;
+use http::{Method, Request, header};
+use serde_json::{Value, json};
+use tokio::time::timeout;
+use tower::ServiceExt as _;
+
+use crate::actor::Actor;
+use crate::catalogs::{Change, REMEMBERED_MS};
+use crate::drive::{KEY, REQUEST, REVOKED_KEY, Simulation};
+use crate::mutation::Mutation;
+use crate::oracle::SKEW_MS;
+use crate::plan::{JobPlan, OnlyIf, What};
+use crate::ports::CALLER;
+use crate::series::Grid;
+use crate::store::MOST_BEHIND_MS;
+use crate::world::World;
+
+/// From one look to the next nothing can have passed that is further ahead than this, ms.
+const SOON_MS: i64 = 60_000;
+
+/// A request.
+struct Asked<'a> {
+    method: Method,
+    path: String,
+    body: &'a Value,
+    headers: Vec<(&'static str, String)>,
+}
+
+impl<'a> Asked<'a> {
+    fn new(method: Method, path: impl Into<String>, body: &'a Value) -> Self {
+        Self { method, path: path.into(), body, headers: Vec::new() }
+    }
+
+    fn get(path: impl Into<String>) -> Self {
+        Self::new(Method::GET, path, &Value::Null)
+    }
+
+    fn with(mut self, header: Option<(&'static str, String)>) -> Self {
+        self.headers.extend(header);
+        self
+    }
+}
+
+/// An answer.
+#[derive(Debug)]
+struct Answer {
+    status: u16,
+    etag: String,
+    body: Value,
+}
+
+impl Simulation {
+    /// One request of a caller, or the few that belong to it.
+    pub(crate) async fn request(self: Arc<Self>, job: Arc<JobPlan>, step: Option<usize>) -> Option<()> {
+        let step = step.and_then(|index| job.steps.get(index));
+        let number = step.map_or(0, |step| step.number);
+        let key = u64::try_from(job.number * 1_000 + number).unwrap_or(0);
+        let actor = self.actor(format!("job{}, request {number}", job.number), key, 0);
+        actor.is_revocable.store(job.is_revoked(), Ordering::Relaxed);
+        match step {
+            None => self.submit(&actor, &job).await,
+            Some(step) => {
+                // Nothing when the job was not accepted.
+                let id = self.accepted(job.number)?;
+                self.act(&actor, id, &step.what).await
+            }
+        }
+    }
+
+    /// A product's catalog is published anew, or deleted.
+    pub(crate) async fn change(self: Arc<Self>, change: Change) -> Option<()> {
+        let edition = change.edition;
+        let actor = self.actor(format!("edition {}", edition.number), 1 << 32 | edition.number, 0);
+        let path = format!("/v1/products/{}", change.product);
+        if edition.is_gone {
+            self.ask(&actor, Asked::new(Method::DELETE, path, &Value::Null)).await?;
+            self.shared.world().count("catalog deleted");
+        } else {
+            self.ask(&actor, Asked::new(Method::PUT, path, &edition.document())).await?;
+            self.shared.world().count("catalog replaced");
+        }
+        Some(())
+    }
+
+    /// Schedules a job, perhaps after a look at what would become of it.
+    async fn submit(&self, actor: &Arc<Actor>, job: &JobPlan) -> Option<()> {
+        let preview = match job.is_previewed {
+            true => Some(self.ask(actor, Asked::new(Method::POST, "/v1/jobs/preview", &job.body)).await?),
+            false => None,
+        };
+        let wait = job.wait.map(|seconds| ("prefer", format!("wait={seconds}")));
+        let answer = self.ask(actor, Asked::new(Method::POST, "/v1/jobs", &job.body).with(wait)).await?;
+        let now = self.shared.now();
+        let product = job.body["product_tag"].as_str().unwrap_or_default();
+        let mut world = self.shared.world();
+        let World { oracle, shelf, .. } = &mut *world;
+        if answer.status == 422 {
+            let was_so = shelf.had(product, actor.born_at, now, |edition| !edition.has_action);
+            oracle.hold(was_so || !answer.body.to_string().contains("unknown_tag"), "catalog", || {
+                format!("{} is refused for a catalog that has it: {}", actor.name, answer.body)
+            });
+        }
+        let id = answer.body["job_id"].as_str().and_then(|id| id.parse::<JobId>().ok())?;
+        world.names.insert(id, format!("job{}", job.number));
+        self.accept(job.number, id);
+        let stored = world.jobs.get(&id).cloned();
+        let World { oracle, shelf, .. } = &mut *world;
+        oracle.hold(stored.is_some(), "I1", || format!("{id} was accepted, and is not stored"));
+        let from = actor.born_at.plus(-REMEMBERED_MS - SKEW_MS);
+        let was_so = shelf.had(product, from, now, |edition| edition.has_action);
+        oracle.hold(was_so, "catalog", || format!("{id} was accepted for an event that is in no catalog"));
+        if answer.status == 200 {
+            world.count("wait answered");
+            let is_so = world.runs(id).any(|run| {
+                let status = run.outcome.as_ref().map(|outcome| RunStatus::from(outcome).to_string());
+                run.run_no == 1
+                    && status.as_deref() == answer.body["status"].as_str()
+                    && answer.body["attempts"] == run.attempts
+                    && answer.body["ended_at"] == json!(run.ended_at)
+            });
+            world.oracle.hold(is_so, "API", || format!("{id} is said to have ended: {}", answer.body));
+        }
+        if let (Some(preview), Some(stored)) = (preview.filter(|preview| preview.status == 200), stored) {
+            world.count("previewed as it came");
+            let wrong = foreseen(&preview.body, &stored, now);
+            world.oracle.hold(wrong.is_none(), "preview", || format!("{id}: {}", wrong.unwrap_or_default()));
+        }
+        Some(())
+    }
+
+    /// One step of a job's caller.
+    async fn act(&self, actor: &Arc<Actor>, id: JobId, what: &What) -> Option<()> {
+        let (nothing, reason) = (Value::Null, json!({"reason": "no more"}));
+        let to_job = |verb: &str| format!("/v1/jobs/{id}/{verb}");
+        let delay;
+        let (verb, body) = match what {
+            What::Cancel => ("cancel", &reason),
+            What::Pause => ("pause", &nothing),
+            What::Resume => ("resume", &nothing),
+            What::Run => ("run", &nothing),
+            What::Retry { delay_ms } => {
+                delay = json!({"delay": delay_ms});
+                ("retry", &delay)
+            }
+            What::Edit { body, only_if } => return self.edit(actor, id, body, *only_if).await,
+            What::Runs => return self.runs(actor, id).await,
+            What::List { product, status, limit } => return self.list(actor, product, *status, *limit).await,
+            What::Redrive(body) => return self.redrive(actor, body).await,
+        };
+        self.ask(actor, Asked::new(Method::POST, to_job(verb), body)).await.map(drop)
+    }
+
+    /// Edits a job, perhaps only if it has a certain revision.
+    async fn edit(&self, actor: &Arc<Actor>, id: JobId, body: &Value, only_if: Option<OnlyIf>) -> Option<()> {
+        let path = format!("/v1/jobs/{id}");
+        let etag = match only_if {
+            None => None,
+            Some(OnlyIf::Any) => Some("*".to_owned()),
+            Some(which) => {
+                let read = self.ask(actor, Asked::get(path.clone())).await?;
+                let revision: u64 = read.etag.trim_matches('"').parse().ok()?;
+                let revision = if which == OnlyIf::Outdated { revision.saturating_sub(1) } else { revision };
+                actor.only_if.store(revision, Ordering::Relaxed);
+                Some(format!("\"{revision}\""))
+            }
+        };
+        let asked = || Asked::new(Method::PATCH, path.clone(), body);
+        let mutation = self.shared.world().mutation;
+        let header = etag.map(|etag| ("if-match", etag)).filter(|_| mutation != Some(Mutation::PreconditionIgnored));
+        let changes = actor.changes.load(Ordering::Relaxed);
+        let answer = self.ask(actor, asked().with(header)).await?;
+        if answer.status == 412 {
+            self.shared.world().count("edit answered 412");
+            if mutation == Some(Mutation::RefusedAndMade) {
+                actor.only_if.store(u64::MAX, Ordering::Relaxed);
+                self.send(actor, &asked()).await?;
+                self.check(actor, "the edit", &answer, changes);
+            }
+        }
+        let mut world = self.shared.world();
+        world.oracle.hold(only_if != Some(OnlyIf::Outdated) || answer.status != 200, "If-Match", || {
+            format!("{id} was changed by an edit for an earlier revision")
+        });
+        Some(())
+    }
+
+    /// Asks for a job's runs: they are the recorded ones.
+    async fn runs(&self, actor: &Arc<Actor>, id: JobId) -> Option<()> {
+        let before = self.shared.world().recorded(id);
+        let page = self.ask(actor, Asked::get(format!("/v1/jobs/{id}/runs?limit=100"))).await?;
+        if page.status == 200 && page.body["next_cursor"].is_null() {
+            self.hold_told(id, &before, &page.body);
+        }
+        Some(())
+    }
+
+    fn hold_told(&self, id: JobId, before: &BTreeSet<(String, String)>, page: &Value) {
+        let runs = page["runs"].as_array().map_or(&[][..], Vec::as_slice);
+        let ended = runs.iter().filter(|run| !run["ended_at"].is_null());
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let told: BTreeSet<_> = ended.map(|run| (text(&run["webhook_id"]), text(&run["status"]))).collect();
+        let mut world = self.shared.world();
+        // One may have ended meanwhile.
+        let is_so = before.is_subset(&told) && told.is_subset(&world.recorded(id));
+        world.oracle.hold(is_so, "API", || format!("{id} has the runs {before:?}, and {told:?} are told of"));
+    }
+
+    /// Lists a product's jobs to the end: all of them, once, newest first, each as it was a moment ago at the most.
+    async fn list(
+        &self,
+        actor: &Arc<Actor>,
+        product: &'static str,
+        status: Option<&'static str>,
+        limit: usize,
+    ) -> Option<()> {
+        let since = self.shared.now().plus(-MOST_BEHIND_MS);
+        let narrowed = status.map(|status| format!("&status={status}")).unwrap_or_default();
+        let first = format!("/v1/jobs?product_tag={product}&env=dev&limit={limit}{narrowed}");
+        let (mut listed, mut path) = (Vec::new(), first.clone());
+        loop {
+            let page = self.ask(actor, Asked::get(path)).await?;
+            if page.status != 200 {
+                return None;
+            }
+            for job in page.body["jobs"].as_array()? {
+                let id = job["job_id"].as_str()?.parse::<JobId>().ok()?;
+                listed.push((id, job["status"].as_str()?.to_owned()));
+            }
+            match page.body["next_cursor"].as_str() {
+                Some(cursor) => path = format!("{first}&cursor={cursor}"),
+                None => break,
+            }
+        }
+        let mut world = self.shared.world();
+        world.count("list read to its end");
+        let World { jobs, before, statuses, oracle, .. } = &mut *world;
+        oracle.hold(listed.is_sorted_by(|(one, _), (next, _)| one > next), "list", || {
+            format!("{product}: out of order, or twice: {listed:?}")
+        });
+        for (id, told) in &listed {
+            let had = statuses.get(id).map_or(&[][..], Vec::as_slice);
+            let ends = had.iter().skip(1).map(|(at, _)| *at).chain([UnixMillis::MAX]);
+            let was_so = had.iter().zip(ends).any(|((_, status), end)| end >= since && status.to_string() == *told);
+            let is_wanted = status.is_none_or(|status| status == told) && jobs[id].spec.product == product;
+            oracle.hold(was_so && is_wanted, "list", || format!("{id} is listed as {told}, and is not"));
+        }
+        let listed: BTreeSet<_> = listed.into_iter().map(|(id, _)| id).collect();
+        for (id, job) in jobs.iter().filter(|(_, job)| job.spec.product == product) {
+            let is_settled = before.get(id).is_some_and(|(changed_at, _)| *changed_at < since);
+            let is_wanted = status.is_none_or(|status| status == job.state.status.to_string());
+            oracle.hold(!is_settled || !is_wanted || listed.contains(id), "list", || {
+                format!("{id} is {} for long, and missing from a list", job.state.status)
+            });
+        }
+        Some(())
+    }
+
+    /// Brings spent jobs back: as many as are said to be, and no more than asked for.
+    async fn redrive(&self, actor: &Arc<Actor>, body: &Value) -> Option<()> {
+        let changes = actor.changes.load(Ordering::Relaxed);
+        let answer = self.ask(actor, Asked::new(Method::POST, "/v1/dead-letters/redrive", body)).await?;
+        let mut world = self.shared.world();
+        let retried = actor.changes.load(Ordering::Relaxed) - changes;
+        if answer.status == 200 {
+            let told = answer.body["redriven"].as_u64().unwrap_or(u64::MAX);
+            world.count("redriven out of a list");
+            let is_so = told <= retried && told <= body["limit"].as_u64().unwrap_or(100);
+            world.oracle.hold(is_so, "API", || format!("{told} of {retried} are said to be redriven by {body}"));
+        }
+        Some(())
+    }
+
+    /// Sends a request, and holds what is always true of an answer. `None` when the process dies over it, or it takes too long.
+    async fn ask(&self, actor: &Arc<Actor>, asked: Asked<'_>) -> Option<Answer> {
+        let changes = actor.changes.load(Ordering::Relaxed);
+        let began_at = self.shared.now();
+        self.shared.world().note(began_at, &actor.name, || {
+            format!("{} {} {} {:?}", asked.method, asked.path, asked.body, asked.headers)
+        });
+        let answer = self.send(actor, &asked).await?;
+        let now = self.shared.now();
+        let revoked_at = self.shared.plan.begin.plus(self.shared.plan.revoked_ms);
+        {
+            let mut world = self.shared.world();
+            world.note(now, &actor.name, || format!("is answered {}", answer.status));
+            let is_refused = answer.status == 401;
+            let (is_void, has_been) = (began_at >= revoked_at.plus(REMEMBERED_MS + SKEW_MS), now >= revoked_at);
+            let holds = if actor.is_revocable.load(Ordering::Relaxed) {
+                is_refused && has_been || !is_refused && !is_void
+            } else {
+                !is_refused
+            };
+            world.oracle.hold(holds || answer.status >= 500, "key", || {
+                format!("{} was answered {}, with a key that is revoked at {revoked_at}", actor.name, answer.status)
+            });
+        }
+        self.check(actor, &asked.path, &answer, changes);
+        Some(answer)
+    }
+
+    /// Only who met a fault is answered with one, and who is refused has changed nothing.
+    fn check(&self, actor: &Actor, path: &str, answer: &Answer, changes_before: u64) {
+        let mut world = self.shared.world();
+        let is_excused = answer.status < 500 || actor.has_met_fault.load(Ordering::Relaxed);
+        let what = || format!("{path} was answered {} {}", answer.status, answer.body);
+        world.oracle.hold(is_excused, "API", || format!("{} for no reason", what()));
+        let has_changed = actor.changes.load(Ordering::Relaxed) > changes_before;
+        let is_refused = (400..500).contains(&answer.status);
+        // Who does not know that a client repeated a write cannot know that it was the first one that another one followed.
+        let is_excused = actor.has_repeated.load(Ordering::Relaxed);
+        world.oracle.hold(!is_refused || !has_changed || is_excused, "API", || format!("{}, and was done", what()));
+    }
+
+    async fn send(&self, actor: &Arc<Actor>, asked: &Asked<'_>) -> Option<Answer> {
+        let body = if asked.body.is_null() { Body::empty() } else { Body::from(asked.body.to_string()) };
+        let key = if actor.is_revocable.load(Ordering::Relaxed) { REVOKED_KEY } else { KEY };
+        let mut request = Request::builder().method(asked.method.clone()).uri(&asked.path);
+        request = request.header(header::AUTHORIZATION, format!("Bearer {key}"));
+        for (name, value) in &asked.headers {
+            request = request.header(*name, value);
+        }
+        let request = request.body(body).expect("a well-formed request");
+        let answered = CALLER.scope(Arc::clone(actor), self.router.clone().oneshot(request));
+        let answered = async {
+            tokio::select! { biased; () = actor.death() => None, answer = answered => answer.ok() }
+        };
+        let response = timeout(REQUEST, answered).await.ok()??;
+        let status = response.status().as_u16();
+        let etag = response.headers().get(header::ETAG).and_then(|etag| etag.to_str().ok()).unwrap_or_default();
+        let etag = etag.to_owned();
+        let bytes = to_bytes(response.into_body(), usize::MAX).await.ok()?;
+        Some(Answer { status, etag, body: serde_json::from_slice(&bytes).unwrap_or_default() })
+    }
+
+    /// A request to which nothing happens.
+    pub(crate) async fn quietly(&self, method: Method, path: &str, body: &Value) -> Value {
+        let mut key = 1 << 40;
+        loop {
+            // The luck of another key, until it is good.
+            let actor = self.actor("caller".to_owned(), key, 0);
+            match self.send(&actor, &Asked::new(method.clone(), path, body)).await {
+                Some(answer) if answer.status < 300 => return answer.body,
+                _ => key += 1,
+            }
+        }
+    }
+
+    /// Asks for the runs of a job, as anybody may.
+    pub(crate) async fn read_back(&self, id: JobId) {
+        let before = self.shared.world().recorded(id);
+        let page = self.quietly(Method::GET, &format!("/v1/jobs/{id}/runs?limit=100"), &Value::Null).await;
+        self.hold_told(id, &before, &page);
+    }
+}
+
+/// Holds a preview against the job that was then accepted, where both saw the same: says what is wrong with it.
+fn foreseen(preview: &Value, job: &Job, now: UnixMillis) -> Option<String> {
+    if job.spec.start_at < now.plus(SOON_MS) || job.state.run.run_no > 1 || job.state.run.generation > 1 {
+        return None;
+    }
+    let runs = preview["runs"].as_array()?;
+    let told: Vec<_> = runs.iter().filter_map(|run| run["due_at"].as_i64()).collect();
+    if told.first() != Some(&job.state.run.due_at.0) {
+        return Some(format!("it is due at {}, and {told:?} were foreseen", job.state.run.due_at));
+    }
+    let grid = Grid::of(job)?;
+    let wrong = told.windows(2).find(|pair| grid.from(pair[0] + 1) != pair[1])?;
+    Some(format!("foreseen are {wrong:?}, one after the other"))
+}

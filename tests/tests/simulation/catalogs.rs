@@ -1,0 +1,161 @@
+//! The catalogs: what becomes of them while jobs run, what an instance of a function remembers of them, and what must hold.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use carillon_core::access::{ApiKey, KeyHash};
+use carillon_core::ports::Published;
+use carillon_core::time::UnixMillis;
+use carillon_tests::client::catalog;
+use carillon_tests::random::Random;
+use serde_json::{Value, json};
+
+use crate::dice::Dice;
+use crate::mutation::Mutation;
+use crate::plan::{JobPlan, PRODUCTS, spread, within};
+
+/// What is remembered is read again after this long, ms.
+pub(crate) const REMEMBERED_MS: i64 = 30_000;
+/// So many instances of the API there are, and as many of the executor.
+pub(crate) const INSTANCES: usize = 3;
+
+/// A change of a product's catalog.
+#[derive(Clone, Debug)]
+pub(crate) struct Change {
+    /// When it is asked for, ms from the beginning.
+    pub(crate) at_ms: i64,
+    pub(crate) product: &'static str,
+    pub(crate) edition: Edition,
+}
+
+/// What a product's catalog says. Its number stands in the address that is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Edition {
+    pub(crate) number: u64,
+    /// The action's timeout, ms, if it names one.
+    pub(crate) timeout: Option<u32>,
+    /// Whether it defines the action that the jobs are for.
+    pub(crate) has_action: bool,
+    /// Whether the product is deleted.
+    pub(crate) is_gone: bool,
+}
+
+impl Change {
+    /// A few for each product, in the middle of what its jobs do: published anew with another timeout, or away and back after a
+    /// while.
+    pub(crate) fn draw_all(dice: Dice, begin: UnixMillis, jobs: &[JobPlan]) -> Vec<Self> {
+        let (mut changes, mut number) = (Vec::new(), 0);
+        for (at, product) in PRODUCTS.into_iter().enumerate() {
+            let mut random = dice.roll(u64::MAX - 2, at as u64);
+            for _ in 0..random.below(4) {
+                let job = &jobs[random.below(jobs.len())];
+                let at_ms = random.pick(&[job.at_ms, job.due_ms(begin)]) + within(&mut random, 25_000);
+                let back_ms = at_ms + spread(&mut random, 100, 1_200_000);
+                let mut change = |at_ms, has_action, is_gone, random: &mut Random| {
+                    number += 1;
+                    let timeout = random.pick(&[None, Some(500), Some(3_000), Some(20_000)]);
+                    changes.push(Self { at_ms, product, edition: Edition { number, timeout, has_action, is_gone } });
+                };
+                match random.below(3) {
+                    0 => change(at_ms, true, false, &mut random),
+                    which => {
+                        change(at_ms, false, which == 1, &mut random);
+                        change(back_ms, true, false, &mut random);
+                    }
+                }
+            }
+        }
+        changes
+    }
+}
+
+impl Edition {
+    /// The document.
+    pub(crate) fn document(&self) -> Value {
+        let mut document = catalog(([127, 0, 0, 1], 9).into());
+        let app = &mut document["apps"]["app"];
+        app["envs"]["dev"]["base_url"] = json!(format!("http://127.0.0.1:9/{}", self.number));
+        if let Some(timeout) = self.timeout {
+            app["actions"]["work"]["timeout"] = json!(timeout);
+        }
+        if !self.has_action {
+            let work = app["actions"]["work"].take();
+            app["actions"] = json!({"rest": work});
+        }
+        document
+    }
+
+    /// The edition that a document is, by its address.
+    pub(crate) fn of(published: &Published) -> Self {
+        let app = &published.document["apps"]["app"];
+        let number = app["envs"]["dev"]["base_url"].as_str().and_then(|url| url.rsplit('/').next()?.parse().ok());
+        let work = &app["actions"]["work"];
+        let timeout = work["timeout"].as_u64().and_then(|timeout| timeout.try_into().ok());
+        Self { number: number.unwrap_or(u64::MAX), timeout, has_action: !work.is_null(), is_gone: false }
+    }
+}
+
+/// What was ever published, and since when.
+#[derive(Debug, Default)]
+pub(crate) struct Shelf(BTreeMap<String, Vec<(UnixMillis, Edition)>>);
+
+impl Shelf {
+    /// From now on another edition counts, or none.
+    pub(crate) fn set(&mut self, product: &str, published: Option<&Published>, now: UnixMillis) {
+        let gone = Edition { number: u64::MAX, timeout: None, has_action: false, is_gone: true };
+        self.0.entry(product.to_owned()).or_default().push((now, published.map_or(gone, Edition::of)));
+    }
+
+    /// Whether some edition that counted between two instants is as asked for.
+    pub(crate) fn had(
+        &self,
+        product: &str,
+        from: UnixMillis,
+        until: UnixMillis,
+        is_wanted: impl Fn(&Edition) -> bool,
+    ) -> bool {
+        let editions = self.0.get(product).map_or(&[][..], Vec::as_slice);
+        let ends = editions.iter().skip(1).map(|(at, _)| *at).chain([UnixMillis::MAX]);
+        let mut lives = editions.iter().zip(ends);
+        lives.any(|((since, edition), end)| *since <= until && end >= from && is_wanted(edition))
+    }
+}
+
+/// What an instance of a function remembers.
+#[derive(Debug, Default)]
+pub(crate) struct Memory {
+    catalogs: BTreeMap<String, (UnixMillis, Arc<Published>)>,
+    keys: HashMap<KeyHash, (UnixMillis, Arc<ApiKey>)>,
+}
+
+impl Memory {
+    /// The catalog, if it was read less than 30 s ago.
+    pub(crate) fn catalog(&self, product: &str, now: UnixMillis, mutation: Option<Mutation>) -> Option<Arc<Published>> {
+        let for_good = mutation == Some(Mutation::CatalogKeptForGood);
+        let known = self.catalogs.get(product).filter(|(at, _)| for_good || now.since(*at) < REMEMBERED_MS);
+        known.map(|(_, published)| Arc::clone(published))
+    }
+
+    /// Remembers what was read, or forgets what is no longer there.
+    pub(crate) fn set_catalog(&mut self, product: &str, published: Option<&Arc<Published>>, now: UnixMillis) {
+        match published {
+            Some(published) => self.catalogs.insert(product.to_owned(), (now, Arc::clone(published))),
+            None => self.catalogs.remove(product),
+        };
+    }
+
+    /// The key, if it was read less than 30 s ago.
+    pub(crate) fn key(&self, hash: &KeyHash, now: UnixMillis, mutation: Option<Mutation>) -> Option<Arc<ApiKey>> {
+        let for_good = mutation == Some(Mutation::KeyKeptForGood);
+        let known = self.keys.get(hash).filter(|(at, _)| for_good || now.since(*at) < REMEMBERED_MS);
+        known.map(|(_, key)| Arc::clone(key))
+    }
+
+    /// Remembers a key that was found, or forgets one that was not.
+    pub(crate) fn set_key(&mut self, hash: &KeyHash, key: Option<&Arc<ApiKey>>, now: UnixMillis) {
+        match key {
+            Some(key) => self.keys.insert(hash.clone(), (now, Arc::clone(key))),
+            None => self.keys.remove(hash),
+        };
+    }
+}
