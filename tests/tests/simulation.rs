@@ -33,6 +33,8 @@ mod plan;
 mod ports;
 #[path = "simulation/queue.rs"]
 mod queue;
+#[path = "simulation/regressions.rs"]
+mod regressions;
 #[path = "simulation/series.rs"]
 mod series;
 #[path = "simulation/shrink.rs"]
@@ -54,6 +56,7 @@ use carillon_tests::outside::{now, variable};
 use drive::run;
 use mutation::Mutation;
 use plan::Plan;
+use regressions::Regression;
 
 /// So many simulations are run when nobody says how many.
 const SEEDS: u64 = 100;
@@ -210,13 +213,27 @@ fn every_invariant_holds_whatever_goes_wrong() {
     assert!(one.is_some() || count < SEEDS || missing.is_empty(), "never drawn: {missing:?}");
 }
 
-/// What is first seen of a mutant, and by which seed.
-fn caught(mutation: Mutation) -> Option<(u64, String)> {
-    (0..SEEDS_FOR_A_MUTANT).find_map(|seed| {
-        let violations = run(&Plan::of(seed), Some(mutation), false).violations;
+/// What is first seen of a mutant, and by which seed or plan.
+fn caught(mutation: Mutation) -> Option<(String, String)> {
+    let pinned = regressions::all().into_iter().filter(|pinned| pinned.mutation == mutation);
+    let pinned = pinned.map(|pinned| (pinned.what.to_owned(), pinned.plan));
+    let drawn = (0..SEEDS_FOR_A_MUTANT).map(|seed| (format!("seed {seed}"), Plan::of(seed)));
+    pinned.chain(drawn).find_map(|(name, plan)| {
+        let violations = run(&plan, Some(mutation), false).violations;
         let broken = violations.into_iter().find(|violation| violation.invariant == mutation.breaks())?;
-        Some((seed, format!("{}: {}", broken.invariant, broken.text)))
+        Some((name, format!("{}: {}", broken.invariant, broken.text)))
     })
+}
+
+#[test]
+fn what_was_wrong_once_is_right_and_shows_when_its_fix_is_broken() {
+    for Regression { what, plan, mutation, invariant } in regressions::all() {
+        let told = failure(&plan, None);
+        assert!(told.is_none(), "{what}: {}", told.unwrap_or_default());
+        let report = run(&plan, Some(mutation), true);
+        let is_seen = report.violations.iter().any(|violation| violation.invariant == invariant);
+        assert!(is_seen, "{what}: {:?}\n{}", report.violations, report.trace.join("\n"));
+    }
 }
 
 #[test]

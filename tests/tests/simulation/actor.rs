@@ -1,8 +1,12 @@
 //! Who acts: one request of the API, or one invocation of the executor. It has its own clock, luck and life.
 
+use std::collections::BTreeMap;
 use std::future::pending;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use carillon_core::ids::JobId;
+use carillon_core::job::Job;
 use carillon_core::time::UnixMillis;
 use tokio::sync::Notify;
 
@@ -33,8 +37,8 @@ pub(crate) struct Actor {
     pub(crate) has_met_fault: AtomicBool,
     /// Whether a call of it was repeated after a while, which its client does not tell.
     pub(crate) has_repeated: AtomicBool,
-    /// Whether it has asked for a list of jobs.
-    pub(crate) has_listed: AtomicBool,
+    /// The jobs of the list that it asked for last, where a mutant wants to know.
+    pub(crate) listed: Mutex<BTreeMap<JobId, Job>>,
     /// Whether its key is the one that is revoked in the middle.
     pub(crate) is_revocable: AtomicBool,
     is_dead: AtomicBool,
@@ -61,11 +65,16 @@ impl Actor {
             draws: zero(),
             has_met_fault: flag(),
             has_repeated: flag(),
-            has_listed: flag(),
+            listed: Mutex::default(),
             is_revocable: flag(),
             is_dead: flag(),
             death: Notify::new(),
         }
+    }
+
+    /// A job as its list showed it.
+    pub(crate) fn listed(&self, id: JobId) -> Option<Job> {
+        self.listed.lock().expect("nobody panics with it in hand").get(&id).cloned()
     }
 
     /// Notes that it changed something.

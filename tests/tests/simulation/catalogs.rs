@@ -50,7 +50,8 @@ impl Change {
             for _ in 0..random.below(4) {
                 let job = &jobs[random.below(jobs.len())];
                 let at_ms = random.pick(&[job.at_ms, job.due_ms(begin)]) + within(&mut random, 25_000);
-                let back_ms = at_ms + spread(&mut random, 100, 1_200_000);
+                let longest_ms = random.pick(&[20_000, 1_200_000]);
+                let back_ms = at_ms + spread(&mut random, 100, longest_ms);
                 let mut change = |at_ms, has_action, is_gone, random: &mut Random| {
                     number += 1;
                     let timeout = random.pick(&[None, Some(500), Some(3_000), Some(20_000)]);

@@ -42,6 +42,8 @@ pub(crate) struct Plan {
     pub(crate) seed: u64,
     pub(crate) begin: UnixMillis,
     pub(crate) jobs: Vec<JobPlan>,
+    /// Whether a timer can be taken back to the last, as in a process of its own; otherwise one that is soon is a message.
+    pub(crate) is_embedded: bool,
     /// What becomes of the catalogs.
     pub(crate) changes: Vec<Change>,
     /// When one of the two keys is revoked, ms from the beginning.
@@ -117,6 +119,7 @@ impl Plan {
         // Some of the jobs come at one instant, and to one product.
         let burst = (within(&mut random, ACTIVE_MS), random.pick(&PRODUCTS));
         let in_burst = if random.once_in(3) { random.between(5, count) } else { 0 };
+        let is_embedded = random.once_in(4);
         let (has_changes, lapse_ms) = (random.once_in(2), within(&mut random, 60_000));
         let jobs = (0..count).map(|number| {
             let mut random = dice.roll(u64::MAX - 1, number as u64);
@@ -127,7 +130,7 @@ impl Plan {
         let changes = if has_changes { Change::draw_all(dice, begin, &jobs) } else { Vec::new() };
         let revoked_ms = jobs[REVOKED].at_ms + lapse_ms;
         let (without, scripted) = (BTreeSet::new(), BTreeMap::new());
-        Self { seed, begin, jobs, changes, revoked_ms, faults_in_10_000, without, scripted }
+        Self { seed, begin, jobs, is_embedded, changes, revoked_ms, faults_in_10_000, without, scripted }
     }
 }
 
@@ -185,6 +188,9 @@ impl JobPlan {
         for number in 1..=random.below(6) {
             let at_ms = at_ms + spread(random, 10, patience_ms);
             steps.push(Step { number, at_ms, what: what(random, begin, at_ms, body.get("repeat").is_some()) });
+        }
+        if random.once_in(3) {
+            hurry(random, due_ms.max(at_ms), &mut steps);
         }
         let (is_previewed, waits) = (random.once_in(8), random.once_in(6));
         let wait = Some(random.pick(&[1, 5, 25])).filter(|_| waits);
@@ -246,6 +252,23 @@ fn what(random: &mut Random, begin: UnixMillis, at_ms: i64, recurs: bool) -> Wha
             let only_if = random.pick(&[None, Some(OnlyIf::Any), Some(OnlyIf::Read), Some(OnlyIf::Outdated)]);
             What::Edit { body, only_if }
         }
+    }
+}
+
+/// Steps that come one upon the other, not long after a run is due.
+fn hurry(random: &mut Random, due_ms: i64, steps: &mut Vec<Step>) {
+    use What::{Cancel, Pause, Resume, Retry, Run};
+    let delay_ms = random.pick(&[0, 90_000]);
+    let story = match random.below(5) {
+        0 | 1 => vec![Pause, Resume],
+        2 => vec![Retry { delay_ms }, Pause, Resume, Resume],
+        3 => vec![Run, Pause, Resume, Run],
+        _ => vec![Resume, Cancel, Retry { delay_ms }],
+    };
+    let mut at_ms = due_ms + spread(random, 10, 600_000);
+    for what in story {
+        at_ms += within(random, 80);
+        steps.push(Step { number: steps.len() + 1, at_ms, what });
     }
 }
 

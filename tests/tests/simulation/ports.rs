@@ -161,6 +161,17 @@ impl Sim {
     /// As the adapter does it: a delayed message or a schedule, by its own decision.
     async fn arm_now(&self, fire: Fire, at: UnixMillis) -> Result<(), PortError> {
         let message = Message::new(fire, at);
+        if self.shared.plan.is_embedded {
+            // A process that has its hands full takes it up a little late.
+            let late_ms = self.shared.dice.roll(key_of(fire) ^ 0x4c41_5445, fire.run_no.into()).below(1_000);
+            let late_ms = i64::try_from(late_ms).unwrap_or(0);
+            let arm = |world: &mut World, _: &Actor, now: UnixMillis| {
+                world.queue.arm(&message, at, at.max(now).plus(late_ms));
+            };
+            self.call("arm", arm).await?;
+            self.shared.news.notify_one();
+            return Ok(());
+        }
         let scheduled_at = match arming(at, self.now(), DELAY_THRESHOLD_SECONDS, SCHEDULE_LEAD_SECONDS) {
             Arming::Delay(seconds) => {
                 return self.call("send", |world, _, now| self.post(world, &message, seconds, now)).await;

@@ -122,6 +122,14 @@ impl Queue {
         true
     }
 
+    /// Sets a timer; of two for one fire the earlier one holds.
+    pub(crate) fn arm(&mut self, message: &Message, at: UnixMillis, fires_at: UnixMillis) {
+        if self.scheduled_at(message.fire).is_none_or(|standing| at < standing) {
+            self.unschedule(message.fire);
+            self.schedule(message, at, fires_at);
+        }
+    }
+
     /// When the schedule of this name is to fire, if there is one.
     pub(crate) fn scheduled_at(&self, fire: Fire) -> Option<UnixMillis> {
         self.schedules.get(&fire).map(|schedule| schedule.at)

@@ -101,7 +101,7 @@ impl World {
         let Some(old) = self.jobs.get(&id) else { return Written::Conflict };
         let new = transition.after();
         let is_expected = old.state.revision == transition.before.state.revision;
-        let is_trusted = self.mutation == Some(Mutation::ListedTrusted) && actor.has_listed.load(Ordering::Relaxed);
+        let is_trusted = self.mutation == Some(Mutation::ListedTrusted) && actor.listed(id).is_some();
         if !is_expected && !is_trusted && self.mutation != Some(Mutation::RevisionUnchecked) {
             let is_own = *old == new;
             self.note(now, &actor.name, || format!("is too late to change {}", transition.before.fire()));
