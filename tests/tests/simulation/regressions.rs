@@ -1,17 +1,19 @@
-//! What was wrong once, each as the smallest plan that shows it: written by hand, as the plan of a seed changes with what is drawn.
+//! What was wrong once, and what is too rare to be left to luck: each as the smallest plan that shows it, written by hand, as
+//! the plan of a seed changes with what is drawn.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use carillon_core::machine::mutants::Mutant;
 use serde_json::{Value, json};
 
+use crate::catalogs::{Change, Edition};
 use crate::dice::{Fate, FaultId};
 use crate::mutation::Mutation;
 use crate::plan::{BEGIN, JobPlan, Plan, Step, What};
 
-/// A plan that once broke an invariant.
+/// A plan that broke an invariant once, or would without the rule that it is about.
 pub(crate) struct Regression {
-    /// What was wrong.
+    /// What was wrong, or would be.
     pub(crate) what: &'static str,
     pub(crate) plan: Plan,
     /// What breaks its fix, and what does not hold then.
@@ -69,7 +71,39 @@ pub(crate) fn all() -> Vec<Regression> {
             mutation: Mutation::Rule(Mutant::RetriedAhead),
             invariant: "cadence",
         },
+        Regression {
+            what: "a job that is retried while a redrive has it in its list is retried by that once more",
+            plan: plan(
+                json!({}),
+                &["refuse"],
+                [
+                    (20_000, What::Redrive(json!({"product_tag": "shop", "env": "dev"}))),
+                    (21_000, What::Retry { delay_ms: 0 }),
+                ],
+                [(call(1, 1), Fate { fault: None, there_ms: 0, back_ms: 3_000 })],
+            ),
+            mutation: Mutation::ListedTrusted,
+            invariant: "I2",
+        },
+        Regression {
+            what: "a job fails for an event that the catalog has again, as an instance remembers the catalog without it",
+            plan: published_again(),
+            mutation: Mutation::FreshFromCache,
+            invariant: "catalog",
+        },
     ]
+}
+
+/// Jobs that fail for want of their event, and are retried a moment after it is there again.
+fn published_again() -> Plan {
+    let retry = (14_000, What::Retry { delay_ms: 0 });
+    let mut plan = plan(json!({"start_at": BEGIN.plus(8_000).0}), &["succeed"], [retry], []);
+    let job = plan.jobs[0].clone();
+    plan.jobs = (0..6).map(|number| JobPlan { number, ..job.clone() }).collect();
+    let edition = |number, has_action| Edition { number, has_action, ..Edition::FIRST };
+    let change = |at_ms, edition| Change { at_ms, product: "shop", edition };
+    plan.changes = vec![change(5_000, edition(1, false)), change(12_000, edition(2, true))];
+    plan
 }
 
 /// One job that is due at once, whose attempts go as `script` says; what its caller asks for, and what calls of it meet. Nothing
