@@ -66,8 +66,9 @@ const SEEDS_FOR_A_MUTANT: u64 = 300;
 const THREADS: u64 = 2;
 
 /// What has to happen in them, or they prove less than they say.
-const HAPPENS: [&str; 28] = [
+const HAPPENS: [&str; 31] = [
     "acknowledgement lost",
+    "burst of jobs",
     "catalog deleted",
     "catalog replaced",
     "clock set back",
@@ -87,6 +88,7 @@ const HAPPENS: [&str; 28] = [
     "previewed as it came",
     "process stands still",
     "received out of order",
+    "redrive under way",
     "redriven out of a list",
     "repeated by the client",
     "schedule late by half a minute",
@@ -95,6 +97,7 @@ const HAPPENS: [&str; 28] = [
     "stale key",
     "stale list entry",
     "throttle",
+    "wait answered",
 ];
 
 /// A number from the environment.

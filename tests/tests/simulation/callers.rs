@@ -93,10 +93,10 @@ impl Simulation {
 
     /// Schedules a job, perhaps after a look at what would become of it.
     async fn submit(&self, actor: &Arc<Actor>, job: &JobPlan) -> Option<()> {
-        let preview = match job.is_previewed {
-            true => Some(self.ask(actor, Asked::new(Method::POST, "/v1/jobs/preview", &job.body)).await?),
-            false => None,
-        };
+        let mut preview = None;
+        if job.is_previewed {
+            preview = Some(self.ask(actor, Asked::new(Method::POST, "/v1/jobs/preview", &job.body)).await?);
+        }
         let wait = job.wait.map(|seconds| ("prefer", format!("wait={seconds}")));
         let answer = self.ask(actor, Asked::new(Method::POST, "/v1/jobs", &job.body).with(wait)).await?;
         let now = self.shared.now();

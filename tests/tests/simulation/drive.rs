@@ -35,6 +35,8 @@ pub(crate) const REQUEST: Duration = Duration::from_secs(29);
 /// Lambda takes so many messages at once.
 const LARGEST_BATCH: usize = 10;
 
+/// So many jobs at one instant are a burst.
+const BURST: usize = 5;
 /// One job in so many is read back in the end.
 const READ_BACK: usize = 7;
 
@@ -127,11 +129,16 @@ impl Simulation {
             if now >= end {
                 return;
             }
+            let mut submitted = 0;
             while let Some((_, due)) = due.next_if(|(at_ms, _)| begin.plus(*at_ms) <= now) {
+                submitted += usize::from(matches!(due, Due::Job(_, None)));
                 match due {
                     Due::Job(job, step) => drop(tokio::spawn(Arc::clone(self).request(job, step))),
                     Due::Change(change) => drop(tokio::spawn(Arc::clone(self).change(change))),
                 }
+            }
+            if submitted >= BURST {
+                shared.world().count("burst of jobs");
             }
             shared.world().fire_schedules(now, |fire| {
                 let mut random = shared.dice.roll(key_of(fire), u64::MAX);

@@ -74,7 +74,14 @@ impl Oracle {
     }
 
     /// A change of a job was stored by an actor, on top of `old`.
-    pub(crate) fn committed(&mut self, old: &Job, transition: &Transition, by: &Actor, shelf: &Shelf, now: UnixMillis) {
+    pub(crate) fn committed(
+        &mut self,
+        old: &Job,
+        transition: &Transition,
+        by: &Actor,
+        published: &Shelf,
+        now: UnixMillis,
+    ) {
         let actor = by.id;
         let (fire, new, retired) = (old.fire(), &transition.after(), transition.retired.as_ref());
         let (before, after) = (&old.state, &new.state);
@@ -101,7 +108,7 @@ impl Oracle {
         let outcome = ended.and_then(|run| run.outcome.as_ref()).filter(|_| before.run.outcome.is_none());
         if let Some(outcome) = outcome {
             self.ended(old, new, outcome, actor, now);
-            self.told_by_the_catalog(old, outcome, by, shelf, now);
+            self.told_by_the_catalog(old, outcome, by, published, now);
         } else if !is_claim && after.run.failures.len() > before.run.failures.len() {
             self.held_the_lease(fire, old, actor);
         }
@@ -141,10 +148,10 @@ impl Oracle {
     }
 
     /// A run that fails as its catalog has no such event any more is right only if that was so while its executor was at it.
-    fn told_by_the_catalog(&mut self, old: &Job, outcome: &Outcome, by: &Actor, shelf: &Shelf, now: UnixMillis) {
+    fn told_by_the_catalog(&mut self, old: &Job, outcome: &Outcome, by: &Actor, published: &Shelf, now: UnixMillis) {
         let Outcome::Failed(error) = outcome else { return };
         if error.code == codes::EVENT_NOT_FOUND {
-            let was_so = shelf.had(&old.spec.product, by.born_at, now, |edition| !edition.has_action);
+            let was_so = published.had(&old.spec.product, by.born_at, now, |edition| !edition.has_action);
             self.hold(was_so, "catalog", || {
                 format!("{} failed for an event that was there all the time: {}", old.fire(), error.message)
             });
@@ -152,14 +159,14 @@ impl Oracle {
     }
 
     /// What is called is by a catalog that counted half a minute ago or later.
-    pub(crate) fn called(&mut self, shelf: &Shelf, stored: Option<&Job>, call: &Call, by: &Actor, now: UnixMillis) {
+    pub(crate) fn called(&mut self, published: &Shelf, stored: Option<&Job>, call: &Call, by: &Actor, now: UnixMillis) {
         let number =
             call.request.url.path().split('/').nth(1).and_then(|number| number.parse().ok()).unwrap_or(u64::MAX);
         let from = by.born_at.plus(-REMEMBERED_MS - SKEW_MS);
         let spec = stored.map(|job| &job.spec);
         let product = spec.map_or("", |spec| spec.product.as_str());
         let longest = |edition: &Edition| spec.and_then(|spec| spec.timeout).or(edition.timeout).unwrap_or(u32::MAX);
-        let is_so = shelf.had(product, from, now, |edition| {
+        let is_so = published.had(product, from, now, |edition| {
             edition.number == number && edition.has_action && call.timeout_ms <= longest(edition)
         });
         self.hold(is_so, "catalog", || format!("{} is dispatched to edition {number} of {product}", call.fire));

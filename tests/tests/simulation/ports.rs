@@ -244,12 +244,17 @@ impl Timers for Sim {
 impl DeadLetters for Sim {
     async fn redrive_all(&self, _: usize) -> Result<Redriven, PortError> {
         let redrive = |world: &mut World, actor: &Actor, now| {
-            actor.changed();
-            world.queue.redrive(now);
+            let is_new = world.queue.redrive(now);
+            if is_new {
+                actor.changed();
+            } else {
+                world.count("redrive under way");
+            }
+            is_new
         };
-        self.call("redrive", redrive).await?;
+        let is_new = self.call("redrive", redrive).await?;
         self.shared.news.notify_one();
-        Ok(Redriven::Started)
+        Ok(if is_new { Redriven::Started } else { Redriven::UnderWay })
     }
 }
 

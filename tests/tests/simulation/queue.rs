@@ -11,6 +11,10 @@ pub(crate) const HIDDEN_MS: i64 = 360_000;
 /// A message that was received so often goes to the dead letters by itself, as the Terraform module has it.
 const MOST_RECEIVES: u32 = 1_000;
 
+/// A dead letter takes so long to be moved back, ms, and a task that moves them takes at least this.
+const MOVE_MS: i64 = 10;
+const LEAST_REDRIVE_MS: i64 = 600_000;
+
 /// A message in the queue.
 #[derive(Clone, Debug)]
 pub(crate) struct Parcel {
@@ -41,6 +45,8 @@ pub(crate) struct Queue {
     schedules: BTreeMap<Fire, Schedule>,
     schedules_by_time: BTreeSet<(UnixMillis, Fire)>,
     dead_letters: Vec<Message>,
+    /// When those that were moved back last have all arrived.
+    redriven_at: UnixMillis,
     /// How many messages and schedules there are of each fire.
     carriers: BTreeMap<Fire, u32>,
     /// Every fire that was ever laid among the dead letters.
@@ -161,11 +167,18 @@ impl Queue {
         self.parked.contains(&fire)
     }
 
-    /// Moves the dead letters back.
-    pub(crate) fn redrive(&mut self, now: UnixMillis) {
-        for message in std::mem::take(&mut self.dead_letters) {
-            self.send(message.to_string(), now, now);
+    /// Moves the dead letters back, one after the other; `false` when that is under way already.
+    pub(crate) fn redrive(&mut self, now: UnixMillis) -> bool {
+        if now < self.redriven_at {
+            return false;
         }
+        let mut at = now;
+        for message in std::mem::take(&mut self.dead_letters) {
+            at = at.plus(MOVE_MS);
+            self.send(message.to_string(), at, now);
+        }
+        self.redriven_at = at.plus(LEAST_REDRIVE_MS);
+        true
     }
 
     /// Whether a timer or a message of this fire is on its way.

@@ -27,7 +27,7 @@ pub(crate) fn all() -> Vec<Regression> {
         Regression {
             what: "a resumed job was lost when its message was faster than the store: it found the job paused, and was forgotten",
             plan: plan(
-                json!({"retries": 1, "retry": {"initialDelay": 600_000, "maxDelay": 600_000, "jitter": false}}),
+                &json!({"retries": 1, "retry": {"initialDelay": 600_000, "maxDelay": 600_000, "jitter": false}}),
                 &["refuse", "succeed"],
                 [(10_000, What::Pause), (700_000, What::Resume)],
                 [(call(2, 3), slow(1_000))],
@@ -40,7 +40,7 @@ pub(crate) fn all() -> Vec<Regression> {
             plan: Plan {
                 is_embedded: true,
                 ..plan(
-                    json!({"retries": 1, "retry": {"initialDelay": 70_000, "maxDelay": 70_000, "jitter": false}}),
+                    &json!({"retries": 1, "retry": {"initialDelay": 70_000, "maxDelay": 70_000, "jitter": false}}),
                     &["refuse", "succeed"],
                     [(60_000, What::Pause), (75_000, What::Resume)],
                     [(call(1, 3), slow(15_050)), (call(2, 2), slow(0)), (call(2, 3), slow(0))],
@@ -52,7 +52,7 @@ pub(crate) fn all() -> Vec<Regression> {
         Regression {
             what: "a run in its backoff that was to run now waited for the backoff, as its message was faster than the store",
             plan: plan(
-                json!({"retries": 1, "retry": {"initialDelay": 1_000_000, "maxDelay": 1_000_000, "jitter": false}}),
+                &json!({"retries": 1, "retry": {"initialDelay": 1_000_000, "maxDelay": 1_000_000, "jitter": false}}),
                 &["refuse", "succeed"],
                 [(100_000, What::Run)],
                 [(call(1, 3), slow(1_000))],
@@ -63,7 +63,7 @@ pub(crate) fn all() -> Vec<Regression> {
         Regression {
             what: "an occurrence whose run was retried counted as missed when the job was paused and resumed",
             plan: plan(
-                json!({"repeat": {"every": 3_600_000}}),
+                &json!({"repeat": {"every": 3_600_000}}),
                 &["refuse"],
                 [(60_000, What::Retry { delay_ms: 90_000 }), (70_000, What::Pause), (80_000, What::Resume)],
                 [],
@@ -74,7 +74,7 @@ pub(crate) fn all() -> Vec<Regression> {
         Regression {
             what: "a job that is retried while a redrive has it in its list is retried by that once more",
             plan: plan(
-                json!({}),
+                &json!({}),
                 &["refuse"],
                 [
                     (20_000, What::Redrive(json!({"product_tag": "shop", "env": "dev"}))),
@@ -97,7 +97,7 @@ pub(crate) fn all() -> Vec<Regression> {
 /// Jobs that fail for want of their event, and are retried a moment after it is there again.
 fn published_again() -> Plan {
     let retry = (14_000, What::Retry { delay_ms: 0 });
-    let mut plan = plan(json!({"start_at": BEGIN.plus(8_000).0}), &["succeed"], [retry], []);
+    let mut plan = plan(&json!({"start_at": BEGIN.plus(8_000).0}), &["succeed"], [retry], []);
     let job = plan.jobs[0].clone();
     plan.jobs = (0..6).map(|number| JobPlan { number, ..job.clone() }).collect();
     let edition = |number, has_action| Edition { number, has_action, ..Edition::FIRST };
@@ -109,7 +109,7 @@ fn published_again() -> Plan {
 /// One job that is due at once, whose attempts go as `script` says; what its caller asks for, and what calls of it meet. Nothing
 /// else goes wrong.
 fn plan<const STEPS: usize, const CALLS: usize>(
-    wishes: Value,
+    wishes: &Value,
     script: &[&str],
     steps: [(i64, What); STEPS],
     scripted: [(FaultId, Fate); CALLS],

@@ -1,4 +1,4 @@
-//! Makes a failure small: jobs, steps and faults go, one after the other, as long as it still fails in the same way.
+//! Makes a failure small: jobs, steps, changes of catalogs and faults go, one after the other, as long as it still fails in the same way.
 
 use crate::drive::{Report, run};
 use crate::mutation::Mutation;
@@ -11,12 +11,12 @@ const MOST_RUNS: usize = 3_000;
 pub(crate) fn shrunk(plan: &Plan, mutation: Option<Mutation>, invariant: &str) -> Plan {
     let mut shrink = Shrink { plan: plan.clone(), mutation, invariant, runs: 0 };
     loop {
-        let before = (shrink.plan.jobs.len(), shrink.steps(), shrink.plan.without.len());
+        let before = shrink.size();
         shrink.drop_jobs();
         shrink.drop_steps();
+        shrink.drop_changes();
         shrink.drop_faults();
-        let after = (shrink.plan.jobs.len(), shrink.steps(), shrink.plan.without.len());
-        if before == after || shrink.runs >= MOST_RUNS {
+        if before == shrink.size() || shrink.runs >= MOST_RUNS {
             return shrink.plan;
         }
     }
@@ -30,8 +30,9 @@ struct Shrink<'a> {
 }
 
 impl Shrink<'_> {
-    fn steps(&self) -> usize {
-        self.plan.jobs.iter().map(|job| job.steps.len()).sum()
+    fn size(&self) -> [usize; 4] {
+        let steps = self.plan.jobs.iter().map(|job| job.steps.len() + usize::from(job.is_previewed)).sum();
+        [self.plan.jobs.len(), steps, self.plan.changes.len(), self.plan.without.len()]
     }
 
     /// Takes the smaller plan if it fails as well.
@@ -72,6 +73,19 @@ impl Shrink<'_> {
                 smaller.jobs[job].steps.remove(step);
                 self.attempt(smaller);
             }
+            if self.plan.jobs[job].is_previewed {
+                let mut smaller = self.plan.clone();
+                smaller.jobs[job].is_previewed = false;
+                self.attempt(smaller);
+            }
+        }
+    }
+
+    fn drop_changes(&mut self) {
+        for change in (0..self.plan.changes.len()).rev() {
+            let mut smaller = self.plan.clone();
+            smaller.changes.remove(change);
+            self.attempt(smaller);
         }
     }
 

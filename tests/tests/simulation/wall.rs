@@ -15,9 +15,12 @@ use jiff::tz::TimeZone;
 const MINUTE_MS: i64 = 60_000;
 const DAY_MS: i64 = 24 * 60 * MINUTE_MS;
 
+/// Instants by expression, zone and day.
+type Instants = BTreeMap<(String, String, i64), Rc<[i64]>>;
+
 thread_local! {
-    /// What was looked up: by expression, zone and day.
-    static LOOKED_UP: RefCell<BTreeMap<(String, String, i64), Rc<[i64]>>> = RefCell::default();
+    /// What was looked up.
+    static LOOKED_UP: RefCell<Instants> = RefCell::default();
 }
 
 /// The instants of an expression around one, in order: of three days before and thirteen after it.
