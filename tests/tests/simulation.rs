@@ -1,17 +1,22 @@
 //! The guarantees, proven: whole lives of jobs in a simulated world where everything goes wrong that can.
 //!
-//! A seed draws jobs, what their callers do, and a fault for any call of a port. The real router, operations and executor
-//! carry the jobs over simulated ports by a virtual clock, in one thread. Every change is held against the invariants when it
-//! is made, and everything at the end. The same seed gives the same simulation, to the line of its trace.
+//! A seed draws jobs, what their callers do, what becomes of the catalogs, and a fault for any call of a port. The real router,
+//! operations and executor carry the jobs over simulated ports by a virtual clock, in one thread. What an instance of a function
+//! remembers is up to 30 s old, lists lag, and clocks change in some of the simulations. Every change is held against the
+//! invariants when it is made, every answer against what is stored, and everything at the end. The same seed gives the same
+//! simulation, to the line of its trace.
 //!
-//! `CARILLON_SIMULATION_SEEDS=2500 cargo test --release -p carillon-tests --test simulation` runs 2,500 of them, some 75,000
-//! jobs. A failure is made small and told with the command that replays it (`CARILLON_SIMULATION_SEED`).
+//! `CARILLON_SIMULATION_SEEDS=3800 cargo test --release -p carillon-tests --test simulation -- --nocapture` runs 3,800 of them,
+//! some 100,000 jobs, and prints how many it carries a second and how often each thing went wrong. A failure is made small and
+//! told with the command that replays it (`CARILLON_SIMULATION_SEED`).
 //!
 //! - [`plan`]: what a seed draws; [`dice`]: luck that does not depend on what else is drawn.
 //! - [`world`], [`queue`]: what is stored and under way. [`ports`], [`store`], [`target`]: the way to it, for each [`actor`].
-//! - [`drive`]: runs a plan; [`shrink`]: makes one small that fails.
-//! - [`oracle`], [`series`]: what must hold.
-//! - [`mutation`]: what is broken on purpose, to see that it is noticed.
+//! - [`catalogs`]: what becomes of them, and what is remembered of them.
+//! - [`drive`]: runs a plan; [`callers`]: their requests, and whether the answers are true; [`shrink`]: makes a plan small that
+//!   fails.
+//! - [`oracle`], [`series`], [`wall`]: what must hold.
+//! - [`mutation`]: what is broken on purpose, to see that it is noticed. [`regressions`]: what was wrong once.
 
 #[path = "simulation/actor.rs"]
 mod actor;

@@ -60,9 +60,9 @@ pub trait JobStore: Send + Sync {
     /// Stores a transition, and the run that it retires, if the job still has the expected revision.
     fn commit(&self, transition: &Transition) -> impl Future<Output = Result<Written, PortError>> + Send;
 
-    /// Jobs of one product and environment, newest first, after `query.before`. Costs the same on every page. Of the queued and
-    /// running ones an adapter need not find those in their first attempt that were due when they were accepted, 15 days ago or
-    /// longer: their messages are gone by then.
+    /// Jobs of one product and environment, newest first, after `query.before`. It may be some seconds behind: whoever acts on a
+    /// job reads it again. Costs the same on every page. Of the queued and running ones an adapter need not find those in their
+    /// first attempt that were due when they were accepted, 15 days ago or longer: their messages are gone by then.
     fn list(&self, query: &JobQuery) -> impl Future<Output = Result<Listed, PortError>> + Send;
 
     /// Retired runs of a job, latest first, before `before` (generation and run number); at most `limit` of them.

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use axum::Router;
 use carillon_api::{Service, router};
-use carillon_aws::message::Message;
 use carillon_core::access::{ApiKey, KeyHash, Scope};
 use carillon_core::call::Limits;
 use carillon_core::ids::JobId;
@@ -166,7 +165,7 @@ impl Simulation {
                 parcels.extend(world.queue.receive(number, now).map(|parcel| (number, parcel)));
             }
             let Some((_, first)) = parcels.first() else { continue };
-            let fire = Message::parse(&first.body).map_or(0, |message| key_of(message.fire));
+            let fire = key_of(first.message.fire);
             let mut key = fire ^ now.0.unsigned_abs() << 16 ^ u64::from(first.receive_count);
             while !world.keys_of_luck.insert(key) {
                 key = key.wrapping_add(1);

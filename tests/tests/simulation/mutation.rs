@@ -76,7 +76,11 @@ impl Mutation {
                 Rule::PauseIgnored | Rule::CancelIgnored => "I6",
                 Rule::VoidFireClaimed => "I7",
                 Rule::EarlyClaimed => "on time",
-                Rule::SkippedUncounted | Rule::NextFromCompletion | Rule::RetriedAhead | Rule::ZoneIgnored => "cadence",
+                Rule::SkippedUncounted
+                | Rule::NextFromCompletion
+                | Rule::RetriedAhead
+                | Rule::ZoneIgnored
+                | Rule::ClockChangesIgnored => "cadence",
                 Rule::SpentNotParked => "parked",
             },
         }

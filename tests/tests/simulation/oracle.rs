@@ -59,6 +59,10 @@ fn is_active(status: Status) -> bool {
     matches!(status, Status::Scheduled | Status::Queued | Status::Running)
 }
 
+fn owner_of(state: &JobState) -> Option<&Owner> {
+    state.lease.as_ref().map(|lease| &lease.owner)
+}
+
 impl Oracle {
     pub(crate) fn hold(&mut self, holds: bool, invariant: &'static str, text: impl FnOnce() -> String) {
         // One is enough to look into, and the later ones may follow from it.
@@ -77,18 +81,18 @@ impl Oracle {
     pub(crate) fn committed(
         &mut self,
         old: &Job,
+        new: &Job,
         transition: &Transition,
         by: &Actor,
         published: &Shelf,
         now: UnixMillis,
     ) {
         let actor = by.id;
-        let (fire, new, retired) = (old.fire(), &transition.after(), transition.retired.as_ref());
+        let (fire, retired) = (old.fire(), transition.retired.as_ref());
         let (before, after) = (&old.state, &new.state);
         let budget = self.budgets.entry(old.id).or_default();
         *budget = (*budget).max(new.spec.retries + 1);
-        let owner = |state: &JobState| state.lease.as_ref().map(|lease| lease.owner.clone());
-        let is_claim = after.lease.is_some() && owner(after) != owner(before);
+        let is_claim = after.lease.is_some() && owner_of(after) != owner_of(before);
         if is_claim {
             self.claimed(old, new, actor, now);
         }
@@ -143,7 +147,7 @@ impl Oracle {
         self.hold(run.attempts == before.run.attempts + 1, "I5", || format!("the claim of {fire} counts no attempt"));
         let budget = self.budgets[&old.id];
         self.hold(run.attempts <= budget, "I5", || format!("{fire} has attempt {} of {budget}", run.attempts));
-        let owner = new.state.lease.as_ref().map(|lease| lease.owner.clone());
+        let owner = owner_of(&new.state).cloned();
         self.fires.entry(fire).or_default().claim = owner.map(|owner| (owner, actor, false));
     }
 
@@ -174,7 +178,7 @@ impl Oracle {
 
     fn held_the_lease(&mut self, fire: Fire, old: &Job, actor: u64) {
         let claim = self.fires.get(&fire).and_then(|known| known.claim.as_ref());
-        let owner = old.state.lease.as_ref().map(|lease| &lease.owner);
+        let owner = owner_of(&old.state);
         let is_its = claim.is_some_and(|(name, by, _)| Some(name) == owner && *by == actor);
         self.hold(is_its, "I2", || format!("{fire} was settled by somebody without its lease"));
     }

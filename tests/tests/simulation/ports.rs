@@ -149,11 +149,11 @@ impl Sim {
         for ms in copy_ms.into_iter().chain([late_ms]).filter(|ms| *ms > 0) {
             world.count(if ms < 3_600_000 { "message late" } else { "message late by more than an hour" });
         }
-        world.queue.send(message.to_string(), now.plus(delay_ms + late_ms), now);
+        world.queue.send(message, now.plus(delay_ms + late_ms), now);
         if let Some(copy_ms) = copy_ms {
             world.count("message twice");
             world.note(now, "queue", || format!("has {} twice, {copy_ms} ms later", message.fire));
-            world.queue.send(message.to_string(), now.plus(delay_ms + copy_ms), now);
+            world.queue.send(message, now.plus(delay_ms + copy_ms), now);
         }
         shared.news.notify_one();
     }

@@ -18,6 +18,7 @@ const LEAST_REDRIVE_MS: i64 = 600_000;
 /// A message in the queue.
 #[derive(Clone, Debug)]
 pub(crate) struct Parcel {
+    pub(crate) message: Message,
     pub(crate) body: String,
     pub(crate) sent_at: UnixMillis,
     pub(crate) receive_count: u32,
@@ -54,17 +55,19 @@ pub(crate) struct Queue {
 }
 
 impl Queue {
-    /// Sends a body that can be received from `visible_at` on.
-    pub(crate) fn send(&mut self, body: String, visible_at: UnixMillis, now: UnixMillis) {
+    /// Sends a message that can be received from `visible_at` on.
+    pub(crate) fn send(&mut self, message: &Message, visible_at: UnixMillis, now: UnixMillis) {
         self.sent += 1;
-        self.count(&body, true);
-        self.parcels.insert(self.sent, Parcel { body, sent_at: now, receive_count: 0, visible_at });
+        self.count(message, true);
+        let (message, body) = (message.clone(), message.to_string());
+        self.parcels.insert(self.sent, Parcel { message, body, sent_at: now, receive_count: 0, visible_at });
         self.by_time.insert((visible_at, self.sent));
     }
 
-    fn count(&mut self, body: &str, more: bool) {
-        let Some(message) = Message::parse(body).filter(|message| !message.parked) else { return };
-        self.count_fire(message.fire, more);
+    fn count(&mut self, message: &Message, more: bool) {
+        if !message.parked {
+            self.count_fire(message.fire, more);
+        }
     }
 
     fn count_fire(&mut self, fire: Fire, more: bool) {
@@ -84,8 +87,7 @@ impl Queue {
     pub(crate) fn receive(&mut self, number: u64, now: UnixMillis) -> Option<Parcel> {
         let parcel = self.parcels.get_mut(&number)?;
         if parcel.receive_count >= MOST_RECEIVES {
-            let dead = Message::parse(&parcel.body);
-            self.delete(number);
+            let dead = self.delete(number);
             self.dead_letters.extend(dead);
             return None;
         }
@@ -112,8 +114,8 @@ impl Queue {
     pub(crate) fn delete(&mut self, number: u64) -> Option<Message> {
         let parcel = self.parcels.remove(&number)?;
         self.by_time.remove(&(parcel.visible_at, number));
-        self.count(&parcel.body, false);
-        Message::parse(&parcel.body)
+        self.count(&parcel.message, false);
+        Some(parcel.message)
     }
 
     /// Sets a schedule; `false` when another one of this name stands, whatever its time.
@@ -175,7 +177,7 @@ impl Queue {
         let mut at = now;
         for message in std::mem::take(&mut self.dead_letters) {
             at = at.plus(MOVE_MS);
-            self.send(message.to_string(), at, now);
+            self.send(&message, at, now);
         }
         self.redriven_at = at.plus(LEAST_REDRIVE_MS);
         true

@@ -104,12 +104,12 @@ impl Series {
     /// The current run of `old` ended. Says what is wrong with that, if the series ended with it.
     pub(crate) fn ended(&mut self, old: &Job, new: &Job, now: UnixMillis) -> Option<String> {
         self.had.extend(old.state.run.nominal_at.map(|at| at.0));
-        let (repeat, grid) = (new.spec.repeat.as_ref()?, Grid::of(new)?);
+        let repeat = new.spec.repeat.as_ref()?;
         if new.state.status != Status::Completed || repeat.limit.is_some_and(|limit| old.state.run.run_no >= limit) {
             return None;
         }
         let passed = old.state.run.nominal_at.max(old.state.passed).map_or(0, |at| at.0 + 1);
-        let next = grid.from(passed.max(now.0 + SKEW_MS));
+        let next = Grid::of(new)?.from(passed.max(now.0 + SKEW_MS));
         let is_over = repeat.end_date.is_some_and(|end| next > end.0);
         (!is_over).then(|| format!("it ended, and {} was to come", UnixMillis(next)))
     }
@@ -123,8 +123,8 @@ impl Series {
             self.first = None;
             return None;
         }
-        let grid = Grid::of(new)?;
         let at = after.run.nominal_at.filter(|at| Some(*at) != before.run.nominal_at)?.0;
+        let grid = Grid::of(new)?;
         if !grid.has(at) {
             return Some(format!("{} is no occurrence", UnixMillis(at)));
         }

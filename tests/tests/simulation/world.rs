@@ -107,7 +107,7 @@ impl World {
             self.note(now, &actor.name, || format!("is too late to change {}", transition.before.fire()));
             return if is_own { Written::Done } else { Written::Conflict };
         }
-        let old = old.clone();
+        let Some(old) = self.jobs.insert(id, new.clone()) else { return Written::Conflict };
         self.note(now, &actor.name, || {
             let state = &new.state;
             let unarmed = if state.unarmed { ", unarmed" } else { "" };
@@ -120,7 +120,6 @@ impl World {
             format!("{} had revision {}, and was changed by an edit for {only_if}", old.fire(), old.state.revision)
         });
         self.retired.entry(id).or_default().extend(transition.retired.clone());
-        self.jobs.insert(id, new.clone());
         let error = transition.outcome().and_then(|outcome| match outcome {
             Outcome::Failed(error) => Some(error.code.as_str()),
             _ => None,
@@ -128,7 +127,7 @@ impl World {
         if error == Some(codes::EVENT_NOT_FOUND) {
             self.count("event not found");
         }
-        self.oracle.committed(&old, transition, actor, &self.shelf, now);
+        self.oracle.committed(&old, &new, transition, actor, &self.shelf, now);
         self.remember(id, new.state.status, Some(old), now);
         self.check_carried(id, "I4");
         Written::Done
@@ -173,11 +172,11 @@ impl World {
     pub(crate) fn fire_schedules(&mut self, now: UnixMillis, mut extra_ms: impl FnMut(Fire) -> Option<i64>) {
         for message in self.queue.fired(now) {
             self.note(now, "scheduler", || format!("fires {}", message.fire));
-            self.queue.send(message.to_string(), now, now);
+            self.queue.send(&message, now, now);
             if let Some(extra_ms) = extra_ms(message.fire) {
                 self.count("schedule twice");
                 self.note(now, "scheduler", || format!("fires {} again in {extra_ms} ms", message.fire));
-                self.queue.send(message.to_string(), now.plus(extra_ms), now);
+                self.queue.send(&message, now.plus(extra_ms), now);
             }
         }
     }

@@ -51,11 +51,13 @@ pub enum Mutant {
     RetriedAhead,
     /// Runs go on by UTC, whatever `tz` says.
     ZoneIgnored,
+    /// Runs go on by a clock that is never set forward or back.
+    ClockChangesIgnored,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::LeaseIgnored,
         Self::OwnerUnchecked,
         Self::AttemptUncounted,
@@ -75,6 +77,7 @@ impl Mutant {
         Self::PauseDisarms,
         Self::RetriedAhead,
         Self::ZoneIgnored,
+        Self::ClockChangesIgnored,
     ];
 }
 
@@ -109,6 +112,9 @@ pub(super) fn decide(job: &Job, event: &Event, now: UnixMillis) -> Result<Transi
     Ok(decided)
 }
 
+/// Zones, each with one in which it is always as it is there in winter.
+const WINTER: [(&str, &str); 2] = [("America/New_York", "Etc/GMT+5"), ("Europe/Amsterdam", "Etc/GMT-1")];
+
 /// The job that the rules are shown.
 fn asked(mutant: Mutant, job: &Job, event: &Event) -> Job {
     let (mut state, mut spec) = (job.state.clone(), JobSpec::clone(&job.spec));
@@ -124,6 +130,13 @@ fn asked(mutant: Mutant, job: &Job, event: &Event) -> Job {
             spec.repeat.iter_mut().for_each(|it| it.limit = it.limit.map(|limit| limit + 1));
         }
         (Mutant::ZoneIgnored, _) => spec.repeat.iter_mut().for_each(|it| it.tz = None),
+        (Mutant::ClockChangesIgnored, _) => {
+            for tz in spec.repeat.iter_mut().filter_map(|it| it.tz.as_mut()) {
+                if let Some((_, winter)) = WINTER.iter().find(|(zone, _)| zone == tz) {
+                    (*winter).clone_into(tz);
+                }
+            }
+        }
         (Mutant::EndDateIgnored, _) => spec.repeat.iter_mut().for_each(|it| it.end_date = None),
         (Mutant::PauseIgnored, Event::Claim { .. }) if state.status == Status::Paused => state.status = Status::Queued,
         (Mutant::CancelIgnored, Event::Claim { .. }) if state.status == Status::Cancelled => {
