@@ -71,9 +71,10 @@ const SEEDS_FOR_A_MUTANT: u64 = 300;
 const THREADS: u64 = 2;
 
 /// What has to happen in them, or they prove less than they say.
-const HAPPENS: [&str; 31] = [
+const HAPPENS: [&str; 32] = [
     "acknowledgement lost",
     "burst of jobs",
+    "catalog answered 412",
     "catalog deleted",
     "catalog replaced",
     "clock set back",

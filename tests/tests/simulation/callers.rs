@@ -14,12 +14,12 @@ use tokio::time::timeout;
 use tower::ServiceExt as _;
 
 use crate::actor::Actor;
-use crate::catalogs::{Change, REMEMBERED_MS};
+use crate::catalogs::{Change, Edition, GONE, REMEMBERED_MS};
 use crate::drive::{KEY, REQUEST, REVOKED_KEY, Simulation};
 use crate::mutation::Mutation;
 use crate::oracle::SKEW_MS;
 use crate::plan::{JobPlan, OnlyIf, What};
-use crate::ports::CALLER;
+use crate::ports::{CALLER, pass};
 use crate::series::Grid;
 use crate::store::MOST_BEHIND_MS;
 use crate::world::World;
@@ -81,13 +81,30 @@ impl Simulation {
         let edition = change.edition;
         let actor = self.actor(format!("edition {}", edition.number), 1 << 32 | edition.number, 0);
         let path = format!("/v1/products/{}", change.product);
-        if edition.is_gone {
-            self.ask(&actor, Asked::new(Method::DELETE, path, &Value::Null)).await?;
-            self.shared.world().count("catalog deleted");
-        } else {
-            self.ask(&actor, Asked::new(Method::PUT, path, &edition.document())).await?;
-            self.shared.world().count("catalog replaced");
+        let mut only_if = None;
+        if let Some(thinks_ms) = change.thinks_ms {
+            let read = self.ask(&actor, Asked::get(path.clone())).await?;
+            pass(thinks_ms).await;
+            let (seen, header) = match read.status {
+                200 => (Edition::of(&read.body).number, ("if-match", read.etag)),
+                404 => (GONE, ("if-none-match", "*".to_owned())),
+                _ => return None,
+            };
+            actor.only_if.store(seen, Ordering::Relaxed);
+            only_if = Some(header).filter(|_| self.shared.world().mutation != Some(Mutation::PreconditionIgnored));
         }
+        let document = edition.document();
+        let (asked, what) = if edition.is_gone {
+            (Asked::new(Method::DELETE, path, &Value::Null), "catalog deleted")
+        } else {
+            (Asked::new(Method::PUT, path, &document), "catalog replaced")
+        };
+        let answer = self.ask(&actor, asked.with(only_if)).await?;
+        self.shared.world().count(match answer.status {
+            412 => "catalog answered 412",
+            200..300 => what,
+            _ => return None,
+        });
         Some(())
     }
 
@@ -317,6 +334,9 @@ impl Simulation {
         let is_refused = (400..500).contains(&answer.status);
         // Who does not know that a client repeated a write cannot know that it was the first one that another one followed.
         let is_excused = actor.has_repeated.load(Ordering::Relaxed);
+        if is_refused && has_changed && is_excused {
+            world.count("refused as its own repetition came too late");
+        }
         world.oracle.hold(!is_refused || !has_changed || is_excused, "API", || format!("{}, and was done", what()));
     }
 

@@ -26,6 +26,8 @@ pub(crate) struct Change {
     pub(crate) at_ms: i64,
     pub(crate) product: &'static str,
     pub(crate) edition: Edition,
+    /// So long the editor thinks about what stands there, which must be the same then, ms; nothing for one who does not look.
+    pub(crate) thinks_ms: Option<u64>,
 }
 
 /// What a product's catalog says. Its number stands in the address that is called.
@@ -55,7 +57,9 @@ impl Change {
                 let mut change = |at_ms, has_action, is_gone, random: &mut Random| {
                     number += 1;
                     let timeout = random.pick(&[None, Some(500), Some(3_000), Some(20_000)]);
-                    changes.push(Self { at_ms, product, edition: Edition { number, timeout, has_action, is_gone } });
+                    let edition = Edition { number, timeout, has_action, is_gone };
+                    let thinks_ms = random.pick(&[None, None, Some(0), Some(60_000)]);
+                    changes.push(Self { at_ms, product, edition, thinks_ms });
                 };
                 match random.below(3) {
                     0 => change(at_ms, true, false, &mut random),
@@ -87,14 +91,17 @@ impl Edition {
     }
 
     /// The edition that a document is, by its address.
-    pub(crate) fn of(published: &Published) -> Self {
-        let app = &published.document["apps"]["app"];
+    pub(crate) fn of(document: &Value) -> Self {
+        let app = &document["apps"]["app"];
         let number = app["envs"]["dev"]["base_url"].as_str().and_then(|url| url.rsplit('/').next()?.parse().ok());
         let work = &app["actions"]["work"];
         let timeout = work["timeout"].as_u64().and_then(|timeout| timeout.try_into().ok());
         Self { number: number.unwrap_or(u64::MAX), timeout, has_action: !work.is_null(), is_gone: false }
     }
 }
+
+/// The number of no edition: the product is deleted.
+pub(crate) const GONE: u64 = u64::MAX - 1;
 
 /// What was ever published, and since when.
 #[derive(Debug, Default)]
@@ -103,8 +110,16 @@ pub(crate) struct Shelf(BTreeMap<String, Vec<(UnixMillis, Edition)>>);
 impl Shelf {
     /// From now on another edition counts, or none.
     pub(crate) fn set(&mut self, product: &str, published: Option<&Published>, now: UnixMillis) {
-        let gone = Edition { number: u64::MAX, timeout: None, has_action: false, is_gone: true };
-        self.0.entry(product.to_owned()).or_default().push((now, published.map_or(gone, Edition::of)));
+        let gone = Edition { number: GONE, timeout: None, has_action: false, is_gone: true };
+        self.0
+            .entry(product.to_owned())
+            .or_default()
+            .push((now, published.map_or(gone, |published| Edition::of(&published.document))));
+    }
+
+    /// The number of the edition that counts.
+    pub(crate) fn current(&self, product: &str) -> u64 {
+        self.0.get(product).and_then(|editions| editions.last()).map_or(GONE, |(_, edition)| edition.number)
     }
 
     /// Whether some edition that counted between two instants is as asked for.

@@ -101,7 +101,7 @@ fn published_again() -> Plan {
     let job = plan.jobs[0].clone();
     plan.jobs = (0..6).map(|number| JobPlan { number, ..job.clone() }).collect();
     let edition = |number, has_action| Edition { number, has_action, ..Edition::FIRST };
-    let change = |at_ms, edition| Change { at_ms, product: "shop", edition };
+    let change = |at_ms, edition| Change { at_ms, product: "shop", edition, thinks_ms: None };
     plan.changes = vec![change(5_000, edition(1, false)), change(12_000, edition(2, true))];
     plan
 }

@@ -136,11 +136,15 @@ impl World {
     /// A catalog is replaced, or removed.
     pub(crate) fn publish(&mut self, product: &str, new: Option<Arc<Published>>, actor: &Actor, now: UnixMillis) {
         actor.changed();
+        let (only_if, current) = (actor.only_if.load(Ordering::Relaxed), self.shelf.current(product));
+        self.oracle.hold(only_if == u64::MAX || only_if == current, "If-Match", || {
+            format!("edition {current} of {product} was replaced by {}, who had seen {only_if}", actor.name)
+        });
         self.shelf.set(product, new.as_deref(), now);
         let memory = self.memories.entry(actor.instance).or_default();
         memory.set_catalog(product, new.as_ref(), now.plus(actor.skew_ms));
         self.note(now, &actor.name, || match &new {
-            Some(new) => format!("publishes {product}: {:?}", Edition::of(new)),
+            Some(new) => format!("publishes {product}: {:?}", Edition::of(&new.document)),
             None => format!("deletes {product}"),
         });
         match new {
