@@ -71,7 +71,7 @@ const SEEDS_FOR_A_MUTANT: u64 = 300;
 const THREADS: u64 = 2;
 
 /// What has to happen in them, or they prove less than they say.
-const HAPPENS: [&str; 32] = [
+const HAPPENS: [&str; 33] = [
     "acknowledgement lost",
     "burst of jobs",
     "catalog answered 412",
@@ -79,6 +79,7 @@ const HAPPENS: [&str; 32] = [
     "catalog replaced",
     "clock set back",
     "clock set forward",
+    "clock wrong by a quarter of a second",
     "crash after effect",
     "crash at the target",
     "crash before effect",

@@ -172,6 +172,9 @@ impl Simulation {
             }
             let name = format!("executor {}", self.next_actor());
             let actor = self.actor(name, key, INSTANCES);
+            if actor.skew_ms.abs() >= 250 {
+                world.count("clock wrong by a quarter of a second");
+            }
             for (number, parcel) in &parcels {
                 if world.queue.is_overtaken(*number) {
                     world.count("received out of order");
