@@ -212,7 +212,8 @@ impl Simulation {
     /// Somebody who acts, with a clock of their own, on one of a function's instances.
     pub(crate) fn actor(&self, name: String, key: u64, first_instance: usize) -> Arc<Actor> {
         let mut random = self.shared.dice.roll(key, u64::MAX);
-        let skew_ms = i64::try_from(random.below(1_000)).unwrap_or(0) - 500;
+        let drawn_ms = i64::try_from(random.below(1_000)).unwrap_or(0) - 500;
+        let skew_ms = self.shared.plan.skews_ms.get(&key).copied().unwrap_or(drawn_ms);
         let instance = first_instance + random.below(INSTANCES);
         Arc::new(Actor::new(self.next_actor(), name, key, skew_ms, self.shared.now(), instance))
     }

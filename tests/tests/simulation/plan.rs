@@ -52,6 +52,8 @@ pub(crate) struct Plan {
     pub(crate) faults_in_10_000: usize,
     /// Faults that are held back.
     pub(crate) without: BTreeSet<FaultId>,
+    /// How much the clocks of these actors are ahead, ms, whatever the dice say.
+    pub(crate) skews_ms: BTreeMap<u64, i64>,
     /// What these calls meet, whatever the dice say.
     pub(crate) scripted: BTreeMap<FaultId, Fate>,
 }
@@ -129,8 +131,8 @@ impl Plan {
         let jobs: Vec<_> = jobs.collect();
         let changes = if has_changes { Change::draw_all(dice, begin, &jobs) } else { Vec::new() };
         let revoked_ms = jobs[REVOKED].at_ms + lapse_ms;
-        let (without, scripted) = (BTreeSet::new(), BTreeMap::new());
-        Self { seed, begin, jobs, is_embedded, changes, revoked_ms, faults_in_10_000, without, scripted }
+        let (without, skews_ms, scripted) = (BTreeSet::new(), BTreeMap::new(), BTreeMap::new());
+        Self { seed, begin, jobs, is_embedded, changes, revoked_ms, faults_in_10_000, without, skews_ms, scripted }
     }
 }
 

@@ -61,6 +61,20 @@ pub(crate) fn all() -> Vec<Regression> {
             invariant: "on time",
         },
         Regression {
+            what: "the same, when the clock of whoever asked for the run was behind that of the executor",
+            plan: Plan {
+                skews_ms: BTreeMap::from([(1, -500)]),
+                ..plan(
+                    &json!({"retries": 1, "retry": {"initialDelay": 1_000_000, "maxDelay": 1_000_000, "jitter": false}}),
+                    &["refuse", "succeed"],
+                    [(600, What::Run)],
+                    [(call(1, 3), slow(1_000))],
+                )
+            },
+            mutation: Mutation::GraceDropped,
+            invariant: "on time",
+        },
+        Regression {
             what: "an occurrence whose run was retried counted as missed when the job was paused and resumed",
             plan: plan(
                 &json!({"repeat": {"every": 3_600_000}}),
@@ -132,6 +146,7 @@ fn plan<const STEPS: usize, const CALLS: usize>(
         revoked_ms: 0,
         faults_in_10_000: 0,
         without: BTreeSet::new(),
+        skews_ms: BTreeMap::new(),
         scripted: BTreeMap::from(scripted),
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use carillon_aws::message::Message;
 use carillon_aws::metrics;
 use carillon_core::call::Limits;
-use carillon_core::job::{Outcome, RunError, Status};
+use carillon_core::job::{Job, Outcome, RunError, Status};
 use carillon_core::machine::Refusal;
 use carillon_core::operations::{Execution, Executor, Verdict, execute, revive};
 use carillon_core::ports::{Clock, PortError, Ports, Targets};
@@ -22,6 +22,8 @@ use crate::record;
 const GRACE_MS: i64 = 60_000;
 /// Looks for a job that is about to be stored, ms from the one before.
 const LOOKS_AGAIN_MS: [i64; 4] = [10, 20, 50, 100];
+/// Two clocks of a deployment differ by less than this, ms.
+const CLOCKS_DIFFER_MS: i64 = 1_000;
 /// What met a fault is hidden for so long at the most, seconds. A shorter time would use the message's receives up in an
 /// outage, and send it to the dead letters for no fault of its own.
 const LONGEST_PAUSE_SECONDS: i64 = 30;
@@ -166,11 +168,18 @@ fn millis(millis: i64) -> Duration {
     Duration::from_millis(millis.unsigned_abs())
 }
 
-/// Whether the message was armed for a change of its job that is not stored yet: a run that has begun and is to go on now
-/// keeps its fire, and its timer is armed first.
+/// Whether the message may have been armed for a change of its job that is not stored yet: a run that has begun and is to go
+/// on now keeps its fire, and its timer is armed first.
+///
+/// It is due when whoever asked for that did so, by a clock that may be behind the one of whoever changed the job last. The
+/// message that brought the run is due when the run is, and not for a change.
 fn is_ahead(message: &Message, execution: &Execution) -> bool {
     let is_early = matches!(execution.refusal, Some(Refusal::Early { .. }));
-    is_early && execution.job.as_ref().is_some_and(|job| message.due_at > job.state.updated_at)
+    let is_after = |job: &Job| {
+        let is_own = message.due_at == job.state.run.due_at;
+        !is_own && message.due_at.plus(CLOCKS_DIFFER_MS) > job.state.updated_at
+    };
+    is_early && execution.job.as_ref().is_some_and(is_after)
 }
 
 /// The error of a fire that had been spent before this message of it came.

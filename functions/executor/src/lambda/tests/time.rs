@@ -152,6 +152,28 @@ async fn a_message_that_is_due_before_its_job_is_waits_for_what_may_be_stored() 
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_clock_of_whoever_asks_a_run_in_its_backoff_to_go_on_may_be_behind() {
+    let stack = Stack::new();
+    let retry = json!({"initialDelay": 600_000, "maxDelay": 600_000, "jitter": false});
+    let job = stack.job("ok", &json!({"retries": 1, "retry": retry})).await;
+    let owner = Owner::new(7);
+    let begun = Event::Claim { fire: job.fire(), owner: owner.clone(), lease_ms: 60_000 };
+    let failed = Event::Fail { owner, error: RunError::transient("TIMEOUT", "no answer"), random: 0.0 };
+    sleep(Duration::from_secs(5)).await;
+    for event in [begun, failed] {
+        stack.world.happens(job.id, &event);
+    }
+    for (behind_ms, hidden_seconds) in [(0, 1), (999, 1), (1_000, 600)] {
+        let now = Message::new(job.fire(), stack.world.now().plus(-behind_ms));
+        assert_eq!(stack.receive(vec![stack.record("a", &now)]).await, ["a"]);
+        assert_eq!(stack.queue.take(), [Carried::Hidden("handle-a".into(), hidden_seconds)], "{behind_ms}");
+    }
+    // A copy of the message that brought the run has the whole backoff to wait for.
+    assert_eq!(stack.receive(vec![stack.due("a", &job)]).await, ["a"]);
+    assert_eq!(stack.queue.take(), [Carried::Hidden("handle-a".into(), 600)]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_young_message_of_a_paused_job_is_kept_as_its_resumption_may_not_be_stored_yet() {
     let stack = Stack::new();
     let job = stack.job("ok", &json!({"retries": 1})).await;
