@@ -215,19 +215,15 @@ impl Simulation {
         let before = self.shared.world().recorded(id);
         let page = self.ask(actor, Asked::get(format!("/v1/jobs/{id}/runs?limit=100"))).await?;
         if page.status == 200 && page.body["next_cursor"].is_null() {
-            self.hold_told(id, &before, &page.body);
+            self.hold_told(id, &before, &told(&page.body));
         }
         Some(())
     }
 
-    fn hold_told(&self, id: JobId, before: &BTreeSet<(String, String)>, page: &Value) {
-        let runs = page["runs"].as_array().map_or(&[][..], Vec::as_slice);
-        let ended = runs.iter().filter(|run| !run["ended_at"].is_null());
-        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        let told: BTreeSet<_> = ended.map(|run| (text(&run["webhook_id"]), text(&run["status"]))).collect();
+    fn hold_told(&self, id: JobId, before: &Runs, told: &Runs) {
         let mut world = self.shared.world();
         // One may have ended meanwhile.
-        let is_so = before.is_subset(&told) && told.is_subset(&world.recorded(id));
+        let is_so = before.is_subset(told) && told.is_subset(&world.recorded(id));
         world.oracle.hold(is_so, "API", || format!("{id} has the runs {before:?}, and {told:?} are told of"));
     }
 
@@ -374,12 +370,32 @@ impl Simulation {
         }
     }
 
-    /// Asks for the runs of a job, as anybody may.
+    /// Asks for the runs of a job to the end, as anybody may.
     pub(crate) async fn read_back(&self, id: JobId) {
         let before = self.shared.world().recorded(id);
-        let page = self.quietly(Method::GET, &format!("/v1/jobs/{id}/runs?limit=100"), &Value::Null).await;
-        self.hold_told(id, &before, &page);
+        let first = format!("/v1/jobs/{id}/runs?limit=100");
+        let (mut all, mut path) = (Runs::new(), first.clone());
+        loop {
+            let page = self.quietly(Method::GET, &path, &Value::Null).await;
+            all.extend(told(&page));
+            match page["next_cursor"].as_str() {
+                Some(cursor) => path = format!("{first}&cursor={cursor}"),
+                None => break,
+            }
+        }
+        self.hold_told(id, &before, &all);
     }
+}
+
+/// The runs that have ended, by their names, and how.
+type Runs = BTreeSet<(String, String)>;
+
+/// Those of a page.
+fn told(page: &Value) -> Runs {
+    let runs = page["runs"].as_array().map_or(&[][..], Vec::as_slice);
+    let ended = runs.iter().filter(|run| !run["ended_at"].is_null());
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    ended.map(|run| (text(&run["webhook_id"]), text(&run["status"]))).collect()
 }
 
 /// Holds a preview against the job that was then accepted, where both saw the same: says what is wrong with it.

@@ -21,6 +21,9 @@ use crate::oracle::{Oracle, fire_of};
 use crate::queue::Queue;
 use crate::wall::set_forward;
 
+/// A spent fire is among the dead letters so soon, ms.
+const PARKING_MS: i64 = 60_000;
+
 /// The world.
 #[derive(Default)]
 pub(crate) struct World {
@@ -213,7 +216,9 @@ impl World {
         for (id, job) in &self.jobs {
             let history = self.retired.get(id).map_or(&[][..], Vec::as_slice);
             self.oracle.at_rest(job, history, now);
-            let is_parked = job.state.status != Status::Failed || self.queue.was_parked(job.fire());
+            // What has just failed may still be on its way there.
+            let is_new = now.since(job.state.updated_at) < PARKING_MS;
+            let is_parked = job.state.status != Status::Failed || self.queue.was_parked(job.fire()) || is_new;
             self.oracle.hold(is_parked, "parked", || format!("{} is spent, and no dead letter", job.fire()));
         }
         let ids: Vec<_> = self.jobs.keys().copied().collect();
