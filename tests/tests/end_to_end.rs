@@ -95,6 +95,8 @@ fn unarmed(ports: &Stack, product: &str, timeout: Option<u32>) -> Job {
         timeout,
         start_at: now,
         repeat: None,
+        session: None,
+        cache: None,
         created_at: now,
     };
     Job { id: JobId::new(now, ports.entropy().bits()), state: first_state(&spec, now).unwrap(), spec: Arc::new(spec) }

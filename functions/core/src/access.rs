@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::hash::hex;
 use crate::time::UnixMillis;
 
 /// What a key may be used for.
@@ -21,12 +22,19 @@ pub enum Scope {
     /// Replace and delete catalogs.
     #[serde(rename = "catalog:write")]
     CatalogWrite,
+    /// Make tokens of sessions: whoever may speaks for every user.
+    #[serde(rename = "sessions:mint")]
+    SessionsMint,
 }
 
 impl Scope {
     /// Every scope with its word.
-    pub const WORDS: [(&'static str, Self); 3] =
-        [("jobs:read", Self::JobsRead), ("jobs:write", Self::JobsWrite), ("catalog:write", Self::CatalogWrite)];
+    pub const WORDS: [(&'static str, Self); 4] = [
+        ("jobs:read", Self::JobsRead),
+        ("jobs:write", Self::JobsWrite),
+        ("catalog:write", Self::CatalogWrite),
+        ("sessions:mint", Self::SessionsMint),
+    ];
 }
 
 impl fmt::Display for Scope {
@@ -107,7 +115,7 @@ impl KeyHash {
 impl fmt::Display for KeyHash {
     /// 64 lower-case hex digits.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        f.write_str(&hex(&self.0))
     }
 }
 

@@ -43,6 +43,34 @@ pub enum FieldCode {
     DuplicateKey,
     /// A number whose digits would be lost.
     NumberTooLarge,
+    /// An annotation that the session's claims cannot resolve, or that there is no session for.
+    UnresolvedAnnotation,
+    /// A session's token is no JWS in its compact form.
+    TokenMalformed,
+    /// A session's token is signed by another algorithm than its definition names.
+    TokenAlgorithm,
+    /// A session's token has a header that must be understood, and is not.
+    TokenHeader,
+    /// A session's token names a key that its definition does not have.
+    TokenKey,
+    /// A session's token is not signed by the session's key.
+    TokenSignature,
+    /// What a session's token says is no JSON object that can be taken without loss.
+    TokenPayload,
+    /// A session's token says something twice.
+    TokenDuplicateClaim,
+    /// A session's token lacks a claim that it must have.
+    TokenClaim,
+    /// A session's token has expired.
+    TokenExpired,
+    /// A session's token is not valid yet.
+    TokenNotYetValid,
+    /// A session's token is of another issuer.
+    TokenIssuer,
+    /// A session's token is meant for another audience.
+    TokenAudience,
+    /// A session's token was minted for another session, environment or product.
+    TokenSession,
 }
 
 /// The faults found so far. Reading goes on after a fault, so that the caller learns of all of them at once.

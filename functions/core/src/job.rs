@@ -9,6 +9,7 @@ use serde_json::Value;
 use crate::cadence::Repeat;
 use crate::ids::{Fire, JobId, Owner};
 use crate::retry::RetryPolicy;
+use crate::session::JobSession;
 use crate::time::UnixMillis;
 
 /// The contract's job event types, and `function` for its IFunctionRequest.
@@ -184,6 +185,12 @@ pub struct JobSpec {
     /// How the job recurs; absent when it runs once.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub repeat: Option<Repeat>,
+    /// Whose job it is, where the request said so.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub session: Option<JobSession>,
+    /// The cache that its results are looked up in, where the request named one.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub cache: Option<String>,
     /// When the job was accepted.
     pub created_at: UnixMillis,
 }
@@ -333,6 +340,9 @@ pub struct Run {
     /// When the outcome was recorded.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub ended_at: Option<UnixMillis>,
+    /// When the result was made, where it is one that a cache remembered: nothing was dispatched for it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub cached_at: Option<UnixMillis>,
     /// The attempts that failed, the last [`Run::KEPT_FAILURES`] of them.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub failures: Vec<FailedAttempt>,
@@ -359,6 +369,7 @@ impl Run {
             attempts: 0,
             started_at: None,
             ended_at: None,
+            cached_at: None,
             failures: Vec::new(),
             outcome: None,
         }
@@ -461,6 +472,8 @@ pub mod codes {
     pub const SECRET_NOT_FOUND: &str = "SECRET_NOT_FOUND";
     /// The catalog changed since the job was scheduled, and no longer defines its event.
     pub const EVENT_NOT_FOUND: &str = "EVENT_NOT_FOUND";
+    /// What the job's session said cannot be opened any more: its key is gone, or it was changed where it is stored.
+    pub const SESSION_UNREADABLE: &str = "SESSION_UNREADABLE";
     /// The executor died in the middle of an attempt. Retryable.
     pub const EXECUTOR_LOST: &str = "EXECUTOR_LOST";
     /// The executor's own code failed. Retryable.

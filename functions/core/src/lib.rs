@@ -9,15 +9,19 @@
 //! - [`machine`] is the one place that changes a job's status; [`retry`] says when a failed attempt returns.
 //! - [`cadence`] says when a recurring job is due.
 //! - [`call`] turns a job and its catalog entry into the request that a target receives.
+//! - [`session`] is whose job it is, and what that puts into its input; [`cache`] names results that are remembered.
 //! - [`operations`] are the things that a caller or a due message can ask for, over the [`ports`].
 //!
 //! Architecture invariant: adapters and functions depend on this crate, and it depends on none of them.
 
 pub mod access;
+pub mod cache;
 pub mod cadence;
 pub mod call;
 pub mod catalog;
 pub mod error;
+pub mod hash;
+pub mod idempotency;
 pub mod ids;
 pub mod job;
 pub mod json;
@@ -25,5 +29,6 @@ pub mod machine;
 pub mod operations;
 pub mod ports;
 pub mod retry;
+pub mod session;
 pub mod submission;
 pub mod time;

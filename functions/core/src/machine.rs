@@ -44,6 +44,15 @@ pub enum Event {
         /// How long the attempt may take, ms.
         lease_ms: u32,
     },
+    /// A message of a fire finds its result remembered: no attempt is needed.
+    Recall {
+        /// The fire that the message names.
+        fire: Fire,
+        /// What was given back then.
+        output: Output,
+        /// When.
+        made_at: UnixMillis,
+    },
     /// The attempt brought a result.
     Succeed {
         /// Who claimed.
@@ -208,6 +217,7 @@ pub fn decide(job: &Job, event: &Event, now: UnixMillis) -> Result<Transition, R
 fn rules(job: &Job, event: &Event, now: UnixMillis) -> Result<Transition, Refusal> {
     match event {
         Event::Claim { fire, owner, lease_ms } => attempt::claim(job, *fire, owner, *lease_ms, now),
+        Event::Recall { fire, output, made_at } => attempt::recall(job, *fire, output, *made_at, now),
         Event::Succeed { owner, output } => attempt::succeed(job, owner, output, now),
         Event::Fail { owner, error, random } => attempt::fail(job, owner, error, *random, now),
         Event::Armed => change::armed(job, now),

@@ -29,6 +29,8 @@ pub(crate) fn job(number: u32, due_in_ms: i64) -> Job {
         timeout: None,
         start_at: due_at,
         repeat: None,
+        session: None,
+        cache: None,
         created_at: NOW,
     };
     let id = JobId::new(NOW.plus(number.into()), number.into());

@@ -13,6 +13,8 @@ use carillon_core::job::{
 use carillon_core::machine::{Step, Transition, first_state};
 use carillon_core::ports::Published;
 use carillon_core::retry::RetryPolicy;
+use carillon_core::session::sealing::{KeyName, SealingKey};
+use carillon_core::session::{Claims, JobSession};
 use carillon_core::time::UnixMillis;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
@@ -42,6 +44,8 @@ pub fn job_at(start: UnixMillis, product: &str, env: &str, number: u32) -> Job {
         timeout: Some(5_000),
         start_at: at,
         repeat: None,
+        session: None,
+        cache: None,
         created_at: at,
     };
     Job { id: JobId::new(at, u128::from(number)), state: first_state(&spec, at).unwrap(), spec: Arc::new(spec) }
@@ -105,11 +109,37 @@ fn any_spec() -> impl Strategy<Value = JobSpec> {
     let instants = (instant(), instant());
     let repeat = proptest::option::of(any_repeat());
     let numbers = (0..=100_u32, any_policy(), proptest::option::of(any::<u32>()), instants, repeat);
-    (names, any_json(), numbers).prop_map(|(names, input, numbers)| {
+    let session_and_cache = (proptest::option::of(any_session()), proptest::option::of(tag()));
+    (names, any_json(), numbers, session_and_cache).prop_map(|(names, input, numbers, (session, cache))| {
         let (product, env, event, event_type, app) = names;
         let (retries, retry, timeout, (start_at, created_at), repeat) = numbers;
-        JobSpec { product, env, event, event_type, app, input, retries, retry, timeout, start_at, repeat, created_at }
+        JobSpec {
+            product,
+            env,
+            event,
+            event_type,
+            app,
+            input,
+            retries,
+            retry,
+            timeout,
+            start_at,
+            repeat,
+            session,
+            cache,
+            created_at,
+        }
     })
+}
+
+fn any_session() -> impl Strategy<Value = JobSession> {
+    (tag(), "\\PC{1,80}", proptest::option::of("[A-Za-z0-9+/]{0,300}"), any::<[u128; 2]>()).prop_map(
+        |(tag, id, wrapped, nonce)| {
+            let key = SealingKey::new(KeyName { id, wrapped }, [0; 32].into());
+            JobSession::seal(JobId::from_bytes([0; 16]), &tag, &Claims::new(), &key, nonce)
+                .expect("claims can be sealed")
+        },
+    )
 }
 
 fn any_repeat() -> impl Strategy<Value = Repeat> {
@@ -178,11 +208,24 @@ pub fn any_run() -> impl Strategy<Value = Run> {
         error,
     });
     let optional = || proptest::option::of(instant());
-    let instants = (instant(), optional(), optional(), optional());
+    let instants = (instant(), optional(), optional(), optional(), optional());
     let failures = proptest::collection::vec(failure, 0..=Run::KEPT_FAILURES);
     (any::<[u32; 3]>(), instants, any_skipped(), failures, proptest::option::of(any_outcome())).prop_map(
-        |([generation, run_no, attempts], (due_at, nominal_at, started_at, ended_at), skipped, failures, outcome)| {
-            Run { generation, run_no, due_at, nominal_at, skipped, attempts, started_at, ended_at, failures, outcome }
+        |([generation, run_no, attempts], instants, skipped, failures, outcome)| {
+            let (due_at, nominal_at, started_at, ended_at, cached_at) = instants;
+            Run {
+                generation,
+                run_no,
+                due_at,
+                nominal_at,
+                skipped,
+                attempts,
+                started_at,
+                ended_at,
+                cached_at,
+                failures,
+                outcome,
+            }
         },
     )
 }

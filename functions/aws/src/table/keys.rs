@@ -166,6 +166,8 @@ mod tests {
             timeout: None,
             start_at: due_at,
             repeat: None,
+            session: None,
+            cache: None,
             created_at: now,
         };
         Job { id: JobId::new(now, 1), state: first_state(&spec, now).unwrap(), spec: Arc::new(spec) }

@@ -161,13 +161,13 @@ pub fn resolve<'c>(catalog: &'c Catalog, spec: &JobSpec) -> Result<Target<'c>, R
     if target.is_in(&spec.env) { Ok(target) } else { Err(gone("the event is no longer defined in this environment")) }
 }
 
-/// Makes the request of one attempt.
+/// Makes the request of one attempt, of an input that is filled in.
 ///
 /// # Errors
 /// A permanent error when the catalog changed so that the job's input does not fit any more.
-pub fn request(target: &Target<'_>, spec: &JobSpec) -> Result<HttpRequest, RunError> {
+pub fn request(target: &Target<'_>, spec: &JobSpec, input: &Value) -> Result<HttpRequest, RunError> {
     let faults = RefCell::<Faults>::default();
-    let input = Field::root(&spec.input, &faults);
+    let input = Field::root(input, &faults);
     let request = match target {
         Target::Action(app, action) => app.envs.get(spec.env.as_str()).and_then(|place| {
             let input = action::Input::read(action, &input)?;

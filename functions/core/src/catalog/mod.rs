@@ -24,6 +24,7 @@ pub use read::{PerEnv, Read, Tag, Tagged};
 pub use resolve::{EventRef, Target, Unresolved};
 
 use crate::error::FieldError;
+use crate::hash::hex;
 use crate::json::Field;
 
 /// A catalog document may have this many bytes, so that it fits one stored item with room to spare.
@@ -67,7 +68,7 @@ impl Revision {
     /// The revision of a document.
     pub fn of(document: &Value) -> Self {
         let digest = Sha256::digest(document.to_string().as_bytes());
-        Self(digest[..16].iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}")))
+        Self(hex(&digest[..16]))
     }
 
     /// A revision that somebody names; it may be of nothing.

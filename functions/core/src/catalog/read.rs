@@ -191,6 +191,13 @@ macro_rules! words {
         #[derive(Clone, Copy, Debug, PartialEq, Eq, schemars::JsonSchema)]
         pub enum $name { $($(#[$word_meta])* #[schemars(rename = $word)] $variant,)* }
 
+        impl $name {
+            /// Its word in the document.
+            pub fn word(self) -> &'static str {
+                match self { $(Self::$variant => $word),* }
+            }
+        }
+
         impl $crate::catalog::read::Read for $name {
             fn read(field: &$crate::json::Field<'_>) -> Option<Self> {
                 field.one_of(&[$(($word, Self::$variant)),*])

@@ -52,6 +52,12 @@ impl<'a> Field<'a> {
         Self { place: Place::default(), value, faults }
     }
 
+    /// Another value that has taken this one's place.
+    #[must_use]
+    pub fn in_its_place(&self, value: &'a Value) -> Self {
+        Self { value, ..self.clone() }
+    }
+
     /// The RFC 6901 pointer to this value.
     pub fn pointer(&self) -> String {
         self.place.pointer()

@@ -44,6 +44,8 @@ mod tests {
             timeout: None,
             start_at: NOW,
             repeat: None,
+            session: None,
+            cache: None,
             created_at: NOW,
         };
         Job { id: JobId::new(NOW, 1), state: first_state(&spec, NOW).unwrap(), spec: Arc::new(spec) }

@@ -14,6 +14,41 @@ pub(super) fn claim(
     lease_ms: u32,
     now: UnixMillis,
 ) -> Result<Transition, Refusal> {
+    Ok(match admit(job, fire, now)? {
+        Admitted::Open(state) => begin(job, *state, owner, lease_ms, now),
+        Admitted::Spent(lost) => spend(job, lost, now),
+    })
+}
+
+/// Ends the run with a result that is remembered: what it asks for was done before. It counts toward `limit` as any other.
+pub(super) fn recall(
+    job: &Job,
+    fire: Fire,
+    output: &Output,
+    made_at: UnixMillis,
+    now: UnixMillis,
+) -> Result<Transition, Refusal> {
+    Ok(match admit(job, fire, now)? {
+        Admitted::Open(state) => {
+            let mut recalled =
+                settle(job, Status::Completed, Outcome::Completed(output.clone()), Step::Acknowledge, now);
+            recalled.state.run.failures = state.run.failures;
+            recalled.state.run.cached_at = Some(made_at);
+            series::go_on(recalled, now)
+        }
+        Admitted::Spent(lost) => spend(job, lost, now),
+    })
+}
+
+/// What a message of a fire may bring about.
+enum Admitted {
+    /// The fire is due, and nobody works on it.
+    Open(Box<JobState>),
+    /// Its executor died in the last attempt that it had.
+    Spent(RunError),
+}
+
+fn admit(job: &Job, fire: Fire, now: UnixMillis) -> Result<Admitted, Refusal> {
     if fire != job.fire() {
         return Err(Refusal::Void);
     }
@@ -33,14 +68,14 @@ pub(super) fn claim(
             }
             let lost = RunError::transient(codes::EXECUTOR_LOST, "the executor ended in the middle of the attempt");
             if is_spent(job, &lost) {
-                return Ok(spend(job, lost, now));
+                return Ok(Admitted::Spent(lost));
             }
             let mut abandoned = next(job, now);
             note_failure(&mut abandoned.run, lost, now);
-            return Ok(begin(job, abandoned, owner, lease_ms, now));
+            return Ok(Admitted::Open(abandoned.into()));
         }
     }
-    Ok(begin(job, next(job, now), owner, lease_ms, now))
+    Ok(Admitted::Open(next(job, now).into()))
 }
 
 fn begin(job: &Job, mut state: JobState, owner: &Owner, lease_ms: u32, now: UnixMillis) -> Transition {

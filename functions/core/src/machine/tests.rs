@@ -49,7 +49,7 @@ const COLUMNS: [Status; 7] = [
 ];
 
 #[rustfmt::skip]
-const TABLE: [(&str, [Cell; 7]); 29] = [
+const TABLE: [(&str, [Cell; 7]); 33] = [
     //                                     scheduled  queued    running   completed failed     cancelled paused
     ("claim",                             [DISPATCH,  DISPATCH, LEASED,   SETTLED,  SETTLED,   VOID,     PAUSED]),
     ("claim before its time",             [EARLY,     EARLY,    LEASED,   SETTLED,  SETTLED,   VOID,     PAUSED]),
@@ -61,6 +61,10 @@ const TABLE: [(&str, [Cell; 7]); 29] = [
     ("claim of a newer generation",       [VOID,      VOID,     VOID,     VOID,     VOID,      VOID,     VOID]),
     ("claim of another run",              [VOID,      VOID,     VOID,     VOID,     VOID,      VOID,     VOID]),
     ("claim of another job",              [VOID,      VOID,     VOID,     VOID,     VOID,      VOID,     VOID]),
+    ("recall",                            [COMPLETE,  COMPLETE, LEASED,   SETTLED,  SETTLED,   VOID,     PAUSED]),
+    ("recall before its time",            [EARLY,     EARLY,    LEASED,   SETTLED,  SETTLED,   VOID,     PAUSED]),
+    ("recall after the lease",            [COMPLETE,  COMPLETE, COMPLETE, SETTLED,  SETTLED,   VOID,     PAUSED]),
+    ("recall after the last lease",       [COMPLETE,  COMPLETE, PARK,     SETTLED,  SETTLED,   VOID,     PAUSED]),
     ("succeed",                           [FOREIGN,   FOREIGN,  COMPLETE, FOREIGN,  FOREIGN,   FOREIGN,  FOREIGN]),
     ("succeed after the lease",           [FOREIGN,   FOREIGN,  COMPLETE, FOREIGN,  FOREIGN,   FOREIGN,  FOREIGN]),
     ("succeed by a stranger",             [FOREIGN,   FOREIGN,  FOREIGN,  FOREIGN,  FOREIGN,   FOREIGN,  FOREIGN]),
@@ -99,6 +103,8 @@ fn job(status: Status) -> Job {
         timeout: None,
         start_at: NOW,
         repeat: None,
+        session: None,
+        cache: None,
         created_at: NOW,
     };
     let is_running = status == Status::Running;
@@ -137,6 +143,7 @@ fn owner() -> Owner {
 fn happens(row: &str, job: &mut Job, now: &mut UnixMillis) -> Event {
     let after_lease = NOW.plus(i64::from(LEASE_MS));
     let claim = |fire, random| Event::Claim { fire, owner: Owner::new(random), lease_ms: LEASE_MS };
+    let recall = |fire| Event::Recall { fire, output: Output::default(), made_at: NOW.plus(-1) };
     let succeed = |random| Event::Succeed { owner: Owner::new(random), output: Output::default() };
     let fail = |random, error| Event::Fail { owner: Owner::new(random), error, random: 0.5 };
     let transient = || RunError::transient(codes::TIMEOUT, "no answer");
@@ -146,9 +153,18 @@ fn happens(row: &str, job: &mut Job, now: &mut UnixMillis) -> Event {
     }
     match row {
         "claim" | "claim after the lease" => claim(fire, 2),
+        "recall" | "recall after the lease" => recall(fire),
         "claim before its time" => {
             *now = NOW.plus(-1);
             claim(fire, 2)
+        }
+        "recall before its time" => {
+            *now = NOW.plus(-1);
+            recall(fire)
+        }
+        "recall after the last lease" => {
+            job.state.run.attempts = 3;
+            recall(fire)
         }
         "claim again by the owner" => claim(fire, 1),
         "claim after the last lease" => {
@@ -257,10 +273,11 @@ fn the_table_has_every_status_every_event_and_every_answer() {
         Event::Resume => 7,
         Event::RunNow => 8,
         Event::Edit { .. } => 9,
+        Event::Recall { .. } => 10,
     };
     let kinds: std::collections::BTreeSet<_> =
         TABLE.iter().map(|(row, _)| kind(&happens(row, &mut job(Status::Running), &mut NOW.clone()))).collect();
-    assert_eq!(kinds.into_iter().collect::<Vec<_>>(), (0..=9).collect::<Vec<_>>());
+    assert_eq!(kinds.into_iter().collect::<Vec<_>>(), (0..=10).collect::<Vec<_>>());
     let answers = [
         DISPATCH, RETURN, COMPLETE, PARK, DISARM, HOLD, RETRACT, ARM, ARM_LATER, STAYS, VOID, PAUSED, SETTLED, EARLY,
         LEASED, FOREIGN, REFUSED,
@@ -296,6 +313,11 @@ fn answers_carry_what_the_caller_needs() {
     let lost = &taken_over.state.run.failures[0];
     assert_eq!((lost.attempt, lost.error.code.as_str(), lost.failed_at), (1, codes::EXECUTOR_LOST, until));
     assert_eq!(taken_over.step, Step::Dispatch { attempt: 2 });
+
+    let recalled = decided("recall after the lease", Status::Running).unwrap();
+    let run = &recalled.state.run;
+    assert_eq!((run.cached_at, run.attempts, run.ended_at), (Some(NOW.plus(-1)), 1, Some(until)));
+    assert_eq!((run.failures.len(), recalled.state.wake_at, &recalled.state.lease), (1, None, &None));
 
     let returned = decided("fail, attempts left", Status::Running).unwrap();
     assert_eq!(returned.step, Step::Redeliver { at: NOW.plus(1_000) }, "the first backoff");

@@ -243,7 +243,7 @@ fn request_of(
     let timeout_ms = limits.timeout_ms(spec, target.as_ref().ok());
     let request = target.and_then(|target| match call::not_available(&target, &spec.env, capabilities) {
         Some(reason) => Err(RunError::permanent(codes::EVENT_NOT_FOUND, reason)),
-        None => call::request(&target, spec),
+        None => call::request(&target, spec, &spec.input),
     });
     (request, timeout_ms)
 }

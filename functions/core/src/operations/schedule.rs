@@ -195,6 +195,8 @@ fn spec(submission: Submission<'_>, event_type: Option<crate::job::EventType>, n
         timeout: submission.timeout,
         start_at: submission.start_at?,
         repeat: submission.repeat,
+        session: None,
+        cache: None,
         created_at: now,
     })
 }

@@ -81,6 +81,8 @@ fn life(id: JobId, created_at: UnixMillis, waits: bool) -> Vec<Job> {
         timeout: None,
         start_at,
         repeat: None,
+        session: None,
+        cache: None,
         created_at,
     };
     let owner = Owner::new(1);

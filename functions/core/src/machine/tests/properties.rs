@@ -18,6 +18,11 @@ enum Move {
         run: i8,
         lease_ms: u32,
     },
+    /// The same, and its result is remembered.
+    Recall {
+        generation: i8,
+        run: i8,
+    },
     /// The attempt of the claim that was made so many claims ago ends; an error if there is one.
     End {
         claims_ago: usize,
@@ -53,6 +58,7 @@ fn a_move() -> impl Strategy<Value = Move> {
     prop_oneof![
         6 => (off(), off(), 0..60_000_u32)
             .prop_map(|(generation, run, lease_ms)| Move::Claim { generation, run, lease_ms }),
+        2 => (off(), off()).prop_map(|(generation, run)| Move::Recall { generation, run }),
         6 => (prop_oneof![4 => Just(0_usize), 1 => 1..3_usize], option::of((any::<bool>(), option::of(any::<u64>()))))
             .prop_map(|(claims_ago, error)| Move::End { claims_ago, error }),
         1 => Just(Move::Cancel),
@@ -110,13 +116,9 @@ impl Life {
     fn decide(&mut self, a_move: &Move) -> Option<Transition> {
         let fire = self.job.fire();
         let event = match *a_move {
-            Move::Claim { generation, run, lease_ms } => {
-                let fire = Fire {
-                    generation: fire.generation.saturating_add_signed(generation.into()),
-                    run_no: fire.run_no.saturating_add_signed(run.into()),
-                    ..fire
-                };
-                self.claim(fire, lease_ms)
+            Move::Claim { generation, run, lease_ms } => self.claim(off_by(fire, generation, run), lease_ms),
+            Move::Recall { generation, run } => {
+                Event::Recall { fire: off_by(fire, generation, run), output: Output::default(), made_at: self.now }
             }
             Move::End { claims_ago, error } => {
                 let owner = self.owners.iter().rev().nth(claims_ago)?.clone();
@@ -152,6 +154,11 @@ impl Life {
     }
 }
 
+fn off_by(fire: Fire, generation: i8, run: i8) -> Fire {
+    let generation = fire.generation.saturating_add_signed(generation.into());
+    Fire { generation, run_no: fire.run_no.saturating_add_signed(run.into()), ..fire }
+}
+
 fn check_state(state: &JobState, retries: u32) {
     let run = &state.run;
     let is_open = matches!(state.status, Status::Scheduled | Status::Queued | Status::Running);
@@ -161,6 +168,10 @@ fn check_state(state: &JobState, retries: u32) {
     assert_eq!(run.outcome.is_some(), state.status.is_settled(), "an outcome means the end");
     assert_eq!(run.ended_at.is_some(), run.outcome.is_some());
     assert_eq!(run.started_at.is_some(), run.attempts > 0);
+    assert!(
+        run.cached_at.is_none() || matches!(run.outcome, Some(Outcome::Completed(_))),
+        "what is recalled is complete"
+    );
     assert!(run.attempts <= retries + 1, "{} attempts of {}", run.attempts, retries + 1);
     assert!(run.failures.len() <= Run::KEPT_FAILURES);
     assert!(run.failures.windows(2).all(|pair| pair[0].attempt < pair[1].attempt), "each attempt fails once");
@@ -294,7 +305,9 @@ proptest! {
     ) {
         let now = UnixMillis(now);
         abandon(&job, now);
-        for event in [event, Event::Claim { fire: job.fire(), owner: owner(), lease_ms: u32::MAX }] {
+        let fire = job.fire();
+        let recall = Event::Recall { fire, output: Output::default(), made_at: NOW };
+        for event in [event, recall, Event::Claim { fire, owner: owner(), lease_ms: u32::MAX }] {
             if let Ok(transition) = decide(&job, &event, now) {
                 prop_assert_eq!(&transition.before, &job);
                 let (before, after) = (job.state.run.failures.len(), transition.state.run.failures.len());

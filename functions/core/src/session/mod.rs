@@ -1,0 +1,60 @@
+//! Sessions: whose job it is, said by a token that was verified when the job was scheduled.
+//!
+//! - [`annotation`] puts what the token says into a job's input.
+//! - [`sealing`] keeps it unreadable where it is stored.
+//!
+//! The token itself is not kept: what it said is, sealed and bound to the job, so that a recurring job goes on with the
+//! claims that were verified when it was scheduled.
+
+pub mod annotation;
+pub mod sealing;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use self::sealing::{Sealed, SealingKey, Unsealable};
+use crate::ids::JobId;
+
+/// What a verified token said: its payload.
+pub type Claims = Map<String, Value>;
+
+/// The session of a job, as it is stored.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobSession {
+    /// The session's tag in the catalog.
+    pub tag: String,
+    /// The claims, sealed.
+    pub claims: Sealed,
+}
+
+impl JobSession {
+    /// Seals claims for one job.
+    ///
+    /// # Errors
+    /// [`Unsealable`] when they are too long for the cipher, which no request can bring about.
+    pub fn seal(
+        job: JobId,
+        tag: &str,
+        claims: &Claims,
+        key: &SealingKey,
+        nonce: [u128; 2],
+    ) -> Result<Self, Unsealable> {
+        let plain = serde_json::to_vec(claims).map_err(|_| Unsealable)?;
+        let claims = Sealed::new(key, nonce, &bound_to(job, tag), plain)?;
+        Ok(Self { tag: tag.to_owned(), claims })
+    }
+
+    /// The claims, for as long as they are needed.
+    ///
+    /// # Errors
+    /// [`Unsealable`] when they were sealed with another key, for another job or session, or were changed since.
+    pub fn open(&self, job: JobId, key: &SealingKey) -> Result<Claims, Unsealable> {
+        let plain = self.claims.open(key, &bound_to(job, &self.tag))?;
+        serde_json::from_slice(&plain).map_err(|_| Unsealable)
+    }
+}
+
+/// What the sealed claims belong to: moved to another job or session they cannot be opened.
+fn bound_to(job: JobId, tag: &str) -> Vec<u8> {
+    format!("carillon session claims\n{job}\n{tag}").into_bytes()
+}
