@@ -5,11 +5,14 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use bytes::Bytes;
+use carillon_api::sessions::JwtSessions;
 use carillon_api::{Service, router};
 use carillon_core::access::{ApiKey, KeyHash, Scope};
 use carillon_core::job::Job;
 use carillon_core::ports::{Clock as _, JobQuery, JobStore as _, KeyStore as _, Ports as _};
-use carillon_embedded::Embedded;
+use carillon_embedded::{Embedded, SystemClock};
+use carillon_executor::outbound::{AllowList, Outbound};
+use carillon_executor::secrets::EnvSecrets;
 use http::{HeaderMap, Method, Request, Uri, header};
 use serde_json::Value;
 use tower::ServiceExt as _;
@@ -22,6 +25,9 @@ pub struct InProcess {
 }
 
 const KEY: &str = "car_opens_everything";
+
+/// The secret behind `env:SESSION_KEY`, which the sample catalog names.
+const SESSION_KEY: &str = "a-key-of-sessions-for-the-sample-catalog";
 
 impl InProcess {
     /// An empty service.
@@ -39,7 +45,9 @@ impl InProcess {
             created_at: ports.clock().now(),
         };
         ports.keys().add(&KeyHash::of(KEY), &all).await.expect("the key is stored");
-        Self { router: router(Service::new(Arc::clone(&ports))), ports }
+        let secrets = EnvSecrets::new([("SESSION_KEY".to_owned(), SESSION_KEY.to_owned())]);
+        let sessions = JwtSessions::new(Outbound::new(AllowList::default()), secrets, SystemClock);
+        Self { router: router(Service::new(Arc::clone(&ports), Arc::new(sessions))), ports }
     }
 
     /// Sends a request with the key.

@@ -20,13 +20,14 @@ use crate::client::Client;
 const LIMIT: Duration = Duration::from_mins(1);
 
 /// What would change the program's behaviour if whoever runs the tests has set it.
-const VARIABLES: [&str; 10] = [
+const VARIABLES: [&str; 11] = [
     "CARILLON_ALLOW_LIST",
     "CARILLON_CATALOG",
     "CARILLON_CONCURRENCY",
     "CARILLON_DATA",
     "CARILLON_DURABILITY",
     "CARILLON_HOST",
+    "CARILLON_IDEMPOTENCY_HOURS",
     "CARILLON_LOG_FORMAT",
     "CARILLON_PORT",
     "CARILLON_RUN_RETENTION_DAYS",

@@ -16,7 +16,8 @@ impl Account {
         let account = deployed.emulator.new_account();
         account.create_table_like(&deployed.emulator, &deployed.settings.table).await;
         let queue_url = account.create_queue("due").await;
-        Self(Stack::new(&account.clients(), &Settings { queue_url, ..deployed.settings }))
+        let sealing_key_id = account.create_key().await;
+        Self(Stack::new(&account.clients(), &Settings { queue_url, sealing_key_id, ..deployed.settings }))
     }
 }
 

@@ -14,6 +14,7 @@ use carillon_core::job::{Job, JobSpec, Output, RunError, Status, codes};
 use carillon_core::machine::first_state;
 use carillon_core::operations::{put_catalog, schedule};
 use carillon_core::ports::{Condition, JobStore as _, KeyStore as _, PortError, Ports as _, Targets, Written};
+use carillon_core::stand_ins::NoSessions;
 use carillon_core::time::UnixMillis;
 use carillon_embedded::{Embedded, ManualClock};
 use carillon_executor::lambda::{Batch, Carrier, handler::handle};
@@ -118,7 +119,10 @@ impl Deployment {
     /// Stores the job of a fire, as if it had been scheduled under this id.
     async fn store(&self, fire: Fire) -> Job {
         let body = text("jobs/confirm-order.json");
-        let scheduled = schedule(&*self.ports, &self.key, body.as_bytes()).await.expect("the sample is accepted");
+        let scheduled = schedule(&*self.ports, &NoSessions, &self.key, body.as_bytes(), None)
+            .await
+            .expect("the sample is accepted")
+            .job;
         let spec = JobSpec { start_at: DUE, ..JobSpec::clone(&scheduled.spec) };
         let state = first_state(&spec, DUE).expect("it runs once");
         let job = Job { id: fire.job_id, spec: spec.into(), state };
@@ -149,7 +153,7 @@ impl Deployment {
     /// Has the API answer an event, as the function does.
     async fn answer(&self, event: &Value) -> (u64, Value) {
         let request: LambdaRequest = serde_json::from_str(&event.to_string()).expect("an event of API Gateway");
-        let mut function = Adapter::from(router(Service::new(Arc::clone(&self.ports))));
+        let mut function = Adapter::from(router(Service::new(Arc::clone(&self.ports), Arc::new(NoSessions))));
         let answer = function.call(LambdaEvent::new(request, Context::default())).await.expect("an answer");
         let answer = serde_json::to_value(answer).expect("JSON");
         assert!(answer["headers"]["x-request-id"].as_str().is_some_and(|id| id.starts_with("req_")), "{answer}");

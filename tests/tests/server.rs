@@ -16,7 +16,7 @@ use tokio::process::Command;
 const SOON: Duration = Duration::from_secs(30);
 
 /// The options and commands that there are; the README's table and `--help` have to have all of them.
-const OPTIONS: [&str; 11] = [
+const OPTIONS: [&str; 12] = [
     "--allow",
     "--catalog",
     "--concurrency",
@@ -24,6 +24,7 @@ const OPTIONS: [&str; 11] = [
     "--durability",
     "--help",
     "--host",
+    "--idempotency-hours",
     "--log-format",
     "--port",
     "--run-retention-days",
@@ -47,6 +48,7 @@ async fn help_names_every_option_with_its_variable() {
         "DATA",
         "DURABILITY",
         "HOST",
+        "IDEMPOTENCY_HOURS",
         "LOG_FORMAT",
         "PORT",
         "RUN_RETENTION_DAYS",
@@ -270,7 +272,7 @@ async fn the_demonstration_ends_with_success_in_plain_lines_where_there_is_no_te
     let ended = run(&["demo"]).await;
     assert_eq!(ended.status.code(), Some(0), "{}{}", ended.stdout, ended.stderr);
     assert!(!ended.stdout.contains('\u{1b}') && !ended.stdout.contains('\r'), "{:?}", ended.stdout);
-    assert!(ended.stdout.contains("All 7 jobs ended as they should, in 13 attempts, none lost and none doubled."));
+    assert!(ended.stdout.contains("All 9 jobs ended as they should, in 15 attempts, none lost and none doubled."));
     assert_eq!(ended.stderr, "");
 }
 

@@ -40,6 +40,8 @@ mod ports;
 mod queue;
 #[path = "simulation/regressions.rs"]
 mod regressions;
+#[path = "simulation/remembered.rs"]
+mod remembered;
 #[path = "simulation/series.rs"]
 mod series;
 #[path = "simulation/shrink.rs"]

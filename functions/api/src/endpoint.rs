@@ -50,13 +50,13 @@ async fn answer<P: Ports>(
     let caller = caller(service.ports(), &parts.headers).await?;
     record.key(&caller.id);
     let query = query(&parts, doc)?;
-    let name = path_parameter(&mut parts).await?;
+    let names = path_parameters(&mut parts).await?;
     let headers = std::mem::take(&mut parts.headers);
     let body = match doc.body {
         Some(_) => read(Request::from_parts(parts, body)).await?,
         None => Bytes::new(),
     };
-    handler(Call { service, caller, record: record.clone(), name, query, headers, body }).await
+    handler(Call { service, caller, record: record.clone(), names, query, headers, body }).await
 }
 
 /// The query, read through already for operations that take none.
@@ -70,11 +70,11 @@ fn query(parts: &Parts, doc: &Documentation) -> Result<Query, Problem> {
     Ok(Query::default())
 }
 
-/// The path's parameter, decoded. What is no UTF-8 names nothing.
-async fn path_parameter(parts: &mut Parts) -> Result<String, Problem> {
+/// The path's parameters, decoded. What is no UTF-8 names nothing.
+async fn path_parameters(parts: &mut Parts) -> Result<Vec<String>, Problem> {
     let not_found = |_| Problem::new(StatusCode::NOT_FOUND, "not_found", "there is nothing of this name");
     let params: RawPathParams = parts.extract().await.map_err(not_found)?;
-    Ok(params.iter().next().map(|(_, value)| value.to_owned()).unwrap_or_default())
+    Ok(params.iter().map(|(_, value)| value.to_owned()).collect())
 }
 
 /// Reads a body.

@@ -6,6 +6,8 @@
 //! - `handlers` reads what the operation needs, asks the core, and makes a `wire` type of the answer;
 //! - `problem` makes an `application/problem+json` document of everything that went wrong.
 //!
+//! `sessions` verifies and makes the tokens of sessions: the one thing besides the ports that operations need.
+//!
 //! `table` is the one list of operations. The routes and the OpenAPI document (`openapi`) are both made from it, so
 //! no route can exist without its documentation.
 //!
@@ -23,6 +25,7 @@ mod prefer;
 mod problem;
 mod query;
 mod service;
+pub mod sessions;
 mod table;
 mod wire;
 

@@ -4,20 +4,25 @@ use std::sync::Arc;
 
 use axum::extract::Request;
 use axum::middleware::{Next, from_fn};
+use carillon_api::sessions::JwtSessions;
 use carillon_api::{Service, router};
 use carillon_aws::clients::Clients;
 use carillon_aws::settings::Settings;
 use carillon_aws::stack::{Stack, SystemClock};
 use carillon_aws::{logging, metrics};
 use carillon_core::ports::Clock;
+use carillon_executor::outbound::{AllowList, Outbound};
+use carillon_executor::secrets::EnvSecrets;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
     #[expect(clippy::disallowed_methods, reason = "this is the main that reads the environment")]
-    let variable = |name: &str| std::env::var(name).ok();
+    let (variable, variables) = (|name: &str| std::env::var(name).ok(), std::env::vars());
     logging::start(variable("CARILLON_LOG").as_deref());
     let settings = Settings::read(variable)?;
     let stack = Stack::new(&Clients::from_environment(variable)?, &settings);
+    let outbound = Outbound::new(AllowList::parse(&settings.allow_list)?);
+    let sessions = Arc::new(JwtSessions::new(outbound, EnvSecrets::new(variables), SystemClock));
     let service: Arc<str> = settings.service.into();
     let count = from_fn(move |request: Request, next: Next| {
         let service = Arc::clone(&service);
@@ -30,5 +35,5 @@ async fn main() -> Result<(), lambda_http::Error> {
             response
         }
     });
-    lambda_http::run(router(Service::new(Arc::new(stack))).layer(count)).await
+    lambda_http::run(router(Service::new(Arc::new(stack), sessions)).layer(count)).await
 }

@@ -34,14 +34,21 @@ pub(crate) struct Call<P> {
     pub(crate) caller: Arc<ApiKey>,
     /// What the request's log line will say.
     pub(crate) record: Record,
-    /// The path's parameter; empty when it has none.
-    pub(crate) name: String,
+    /// The path's parameters, in its order.
+    pub(crate) names: Vec<String>,
     /// The query, to be read and finished by operations that declare query parameters.
     pub(crate) query: Query,
     /// The headers.
     pub(crate) headers: HeaderMap,
     /// The body; empty for operations that declare none.
     pub(crate) body: Bytes,
+}
+
+impl<P> Call<P> {
+    /// The path's first parameter; empty when it has none.
+    pub(crate) fn name(&self) -> &str {
+        self.names.first().map_or("", String::as_str)
+    }
 }
 
 /// An operation: a method on a path, its handler, and its documentation.
@@ -56,7 +63,7 @@ pub(crate) struct Operation<P> {
 pub(crate) struct Documentation {
     /// The method.
     pub(crate) verb: Verb,
-    /// The path, with `{name}` for its parameter.
+    /// The path, with `{name}` for each parameter.
     pub(crate) path: &'static str,
     /// Its name in generated clients.
     pub(crate) id: &'static str,
@@ -157,7 +164,7 @@ impl Parameter {
         Self { name, place: Place::Header, is_required: false, description, schema: schema_of::<String> }
     }
 
-    /// The path's parameter.
+    /// A parameter of the path.
     pub(crate) const fn path<T: JsonSchema>(name: &'static str, description: &'static str) -> Self {
         Self { name, place: Place::Path, is_required: true, description, schema: schema_of::<T> }
     }

@@ -9,7 +9,7 @@ use axum::middleware::from_fn_with_state;
 use axum::response::Response;
 use axum::routing::MethodRouter;
 use bytes::Bytes;
-use carillon_core::ports::Ports;
+use carillon_core::ports::{Ports, Sessions};
 use http::StatusCode;
 
 use crate::endpoint::{self, MAX_BODY_BYTES};
@@ -17,28 +17,35 @@ use crate::observe::{Record, observe};
 use crate::problem::Problem;
 use crate::table::operations;
 
-/// The service behind the routes: one stack's ports. Clones share them.
+/// The service behind the routes: one stack's ports, and its sessions. Clones share them.
 pub struct Service<P> {
     ports: Arc<P>,
+    sessions: Arc<dyn Sessions>,
     /// The OpenAPI document, once somebody asked for it: a cold start should not pay for it.
     document: Arc<OnceLock<Bytes>>,
 }
 
 impl<P> Clone for Service<P> {
     fn clone(&self) -> Self {
-        Self { ports: Arc::clone(&self.ports), document: Arc::clone(&self.document) }
+        let sessions = Arc::clone(&self.sessions);
+        Self { ports: Arc::clone(&self.ports), sessions, document: Arc::clone(&self.document) }
     }
 }
 
 impl<P: Ports> Service<P> {
-    /// A service over these ports.
-    pub fn new(ports: Arc<P>) -> Self {
-        Self { ports, document: Arc::default() }
+    /// A service over these ports, with what verifies and makes the tokens of sessions.
+    pub fn new(ports: Arc<P>, sessions: Arc<dyn Sessions>) -> Self {
+        Self { ports, sessions, document: Arc::default() }
     }
 
     /// The ports.
     pub(crate) fn ports(&self) -> &P {
         &self.ports
+    }
+
+    /// What verifies and makes the tokens of sessions.
+    pub(crate) fn sessions(&self) -> &dyn Sessions {
+        &*self.sessions
     }
 
     /// The OpenAPI document as JSON.

@@ -6,12 +6,13 @@ use carillon_core::ports::Ports;
 use http::StatusCode;
 use schemars::JsonSchema;
 
-use crate::handlers::{dead_letters, health, jobs, openapi, products};
+use crate::handlers::{dead_letters, environments, health, jobs, openapi, products};
 use crate::operation::{Operation, Parameter, Verb};
 use crate::wire::job::{AcceptedJob, EndedJob, JobIdText, JobList, JobView};
 use crate::wire::preview::PreviewView;
 use crate::wire::request::{CancelRequest, EditRequest, JobRequest, PreviewRequest, RedriveRequest, RetryRequest};
 use crate::wire::run::RunList;
+use crate::wire::session::{CacheDocument, MintRequest, MintedToken};
 use crate::wire::{Health, OpenApi, PublishedCatalog, RedriveStarted, Redriven};
 
 /// A page's size.
@@ -22,6 +23,7 @@ struct Limit(#[schemars(range(min = 1, max = 100), extend("default" = 50))] u32)
 
 const JOB_ID: Parameter = Parameter::path::<JobIdText>("job_id", "The job.");
 const PRODUCT: Parameter = Parameter::path::<Tag>("product_tag", "The product.");
+const ENV: Parameter = Parameter::path::<Tag>("env", "The environment.");
 const LIMIT: Parameter = Parameter::query::<Limit>("limit", "How many entries the page has at the most.");
 const CURSOR: Parameter =
     Parameter::query::<String>("cursor", "Where the page starts: the `next_cursor` of the page before, unchanged.");
@@ -42,31 +44,41 @@ pub(crate) fn operations<P: Ports>() -> Vec<Operation<P>> {
     operations.extend(job_plans());
     operations.push(redrive());
     operations.extend(product_operations());
+    operations.extend(environment_operations());
     operations.extend(open_operations());
     operations
 }
 
 fn job_operations<P: Ports>() -> Vec<Operation<P>> {
     const LOCATION: (&str, &str) = ("Location", "The job's address.");
+    const REPLAYED: (&str, &str) =
+        ("Idempotency-Replayed", "`true` when an earlier request of this key scheduled the job.");
     vec![
         Operation::keyed(Verb::Post, "/v1/jobs", "scheduleJob", |call| Box::pin(jobs::schedule(call)))
             .says(
                 "Schedules a job.",
-                "Needs the scope `jobs:write`. The 202 says that the job is stored and its timer armed. An \
-                 `Idempotency-Key` header is answered 422 `not_available`, as it is not honoured yet.",
+                "Needs the scope `jobs:write`. The 202 says that the job is stored and its timer armed.",
             )
-            .takes([Parameter::header(
-                "Prefer",
-                "`wait=N` holds the answer until the first run has ended, for N seconds at the most (25 where N is larger). \
-                 Needs the scope `jobs:read`, too; without it the preference is not applied.",
-            )])
+            .takes([
+                Parameter::header(
+                    "Prefer",
+                    "`wait=N` holds the answer until the first run has ended, for N seconds at the most (25 where N is \
+                     larger). Needs the scope `jobs:read`, too; without it the preference is not applied.",
+                ),
+                Parameter::header(
+                    "Idempotency-Key",
+                    "1 to 255 printable ASCII characters that name this request within its product and environment. The same \
+                     key with the same body schedules one job, however often it is sent within 24 hours (unless the deployment \
+                     says otherwise); with another body it is refused.",
+                ),
+            ])
             .reads::<JobRequest>()
             .gives::<EndedJob<'_>>(
                 StatusCode::OK,
                 "The job's first run has ended, well or not, within the preferred wait.",
-                &[LOCATION, ("Preference-Applied", "`wait=N`.")],
+                &[LOCATION, REPLAYED, ("Preference-Applied", "`wait=N`.")],
             )
-            .gives::<AcceptedJob>(StatusCode::ACCEPTED, "The job will run.", &[LOCATION])
+            .gives::<AcceptedJob<'_>>(StatusCode::ACCEPTED, "The job will run.", &[LOCATION, REPLAYED])
             .problem(StatusCode::CONFLICT, "The event's tag fits several events: `ambiguous_event`."),
         Operation::keyed(Verb::Get, "/v1/jobs", "listJobs", |call| Box::pin(jobs::list(call)))
             .says("Lists jobs, newest first.", "Needs the scope `jobs:read`.")
@@ -228,6 +240,40 @@ fn product_operations<P: Ports>() -> Vec<Operation<P>> {
             .gives_nothing(StatusCode::NO_CONTENT, "The catalog is gone.", &[])
             .problem(StatusCode::NOT_FOUND, missing)
             .problem(StatusCode::PRECONDITION_FAILED, conflict),
+    ]
+}
+
+/// What belongs to one environment of a product.
+fn environment_operations<P: Ports>() -> Vec<Operation<P>> {
+    let cache = "/v1/products/{product_tag}/envs/{env}/caches/{tag}";
+    let missing = "There is no such product, environment or tag, or not for this key.";
+    let tag = |description| Parameter::path::<Tag>("tag", description);
+    let (the_session, the_cache) = (tag("The session."), tag("The cache."));
+    let session = "/v1/products/{product_tag}/envs/{env}/sessions/{tag}";
+    vec![
+        Operation::keyed(Verb::Post, session, "mintSession", |call| Box::pin(environments::mint(call)))
+            .says(
+                "Makes a token for a session.",
+                "Needs the scope `sessions:mint`. For sessions that the catalog defines with a shared secret (HS256, HS384, \
+                 HS512): whoever has an identity provider gets the tokens there. The token is taken for this session only.",
+            )
+            .takes([PRODUCT, ENV, the_session])
+            .reads::<MintRequest>()
+            .gives::<MintedToken<'_>>(StatusCode::CREATED, "The token.", &[("Cache-Control", "`no-store`.")])
+            .problem(StatusCode::NOT_FOUND, missing),
+        Operation::keyed(Verb::Get, cache, "getCache", |call| Box::pin(environments::cache(call)))
+            .says("Shows what a cache holds.", "Needs the scope `jobs:read`. The results themselves are those of the jobs.")
+            .takes([PRODUCT, ENV, the_cache.clone(), LIMIT, CURSOR])
+            .gives::<CacheDocument<'_>>(StatusCode::OK, "The cache.", &[])
+            .problem(StatusCode::NOT_FOUND, missing),
+        Operation::keyed(Verb::Delete, cache, "clearCache", |call| Box::pin(environments::clear_cache(call)))
+            .says(
+                "Forgets what a cache holds.",
+                "Needs the scope `jobs:write`. What is being made meanwhile is not remembered either.",
+            )
+            .takes([PRODUCT, ENV, the_cache])
+            .gives_nothing(StatusCode::NO_CONTENT, "The cache is empty.", &[])
+            .problem(StatusCode::NOT_FOUND, missing),
     ]
 }
 

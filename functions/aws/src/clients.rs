@@ -1,5 +1,6 @@
 //! The SDK's clients.
 
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use aws_credential_types::Credentials;
@@ -16,6 +17,27 @@ pub struct Clients {
     pub sqs: aws_sdk_sqs::Client,
     /// EventBridge Scheduler.
     pub scheduler: aws_sdk_scheduler::Client,
+    /// KMS.
+    pub kms: Kms,
+}
+
+/// KMS, whose client is made when it is asked for: most functions never meet a session, and should not start later for it.
+#[derive(Clone, Debug)]
+pub struct Kms {
+    config: SdkConfig,
+    client: Arc<OnceLock<aws_sdk_kms::Client>>,
+}
+
+impl Kms {
+    /// KMS by this configuration.
+    pub fn new(config: SdkConfig) -> Self {
+        Self { config, client: Arc::default() }
+    }
+
+    /// The client.
+    pub(crate) fn client(&self) -> &aws_sdk_kms::Client {
+        self.client.get_or_init(|| aws_sdk_kms::Client::new(&self.config))
+    }
 }
 
 /// A variable that the Lambda service sets, and did not.
@@ -62,6 +84,7 @@ impl Clients {
             dynamodb: aws_sdk_dynamodb::Client::new(&config),
             sqs: aws_sdk_sqs::Client::new(&config),
             scheduler: aws_sdk_scheduler::Client::new(&config),
+            kms: Kms::new(config),
         }
     }
 }

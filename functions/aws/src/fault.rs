@@ -5,6 +5,7 @@
 //! | no answer, a timeout, a broken connection, 5xx | unavailable |
 //! | a throttling code, or 429 | throttled |
 //! | a conflict of concurrent transactions | throttled: the same request may work in a moment |
+//! | a KMS key that is disabled or about to be deleted | unavailable: whoever did it can take it back |
 //! | anything else | permanent: access denied, a missing table, a request that is refused as it is |
 //!
 //! A failed condition is no error: the calls that set conditions ask for it before they come here.
@@ -28,6 +29,9 @@ const THROTTLING: [&str; 10] = [
     "TransactionInProgressException",
 ];
 
+/// Codes with which KMS says that a key cannot be used as things are.
+const UNUSABLE: [&str; 2] = ["DisabledException", "KMSInvalidStateException"];
+
 /// Classifies an error of any SDK call.
 pub fn classify<E>(error: SdkError<E, HttpResponse>) -> PortError
 where
@@ -39,7 +43,7 @@ where
     let source = error.into();
     if THROTTLING.contains(&code.as_str()) || status == 429 {
         PortError::Throttled(source)
-    } else if !is_answer || status >= 500 || code == "InternalServerError" {
+    } else if !is_answer || status >= 500 || code == "InternalServerError" || UNUSABLE.contains(&code.as_str()) {
         PortError::Unavailable(source)
     } else {
         PortError::Permanent(source)
@@ -72,7 +76,12 @@ mod tests {
 
     #[test]
     fn each_kind_of_error_has_its_class() {
-        for (status, code) in [(500, "InternalServerError"), (503, "ServiceUnavailable")] {
+        for (status, code) in [
+            (500, "InternalServerError"),
+            (503, "ServiceUnavailable"),
+            (400, "DisabledException"),
+            (400, "KMSInvalidStateException"),
+        ] {
             assert!(matches!(classify(answered(status, code)), PortError::Unavailable(_)), "{code}");
         }
         for (status, code) in [(400, "ThrottlingException"), (400, "ProvisionedThroughputExceededException"), (429, "")]

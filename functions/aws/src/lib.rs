@@ -5,6 +5,7 @@
 //! - [`fault`] classifies every SDK error, once.
 //! - [`table`] is the one DynamoDB table: [`table::keys`] names its keys and access patterns.
 //! - [`queue`] is the SQS queue with its dead letters; [`timers`] arms it, by delay or by EventBridge Scheduler.
+//! - [`sealing`] has KMS wrap the keys of what is confidential at rest.
 //! - [`metrics`] are log lines that CloudWatch counts.
 //! - [`stack`] bundles them.
 
@@ -14,7 +15,10 @@ pub mod logging;
 pub mod message;
 pub mod metrics;
 pub mod queue;
+pub mod sealing;
 pub mod settings;
 pub mod stack;
 pub mod table;
 pub mod timers;
+#[cfg(test)]
+mod wire;

@@ -2,6 +2,7 @@
 
 use std::ops::RangeInclusive;
 
+use carillon_core::idempotency::KEPT_HOURS;
 use carillon_core::job::Run;
 
 /// The names of the deployment's parts, and the few numbers that tests change.
@@ -29,6 +30,10 @@ pub struct Settings {
     pub schedule_lead_seconds: i64,
     /// So many days after its end a run leaves the history: 1 to 3650.
     pub kept_days: u32,
+    /// So many hours a request's name (`Idempotency-Key`) stands: 1 to 168.
+    pub idempotency_hours: u32,
+    /// The KMS key that wraps the keys of sealed sessions: its ARN.
+    pub sealing_key_id: String,
     /// Non-public targets that the operator opened.
     pub allow_list: Vec<String>,
 }
@@ -60,9 +65,11 @@ impl Settings {
             dead_letter_queue_arn: text("CARILLON_DEAD_LETTER_QUEUE_ARN"),
             schedule_group: text("CARILLON_SCHEDULE_GROUP"),
             scheduler_role_arn: text("CARILLON_SCHEDULER_ROLE_ARN"),
+            sealing_key_id: text("CARILLON_SEALING_KEY_ID"),
             delay_threshold_seconds: 0,
             schedule_lead_seconds: 0,
             kept_days: 0,
+            idempotency_hours: 0,
             allow_list: Vec::new(),
         };
         let mut number = |name: &str, default: u32, range: RangeInclusive<u32>| {
@@ -75,6 +82,7 @@ impl Settings {
         settings.delay_threshold_seconds = number("CARILLON_DELAY_THRESHOLD_SECONDS", 900, 0..=900).into();
         settings.schedule_lead_seconds = number("CARILLON_SCHEDULE_LEAD_SECONDS", 120, 0..=900).into();
         settings.kept_days = number("CARILLON_RUN_RETENTION_DAYS", Run::KEPT_DAYS, 1..=3_650);
+        settings.idempotency_hours = number("CARILLON_IDEMPOTENCY_HOURS", KEPT_HOURS, 1..=168);
         let entries = variable("CARILLON_ALLOW_LIST").unwrap_or_default();
         settings.allow_list =
             entries.split(',').map(str::trim).filter(|entry| !entry.is_empty()).map(str::to_owned).collect();
@@ -105,12 +113,12 @@ mod tests {
     fn what_is_not_said_has_its_default() {
         let settings = Settings::read(|name| match name {
             "CARILLON_ALLOW_LIST" => Some("127.0.0.1:8080, 10.0.0.0/8".to_owned()),
-            name if name.ends_with("SECONDS") || name.ends_with("DAYS") => None,
+            name if ["SECONDS", "DAYS", "HOURS"].iter().any(|unit| name.ends_with(unit)) => None,
             name => Some(name.to_lowercase()),
         })
         .unwrap();
-        let numbers = (settings.delay_threshold_seconds, settings.schedule_lead_seconds, settings.kept_days);
-        assert_eq!(numbers, (900, 120, 90));
+        let numbers = (settings.delay_threshold_seconds, settings.schedule_lead_seconds);
+        assert_eq!((numbers, settings.kept_days, settings.idempotency_hours), ((900, 120), 90, 24));
         assert_eq!(settings.allow_list, ["127.0.0.1:8080", "10.0.0.0/8"]);
     }
 }

@@ -4,11 +4,15 @@ use std::time::SystemTime;
 
 use carillon_core::call::Capabilities;
 use carillon_core::catalog::Keeper;
-use carillon_core::ports::{CatalogStore, Clock, DeadLetters, Entropy, JobStore, KeyStore, Ports, Timers};
+use carillon_core::ports::{
+    CatalogStore, Clock, DeadLetters, Entropy, JobStore, KeyStore, Ports, Reservations, ResultCache, SealingKeys,
+    Timers,
+};
 use carillon_core::time::UnixMillis;
 
 use crate::clients::Clients;
 use crate::queue::Queue;
+use crate::sealing::KmsSealingKeys;
 use crate::settings::Settings;
 use crate::table::Table;
 use crate::timers::AwsTimers;
@@ -19,6 +23,7 @@ pub struct Stack {
     table: Table<SystemClock>,
     timers: AwsTimers<SystemClock>,
     queue: Queue,
+    sealing_keys: KmsSealingKeys<SystemClock>,
 }
 
 impl Stack {
@@ -26,8 +31,9 @@ impl Stack {
     pub fn new(clients: &Clients, settings: &Settings) -> Self {
         let queue = Queue::new(clients.sqs.clone(), settings);
         let timers = AwsTimers::new(clients.scheduler.clone(), queue.clone(), SystemClock, settings.clone());
-        let table = Table::new(clients.dynamodb.clone(), settings.table.clone(), SystemClock, settings.kept_days);
-        Self { table, timers, queue }
+        let table = Table::new(clients.dynamodb.clone(), settings, SystemClock);
+        let sealing_keys = KmsSealingKeys::new(clients.kms.clone(), settings, SystemClock);
+        Self { table, timers, queue, sealing_keys }
     }
 
     /// The queue, for whoever carries its messages.
@@ -46,6 +52,18 @@ impl Ports for Stack {
     }
 
     fn keys(&self) -> &impl KeyStore {
+        &self.table
+    }
+
+    fn sealing_keys(&self) -> &impl SealingKeys {
+        &self.sealing_keys
+    }
+
+    fn results(&self) -> &impl ResultCache {
+        &self.table
+    }
+
+    fn reservations(&self) -> &impl Reservations {
         &self.table
     }
 

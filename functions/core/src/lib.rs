@@ -30,5 +30,7 @@ pub mod operations;
 pub mod ports;
 pub mod retry;
 pub mod session;
+#[cfg(any(test, feature = "stand-ins"))]
+pub mod stand_ins;
 pub mod submission;
 pub mod time;

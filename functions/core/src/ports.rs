@@ -4,14 +4,20 @@
 //! adapter to the same behaviour.
 
 use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use crate::access::{ApiKey, KeyHash};
+use crate::cache::{CacheKey, CacheName};
 use crate::call::Call;
-use crate::catalog::{Catalog, Revision};
-use crate::ids::{Fire, JobId};
+use crate::catalog::{Catalog, Revision, Session, SessionEnv};
+use crate::error::FieldCode;
+use crate::idempotency::{RequestName, Reservation};
+use crate::ids::{Fire, JobId, Owner};
 use crate::job::{Job, Output, Run, RunError, Status};
 use crate::machine::Transition;
+use crate::session::Claims;
+use crate::session::sealing::{KeyName, SealingKey};
 use crate::time::UnixMillis;
 
 /// A fault of something that the core depends on. Adapters classify their own errors into these once.
@@ -192,6 +198,135 @@ pub trait KeyStore: Send + Sync {
     fn add(&self, hash: &KeyHash, key: &ApiKey) -> impl Future<Output = Result<(), PortError>> + Send;
 }
 
+/// The keys under which what is confidential is sealed.
+pub trait SealingKeys: Send + Sync {
+    /// The key that seals today.
+    fn current(&self) -> impl Future<Output = Result<SealingKey, PortError>> + Send;
+
+    /// A key by its name; `None` when it is gone for good. An adapter may answer from its memory.
+    fn find(&self, name: &KeyName) -> impl Future<Output = Result<Option<SealingKey>, PortError>> + Send;
+}
+
+/// The results that are remembered.
+///
+/// Whoever finds none becomes the one to make it, for as long as a lease lasts: so of many that want the same at once one is
+/// dispatched, and the others find what it brought.
+pub trait ResultCache: Send + Sync {
+    /// What is remembered under `key` at `now`. Where nothing is, and nobody is about to make it, `lead` takes the lease.
+    fn consult(
+        &self,
+        key: &CacheKey,
+        lead: &Lead,
+        now: UnixMillis,
+    ) -> impl Future<Output = Result<Consulted, PortError>> + Send;
+
+    /// Remembers a result that its leader has made, until `expires_at`. Without the lease it does nothing.
+    fn fill(
+        &self,
+        key: &CacheKey,
+        leader: &Owner,
+        result: &Remembered,
+    ) -> impl Future<Output = Result<(), PortError>> + Send;
+
+    /// Gives the lease up: somebody else may try. Without the lease it does nothing.
+    fn release(&self, key: &CacheKey, leader: &Owner) -> impl Future<Output = Result<(), PortError>> + Send;
+
+    /// What a cache holds at `now`, by digest, after the digest `after`; at most `limit` entries.
+    fn entries(
+        &self,
+        cache: &CacheName,
+        after: Option<&str>,
+        limit: usize,
+        now: UnixMillis,
+    ) -> impl Future<Output = Result<CachePage, PortError>> + Send;
+
+    /// Forgets what a cache holds, and what is being made for it at `now`: that is for whoever waits for it, and no longer.
+    fn clear(&self, cache: &CacheName, now: UnixMillis) -> impl Future<Output = Result<(), PortError>> + Send;
+}
+
+/// Whoever is about to make a result.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lead {
+    /// The name of its claim.
+    pub leader: Owner,
+    /// When it began.
+    pub began_at: UnixMillis,
+    /// From here on it must be dead.
+    pub until: UnixMillis,
+}
+
+/// What a cache says.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Consulted {
+    /// It knows the result.
+    Hit(Remembered),
+    /// Somebody else is making it.
+    Busy(Lead),
+    /// It does not: the lease is taken.
+    Leading,
+}
+
+/// A result that is remembered.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Remembered {
+    /// The result.
+    pub output: Output,
+    /// When it was made.
+    pub made_at: UnixMillis,
+    /// From here on it is forgotten.
+    pub expires_at: UnixMillis,
+}
+
+/// A page of a cache's entries.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CachePage {
+    /// The entries, by digest.
+    pub entries: Vec<CacheEntry>,
+    /// What the next page comes after, if there may be one.
+    pub next: Option<String>,
+}
+
+impl CachePage {
+    /// A page of `limit` entries out of all that come after the page before, or of one more than that.
+    pub fn cut(mut entries: Vec<CacheEntry>, limit: usize) -> Self {
+        let has_more = entries.len() > limit;
+        entries.truncate(limit);
+        let next = entries.last().filter(|_| has_more).map(|entry| entry.digest.clone());
+        Self { entries, next }
+    }
+}
+
+/// What is said of a result that is remembered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CacheEntry {
+    /// The digest of its key.
+    pub digest: String,
+    /// The event that brought it.
+    pub event: String,
+    /// When it was made.
+    pub made_at: UnixMillis,
+    /// From here on it is forgotten.
+    pub expires_at: UnixMillis,
+}
+
+/// What callers named their requests (`Idempotency-Key`), so that one that is repeated is not carried out again.
+pub trait Reservations: Send + Sync {
+    /// What stands under a name at `now`.
+    fn find(
+        &self,
+        name: &RequestName,
+        now: UnixMillis,
+    ) -> impl Future<Output = Result<Option<Reservation>, PortError>> + Send;
+
+    /// Stands `new` under a name, unless something does: gives what stands there afterwards. It is kept for as long as the
+    /// deployment says, 24 hours otherwise, from `new.at` on.
+    fn reserve(
+        &self,
+        name: &RequestName,
+        new: &Reservation,
+    ) -> impl Future<Output = Result<Reservation, PortError>> + Send;
+}
+
 /// What brings a fire to the executor when it is due.
 pub trait Timers: Send + Sync {
     /// Makes sure that a message of `fire` reaches the executor at `at`, soon after it at the latest. Idempotent.
@@ -232,10 +367,50 @@ pub trait Targets: Send + Sync {
     fn dispatch(&self, call: Call) -> impl Future<Output = Result<Output, RunError>> + Send;
 }
 
+/// What tells whether a session's token is genuine, and makes tokens.
+///
+/// Held by the API besides the [`Ports`]: it reaches outside, as [`Targets`] do.
+pub trait Sessions: Send + Sync {
+    /// The payload of a token, if everything about it is right.
+    fn verify<'a>(&'a self, session: DefinedSession<'a>, token: &'a str) -> Said<'a, Claims>;
+
+    /// A token that says `claims`, signed with the session's shared secret.
+    fn mint<'a>(&'a self, session: DefinedSession<'a>, claims: &'a Claims) -> Said<'a, String>;
+}
+
+/// What [`Sessions`] come to.
+pub type Said<'a, T> = Pin<Box<dyn Future<Output = Result<T, TokenRefusal>> + Send + 'a>>;
+
+/// A session as the catalog defines it in one environment.
+#[derive(Clone, Copy, Debug)]
+pub struct DefinedSession<'a> {
+    /// `product/env/tag`: what a token that was minted here is for.
+    pub name: &'a str,
+    /// The definition.
+    pub definition: &'a Session,
+    /// Its key and expectations in the environment.
+    pub place: &'a SessionEnv,
+}
+
+/// Why a token is not taken, or not made.
+#[derive(Debug)]
+pub enum TokenRefusal {
+    /// Something is wrong with it. The text says what, and nothing of what it holds.
+    Bad(FieldCode, String),
+    /// The key cannot be had: a dependency failed.
+    Port(PortError),
+}
+
 /// The time.
 pub trait Clock: Send + Sync {
     /// Now.
     fn now(&self) -> UnixMillis;
+}
+
+impl<C: Clock> Clock for Arc<C> {
+    fn now(&self) -> UnixMillis {
+        (**self).now()
+    }
 }
 
 /// Randomness fit for secrets.
@@ -259,6 +434,12 @@ pub trait Ports: Send + Sync + 'static {
     fn catalogs(&self) -> &impl CatalogStore;
     /// The keys.
     fn keys(&self) -> &impl KeyStore;
+    /// The keys of what is sealed.
+    fn sealing_keys(&self) -> &impl SealingKeys;
+    /// The remembered results.
+    fn results(&self) -> &impl ResultCache;
+    /// The named requests.
+    fn reservations(&self) -> &impl Reservations;
     /// The timers.
     fn timers(&self) -> &impl Timers;
     /// The dead letters.

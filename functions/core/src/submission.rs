@@ -37,8 +37,21 @@ pub struct Submission<'a> {
     pub start_at: Option<UnixMillis>,
     /// `repeat`.
     pub repeat: Option<Repeat>,
-    /// The fields that are asked for and that no stack can honour yet.
-    pub not_available: Vec<&'static str>,
+    /// `session`.
+    pub session: Option<SubmittedSession<'a>>,
+    /// `cache`.
+    pub cache: Option<String>,
+}
+
+/// A session as it was sent. Its `Debug` is not derived: a token is a secret.
+#[derive(Clone)]
+pub struct SubmittedSession<'a> {
+    /// Its tag.
+    pub tag: String,
+    /// Its token.
+    pub token: &'a str,
+    /// Where the tag and the token stand: in one place, where both are one text.
+    pub at: [&'static str; 2],
 }
 
 /// Reads a body, noting every fault.
@@ -46,7 +59,7 @@ pub struct Submission<'a> {
 /// `{}` stands for an absent optional field (the contract's own rule), and absent `retries` for none.
 pub fn read<'a>(document: &'a Value, now: UnixMillis, faults: &'a RefCell<Faults>) -> Submission<'a> {
     let Some(mut object) = Field::root(document, faults).object() else { return Submission::default() };
-    let mut submission = Submission {
+    let submission = Submission {
         product: object.required("product_tag").and_then(|field| tag(&field)),
         env: object.required("env").and_then(|field| tag(&field)),
         event: object.required("event").and_then(|field| event(&field)),
@@ -58,13 +71,9 @@ pub fn read<'a>(document: &'a Value, now: UnixMillis, faults: &'a RefCell<Faults
         timeout: object.optional("timeout").and_then(|field| field.integer(1..=900_000)),
         start_at: object.required("start_at").and_then(|field| start_at(&field, now)),
         repeat: present(&mut object, "repeat").and_then(|field| repeat(&field)),
-        not_available: Vec::new(),
+        session: present(&mut object, "session").and_then(|field| session(&field)),
+        cache: present(&mut object, "cache").and_then(|field| tag(&field)),
     };
-    for (name, read) in [("session", session as fn(&Field<'_>)), ("cache", cache)] {
-        let Some(field) = present(&mut object, name) else { continue };
-        read(&field);
-        submission.not_available.push(name);
-    }
     object.finish();
     submission
 }
@@ -188,22 +197,30 @@ fn codes(field: &Field<'_>) -> Option<Vec<String>> {
     every(elements.iter().map(|field| field.text(1..=100)))
 }
 
-fn session(field: &Field<'_>) {
-    if field.value().is_string() {
+/// The longest token that is looked at, in characters.
+const MOST_OF_A_TOKEN: usize = 16_384;
+
+/// `{tag, token}`, or both in one text `tag:token`.
+fn session<'a>(field: &Field<'a>) -> Option<SubmittedSession<'a>> {
+    const WHOLE: &str = "/session";
+    if let Value::String(text) = field.value() {
         let form = "an object {tag, token}, or a text tag:token";
-        field.parsed(form, |text| {
-            text.split_once(':').and_then(|(tag, token)| Tag::parse(tag).filter(|_| !token.is_empty()))
-        });
-        return;
+        let (tag, token) = field.parsed(form, |_| text.split_once(':').filter(|(tag, _)| Tag::parse(tag).is_some()))?;
+        return is_token(field, token).then(|| SubmittedSession { tag: tag.to_owned(), token, at: [WHOLE; 2] });
     }
-    let Some(mut object) = field.object() else { return };
-    object.required("tag").and_then(|field| tag(&field));
-    object.required("token").and_then(|field| field.text(1..=16_384));
+    let mut object = field.object()?;
+    let tag = object.required("tag").and_then(|field| tag(&field));
+    let token = object.required("token").and_then(|field| field.string().filter(|token| is_token(&field, token)));
     object.finish();
+    Some(SubmittedSession { tag: tag?, token: token?, at: ["/session/tag", "/session/token"] })
 }
 
-fn cache(field: &Field<'_>) {
-    tag(field);
+fn is_token(field: &Field<'_>, token: &str) -> bool {
+    let is_one = (1..=MOST_OF_A_TOKEN).contains(&token.len());
+    if !is_one {
+        field.fault(FieldCode::OutOfRange, format!("the token must have 1 to {MOST_OF_A_TOKEN} characters"));
+    }
+    is_one
 }
 
 fn repeat(field: &Field<'_>) -> Option<Repeat> {

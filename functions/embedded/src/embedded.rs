@@ -6,13 +6,17 @@ use std::sync::Arc;
 use carillon_core::call::Capabilities;
 use carillon_core::catalog::Keeper;
 use carillon_core::ids::Fire;
-use carillon_core::ports::{CatalogStore, Clock, DeadLetters, Entropy, JobStore, KeyStore, PortError, Ports, Timers};
+use carillon_core::ports::{
+    CatalogStore, Clock, DeadLetters, Entropy, JobStore, KeyStore, PortError, Ports, Reservations, ResultCache,
+    SealingKeys, Timers,
+};
 use carillon_core::time::UnixMillis;
 
 use crate::clock::{SystemClock, Wait};
 use crate::entropy::OsEntropy;
 use crate::folder::FolderLock;
-use crate::store::{DAY_MS, Durability, OpenError, Store};
+use crate::sealing::SealingKeyFile;
+use crate::store::{DAY_MS, Durability, HOUR_MS, OpenError, Store};
 use crate::timeline::Timeline;
 
 /// So many due timers are held in memory (about 150 bytes each); what a backlog has beyond that waits in the store.
@@ -27,6 +31,7 @@ pub struct Embedded<C = SystemClock> {
     timeline: Arc<Timeline>,
     clock: C,
     entropy: OsEntropy,
+    sealing_keys: SealingKeyFile,
     _folder: Option<FolderLock>,
 }
 
@@ -58,7 +63,8 @@ impl<C: Wait> Embedded<C> {
         let timeline = Arc::new(Timeline::new(TIMELINE_CAPACITY));
         // With the lock held no other executor can be alive: whoever holds a lease is dead.
         let store = Store::open(folder, durability, Arc::clone(&timeline), Some(clock.now()))?;
-        Ok(Self::new(store, timeline, clock, Some(lock)))
+        let sealing_keys = SealingKeyFile::of(Some(folder));
+        Ok(Self::new(store, timeline, clock, sealing_keys, Some(lock)))
     }
 
     /// [`Embedded::in_memory`] with a clock of one's own.
@@ -72,11 +78,17 @@ impl<C: Wait> Embedded<C> {
     pub(crate) fn in_memory_holding(capacity: usize, clock: C) -> Result<Self, OpenError> {
         let timeline = Arc::new(Timeline::new(capacity));
         let store = Store::in_memory(Arc::clone(&timeline))?;
-        Ok(Self::new(store, timeline, clock, None))
+        Ok(Self::new(store, timeline, clock, SealingKeyFile::of(None), None))
     }
 
-    fn new(store: Store, timeline: Arc<Timeline>, clock: C, folder: Option<FolderLock>) -> Self {
-        Self { store, timers: RowTimers, timeline, clock, entropy: OsEntropy, _folder: folder }
+    fn new(
+        store: Store,
+        timeline: Arc<Timeline>,
+        clock: C,
+        sealing_keys: SealingKeyFile,
+        folder: Option<FolderLock>,
+    ) -> Self {
+        Self { store, timers: RowTimers, timeline, clock, entropy: OsEntropy, sealing_keys, _folder: folder }
     }
 
     /// The same, with runs that leave the history so many days after their end: [`Run::KEPT_DAYS`] otherwise.
@@ -85,6 +97,15 @@ impl<C: Wait> Embedded<C> {
     #[must_use]
     pub fn keeping_runs_for(mut self, days: u32) -> Self {
         self.store.kept_ms = i64::from(days) * DAY_MS;
+        self
+    }
+
+    /// The same, with requests' names that are kept for so many hours: [`KEPT_HOURS`] otherwise.
+    ///
+    /// [`KEPT_HOURS`]: carillon_core::idempotency::KEPT_HOURS
+    #[must_use]
+    pub fn keeping_requests_for(mut self, hours: u32) -> Self {
+        self.store.requests_kept_ms = i64::from(hours) * HOUR_MS;
         self
     }
 
@@ -112,6 +133,18 @@ impl<C: Wait> Ports for Embedded<C> {
     }
 
     fn keys(&self) -> &impl KeyStore {
+        &self.store
+    }
+
+    fn sealing_keys(&self) -> &impl SealingKeys {
+        &self.sealing_keys
+    }
+
+    fn results(&self) -> &impl ResultCache {
+        &self.store
+    }
+
+    fn reservations(&self) -> &impl Reservations {
         &self.store
     }
 

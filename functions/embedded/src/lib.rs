@@ -14,6 +14,7 @@ mod pump;
 mod refill;
 #[cfg(test)]
 mod samples;
+mod sealing;
 mod store;
 mod timeline;
 
@@ -24,6 +25,7 @@ pub use embedded::{Embedded, RowTimers};
 pub use entropy::OsEntropy;
 pub use folder::FolderError;
 pub use pump::{Handled, Pump};
+pub use sealing::SealingKeyFile;
 pub use store::{Durability, OpenError, Store};
 
 /// Every critical section of this crate leaves its data whole, so a panic in one does not spoil it for others.

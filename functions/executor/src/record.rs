@@ -24,6 +24,9 @@ pub fn log(fire: Fire, worked: &Result<Execution, PortError>) {
     if let Some(fault) = &execution.unarmed {
         warn!(%fire, cause = fault.causes(), "record: the next run's timer could not be armed; the message comes back for it");
     }
+    if let Some(fault) = &execution.forgotten {
+        warn!(%fire, cause = fault.causes(), "record: the cache could not be told of the result");
+    }
     let Some(job) = &execution.job else {
         let what = if execution.verdict == Verdict::Unknown { "no such job" } else { "others keep changing the job" };
         return warn!(%fire, verdict = name(&execution.verdict), "record: {what}");
@@ -32,7 +35,8 @@ pub fn log(fire: Fire, worked: &Result<Execution, PortError>) {
     let Some(attempt) = &execution.attempt else {
         let refusal = execution.refusal.as_ref().map(ToString::to_string);
         return info!(%fire, product = spec.product, env = spec.env, event = spec.event, event_type = %spec.event_type,
-            status = %job.state.status, verdict = name(&execution.verdict), refusal, "record: nothing to attempt");
+            status = %job.state.status, verdict = name(&execution.verdict),
+            run_status = execution.ended.as_ref().map(tracing::field::display), refusal, "record: nothing to attempt");
     };
     info!(%fire, product = spec.product, env = spec.env, event = spec.event, event_type = %spec.event_type,
         status = %job.state.status, verdict = name(&execution.verdict), attempt = attempt.number,

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::path::PathBuf;
 
+use carillon_core::idempotency::KEPT_HOURS;
 use carillon_core::job::Run;
 use carillon_core::time::UnixMillis;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -64,6 +65,10 @@ pub(crate) struct Serve {
     #[arg(long, value_name = "DAYS", default_value_t = Run::KEPT_DAYS, value_parser = clap::value_parser!(u32).range(1..=3650), env = "CARILLON_RUN_RETENTION_DAYS")]
     pub(crate) run_retention_days: u32,
 
+    /// Hours that an Idempotency-Key is kept
+    #[arg(long, value_name = "HOURS", default_value_t = KEPT_HOURS, value_parser = clap::value_parser!(u32).range(1..=168), env = "CARILLON_IDEMPOTENCY_HOURS")]
+    pub(crate) idempotency_hours: u32,
+
     /// How log lines are written to standard error
     #[arg(long, value_enum, default_value_t = LogFormat::Text, env = "CARILLON_LOG_FORMAT")]
     pub(crate) log_format: LogFormat,
@@ -121,6 +126,12 @@ pub(crate) enum Keys {
         /// The id that create and list show
         id: String,
     },
+    /// Add a key that seals what sessions say from now on; what older ones sealed is opened all the same
+    RotateSealing {
+        /// Folder of the store
+        #[arg(long, value_name = "DIR", env = "CARILLON_DATA")]
+        data: Option<PathBuf>,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -157,6 +168,9 @@ pub(crate) enum KeyScope {
     /// Replace and delete catalogs
     #[value(name = "catalog:write")]
     CatalogWrite,
+    /// Make tokens of sessions: whoever may speaks for every user
+    #[value(name = "sessions:mint")]
+    SessionsMint,
 }
 
 impl From<KeyScope> for carillon_core::access::Scope {
@@ -165,6 +179,7 @@ impl From<KeyScope> for carillon_core::access::Scope {
             KeyScope::JobsRead => Self::JobsRead,
             KeyScope::JobsWrite => Self::JobsWrite,
             KeyScope::CatalogWrite => Self::CatalogWrite,
+            KeyScope::SessionsMint => Self::SessionsMint,
         }
     }
 }

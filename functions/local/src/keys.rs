@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use carillon_core::access::{ApiKey, KeyHash, Scope, new_key};
 use carillon_core::ports::{Clock, Entropy, KeyStore};
-use carillon_embedded::{OsEntropy, Store, SystemClock};
+use carillon_embedded::{OsEntropy, SealingKeyFile, Store, SystemClock};
 
 use crate::cli::Keys;
 use crate::{Failure, data};
@@ -36,6 +36,9 @@ pub(crate) async fn run(command: &Keys) -> Result<ExitCode, Failure> {
                 return Err(format!("there is no key {id}").into());
             }
             eprintln!("Key {id} is revoked.");
+        }
+        Keys::RotateSealing { data } => {
+            println!("{}", SealingKeyFile::rotate(&data::directory(data.as_deref())?)?);
         }
     }
     Ok(ExitCode::SUCCESS)

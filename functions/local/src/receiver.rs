@@ -8,7 +8,7 @@ use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{any, post, put};
+use axum::routing::{any, get, post, put};
 use axum::{Json, Router};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -49,11 +49,17 @@ pub(crate) async fn start() -> std::io::Result<Receiver> {
         .route("/baskets/{id}/remind", post(remind_basket))
         .route("/stock/{sku}", put(sync_stock))
         .route("/invoices/{id}/send", post(send_invoice))
+        .route("/shipping/quote", get(quote_shipping))
         .fallback(any(echo))
         .with_state(seen.clone());
     // It ends with the process.
     tokio::spawn(async move { axum::serve(listener, app).await });
     Ok(Receiver { address, seen })
+}
+
+async fn quote_shipping(State(seen): State<Seen>, headers: HeaderMap) -> Json<Value> {
+    seen.note(&headers);
+    Json(json!({"carrier": "parcel post", "cents": 795}))
 }
 
 async fn confirm_order(State(seen): State<Seen>, Path(id): Path<String>, headers: HeaderMap) -> Json<Value> {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use carillon_api::Service;
+use carillon_api::sessions::JwtSessions;
 use carillon_core::access::KeyHash;
 use carillon_core::call::Limits;
 use carillon_core::json::ParseError;
@@ -39,6 +40,7 @@ pub(crate) struct Options {
     pub(crate) concurrency: u32,
     pub(crate) durability: Durability,
     pub(crate) run_retention_days: u32,
+    pub(crate) idempotency_hours: u32,
 }
 
 /// A server that serves.
@@ -57,7 +59,9 @@ pub(crate) async fn start(options: Options) -> Result<Server, Failure> {
         Durability::Power => carillon_embedded::Durability::Power,
     };
     let allow = AllowList::parse(&options.allow)?;
-    let embedded = Embedded::open(&options.directory, durability)?.keeping_runs_for(options.run_retention_days);
+    let embedded = Embedded::open(&options.directory, durability)?
+        .keeping_runs_for(options.run_retention_days)
+        .keeping_requests_for(options.idempotency_hours);
     let embedded = Arc::new(embedded);
     let first_key = data::first_key(&embedded, &options.directory).await?;
     let listener = TcpListener::bind(options.address)
@@ -70,9 +74,12 @@ pub(crate) async fn start(options: Options) -> Result<Server, Failure> {
     }
     let (stop, stopped) = watch::channel(false);
 
-    let targets = HttpTargets::new(Outbound::new(allow), EnvSecrets::new(options.secrets), SystemClock);
-    let executor = Executor { targets, limits: Limits::default(), trace: None };
-    let api = tokio::spawn(serve_api(listener, Arc::clone(&embedded), stopped.clone()));
+    let (outbound, secrets) = (Outbound::new(allow), EnvSecrets::new(options.secrets));
+    let sessions = Arc::new(JwtSessions::new(outbound.clone(), secrets.clone(), SystemClock));
+    let executor =
+        Executor { targets: HttpTargets::new(outbound, secrets, SystemClock), limits: Limits::default(), trace: None };
+    let service = Service::new(Arc::clone(&embedded), sessions);
+    let api = tokio::spawn(serve_api(listener, service, stopped.clone()));
     let pump = tokio::spawn(pump(Arc::clone(&embedded), executor, options.concurrency, stopped));
     Ok(Server { address, first_key, embedded, stop, parts: [api, pump] })
 }
@@ -87,8 +94,8 @@ impl Server {
     }
 }
 
-async fn serve_api(listener: TcpListener, embedded: Arc<Embedded>, stopped: watch::Receiver<bool>) {
-    let router = carillon_api::router(Service::new(embedded));
+async fn serve_api(listener: TcpListener, service: Service<Embedded>, stopped: watch::Receiver<bool>) {
+    let router = carillon_api::router(service);
     let served = axum::serve(listener, router).with_graceful_shutdown(until(stopped.clone()));
     let cut_off = async {
         until(stopped).await;
@@ -152,6 +159,7 @@ pub(crate) async fn serve(
         concurrency: options.concurrency.into(),
         durability: options.durability,
         run_retention_days: options.run_retention_days,
+        idempotency_hours: options.idempotency_hours,
     })
     .await?;
     println!("Carillon listens on http://{}\nAPI key: {}\n", server.address, server.first_key);

@@ -12,6 +12,7 @@ use tokio::net::{TcpListener, TcpStream};
 use super::meter::{Cost, Meter};
 use super::stack::{KEY, Stack, body};
 use super::{Failure, Sizes};
+use carillon_core::stand_ins::NoSessions;
 
 /// Sends jobs over connections that stay open, one at a time on each. The callers' own time is part of the cost.
 pub(super) async fn posting(sizes: Sizes) -> Result<Cost, Failure> {
@@ -19,7 +20,7 @@ pub(super) async fn posting(sizes: Sizes) -> Result<Cost, Failure> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     let address = listener.local_addr()?;
     let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
-    let service = router(Service::new(Arc::clone(&stack.ports)));
+    let service = router(Service::new(Arc::clone(&stack.ports), Arc::new(NoSessions)));
     let serving = tokio::spawn(async move { axum::serve(listener, service).await });
 
     let requests: Arc<Vec<_>> = Arc::new((0..sizes.http_jobs).map(|number| request(address, number)).collect());

@@ -9,6 +9,7 @@ use carillon_core::ids::JobId;
 use carillon_core::job::{Output, RunError};
 use carillon_core::operations::{Executor, execute, schedule};
 use carillon_core::ports::Targets;
+use carillon_core::stand_ins::NoSessions;
 use carillon_embedded::{Handled, Pump};
 use tokio::sync::Notify;
 
@@ -48,7 +49,7 @@ pub(super) async fn lateness(sizes: Sizes) -> Result<Vec<f64>, Failure> {
     let mut due = HashMap::new();
     for number in 0..sizes.timed_jobs {
         let due_at = first_at + i64::try_from(number * sizes.timed_over_ms / sizes.timed_jobs)?;
-        let job = schedule(&*stack.ports, &stack.key, &body(number, due_at)).await?;
+        let job = schedule(&*stack.ports, &NoSessions, &stack.key, &body(number, due_at), None).await?.job;
         due.insert(job.id, Duration::from_millis(due_at.try_into()?));
     }
     if epoch_ms() > first_at {

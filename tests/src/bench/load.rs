@@ -8,6 +8,7 @@ use carillon_core::ids::Fire;
 use carillon_core::job::{Output, RunError};
 use carillon_core::operations::{Executor, execute, schedule};
 use carillon_core::ports::Targets;
+use carillon_core::stand_ins::NoSessions;
 use carillon_embedded::{Embedded, Handled, Pump};
 use serde_json::json;
 use tokio::sync::Notify;
@@ -28,7 +29,7 @@ pub(super) async fn scheduling(stack: &Stack, sizes: Sizes) -> Result<Cost, Fail
             let (bodies, next) = (Arc::clone(&bodies), Arc::clone(&next));
             tokio::spawn(async move {
                 while let Some(body) = bodies.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    schedule(&*ports, &key, body).await?;
+                    schedule(&*ports, &NoSessions, &key, body, None).await?;
                 }
                 Ok::<_, Failure>(())
             })

@@ -13,8 +13,11 @@ pub mod catalogs;
 pub mod jobs;
 pub mod keys;
 pub mod listing;
+pub mod requests;
+pub mod results;
 pub mod runs;
 pub mod samples;
+pub mod sealing;
 pub mod timers;
 
 /// Makes a test of every check. The expression gives a fresh stack: something that derefs to its ports.
@@ -54,6 +57,20 @@ macro_rules! contract {
             catalogs::products_do_not_mix,
             keys::a_key_is_found_by_its_hash_and_by_no_other,
             keys::a_key_that_is_added_again_is_replaced,
+            results::a_result_is_remembered_under_its_key_and_no_other,
+            results::a_result_of_256_kb_is_remembered_whole,
+            results::a_result_is_forgotten_after_its_time,
+            results::exactly_one_of_many_leads,
+            results::a_leader_that_asks_again_still_leads,
+            results::a_lease_ends_when_it_is_given_up_or_its_time_is_over,
+            results::entries_are_listed_in_pages,
+            results::what_was_made_before_a_cache_was_emptied_is_forgotten,
+            requests::a_reservation_is_found_under_its_name,
+            requests::exactly_one_of_many_reservations_stands,
+            requests::a_reservation_ends_with_its_time,
+            sealing::what_is_sealed_is_opened_by_the_name_of_its_key,
+            sealing::the_key_stays_the_same_for_a_while,
+            sealing::a_key_that_nobody_has_is_not_found,
             timers::arming_again_and_disarming_what_is_not_armed_does_no_harm,
         }
     };
@@ -82,7 +99,10 @@ mod tests {
             ("jobs", include_str!("jobs.rs")),
             ("keys", include_str!("keys.rs")),
             ("listing", include_str!("listing.rs")),
+            ("requests", include_str!("requests.rs")),
+            ("results", include_str!("results.rs")),
             ("runs", include_str!("runs.rs")),
+            ("sealing", include_str!("sealing.rs")),
             ("timers", include_str!("timers.rs")),
         ];
         for (module, source) in modules {

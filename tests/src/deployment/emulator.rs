@@ -155,6 +155,23 @@ impl Emulator {
         schedules.filter_map(|schedule| schedule["Name"].as_str()).map(str::to_owned).collect()
     }
 
+    /// Every item of a table, as a text.
+    ///
+    /// # Panics
+    /// When it cannot be read.
+    pub async fn everything_in(&self, table: &str) -> String {
+        let (client, mut items, mut start) = (self.clients().dynamodb, Vec::new(), None);
+        loop {
+            let page = client.scan().table_name(table).set_exclusive_start_key(start).send().await;
+            let page = page.expect("the table can be read");
+            items.extend(page.items().iter().map(|item| format!("{item:?}")));
+            start = page.last_evaluated_key;
+            if start.is_none() {
+                return items.join("\n");
+            }
+        }
+    }
+
     /// Makes a table with the keys and indexes that `other` has in its account.
     pub async fn create_table_like(&self, other: &Self, name: &str) {
         let described = other.call("dynamodb", "DynamoDB_20120810.DescribeTable", json!({"TableName": name})).await;
@@ -177,6 +194,12 @@ impl Emulator {
     pub async fn create_queue(&self, name: &str) -> String {
         let created = self.call("sqs", "AmazonSQS.CreateQueue", json!({"QueueName": name})).await;
         created["QueueUrl"].as_str().expect("a queue has an address").to_owned()
+    }
+
+    /// Makes a KMS key, and gives its ARN.
+    pub async fn create_key(&self) -> String {
+        let created = self.call("kms", "TrentService.CreateKey", json!({})).await;
+        created["KeyMetadata"]["Arn"].as_str().expect("a key has an ARN").to_owned()
     }
 }
 

@@ -3,10 +3,11 @@
 use crate::workspace::{Dependency, Package};
 
 /// The layers from the bottom up. A crate depends on lower layers only, so there are no cycles and no side ways.
-const LAYERS: [&[&str]; 5] = [
+const LAYERS: [&[&str]; 6] = [
     &["carillon-core"],
     &["carillon-aws", "carillon-embedded"], // the core's ports on something real
-    &["carillon-api", "carillon-executor"], // what a Lambda function runs
+    &["carillon-executor"],                 // a Lambda function, and the guarded way out
+    &["carillon-api"],                      // a Lambda function, which goes out that way for the keys of sessions
     &["carillon"],                          // all of it in one process
     &["carillon-tests"],
 ];

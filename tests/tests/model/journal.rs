@@ -15,8 +15,9 @@ use carillon_core::job::{Job, Output, RunError, codes};
 use carillon_core::machine::{Step, Transition};
 use carillon_core::ports::{
     CatalogStore, Clock, Condition, DeadLetters, Entropy, History, JobQuery, JobStore, KeyStore, Listed, PortError,
-    Ports, Published, Redriven, Targets, Timers, Written,
+    Ports, Published, Redriven, Reservations, ResultCache, SealingKeys, Targets, Timers, Written,
 };
+use carillon_core::stand_ins::Tables;
 use carillon_core::time::UnixMillis;
 use serde_json::{Value, json};
 
@@ -207,7 +208,7 @@ impl Journal {
 /// What it asks of the clock and of chance is answered there and then: nobody else sees that, so it is no step of its own. A
 /// clock that is read later than the answer before it is a clock whose answer before it came later.
 #[derive(Clone)]
-pub(crate) struct Replay(Arc<Mutex<Place>>);
+pub(crate) struct Replay(Arc<Mutex<Place>>, Arc<Tables>);
 
 struct Place {
     journal: Journal,
@@ -220,7 +221,9 @@ struct Place {
 
 impl Replay {
     pub(crate) fn new(journal: Journal, now: UnixMillis, bits: u128) -> Self {
-        Self(Arc::new(Mutex::new(Place { journal, given: 0, now, bits, asked: None })))
+        let place = Place { journal, given: 0, now, bits, asked: None };
+        // Nothing of the model asks for what the tables hold.
+        Self(Arc::new(Mutex::new(place)), Arc::default())
     }
 
     /// The journal, longer by what was answered at once, and what is asked now.
@@ -398,6 +401,15 @@ impl Ports for Replay {
     }
     fn keys(&self) -> &impl KeyStore {
         self
+    }
+    fn sealing_keys(&self) -> &impl SealingKeys {
+        &self.1.sealing_keys
+    }
+    fn results(&self) -> &impl ResultCache {
+        &self.1.results
+    }
+    fn reservations(&self) -> &impl Reservations {
+        &self.1.reservations
     }
     fn timers(&self) -> &impl Timers {
         self

@@ -14,6 +14,7 @@ use carillon_core::operations::{
     Executor, OperationError, Verdict, cancel, edit, execute, pause, resume, retry, run_now, schedule,
 };
 use carillon_core::ports::Condition;
+use carillon_core::stand_ins::NoSessions;
 use carillon_core::time::UnixMillis;
 use serde_json::json;
 
@@ -94,7 +95,11 @@ fn run(operation: Operation, ports: &Replay) -> Option<Progress> {
         Poll::Ready(Err(_)) => Some(Progress::Refused),
     };
     match operation {
-        Operation::Schedule => answer(poll(schedule(ports, caller, &body()))),
+        Operation::Schedule => match poll(schedule(ports, &NoSessions, caller, &body(), None)) {
+            Poll::Pending => None,
+            Poll::Ready(Ok(_)) => Some(Progress::Accepted),
+            Poll::Ready(Err(_)) => Some(Progress::Refused),
+        },
         Operation::Pause => answer(poll(pause(ports, caller, id))),
         Operation::Resume => answer(poll(resume(ports, caller, id))),
         Operation::Cancel => answer(poll(cancel(ports, caller, id, None))),

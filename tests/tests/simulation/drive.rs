@@ -10,6 +10,7 @@ use carillon_core::access::{ApiKey, KeyHash, Scope};
 use carillon_core::call::Limits;
 use carillon_core::ids::JobId;
 use carillon_core::machine::mutants;
+use carillon_core::stand_ins::NoSessions;
 use carillon_core::time::UnixMillis;
 use carillon_executor::lambda::{Batch, Delivery};
 use http::Method;
@@ -73,7 +74,7 @@ async fn play(plan: Plan, mutation: Option<Mutation>, is_traced: bool) -> Report
     let mut world = World { begin, keys, mutation, trace: is_traced.then(Vec::new), ..World::default() };
     world.oracle.is_strict = plan.faults_in_10_000 == 0;
     let shared = Shared::new(plan, world);
-    let router = router(Service::new(Arc::new(Sim { shared: Arc::clone(&shared), actor: None })));
+    let router = router(Service::new(Arc::new(Sim { shared: Arc::clone(&shared), actor: None }), Arc::new(NoSessions)));
     let simulation = Arc::new(Simulation { shared, router, state: Mutex::default() });
     for product in PRODUCTS {
         let document = Edition::FIRST.document();

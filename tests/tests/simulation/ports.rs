@@ -11,7 +11,8 @@ use carillon_core::call::Capabilities;
 use carillon_core::ids::{Fire, JobId};
 use carillon_core::job::RunError;
 use carillon_core::ports::{
-    CatalogStore, Clock, DeadLetters, Entropy, JobStore, KeyStore, PortError, Ports, Redriven, Timers,
+    CatalogStore, Clock, DeadLetters, Entropy, JobStore, KeyStore, PortError, Ports, Redriven, Reservations,
+    ResultCache, SealingKeys, Timers,
 };
 use carillon_core::time::UnixMillis;
 use carillon_executor::lambda::Carrier;
@@ -278,6 +279,15 @@ impl Ports for Sim {
         self
     }
     fn keys(&self) -> &impl KeyStore {
+        self
+    }
+    fn sealing_keys(&self) -> &impl SealingKeys {
+        self
+    }
+    fn results(&self) -> &impl ResultCache {
+        self
+    }
+    fn reservations(&self) -> &impl Reservations {
         self
     }
     fn timers(&self) -> &impl Timers {

@@ -11,6 +11,7 @@ use carillon_core::ids::{Fire, JobId};
 use carillon_core::job::{Job, Outcome, Run, RunStatus, Status, codes};
 use carillon_core::machine::Transition;
 use carillon_core::ports::{Published, Written};
+use carillon_core::stand_ins::{Keyring, Requests, Results};
 use carillon_core::time::UnixMillis;
 
 use crate::actor::Actor;
@@ -41,6 +42,10 @@ pub(crate) struct World {
     pub(crate) memories: BTreeMap<usize, Memory>,
     /// The keys, each until it is revoked.
     pub(crate) keys: Vec<(KeyHash, Arc<ApiKey>, UnixMillis)>,
+    /// The remembered results, the named requests, the sealing keys.
+    pub(crate) results: Results,
+    pub(crate) requests: Requests,
+    pub(crate) sealing_keys: Keyring,
     pub(crate) queue: Queue,
     pub(crate) oracle: Oracle,
     pub(crate) mutation: Option<Mutation>,

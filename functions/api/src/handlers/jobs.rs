@@ -6,7 +6,7 @@ use carillon_core::ids::JobId;
 use carillon_core::job::{Job, Status};
 use carillon_core::operations::{self, ListQuery, OperationError};
 use carillon_core::ports::Ports;
-use http::{HeaderName, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
 use super::{members, wait};
 use crate::conditional::{condition, etag};
@@ -19,27 +19,29 @@ use crate::wire::preview::PreviewView;
 use crate::wire::run::RunList;
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
 /// `POST /v1/jobs`.
 pub(crate) async fn schedule<P: Ports>(call: Call<P>) -> Answered {
-    // Whoever sends this relies on it: to schedule the job all the same could schedule it twice.
-    if call.headers.contains_key(IDEMPOTENCY_KEY) {
-        let detail = "Idempotency-Key is not available yet";
-        return Err(Problem::invalid_field("header:Idempotency-Key", FieldCode::NotAvailable, detail));
-    }
-    let job = operations::schedule(call.service.ports(), &call.caller, &call.body).await?;
-    call.record.job(&job);
+    let key = idempotency_key(&call.headers)?;
+    let (ports, sessions) = (call.service.ports(), call.service.sessions());
+    let scheduled = operations::schedule(ports, sessions, &call.caller, &call.body, key).await?;
+    let job = &scheduled.job;
+    call.record.job(job);
     let ended = match wait_seconds(&call.headers) {
-        Some(seconds) => wait::for_first_run(&call, &job, seconds).await.map(|ended| (seconds, ended)),
+        Some(seconds) => wait::for_first_run(&call, job, seconds).await.map(|ended| (seconds, ended)),
         None => None,
     };
     let mut response = match &ended {
-        Some((_, (job, run))) => json(StatusCode::OK, &EndedJob::new(job, run))?,
-        None => json(StatusCode::ACCEPTED, &AcceptedJob::from(&job))?,
+        Some((_, (job, run))) => json(StatusCode::OK, &EndedJob::new(job, run, &scheduled.warnings))?,
+        None => json(StatusCode::ACCEPTED, &AcceptedJob::from(&scheduled))?,
     };
     let headers = response.headers_mut();
     if let Ok(location) = HeaderValue::from_str(&format!("/v1/jobs/{}", job.id)) {
         headers.insert(header::LOCATION, location);
+    }
+    if scheduled.is_replayed {
+        headers.insert(IDEMPOTENCY_REPLAYED, HeaderValue::from_static("true"));
     }
     if let Some(Ok(applied)) = ended.map(|(seconds, _)| HeaderValue::from_str(&format!("wait={seconds}"))) {
         headers.insert(PREFERENCE_APPLIED, applied);
@@ -47,9 +49,25 @@ pub(crate) async fn schedule<P: Ports>(call: Call<P>) -> Answered {
     Ok(response)
 }
 
+/// The key that the caller gave the request.
+///
+/// # Errors
+/// 422 when it is malformed: whoever sends one relies on it, and to schedule the job all the same could schedule it twice.
+fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
+    let malformed = || {
+        let detail = "must be one key of 1 to 255 printable ASCII characters";
+        Problem::invalid_field("header:Idempotency-Key", FieldCode::Malformed, detail)
+    };
+    let mut keys = headers.get_all(IDEMPOTENCY_KEY).iter();
+    let Some(key) = keys.next() else { return Ok(None) };
+    let is_sound = |key: &&str| (1..=255).contains(&key.len()) && key.bytes().all(|byte| (b' '..=b'~').contains(&byte));
+    let key = key.to_str().ok().filter(is_sound).filter(|_| keys.next().is_none());
+    key.map(Some).ok_or_else(malformed)
+}
+
 /// `POST /v1/jobs/preview`.
 pub(crate) async fn preview<P: Ports>(call: Call<P>) -> Answered {
-    let preview = operations::preview(call.service.ports(), &call.caller, &call.body).await?;
+    let preview = operations::preview(call.service.ports(), call.service.sessions(), &call.caller, &call.body).await?;
     call.record.product(&preview.spec.product);
     call.record.env(&preview.spec.env);
     json(StatusCode::OK, &PreviewView::from(&preview))
@@ -148,7 +166,7 @@ fn shown<P>(call: &Call<P>, job: &Job) -> Answered {
 
 /// The job that the path names. A text that cannot be a job's name is the name of none.
 fn job_id<P>(call: &Call<P>) -> Result<JobId, Problem> {
-    let id: JobId = call.name.parse().map_err(|_| OperationError::NotFound("job"))?;
+    let id: JobId = call.name().parse().map_err(|_| OperationError::NotFound("job"))?;
     call.record.job_id(id);
     Ok(id)
 }

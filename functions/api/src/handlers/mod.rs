@@ -1,6 +1,7 @@
 //! One function an operation: read the request, ask the core, tell the answer.
 
 pub(crate) mod dead_letters;
+pub(crate) mod environments;
 pub(crate) mod jobs;
 pub(crate) mod products;
 mod wait;

@@ -16,20 +16,20 @@ use crate::wire::{PublishedCatalog, json};
 /// its way into the store; the white space and the order of names are, but what a client does with the tag is to send it
 /// in If-Match, and there it means the same.
 pub(crate) async fn put<P: Ports>(call: Call<P>) -> Answered {
-    call.record.product(&call.name);
+    call.record.product(call.name());
     let condition = condition(&call.headers)?;
     let ports = call.service.ports();
-    let (published, is_new) = operations::put_catalog(ports, &call.caller, &call.name, &call.body, &condition).await?;
+    let (published, is_new) = operations::put_catalog(ports, &call.caller, call.name(), &call.body, &condition).await?;
     let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
     let revision = published.revision.to_string();
-    let response = json(status, &PublishedCatalog { product_tag: &call.name, revision })?;
+    let response = json(status, &PublishedCatalog { product_tag: call.name(), revision })?;
     Ok(tagged(response, &published.revision))
 }
 
 /// `GET /v1/products/{product_tag}`.
 pub(crate) async fn get<P: Ports>(call: Call<P>) -> Answered {
-    call.record.product(&call.name);
-    let published = operations::get_catalog(call.service.ports(), &call.caller, &call.name).await?;
+    call.record.product(call.name());
+    let published = operations::get_catalog(call.service.ports(), &call.caller, call.name()).await?;
     if is_refused(&call.headers, &published.revision)? {
         return Err(OperationError::PreconditionFailed.into());
     }
@@ -43,9 +43,9 @@ pub(crate) async fn get<P: Ports>(call: Call<P>) -> Answered {
 
 /// `DELETE /v1/products/{product_tag}`.
 pub(crate) async fn delete<P: Ports>(call: Call<P>) -> Answered {
-    call.record.product(&call.name);
+    call.record.product(call.name());
     let condition = condition(&call.headers)?;
-    operations::delete_catalog(call.service.ports(), &call.caller, &call.name, &condition).await?;
+    operations::delete_catalog(call.service.ports(), &call.caller, call.name(), &condition).await?;
     let mut response = Response::default();
     *response.status_mut() = StatusCode::NO_CONTENT;
     Ok(response)

@@ -16,11 +16,13 @@ fn documentation() -> Vec<Documentation> {
 
 /// A request of the operation that succeeds for the owner of `shop` when the job has failed.
 async fn call(api: &Api, doc: &Documentation, job_id: &str) -> Reply {
-    let path = doc.path.replace("{job_id}", job_id).replace("{product_tag}", "shop");
+    let path = doc.path.replace("{job_id}", job_id).replace("{product_tag}", "shop").replace("{env}", "prd");
+    let path = path.replace("{tag}", if doc.id == "mintSession" { "user-session" } else { "orders" });
     let query = if doc.id == "listJobs" { "?product_tag=shop&env=prd" } else { "" };
     let body = match doc.id {
         "scheduleJob" | "previewJob" => job().to_string(),
         "putProduct" => shop().to_string(),
+        "mintSession" => json!({"data": {}}).to_string(),
         "editJob" => json!({"retries": 3}).to_string(),
         "redriveDeadLetters" => json!({"product_tag": "shop", "env": "prd"}).to_string(),
         _ => String::new(),
@@ -74,7 +76,7 @@ async fn another_tenants_key_opens_nothing() {
         assert_eq!(before, after, "{}", doc.id);
         refused += 1;
     }
-    assert_eq!(refused, 15);
+    assert_eq!(refused, 18);
 }
 
 #[tokio::test]

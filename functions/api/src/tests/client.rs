@@ -8,18 +8,24 @@ use axum::body::{Body, to_bytes};
 use carillon_core::access::{ApiKey, Scope};
 use carillon_core::ids::JobId;
 use carillon_core::time::UnixMillis;
+use carillon_executor::outbound::{AllowList, Outbound};
+use carillon_executor::secrets::EnvSecrets;
 use http::{HeaderMap, Request, StatusCode};
 use jsonschema::Validator;
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
 use super::world::{NOW, World};
+use crate::sessions::JwtSessions;
 use crate::{Service, router};
 
 /// Opens everything of the product `shop`.
 pub(super) const KEY: &str = "car_owner";
 /// Opens everything of another product.
 pub(super) const FOREIGN_KEY: &str = "car_foreign";
+
+/// The shared secret behind `env:KEY`.
+pub(super) const SECRET: &str = "a shared secret of more than 32 bytes";
 
 /// The document that the service serves.
 pub(super) static DOCUMENT: LazyLock<Value> = LazyLock::new(|| {
@@ -113,13 +119,21 @@ pub(super) fn key(product: &str, envs: &[&str], scopes: &[Scope]) -> ApiKey {
 
 impl Api {
     pub(super) fn new() -> Self {
+        Self::with_secrets([("KEY", SECRET.to_owned())])
+    }
+
+    /// The service with these secrets in its environment.
+    pub(super) fn with_secrets<const N: usize>(secrets: [(&str, String); N]) -> Self {
         super::log::keep();
         let world = Arc::new(World::new());
         let scopes = Scope::WORDS.map(|(_, scope)| scope);
         world.admit(KEY, key("shop", &["*"], &scopes));
         world.admit(FOREIGN_KEY, key("bank", &["*"], &scopes));
         world.publish("shop", shop());
-        Self { router: router(Service::new(Arc::clone(&world))), world, key: Some(KEY) }
+        let secrets = EnvSecrets::new(secrets.map(|(name, secret)| (name.to_owned(), secret)));
+        let sessions = JwtSessions::new(Outbound::new(AllowList::default()), secrets, Arc::clone(&world));
+        let service = Service::new(Arc::clone(&world), Arc::new(sessions));
+        Self { router: router(service), world, key: Some(KEY) }
     }
 
     /// The same service, called with another key, or with none.
@@ -238,6 +252,8 @@ pub(super) fn shop() -> Value {
         "notifications": {"send_notification": {"envs": {"prd": {"push": {"provider": "expo"}}}, "messages": {
             "order_update": {"push": {"title": {"en": "{{title}}"}, "body": {"en": "{{body}}"}}},
         }}},
+        "sessions": {"user-session": {"algorithm": "HS256", "envs": {"prd": {"key": "env:KEY"}}}},
+        "caches": {"orders": {"expiry": 60_000}},
     })
 }
 

@@ -52,6 +52,9 @@ fn every_operation_of_the_issue_is_there_and_no_other() {
         "post /v1/dead-letters/redrive",
         "put /v1/products/{product_tag}",
         "delete /v1/products/{product_tag}",
+        "post /v1/products/{product_tag}/envs/{env}/sessions/{tag}",
+        "get /v1/products/{product_tag}/envs/{env}/caches/{tag}",
+        "delete /v1/products/{product_tag}/envs/{env}/caches/{tag}",
     ];
     assert_eq!(documented, wanted.iter().map(ToString::to_string).collect());
 }

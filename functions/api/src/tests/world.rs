@@ -13,8 +13,9 @@ use carillon_core::machine::Transition;
 use carillon_core::operations::{Executor, execute};
 use carillon_core::ports::{
     CatalogStore, Clock, Condition, DeadLetters, Entropy, History, JobQuery, JobStore, KeyStore, Listed, PortError,
-    Ports, Published, Redriven, Targets, Timers, Written,
+    Ports, Published, Redriven, Reservations, ResultCache, SealingKeys, Targets, Timers, Written,
 };
+use carillon_core::stand_ins::Tables;
 use carillon_core::time::UnixMillis;
 use serde_json::Value;
 
@@ -50,6 +51,7 @@ pub(super) struct World {
     state: Mutex<State>,
     now: AtomicI64,
     random: AtomicU64,
+    tables: Tables,
 }
 
 #[derive(Default)]
@@ -267,6 +269,15 @@ impl Ports for World {
         self
     }
 
+    fn sealing_keys(&self) -> &impl SealingKeys {
+        &self.tables.sealing_keys
+    }
+    fn results(&self) -> &impl ResultCache {
+        &self.tables.results
+    }
+    fn reservations(&self) -> &impl Reservations {
+        &self.tables.reservations
+    }
     fn timers(&self) -> &impl Timers {
         self
     }

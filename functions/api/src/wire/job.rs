@@ -1,16 +1,17 @@
 //! What is said of a job.
 
 use carillon_core::cadence::Repeat;
+use carillon_core::idempotency::Accepted;
 use carillon_core::ids::JobId;
 use carillon_core::job::{EventType, Job, LastRun, Run, RunError, RunStatus, Status};
-use carillon_core::operations::JobPage;
+use carillon_core::operations::{JobPage, Scheduled};
 use carillon_core::retry::RetryPolicy;
 use carillon_core::time::UnixMillis;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::run::{CurrentRun, outcome};
+use super::run::{CurrentRun, cache_age_ms, outcome};
 
 /// The name of a job: `job_` and a ULID.
 #[derive(JsonSchema)]
@@ -19,7 +20,8 @@ pub(crate) struct JobIdText(#[schemars(regex(pattern = "^job_[0-7][0-9A-HJKMNP-T
 
 /// A job was accepted, and will run.
 #[derive(Debug, Serialize, JsonSchema)]
-pub(crate) struct AcceptedJob {
+#[schemars(rename = "AcceptedJob")]
+pub(crate) struct AcceptedJob<'a> {
     /// The job's name.
     #[schemars(with = "JobIdText")]
     job_id: JobId,
@@ -32,13 +34,21 @@ pub(crate) struct AcceptedJob {
     /// When the next run of a recurring job is due, epoch ms.
     #[serde(skip_serializing_if = "Option::is_none")]
     next_run_at: Option<UnixMillis>,
+    /// What the caller may not have meant.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    warnings: Option<&'a [String]>,
 }
 
-impl From<&Job> for AcceptedJob {
-    fn from(job: &Job) -> Self {
-        let (job_id, status, scheduled_at) = (job.id, job.state.status, job.state.run.due_at);
-        Self { job_id, status, scheduled_at, recurring: job.spec.repeat.is_some(), next_run_at: next_run_at(job) }
+impl<'a> From<&'a Scheduled> for AcceptedJob<'a> {
+    fn from(scheduled: &'a Scheduled) -> Self {
+        let Accepted { job_id, status, due_at, recurring } = scheduled.accepted;
+        let (next_run_at, warnings) = (Some(due_at).filter(|_| recurring), unless_empty(&scheduled.warnings));
+        Self { job_id, status, scheduled_at: due_at, recurring, next_run_at, warnings }
     }
+}
+
+fn unless_empty(warnings: &[String]) -> Option<&[String]> {
+    Some(warnings).filter(|warnings| !warnings.is_empty())
 }
 
 /// When the next run of a recurring job is due, if one waits.
@@ -74,6 +84,12 @@ pub(crate) struct EndedJob<'a> {
     lateness_ms: Option<i64>,
     /// Attempts begun.
     attempts: u32,
+    /// Whether the result is one that the job's cache remembered; absent when it is not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cached: Option<bool>,
+    /// How old a remembered result was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cache_age_ms: Option<i64>,
     /// The result of a completed job.
     #[serde(skip_serializing_if = "Option::is_none")]
     result: Option<&'a Value>,
@@ -86,11 +102,14 @@ pub(crate) struct EndedJob<'a> {
     /// Why a cancelled job was called off.
     #[serde(skip_serializing_if = "Option::is_none")]
     cancel_reason: Option<&'a str>,
+    /// What the caller may not have meant.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    warnings: Option<&'a [String]>,
 }
 
 impl<'a> EndedJob<'a> {
-    /// The job, and its first run.
-    pub(crate) fn new(job: &Job, run: &'a Run) -> Self {
+    /// The job, its first run, and what was said when it was accepted.
+    pub(crate) fn new(job: &Job, run: &'a Run, warnings: &'a [String]) -> Self {
         let outcome = outcome(run.outcome.as_ref());
         Self {
             job_id: job.id,
@@ -102,12 +121,23 @@ impl<'a> EndedJob<'a> {
             ended_at: run.ended_at,
             lateness_ms: run.started_at.map(|at| at.since(run.due_at)),
             attempts: run.attempts,
+            cached: run.cached_at.map(|_| true),
+            cache_age_ms: cache_age_ms(run),
             result: outcome.result,
             result_truncated: outcome.result_truncated,
             error: outcome.error,
             cancel_reason: outcome.cancel_reason,
+            warnings: unless_empty(warnings),
         }
     }
+}
+
+/// A job's session. What its token said is not shown.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "SessionOfJob")]
+struct SessionView<'a> {
+    /// The session's tag.
+    tag: &'a str,
 }
 
 /// A job without its payload and result, which may be large.
@@ -141,6 +171,12 @@ pub(crate) struct JobSummary<'a> {
     /// How it recurs; absent when it runs once.
     #[serde(skip_serializing_if = "Option::is_none")]
     repeat: Option<&'a Repeat>,
+    /// Whose job it is, where the request said so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    session: Option<SessionView<'a>>,
+    /// The cache that its results are looked up in, where the request named one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cache: Option<&'a str>,
     /// Where the job stands.
     status: Status,
     /// Whether it runs more than once.
@@ -189,6 +225,8 @@ impl<'a> From<&'a Job> for JobSummary<'a> {
             timeout: spec.timeout,
             start_at: spec.start_at,
             repeat: spec.repeat.as_ref(),
+            session: spec.session.as_ref().map(|session| SessionView { tag: &session.tag }),
+            cache: spec.cache.as_deref(),
             status: state.status,
             recurring: spec.repeat.is_some(),
             next_run_at: next_run_at(job),

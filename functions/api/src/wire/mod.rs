@@ -4,6 +4,7 @@ pub(crate) mod job;
 pub(crate) mod preview;
 pub(crate) mod request;
 pub(crate) mod run;
+pub(crate) mod session;
 
 use axum::body::Body;
 use axum::response::Response;

@@ -33,9 +33,11 @@ pub(crate) struct JobRequest {
     start_at: Instant,
     /// Name of the application related to the job; settles an action's tag that more than one app has.
     app: Option<OrEmpty<Tag>>,
-    /// Cache tag to memoise identical job inputs. Not available yet: answered 422 `not_available`.
+    /// Cache tag to memoise identical job inputs: where it remembers the result of the same event and input, that is the
+    /// result of this job, too. Its expiry is the catalog's to say; 24 hours where the catalog does not know it.
     cache: Option<OrEmpty<Tag>>,
-    /// User session to attach to the job. Not available yet: answered 422 `not_available`.
+    /// User session to attach to the job: its token is verified at once, and what it says takes the place of
+    /// `$Session{tag}{key}` in the strings of `input` when the job runs.
     session: Option<OrEmpty<JobSession>>,
     /// Schedule of a recurring job.
     repeat: Option<OrEmpty<RepeatRequest>>,

@@ -30,6 +30,12 @@ pub(crate) struct CurrentRun<'a> {
     /// How long after it was due its first attempt began.
     #[serde(skip_serializing_if = "Option::is_none")]
     lateness_ms: Option<i64>,
+    /// Whether its result is one that the job's cache remembered: nothing was dispatched for it. Absent when it is not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cached: Option<bool>,
+    /// How old a remembered result was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cache_age_ms: Option<i64>,
     /// The attempts that failed, the last 20 of them.
     failures: &'a [FailedAttempt],
 }
@@ -44,9 +50,16 @@ impl<'a> From<&'a Run> for CurrentRun<'a> {
             started_at: run.started_at,
             ended_at: run.ended_at,
             lateness_ms: run.started_at.map(|at| at.since(run.due_at)),
+            cached: run.cached_at.map(|_| true),
+            cache_age_ms: cache_age_ms(run),
             failures: &run.failures,
         }
     }
+}
+
+/// How old the remembered result was that ended a run, where one did. Clocks of several machines may differ.
+pub(super) fn cache_age_ms(run: &Run) -> Option<i64> {
+    Some(run.ended_at?.since(run.cached_at?).max(0))
 }
 
 /// What is said of an outcome, wherever it stands.

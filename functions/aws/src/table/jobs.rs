@@ -97,11 +97,6 @@ impl<C: Clock> JobStore for Table<C> {
 }
 
 impl<C: Send + Sync> Table<C> {
-    async fn item(&self, key: Item) -> Result<Option<Item>, PortError> {
-        let request = self.client.get_item().table_name(&self.name).set_key(Some(key));
-        Ok(request.consistent_read(true).send().await.map_err(classify)?.item)
-    }
-
     /// Stores a job and its spec, both or neither.
     async fn insert_large(&self, job_item: Item, spec_item: Item) -> Result<Written, PortError> {
         let put = |item| Put::builder().table_name(&self.name).set_item(Some(item));

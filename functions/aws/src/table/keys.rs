@@ -7,6 +7,12 @@
 //! | retired run | `JOB#<job id>` | `RUN#<generation>#<run number>` | `run` (JSON), `expires_at` (Unix seconds) |
 //! | catalog | `PRODUCT#<product>` | `CATALOG` | `document` (JSON), `revision` |
 //! | API key | `KEY#<SHA-256>` | `KEY` | `doc` (JSON) |
+//! | lease of a result | `RESULT#<product>#<env>#<tag>#<digest>` | `RESULT` | `leader`, `began_at`, `ends_at` (ms), `expires_at` |
+//! | remembered result | the same | the same | `output` (JSON), `began_at`, `made_at`, `ends_at`, `expires_at`, the index keys |
+//! | mark of an emptied cache | `CACHE#<product>#<env>#<tag>` | `CACHE` | `cleared_at` (ms), `expires_at` |
+//! | named request | `REQUEST#<SHA-256>` | `REQUEST` | `record` (JSON), `ends_at` (ms), `expires_at` |
+//!
+//! A session is part of its job's spec, sealed, with the data key that KMS has wrapped: it takes no item of its own.
 //!
 //! | access | how | cost |
 //! | --- | --- | --- |
@@ -16,14 +22,31 @@
 //! | the same, with a run that it retires or a large spec | TransactWriteItems | twice that, and 2 per KB for the other item |
 //! | runs of a job, latest first | Query backwards on `RUN#` | by page |
 //! | jobs of a product's environment, newest first | Query of each shard of the index, merged | by page |
+//! | a result, with the mark of its cache | BatchGetItem, not consistent | half a read unit per 4 KB, and half a unit |
+//! | the lease of a result | PutItem, unless there is a result or another's lease | 1 write unit, more on top of an expired result |
+//! | filling it | GetItem, consistent; UpdateItem by the leader | 1 read unit; 1 write unit per KB, and 1 for the index |
+//! | giving it up | UpdateItem by the leader | 1 write unit |
+//! | emptying a cache | PutItem of its mark | 1 write unit |
+//! | results of a cache, by digest | GetItem of the mark; Query of the index, shard after shard | by page |
+//! | a named request | GetItem, consistent | 1 read unit |
+//! | naming it | PutItem, unless it stands there | 1 write unit |
 //!
 //! The index `by_status` is partitioned by product, environment, class and shard. A claim changes none of a job's keys in
 //! it, and a job that was due when it was accepted enters it where it will stand when its first attempt has succeeded. So
 //! such a job writes 1 + 1 (insert), 1 (claim) and 1 (settle) = 4 units; one that has to wait, or is retried, moves in the
 //! index, which takes 2 more. Shards keep a busy product from filling one partition, which takes 1,000 units a second.
+//!
+//! A result is in the index from when it is filled, under the beginning of its digest: those are spread as evenly as shards,
+//! and a list goes through them in their order. All that a list shows is in the index's keys. Of a cache's items only the
+//! mark is read by all; one partition gives 3,000 read units a second, and so 6,000 hits.
 
+use std::fmt;
+
+use carillon_core::cache::{CacheKey, CacheName};
+use carillon_core::idempotency::RequestName;
 use carillon_core::ids::JobId;
 use carillon_core::job::{JobSpec, JobState, Status};
+use carillon_core::time::UnixMillis;
 
 /// Partition key.
 pub const PK: &str = "pk";
@@ -31,11 +54,11 @@ pub const PK: &str = "pk";
 pub const SK: &str = "sk";
 /// What DynamoDB's time to live goes by: after this, Unix seconds, the item is deleted.
 pub const EXPIRES_AT: &str = "expires_at";
-/// The index over jobs.
+/// The index over jobs, and over remembered results.
 pub const INDEX: &str = "by_status";
 /// Partition key of the index.
 pub const INDEX_PK: &str = "gsi1pk";
-/// Sort key of the index: the job's id, whose order is the order of time.
+/// Sort key of the index: the job's id, whose order is the order of time; of a result, what a list says of it.
 pub const INDEX_SK: &str = "gsi1sk";
 
 /// Sort key of a job.
@@ -46,11 +69,20 @@ pub const SPEC: &str = "SPEC";
 pub const CATALOG: &str = "CATALOG";
 /// Sort key of an API key.
 pub const KEY: &str = "KEY";
+/// Sort key of a result, or of its lease.
+pub const RESULT: &str = "RESULT";
+/// Sort key of the mark of an emptied cache.
+pub const CACHE: &str = "CACHE";
+/// Sort key of a named request.
+pub const REQUEST: &str = "REQUEST";
 /// What sort keys of retired runs start with.
 pub const RUNS: &str = "RUN#";
 
 /// Partitions of one product, environment and class in the index. One of 32 gets 3 % of a busy product's writes.
 pub const SHARDS: u8 = 32;
+
+/// Partitions of one cache in the index: it takes 4,000 new results a second.
+pub const RESULT_SHARDS: u8 = 4;
 
 /// Partition key of a job and its runs.
 pub fn job(id: JobId) -> String {
@@ -70,6 +102,75 @@ pub fn product(product: &str) -> String {
 /// Partition key of an API key.
 pub fn key(hash: &impl std::fmt::Display) -> String {
     format!("KEY#{hash}")
+}
+
+/// Partition key of a result.
+pub fn result(key: &CacheKey) -> String {
+    let CacheKey { cache: CacheName { product, env, tag }, digest, .. } = key;
+    format!("RESULT#{product}#{env}#{tag}#{digest}")
+}
+
+/// Partition key of the mark of an emptied cache.
+pub fn cache(cache: &CacheName) -> String {
+    let CacheName { product, env, tag } = cache;
+    format!("CACHE#{product}#{env}#{tag}")
+}
+
+/// Partition key of a named request.
+pub fn request(name: &RequestName) -> String {
+    format!("REQUEST#{name}")
+}
+
+/// Partition key in the index of a cache's results.
+pub fn results(cache: &CacheName, shard: u8) -> String {
+    let CacheName { product, env, tag } = cache;
+    format!("RESULTS#{product}#{env}#{tag}#{shard:02}")
+}
+
+/// The shard of a result, by the first hex digit of its digest: the order of shards is that of digests.
+pub fn result_shard(digest: &str) -> u8 {
+    let first = digest.chars().next().and_then(|digit| digit.to_digit(16)).unwrap_or(0);
+    #[expect(clippy::cast_possible_truncation, reason = "less than 16")]
+    let first = first as u8;
+    first / (16 / RESULT_SHARDS)
+}
+
+/// What all sort keys of later digests are greater than, and none of this digest: `$` is the character after `#`.
+pub fn after_digest(digest: &str) -> String {
+    format!("{digest}$")
+}
+
+/// What the sort key in the index says of a result: `<digest>#<made>#<begun>#<expires>#<event>`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Listed<'a> {
+    /// The digest of its key.
+    pub digest: &'a str,
+    /// When it was made.
+    pub made_at: UnixMillis,
+    /// When whoever made it began.
+    pub began_at: UnixMillis,
+    /// From here on it is forgotten.
+    pub expires_at: UnixMillis,
+    /// The event that brought it.
+    pub event: &'a str,
+}
+
+impl<'a> Listed<'a> {
+    /// Reads a sort key.
+    pub fn parse(key: &'a str) -> Option<Self> {
+        let mut parts = key.splitn(5, '#');
+        let digest = parts.next()?;
+        let mut instant = || parts.next()?.parse().ok().map(UnixMillis);
+        let (made_at, began_at, expires_at) = (instant()?, instant()?, instant()?);
+        Some(Self { digest, made_at, began_at, expires_at, event: parts.next()? })
+    }
+}
+
+impl fmt::Display for Listed<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { digest, made_at, began_at, expires_at, event } = self;
+        write!(f, "{digest}#{}#{}#{}#{event}", made_at.0, began_at.0, expires_at.0)
+    }
 }
 
 /// The part of the index that a job stands in.
@@ -215,6 +316,25 @@ mod tests {
             [Straight, Straight, Active, Active, Failed, Active, Active]
         );
         assert_eq!(classes(0, &[cancel]), [Straight, Cancelled]);
+    }
+
+    #[test]
+    fn the_index_says_of_a_result_what_a_list_shows() {
+        let (digest, event) = ("ab".repeat(32), "a#b:c");
+        let (made_at, began_at, expires_at) = (UnixMillis(3), UnixMillis(2), UnixMillis(i64::MAX));
+        let listed = Listed { digest: &digest, made_at, began_at, expires_at, event };
+        let key = listed.to_string();
+        assert_eq!(Listed::parse(&key), Some(listed));
+        assert_eq!(Listed::parse("ab#1#2#3"), None);
+        assert!(after_digest(&digest) > key && after_digest("") < key && after_digest(&digest) < format!("{digest}0"));
+    }
+
+    #[test]
+    fn shards_of_results_are_in_the_order_of_digests() {
+        let shards: Vec<u8> = "0123456789abcdef".chars().map(|digit| result_shard(&digit.to_string())).collect();
+        assert!(shards.is_sorted() && result_shard("") == 0, "{shards:?}");
+        let of_each = shards.chunk_by(|one, other| one == other).map(<[u8]>::len);
+        assert_eq!(of_each.collect::<Vec<_>>(), [16 / usize::from(RESULT_SHARDS); RESULT_SHARDS as usize]);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
+use aws_sdk_dynamodb::types::AttributeValue;
 use carillon_core::ids::JobId;
 use carillon_core::job::{Job, Status};
 use carillon_core::ports::{Clock, JobQuery, Listed, PortError};
@@ -16,8 +16,6 @@ use crate::fault::{Unreadable, classify};
 
 /// Queries under way at the same time.
 const CONCURRENT: usize = 32;
-/// DynamoDB's bound on the keys of one BatchGetItem.
-const BATCH: usize = 100;
 
 impl<C: Clock> Table<C> {
     /// A page of jobs. A status that shares its class with others is picked from a page of the class, so such a page may
@@ -100,25 +98,11 @@ impl<C: Clock> Table<C> {
 
     /// The items of these jobs under one sort key, by their partition key.
     async fn items_of(&self, ids: &[JobId], sort_key: &str) -> Result<HashMap<String, Item>, PortError> {
-        let mut found = HashMap::new();
-        for batch in ids.chunks(BATCH) {
-            let mut wanted: Vec<_> = batch.iter().map(|id| key(keys::job(*id), sort_key)).collect();
-            // An answer may leave keys out when it grows too large (16 MB): they are asked for again.
-            while !wanted.is_empty() {
-                let keys_and_attributes = KeysAndAttributes::builder()
-                    .set_keys(Some(wanted))
-                    .consistent_read(true)
-                    .build()
-                    .map_err(|error| PortError::Permanent(error.into()))?;
-                let request = self.client.batch_get_item().request_items(&self.name, keys_and_attributes);
-                let mut answer = request.send().await.map_err(classify)?;
-                for item in answer.responses.as_mut().and_then(|tables| tables.remove(&self.name)).unwrap_or_default() {
-                    let partition = item.get(keys::PK).and_then(|pk| pk.as_s().ok()).ok_or(Unreadable("job"))?;
-                    found.insert(partition.clone(), item);
-                }
-                let left = answer.unprocessed_keys.and_then(|mut tables| tables.remove(&self.name));
-                wanted = left.map(|left| left.keys).unwrap_or_default();
-            }
+        let wanted = ids.iter().map(|id| key(keys::job(*id), sort_key)).collect();
+        let mut found = HashMap::with_capacity(ids.len());
+        for item in self.batch(wanted, true).await? {
+            let partition = item.get(keys::PK).and_then(|pk| pk.as_s().ok()).ok_or(Unreadable("job"))?;
+            found.insert(partition.clone(), item);
         }
         Ok(found)
     }

@@ -6,21 +6,28 @@ mod jobs;
 pub mod keys;
 mod keystore;
 mod listing;
+mod requests;
+mod results;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
 use carillon_core::access::{ApiKey, KeyHash};
-use carillon_core::ports::Published;
+use carillon_core::ports::{PortError, Published};
+use carillon_core::time::UnixMillis;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use self::cache::Cache;
-use crate::fault::Unreadable;
+use crate::fault::{Unreadable, classify};
+use crate::settings::Settings;
 
-/// The table, as JobStore, CatalogStore and KeyStore.
+/// DynamoDB's bound on the keys of one BatchGetItem.
+const BATCH: usize = 100;
+
+/// The table, as JobStore, CatalogStore, KeyStore, ResultCache and Reservations.
 #[derive(Clone, Debug)]
 pub struct Table<C> {
     client: Client,
@@ -28,15 +35,47 @@ pub struct Table<C> {
     clock: C,
     /// How long a run stays in the history, ms.
     kept_ms: i64,
+    /// How long a request's name stands, ms.
+    requests_kept_ms: i64,
     catalogs: Arc<Cache<String, Published>>,
     api_keys: Arc<Cache<KeyHash, ApiKey>>,
 }
 
 impl<C> Table<C> {
-    /// The table of this name, whose runs leave the history so many days after their end.
-    pub fn new(client: Client, name: String, clock: C, kept_days: u32) -> Self {
-        let kept_ms = i64::from(kept_days) * 86_400_000;
-        Self { client, name, clock, kept_ms, catalogs: Arc::default(), api_keys: Arc::default() }
+    /// The table of a deployment.
+    pub fn new(client: Client, settings: &Settings, clock: C) -> Self {
+        let kept_ms = i64::from(settings.kept_days) * 86_400_000;
+        let requests_kept_ms = i64::from(settings.idempotency_hours) * 3_600_000;
+        let name = settings.table.clone();
+        Self { client, name, clock, kept_ms, requests_kept_ms, catalogs: Arc::default(), api_keys: Arc::default() }
+    }
+
+    /// One item, as it is now.
+    async fn item(&self, key: Item) -> Result<Option<Item>, PortError> {
+        let request = self.client.get_item().table_name(&self.name).set_key(Some(key));
+        Ok(request.consistent_read(true).send().await.map_err(classify)?.item)
+    }
+
+    /// The items of these keys that are there, in no order.
+    async fn batch(&self, keys: Vec<Item>, consistent: bool) -> Result<Vec<Item>, PortError> {
+        let mut found = Vec::with_capacity(keys.len());
+        for batch in keys.chunks(BATCH) {
+            let mut wanted = batch.to_vec();
+            // An answer may leave keys out when it grows too large (16 MB): they are asked for again.
+            while !wanted.is_empty() {
+                let keys_and_attributes = KeysAndAttributes::builder()
+                    .set_keys(Some(wanted))
+                    .consistent_read(consistent)
+                    .build()
+                    .map_err(|error| PortError::Permanent(error.into()))?;
+                let request = self.client.batch_get_item().request_items(&self.name, keys_and_attributes);
+                let mut answer = request.send().await.map_err(classify)?;
+                found.extend(answer.responses.as_mut().and_then(|it| it.remove(&self.name)).unwrap_or_default());
+                let left = answer.unprocessed_keys.and_then(|mut tables| tables.remove(&self.name));
+                wanted = left.map(|left| left.keys).unwrap_or_default();
+            }
+        }
+        Ok(found)
     }
 }
 
@@ -48,6 +87,20 @@ fn text(value: impl Into<String>) -> AttributeValue {
 
 fn number(value: u64) -> AttributeValue {
     AttributeValue::N(value.to_string())
+}
+
+fn millis(at: UnixMillis) -> AttributeValue {
+    AttributeValue::N(at.0.to_string())
+}
+
+/// The time to live of what nobody needs from `at` on.
+fn expiry(at: UnixMillis) -> AttributeValue {
+    AttributeValue::N((at.0.div_euclid(1_000) + 1).to_string())
+}
+
+fn instant(item: &Item, name: &str, what: &'static str) -> Result<UnixMillis, Unreadable> {
+    let digits = item.get(name).and_then(|value| value.as_n().ok()).ok_or(Unreadable(what))?;
+    digits.parse().map(UnixMillis).map_err(|_| Unreadable(what))
 }
 
 fn json<T: Serialize>(value: &T, what: &'static str) -> Result<AttributeValue, Unreadable> {

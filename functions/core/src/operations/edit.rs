@@ -3,7 +3,8 @@
 use std::cell::RefCell;
 
 use super::change::store;
-use super::schedule::{no_run_left, with_catalog};
+use super::claims::Opened;
+use super::schedule::{check_input, no_run_left, with_catalog};
 use super::{ATTEMPTS_AT_A_CHANGE, OperationError, Stored, require, visible};
 use crate::access::{ApiKey, Scope};
 use crate::call;
@@ -14,6 +15,7 @@ use crate::job::{Job, JobSpec};
 use crate::json::parse;
 use crate::machine::{Event, Refusal, decide};
 use crate::ports::{Clock, Condition, JobStore, Ports, Published};
+use crate::session::sealing::Unsealable;
 use crate::submission;
 use crate::time::UnixMillis;
 
@@ -38,12 +40,17 @@ pub async fn edit<P: Ports>(
     require(caller, Scope::JobsWrite)?;
     let mut job = visible(ports.jobs().get(id).await?, caller)?;
     let document = parse(body)?;
+    // What a session said never changes.
+    let session = match document.get("input") {
+        Some(_) => Opened::of(ports, &job).await?,
+        None => Ok(None),
+    };
     for _ in 0..ATTEMPTS_AT_A_CHANGE {
         if !condition.holds(Some(&revision(&job))) {
             return Err(OperationError::PreconditionFailed);
         }
         let now = ports.clock().now();
-        let edited = |published: Option<&Published>| edited(&job, &document, published, now);
+        let edited = |published: Option<&Published>| edited(&job, &document, &session, published, now);
         let (spec, is_replanned) = with_catalog(ports, &job.spec.product, edited).await?;
         let event = Event::Edit { spec: spec.into(), is_replanned };
         let transition = decide(&job, &event, now).map_err(|refusal| match (refusal, &event) {
@@ -62,14 +69,16 @@ pub async fn edit<P: Ports>(
 fn edited(
     job: &Job,
     document: &serde_json::Value,
+    session: &Result<Option<Opened>, Unsealable>,
     published: Option<&Published>,
     now: UnixMillis,
 ) -> Result<(JobSpec, bool), OperationError> {
     let faults = RefCell::default();
     let edit = submission::read_edit(document, now, &faults);
     if let Some(input) = &edit.input {
-        match published.map(|published| call::resolve(&published.catalog, &job.spec)) {
-            Some(Ok(target)) => call::check_input(&target, input),
+        match (published.map(|published| call::resolve(&published.catalog, &job.spec)), session) {
+            (Some(Ok(target)), Ok(session)) => check_input(&target, input, session.as_ref().map(Opened::session)),
+            (_, Err(_)) => input.fault(FieldCode::NotAvailable, "the job's session cannot be opened any more"),
             _ => input.fault(FieldCode::UnknownTag, "the catalog does not define the job's event any more"),
         }
     }

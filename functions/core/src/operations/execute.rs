@@ -1,11 +1,23 @@
 //! A due message's way: resolve, claim, dispatch, settle.
 
+use std::borrow::Cow;
+use std::cell::RefCell;
+
+use serde_json::Value;
+
+use super::claims::Opened;
+use super::recall::{Cached, Led, look_again_at};
 use super::{ATTEMPTS_AT_A_CHANGE, Stored, commit};
 use crate::call::{self, Call, Capabilities, HttpRequest, Limits};
 use crate::ids::{Fire, Owner};
 use crate::job::{Job, JobSpec, Output, RunError, RunStatus, codes};
+use crate::json::Field;
 use crate::machine::{Event, Refusal, Step, Transition, decide};
-use crate::ports::{CatalogStore, Clock, Entropy, JobStore, PortError, Ports, Published, Targets, Timers};
+use crate::ports::{
+    CatalogStore, Clock, Consulted, Entropy, JobStore, PortError, Ports, Published, Remembered, Targets, Timers,
+};
+use crate::session::annotation;
+use crate::session::sealing::Unsealable;
 use crate::time::UnixMillis;
 
 /// A timer that could not be armed is armed after so long, ms.
@@ -43,12 +55,14 @@ pub struct Execution {
     pub ended: Option<RunStatus>,
     /// Why the timer of the run that follows could not be armed, if so: the message comes back for that.
     pub unarmed: Option<PortError>,
+    /// Why the cache could not be told of the result, if so: it costs others a dispatch.
+    pub forgotten: Option<PortError>,
 }
 
 impl Execution {
     /// An execution that did nothing.
     pub fn idle(verdict: Verdict, job: Option<Job>, refusal: Option<Refusal>) -> Self {
-        Self { verdict, job, attempt: None, refusal, ended: None, unarmed: None }
+        Self { verdict, job, attempt: None, refusal, ended: None, unarmed: None, forgotten: None }
     }
 }
 
@@ -108,6 +122,10 @@ pub async fn execute<P: Ports, T: Targets>(
         Err(error) => Err(error),
     };
     let dispatch_ms = ports.clock().now().since(began_at);
+    let forgotten = match &planned.cache {
+        Some(cached) => cached.conclude(ports, &owner, &dispatched).await.err(),
+        None => None,
+    };
     let error = dispatched.as_ref().err().cloned();
     let settled = settle(ports, claimed, &owner, dispatched).await?;
     let attempt = Attempt {
@@ -119,7 +137,7 @@ pub async fn execute<P: Ports, T: Targets>(
         recorded: settled.recorded,
     };
     let Settled { verdict, job, ended, unarmed, .. } = settled;
-    Ok(Execution { verdict, job: Some(job), attempt: Some(attempt), refusal: None, ended, unarmed })
+    Ok(Execution { verdict, job: Some(job), attempt: Some(attempt), refusal: None, ended, unarmed, forgotten })
 }
 
 enum Claim {
@@ -131,6 +149,8 @@ enum Claim {
 struct Planned {
     request: Result<HttpRequest, RunError>,
     timeout_ms: u32,
+    /// Where its result is remembered, if anywhere.
+    cache: Option<Cached>,
     /// When this attempt was due: the run's own time, or the end of a backoff or of a dead executor's lease.
     due_at: UnixMillis,
 }
@@ -143,6 +163,7 @@ async fn claim<P: Ports, T: Targets>(
 ) -> Result<Claim, PortError> {
     let limits = &executor.limits;
     let mut current = ports.jobs().get(fire.job_id).await?;
+    let mut led = Led::default();
     for _ in 0..ATTEMPTS_AT_A_CHANGE {
         let Some(job) = current else { return Ok(ended(Verdict::Unknown, None, None)) };
         if fire > job.fire() {
@@ -163,7 +184,26 @@ async fn claim<P: Ports, T: Targets>(
         let event = Event::Claim { fire, owner: owner.clone(), lease_ms };
         let transition = match decide(&job, &event, ports.clock().now()) {
             Ok(transition) => transition,
-            Err(refusal) => return Ok(ended(verdict_of(&refusal), Some(job), Some(refusal))),
+            Err(refusal) => {
+                led.give_up(ports).await;
+                return Ok(ended(verdict_of(&refusal), Some(job), Some(refusal)));
+            }
+        };
+        let transition = match (&transition.step, &planned.cache) {
+            (Step::Dispatch { .. }, Some(cached)) => match led.consult(ports, cached, owner, lease_ms).await? {
+                Consulted::Leading => transition,
+                Consulted::Busy(other) => {
+                    let at = look_again_at(&other, ports.clock().now());
+                    return Ok(ended(Verdict::Redeliver { at }, Some(job), None));
+                }
+                Consulted::Hit(Remembered { output, made_at, .. }) => {
+                    match decide(&job, &Event::Recall { fire, output, made_at }, ports.clock().now()) {
+                        Ok(recalled) => recalled,
+                        Err(refusal) => return Ok(ended(verdict_of(&refusal), Some(job), Some(refusal))),
+                    }
+                }
+            },
+            _ => transition,
         };
         let (transition, unarmed) = arm_if_possible(ports, transition).await;
         match commit(ports, &transition).await? {
@@ -172,7 +212,7 @@ async fn claim<P: Ports, T: Targets>(
                 if let Step::Dispatch { .. } = transition.step {
                     return Ok(Claim::Begun(Box::new((job, planned))));
                 }
-                // The executor before this one died in the last attempt.
+                // The result was remembered, or the executor before this one died in the last attempt.
                 let (verdict, ended) = (verdict_after(&transition), ended_by(&transition));
                 let execution = Execution { ended, unarmed, ..Execution::idle(verdict, Some(job), None) };
                 return Ok(Claim::Ended(Box::new(execution)));
@@ -180,6 +220,7 @@ async fn claim<P: Ports, T: Targets>(
             Stored::Overtaken(newer) => current = newer.map(|newer| *newer),
         }
     }
+    led.give_up(ports).await;
     // Whoever keeps changing the job will let go of it.
     let at = ports.clock().now().plus(1_000);
     Ok(ended(Verdict::Redeliver { at }, None, None))
@@ -215,9 +256,13 @@ fn ended_by(transition: &Transition) -> Option<RunStatus> {
 }
 
 async fn plan<P: Ports>(ports: &P, limits: &Limits, job: &Job) -> Result<Planned, PortError> {
+    let session = Opened::of(ports, job).await?;
+    let input = input_of(&job.spec, &session);
+    let due_at = job.state.wake_at.unwrap_or(job.state.run.due_at);
     let planned = |published: Option<&Published>| {
-        let (request, timeout_ms) = request_of(published, ports.capabilities(), limits, &job.spec);
-        Planned { request, timeout_ms, due_at: job.state.wake_at.unwrap_or(job.state.run.due_at) }
+        let (request, timeout_ms) = request_of(published, ports.capabilities(), limits, &job.spec, &input);
+        let cache = Cached::of(published, &job.spec, &input).filter(|_| request.is_ok());
+        Planned { request, timeout_ms, cache, due_at }
     };
     let product = &job.spec.product;
     let cached = planned(ports.catalogs().get(product).await?.as_deref());
@@ -228,12 +273,27 @@ async fn plan<P: Ports>(ports: &P, limits: &Limits, job: &Job) -> Result<Planned
     Ok(planned(ports.catalogs().fresh(product).await?.as_deref()))
 }
 
+/// The input of a job with its annotations filled in.
+fn input_of<'j>(spec: &'j JobSpec, session: &Result<Option<Opened>, Unsealable>) -> Result<Cow<'j, Value>, RunError> {
+    let unreadable = |detail: &str| RunError::permanent(codes::SESSION_UNREADABLE, detail);
+    let session = session.as_ref().map_err(|_| unreadable("what the job's session said cannot be opened any more"))?;
+    let faults = RefCell::default();
+    let filled_in = annotation::inject(&Field::root(&spec.input, &faults), session.as_ref().map(Opened::session));
+    match filled_in {
+        Some(Cow::Borrowed(_)) => Ok(Cow::Borrowed(&spec.input)),
+        Some(Cow::Owned(filled_in)) => Ok(Cow::Owned(filled_in)),
+        // It was resolved when the job was scheduled, and neither of the two has changed since.
+        None => Err(unreadable("the job's session does not resolve its input any more")),
+    }
+}
+
 /// The request that the catalog makes of the job, and how long it may take.
 fn request_of(
     published: Option<&Published>,
     capabilities: Capabilities,
     limits: &Limits,
     spec: &JobSpec,
+    input: &Result<Cow<'_, Value>, RunError>,
 ) -> (Result<HttpRequest, RunError>, u32) {
     let Some(published) = published else {
         let error = RunError::permanent(codes::EVENT_NOT_FOUND, "the product has no catalog any more");
@@ -243,7 +303,7 @@ fn request_of(
     let timeout_ms = limits.timeout_ms(spec, target.as_ref().ok());
     let request = target.and_then(|target| match call::not_available(&target, &spec.env, capabilities) {
         Some(reason) => Err(RunError::permanent(codes::EVENT_NOT_FOUND, reason)),
-        None => call::request(&target, spec, &spec.input),
+        None => call::request(&target, spec, input.as_ref().map_err(RunError::clone)?),
     });
     (request, timeout_ms)
 }

@@ -9,15 +9,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use crate::access::{ApiKey, KeyHash};
+use crate::cache::{CacheKey, CacheName};
 use crate::call::Capabilities;
 use crate::catalog::Keeper;
-use crate::ids::{Fire, JobId};
+use crate::idempotency::{RequestName, Reservation};
+use crate::ids::{Fire, JobId, Owner};
 use crate::job::{Job, Outcome, Run, Status};
 use crate::machine::Transition;
 use crate::ports::{
-    CatalogStore, Clock, Condition, DeadLetters, Entropy, History, JobQuery, JobStore, KeyStore, Listed, PortError,
-    Ports, Published, Redriven, Timers, Written,
+    CachePage, CatalogStore, Clock, Condition, Consulted, DeadLetters, Entropy, History, JobQuery, JobStore, KeyStore,
+    Lead, Listed, PortError, Ports, Published, Redriven, Remembered, Reservations, ResultCache, SealingKeys, Timers,
+    Written,
 };
+use crate::session::sealing::{KeyName, SealingKey};
+use crate::stand_ins::{Keyring, Requests, Results};
 use crate::time::UnixMillis;
 
 /// A call of a port.
@@ -34,6 +39,15 @@ pub(crate) enum PortCall {
     DeleteCatalog,
     FindKey,
     AddKey,
+    CurrentKey,
+    FindSealingKey,
+    Consult,
+    Fill,
+    Release,
+    CacheEntries,
+    ClearCache,
+    FindReservation,
+    Reserve,
     Arm,
     Disarm,
     RedriveAll,
@@ -75,6 +89,9 @@ pub(crate) struct World {
     pub(crate) outcomes: Vec<(Fire, Outcome)>,
     /// Every call so far.
     pub(crate) calls: Vec<PortCall>,
+    pub(crate) sealing_keys: Keyring,
+    pub(crate) results: Results,
+    pub(crate) reservations: Requests,
     keys: Vec<(KeyHash, Arc<ApiKey>)>,
     seed: u64,
     script: Vec<(When, Fault)>,
@@ -249,6 +266,54 @@ impl KeyStore for Memory {
     }
 }
 
+impl SealingKeys for Memory {
+    async fn current(&self) -> Result<SealingKey, PortError> {
+        self.call(PortCall::CurrentKey, |world| world.sealing_keys.current()).await
+    }
+
+    async fn find(&self, name: &KeyName) -> Result<Option<SealingKey>, PortError> {
+        self.call(PortCall::FindSealingKey, |world| world.sealing_keys.find(name)).await
+    }
+}
+
+impl ResultCache for Memory {
+    async fn consult(&self, key: &CacheKey, lead: &Lead, now: UnixMillis) -> Result<Consulted, PortError> {
+        self.call(PortCall::Consult, |world| world.results.consult(key, lead, now)).await
+    }
+
+    async fn fill(&self, key: &CacheKey, leader: &Owner, result: &Remembered) -> Result<(), PortError> {
+        self.call(PortCall::Fill, |world| world.results.fill(key, leader, result)).await
+    }
+
+    async fn release(&self, key: &CacheKey, leader: &Owner) -> Result<(), PortError> {
+        self.call(PortCall::Release, |world| world.results.release(key, leader)).await
+    }
+
+    async fn entries(
+        &self,
+        cache: &CacheName,
+        after: Option<&str>,
+        limit: usize,
+        now: UnixMillis,
+    ) -> Result<CachePage, PortError> {
+        self.call(PortCall::CacheEntries, |world| world.results.entries(cache, after, limit, now)).await
+    }
+
+    async fn clear(&self, cache: &CacheName, _: UnixMillis) -> Result<(), PortError> {
+        self.call(PortCall::ClearCache, |world| world.results.clear(cache)).await
+    }
+}
+
+impl Reservations for Memory {
+    async fn find(&self, name: &RequestName, now: UnixMillis) -> Result<Option<Reservation>, PortError> {
+        self.call(PortCall::FindReservation, |world| world.reservations.find(name, now)).await
+    }
+
+    async fn reserve(&self, name: &RequestName, new: &Reservation) -> Result<Reservation, PortError> {
+        self.call(PortCall::Reserve, |world| world.reservations.reserve(name, new)).await
+    }
+}
+
 impl Timers for Memory {
     async fn arm(&self, fire: Fire, at: UnixMillis) -> Result<(), PortError> {
         self.call(PortCall::Arm, |world| {
@@ -301,6 +366,15 @@ impl Ports for Memory {
         self
     }
     fn keys(&self) -> &impl KeyStore {
+        self
+    }
+    fn sealing_keys(&self) -> &impl SealingKeys {
+        self
+    }
+    fn results(&self) -> &impl ResultCache {
+        self
+    }
+    fn reservations(&self) -> &impl Reservations {
         self
     }
     fn timers(&self) -> &impl Timers {

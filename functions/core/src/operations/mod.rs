@@ -5,11 +5,15 @@
 
 mod catalogs;
 mod change;
+mod claims;
 mod edit;
 mod execute;
 mod preview;
 mod read;
+mod recall;
+mod results;
 mod schedule;
+mod sessions;
 
 pub use catalogs::{delete_catalog, get_catalog, put_catalog};
 pub use change::{Redriving, cancel, pause, redrive, redrive_all, redrive_product, resume, retry, revive, run_now};
@@ -17,7 +21,9 @@ pub use edit::{edit, revision};
 pub use execute::{Attempt, Execution, Executor, Verdict, execute};
 pub use preview::{End, PlannedAttempt, PlannedRun, Preview, preview};
 pub use read::{JobCursor, JobPage, ListQuery, ListedRun, RunCursor, RunPage, get, list, run, runs};
-pub use schedule::schedule;
+pub use results::{CacheView, cache_entries, clear_cache};
+pub use schedule::{Scheduled, schedule};
+pub use sessions::{MINTED_FOR, Minted, mint_session};
 
 use crate::access::{ApiKey, Scope};
 use crate::error::{FieldCode, FieldError};

@@ -9,7 +9,7 @@ use crate::cadence::{Cadence, Cron, Explained, Repeat};
 use crate::error::Faults;
 use crate::job::JobSpec;
 use crate::json::{Field, parse};
-use crate::ports::{Clock, Ports};
+use crate::ports::{Clock, Ports, Sessions};
 use crate::time::UnixMillis;
 
 /// How many runs a preview shows unless asked for another number.
@@ -72,7 +72,12 @@ pub struct PlannedAttempt {
 ///
 /// # Errors
 /// As of [`super::schedule`].
-pub async fn preview<P: Ports>(ports: &P, caller: &ApiKey, body: &[u8]) -> Result<Preview, OperationError> {
+pub async fn preview<P: Ports>(
+    ports: &P,
+    sessions: &dyn Sessions,
+    caller: &ApiKey,
+    body: &[u8],
+) -> Result<Preview, OperationError> {
     require(caller, Scope::JobsRead)?;
     let mut document = parse(body)?;
     let faults = RefCell::<Faults>::default();
@@ -83,16 +88,17 @@ pub async fn preview<P: Ports>(ports: &P, caller: &ApiKey, body: &[u8]) -> Resul
         object.remove("count");
     }
     let now = ports.clock().now();
-    let spec = match (resolved(ports, caller, &document, now).await, faults.is_empty()) {
-        (Ok((spec, _)), true) => spec,
+    let resolved = match (resolved(ports, sessions, caller, &document, now).await, faults.is_empty()) {
+        (Ok(resolved), true) => resolved,
         (Ok(_), false) => return Err(OperationError::Invalid(faults)),
         (Err(OperationError::Invalid(others)), _) => {
             return Err(OperationError::Invalid(faults.into_iter().chain(others).collect()));
         }
         (Err(error), _) => return Err(error),
     };
+    let spec = resolved.spec;
     let (runs, end) = runs(&spec, count.unwrap_or(RUNS_SHOWN), now);
-    let warnings = warnings(&spec, &runs);
+    let warnings = resolved.warnings.into_iter().chain(warnings(&spec, &runs)).collect();
     let attempts = attempts(&spec);
     Ok(Preview { spec, runs, end, attempts, warnings })
 }

@@ -2,7 +2,7 @@
 //!
 //! - [`schema`] has the tables, [`sql`] the statements on them.
 //! - [`writer`] is the one thread that writes; [`checkpoint`] keeps its log short; [`readers`] are the connections that read.
-//! - [`jobs`], [`catalogs`] and [`keys`] are the ports; [`rows`] is how a job is written and read, [`due`] are its timers.
+//! - [`jobs`], [`catalogs`], [`keys`], [`results`] and [`requests`] are the ports; [`rows`] is how a job is written and read, [`due`] are its timers.
 //! - [`fault`] judges every error once.
 
 mod catalogs;
@@ -14,6 +14,8 @@ mod jobs;
 mod keys;
 mod places;
 mod readers;
+mod requests;
+mod results;
 mod rows;
 mod schema;
 mod sql;
@@ -24,6 +26,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use carillon_core::idempotency;
 use carillon_core::job::Run;
 use carillon_core::ports::PortError;
 use carillon_core::time::UnixMillis;
@@ -42,8 +45,10 @@ use crate::timeline::Timeline;
 
 /// The database's name in its folder.
 const FILE: &str = "carillon.db";
+/// An hour, ms.
+pub(crate) const HOUR_MS: i64 = 3_600_000;
 /// A day, ms.
-pub(crate) const DAY_MS: i64 = 86_400_000;
+pub(crate) const DAY_MS: i64 = 24 * HOUR_MS;
 /// How long to wait for another process (`carillon keys`) that is writing.
 const WAIT_FOR_OTHERS: Duration = Duration::from_secs(5);
 
@@ -91,6 +96,8 @@ pub struct Store {
     effects: Effects,
     /// How long a run stays in the history, ms.
     pub(crate) kept_ms: i64,
+    /// How long a request's name is kept, ms.
+    pub(crate) requests_kept_ms: i64,
 }
 
 /// Who has to know of what was committed.
@@ -152,7 +159,9 @@ impl Store {
         let effects = Effects { timeline, catalogs: Arc::default() };
         let readers = Arc::new(readers(Arc::clone(&db)));
         let writer = Writer::start(db, next_spec, effects.clone(), checkpoints)?;
-        Ok(Self { writer, readers, effects, kept_ms: i64::from(Run::KEPT_DAYS) * DAY_MS })
+        let (kept_ms, requests_kept_ms) =
+            (i64::from(Run::KEPT_DAYS) * DAY_MS, i64::from(idempotency::KEPT_HOURS) * HOUR_MS);
+        Ok(Self { writer, readers, effects, kept_ms, requests_kept_ms })
     }
 }
 

@@ -33,10 +33,24 @@ const RUNS_EXPIRE: &str = "
     CREATE INDEX runs_by_expiry ON runs (expires_at, job, generation, run_no);
 ";
 
+/// A result without an output is a lease. Both kinds of row are of use until `expires_at`.
+const RESULTS_AND_REQUESTS: &str = "
+    CREATE TABLE results (
+        product TEXT NOT NULL, env TEXT NOT NULL, tag TEXT NOT NULL, digest TEXT NOT NULL, event TEXT NOT NULL,
+        began_at INTEGER NOT NULL, expires_at INTEGER NOT NULL, leader TEXT NOT NULL, output TEXT,
+        PRIMARY KEY (product, env, tag, digest)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX results_by_expiry ON results (expires_at);
+    CREATE TABLE requests (
+        name TEXT PRIMARY KEY, expires_at INTEGER NOT NULL, record TEXT NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX requests_by_expiry ON requests (expires_at);
+";
+
 /// The layouts, each as what makes it of the one before. A layout's version is its number here, from 1.
-const LAYOUTS: [&str; 2] = [FIRST, RUNS_EXPIRE];
+const LAYOUTS: [&str; 3] = [FIRST, RUNS_EXPIRE, RESULTS_AND_REQUESTS];
 /// What this program writes.
-const VERSION: i32 = 2;
+const VERSION: i32 = 3;
 
 /// Why the tables cannot be used.
 #[derive(Debug, thiserror::Error)]

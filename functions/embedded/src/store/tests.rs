@@ -10,7 +10,7 @@ use futures_util::future::join_all;
 use rusqlite::Connection;
 
 use super::readers::Readers;
-use super::{Durability, OpenError, Store, catalogs, keys, locked, places, sql};
+use super::{Durability, OpenError, Store, catalogs, keys, locked, places, requests, results, sql};
 use crate::samples::job;
 use crate::timeline::Timeline;
 
@@ -44,6 +44,16 @@ fn no_statement_reads_more_than_it_gives_back() {
         sql::LIST,
         sql::RETIRED_RUNS,
         sql::DUE,
+        results::FIND,
+        results::LEAD,
+        results::FILL,
+        results::RELEASE,
+        results::ENTRIES,
+        results::CLEAR,
+        results::FORGET,
+        requests::FIND,
+        requests::RESERVE,
+        requests::FORGET,
         catalogs::READ,
         catalogs::PUT,
         catalogs::DELETE,
@@ -160,7 +170,8 @@ async fn a_store_of_the_first_layout_is_brought_up_to_date_with_all_that_it_hold
     }
     meddle(
         folder.path(),
-        "DROP INDEX runs_by_expiry; ALTER TABLE runs DROP COLUMN expires_at; PRAGMA user_version = 1",
+        "DROP INDEX runs_by_expiry; ALTER TABLE runs DROP COLUMN expires_at; DROP TABLE results; DROP TABLE requests;
+         PRAGMA user_version = 1",
     );
     let store = open(folder.path()).unwrap();
     assert_eq!(store.retired_runs(job(1, 0).id, None, 100).await.unwrap().runs.len(), 2);

@@ -18,6 +18,7 @@ use carillon_core::call::Limits;
 use carillon_core::job::{Job, Status};
 use carillon_core::operations::schedule;
 use carillon_core::ports::Clock as _;
+use carillon_core::stand_ins::NoSessions;
 use lambda_runtime::{Context, Error, LambdaEvent};
 use serde_json::{Value, json};
 
@@ -59,7 +60,7 @@ impl Stack {
             "input": {"params": {"what": what}, "body": {"secret": "hush"}},
         });
         body.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
-        schedule(&*self.world, &world::owner(), body.to_string().as_bytes()).await.unwrap()
+        schedule(&*self.world, &NoSessions, &world::owner(), body.to_string().as_bytes(), None).await.unwrap().job
     }
 
     /// Has the handler work on these records. The names of those that have to come back, in order.

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use reqwest::Method;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::Failure;
 
@@ -28,6 +28,13 @@ impl Client {
     pub(super) async fn schedule(&self, body: &Value) -> Result<String, Failure> {
         let answer = self.send(Method::POST, "/v1/jobs", Some(body)).await?;
         Ok(answer["job_id"].as_str().ok_or("the answer has no job_id")?.to_owned())
+    }
+
+    /// A token of a session, which says `data`.
+    pub(super) async fn mint(&self, product: &str, env: &str, tag: &str, data: &Value) -> Result<Value, Failure> {
+        let path = format!("/v1/products/{product}/envs/{env}/sessions/{tag}");
+        let answer = self.send(Method::POST, &path, Some(&json!({"data": data}))).await?;
+        Ok(answer["token"].clone())
     }
 
     pub(super) async fn job(&self, id: &str) -> Result<Value, Failure> {

@@ -7,12 +7,13 @@ mod screen;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use carillon_core::idempotency::KEPT_HOURS;
 use carillon_core::job::Run;
 use carillon_core::ports::{Clock, Ports};
 use serde_json::Value;
 
 use self::client::Client;
-use self::samples::{Sample, catalog, samples};
+use self::samples::{Sample, catalog, samples, session_data};
 use self::screen::{Look, Screen};
 use crate::Failure;
 use crate::cli::Durability;
@@ -38,12 +39,18 @@ pub(crate) async fn run() -> Result<ExitCode, Failure> {
         concurrency: 64,
         durability: Durability::Process,
         run_retention_days: Run::KEPT_DAYS,
+        idempotency_hours: KEPT_HOURS,
     };
     let server = server::start(options).await?;
     let client = Client::new(server.address, &server.first_key);
     client.put_catalog("my-product", &catalog(receiver.address)?).await?;
 
-    let samples = samples(server.embedded.clock().now())?;
+    let mut samples = samples(server.embedded.clock().now())?;
+    for sample in &mut samples {
+        if let Some(session) = sample.body.get_mut("session") {
+            session["token"] = client.mint("my-product", "dev", "user-session", &session_data()).await?;
+        }
+    }
     let screen = Screen::new(&server.address.to_string(), &samples);
     let mut ids = Vec::new();
     for sample in &samples {
@@ -101,14 +108,18 @@ fn look(job: &Value, sample: &Sample) -> Look {
         has_ended: matches!(status.as_str(), "completed" | "failed" | "cancelled"),
         is_as_expected: status == sample.ends,
         status,
-        // Of the runs before this one each took a single attempt: a failure would have ended the series.
+        // Of the runs before this one each took a single attempt: a failure would have ended the series, and the cache
+        // knows nothing at first.
         attempts: run_no - 1 + attempts,
         progress: match job["repeat"]["limit"].as_u64() {
             Some(limit) => format!("run {run_no}/{limit}"),
             None => format!("attempt {attempts}/{}", job["retries"].as_u64().unwrap_or(0) + 1),
         },
         lateness_ms: run["lateness_ms"].as_i64(),
-        result: result.map(|result| result.as_str().map_or_else(|| result.to_string(), str::to_owned)),
+        result: result.map(|result| {
+            let text = result.as_str().map_or_else(|| result.to_string(), str::to_owned);
+            if run["cached"] == true { format!("remembered: {text}") } else { text }
+        }),
     }
 }
 
@@ -121,7 +132,7 @@ fn faults(samples: &[Sample], looks: &[Look], requests: u32) -> Vec<String> {
             let (status, had) = (&look.status, look.attempts);
             faults.push(format!("{}: {status} after {had} attempts, not {ends} after {attempts}", sample.title));
         }
-        if look.lateness_ms.is_none_or(|lateness| lateness < 0) {
+        if look.lateness_ms.is_some_and(|lateness| lateness < 0) {
             faults.push(format!("{}: ran before it was due", sample.title));
         }
     }

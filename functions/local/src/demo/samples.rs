@@ -29,10 +29,16 @@ pub(super) fn catalog(receiver: SocketAddr) -> Result<Value, Failure> {
 /// The secrets that the sample catalog refers to.
 pub(super) fn secrets() -> Vec<(String, String)> {
     let secrets = [
+        ("SESSION_KEY", "a-key-of-sessions-for-the-demonstration"),
         ("SHOP_TOKEN", "a-token-for-the-demonstration"),
         ("SHOP_SIGNING_SECRET", "whsec_ZGVtb25zdHJhdGlvbiBvZiBjYXJpbGxvbg=="),
     ];
     secrets.map(|(name, value)| (name.to_owned(), value.to_owned())).into()
+}
+
+/// What the token of the sample session says.
+pub(super) fn session_data() -> Value {
+    json!({"member": {"id": "m-17", "name": "Ada"}})
 }
 
 /// The sample jobs.
@@ -56,6 +62,13 @@ pub(super) fn samples(now: UnixMillis) -> Result<Vec<Sample>, Failure> {
             "completed",
             3,
         )?,
+        sample(
+            "greet a member, by session",
+            include_str!("../../../../events/jobs/greet-member.json"),
+            "completed",
+            1,
+        )?,
+        sample("quote twice, asked once", include_str!("../../../../events/jobs/quote-shipping.json"), "completed", 1)?,
         sample("sync stock, fails twice", include_str!("../../../../events/jobs/sync-stock.json"), "completed", 3)?,
         sample("send an invoice, hopeless", include_str!("../../../../events/jobs/send-invoice.json"), "failed", 3)?,
     ];

@@ -5,12 +5,16 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use carillon_aws::clients::Clients;
 use carillon_aws::queue::Queue;
+use carillon_aws::sealing::KmsSealingKeys;
 use carillon_aws::settings::Settings;
 use carillon_aws::stack::OsEntropy;
 use carillon_aws::table::Table;
 use carillon_aws::timers::AwsTimers;
 use carillon_core::call::Capabilities;
-use carillon_core::ports::{CatalogStore, Clock, DeadLetters, Entropy, JobStore, KeyStore, Ports, Timers};
+use carillon_core::ports::{
+    CatalogStore, Clock, DeadLetters, Entropy, JobStore, KeyStore, Ports, Reservations, ResultCache, SealingKeys,
+    Timers,
+};
 use carillon_core::time::UnixMillis;
 
 use super::endpoint::QUEUE;
@@ -38,7 +42,10 @@ impl Clock for MovedClock {
 pub(super) fn settings() -> Result<Settings, Failure> {
     let value = |name: &str| match name {
         "CARILLON_QUEUE_URL" => Some(format!("http://sqs{QUEUE}")),
-        name => (!name.ends_with("SECONDS") && !name.ends_with("DAYS")).then(|| name.to_lowercase()),
+        name => {
+            let is_number = ["SECONDS", "DAYS", "HOURS"].iter().any(|unit| name.ends_with(unit));
+            (!is_number).then(|| name.to_lowercase())
+        }
     };
     Ok(Settings::read(value)?)
 }
@@ -62,6 +69,7 @@ pub(super) struct Account {
     table: Table<MovedClock>,
     timers: AwsTimers<MovedClock>,
     queue: Queue,
+    sealing_keys: KmsSealingKeys<MovedClock>,
 }
 
 impl Account {
@@ -73,10 +81,11 @@ impl Account {
             "AWS_SESSION_TOKEN" => None,
             name => Some(name.to_lowercase()),
         })?;
-        let table = Table::new(clients.dynamodb, settings.table.clone(), clock.clone(), settings.kept_days);
+        let table = Table::new(clients.dynamodb, &settings, clock.clone());
+        let sealing_keys = KmsSealingKeys::new(clients.kms, &settings, clock.clone());
         let queue = Queue::new(clients.sqs, &settings);
         let timers = AwsTimers::new(clients.scheduler, queue.clone(), clock.clone(), settings);
-        Ok(Self { clock, table, timers, queue })
+        Ok(Self { clock, table, timers, queue, sealing_keys })
     }
 
     pub(super) fn queue(&self) -> &Queue {
@@ -94,6 +103,18 @@ impl Ports for Account {
     }
 
     fn keys(&self) -> &impl KeyStore {
+        &self.table
+    }
+
+    fn sealing_keys(&self) -> &impl SealingKeys {
+        &self.sealing_keys
+    }
+
+    fn results(&self) -> &impl ResultCache {
+        &self.table
+    }
+
+    fn reservations(&self) -> &impl Reservations {
         &self.table
     }
 

@@ -90,6 +90,20 @@ impl State {
                 Err(refusal) => refused(refusal),
             };
         }
+        if action == "BatchGetItem" {
+            let Some((name, wanted)) = request["RequestItems"].as_object().and_then(|tables| tables.iter().next())
+            else {
+                return unknown("a batch of no table");
+            };
+            let read = self.table.batch_get(wanted).map(|(items, units)| (json!({"Responses": {name: items}}), units));
+            return match read {
+                Ok((answer, units)) => {
+                    self.counts.dynamodb(units);
+                    (StatusCode::OK, answer)
+                }
+                Err(refusal) => refused(refusal),
+            };
+        }
         let (writes, factor) = match action {
             "PutItem" => (vec![("Put", request)], 1),
             "UpdateItem" => (vec![("Update", request)], 1),

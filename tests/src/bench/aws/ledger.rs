@@ -16,9 +16,10 @@ use carillon_core::call::{Call, Limits};
 use carillon_core::job::{Output, RunError, codes};
 use carillon_core::operations::put_catalog;
 use carillon_core::ports::{Clock as _, Condition, KeyStore as _, Ports as _, Targets};
+use carillon_core::stand_ins::NoSessions;
 use carillon_executor::lambda::{Batch, Delivery};
 use http::{Request, header};
-use serde_json::json;
+use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
 use super::account::{Account, MovedClock};
@@ -45,11 +46,17 @@ pub enum Life {
     InAnHour,
     /// It is due at once, fails, and succeeds at the second attempt.
     FailsOnce,
+    /// It is due at once, and a cache knows its result: nothing is dispatched.
+    Cached,
+    /// It is due at once, and brings the result that a cache will know.
+    Caches,
+    /// It is due at once, and its caller named the request (`Idempotency-Key`).
+    Named,
 }
 
 impl Life {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::Immediate, Self::InAnHour, Self::FailsOnce];
+    /// Those of the report.
+    pub const REPORTED: [Self; 4] = [Self::Immediate, Self::InAnHour, Self::FailsOnce, Self::Cached];
 
     /// What it is called in the report.
     pub(super) fn name(self) -> &'static str {
@@ -57,6 +64,9 @@ impl Life {
             Self::Immediate => "immediate",
             Self::InAnHour => "in an hour",
             Self::FailsOnce => "fails once",
+            Self::Cached => "cached",
+            Self::Caches => "caches",
+            Self::Named => "named",
         }
     }
 }
@@ -113,7 +123,7 @@ impl Deployment {
         account.keys().add(&KeyHash::of(KEY), &caller).await?;
         let document = catalog(([127, 0, 0, 1], 9).into()).to_string();
         put_catalog(&*account, &caller, "p", document.as_bytes(), &Condition::Always).await?;
-        let router = router(Service::new(Arc::clone(&account)));
+        let router = router(Service::new(Arc::clone(&account), Arc::new(NoSessions)));
         let mut deployment = Self { endpoint, account, router, jobs: 0 };
         deployment.run(Life::Immediate, 1).await?;
         Ok(deployment)
@@ -124,15 +134,26 @@ impl Deployment {
     /// # Errors
     /// When a request is not answered as it should be, or a job does not end.
     pub async fn run(&mut self, life: Life, jobs: usize) -> Result<Counts, Failure> {
+        if life == Life::Cached {
+            // Of all these jobs, which ask for the same, the first one is not counted.
+            self.post(0, Life::Cached).await?;
+            self.carry_through(1, Life::Caches).await?;
+        }
         self.endpoint.state().counts = Counts::default();
         let in_an_hour = self.account.clock.now().0 / 1_000 * 1_000 + 3_600_500;
         let start_at = if life == Life::InAnHour { in_an_hour } else { 0 };
         for _ in 0..jobs {
             let (meter, answering) = (Meter::start(), self.endpoint.state().counts.answering_ms);
-            self.post(start_at).await?;
+            self.post(start_at, life).await?;
             self.bill(meter.stop(1), answering, 0)?;
             self.endpoint.state().counts.api_requests += 1;
         }
+        self.carry_through(jobs, life).await?;
+        Ok(self.endpoint.state().counts)
+    }
+
+    /// Has the executor work on `jobs` jobs until none is left.
+    async fn carry_through(&mut self, jobs: usize, life: Life) -> Result<(), Failure> {
         let failures = u32::from(life == Life::FailsOnce);
         let target = Target { failures, dispatched: Arc::default() };
         loop {
@@ -142,17 +163,27 @@ impl Deployment {
             }
             self.invoke(messages, &target).await?;
         }
-        let dispatched = target.dispatched();
-        if usize::try_from(dispatched)? != jobs * (1 + usize::try_from(failures)?) {
+        let (dispatched, attempts) = (usize::try_from(target.dispatched())?, 1 + usize::try_from(failures)?);
+        if dispatched != if life == Life::Cached { 0 } else { jobs * attempts } {
             return Err(format!("{jobs} jobs were dispatched {dispatched} times").into());
         }
-        Ok(self.endpoint.state().counts)
+        Ok(())
     }
 
-    async fn post(&mut self, start_at: i64) -> Result<(), Failure> {
+    async fn post(&mut self, start_at: i64, life: Life) -> Result<(), Failure> {
         self.jobs += 1;
-        let request = Request::post("/v1/jobs").header(header::AUTHORIZATION, format!("Bearer {KEY}"));
-        let response = self.router.clone().oneshot(request.body(Body::from(body(self.jobs, start_at)))?).await?;
+        let mut request = Request::post("/v1/jobs").header(header::AUTHORIZATION, format!("Bearer {KEY}"));
+        let mut body: Value = serde_json::from_slice(&body(self.jobs, start_at))?;
+        match life {
+            Life::Immediate | Life::InAnHour | Life::FailsOnce => {}
+            Life::Cached => {
+                body["cache"] = "greetings".into();
+                body["input"] = json!({"params": {"number": 0}});
+            }
+            Life::Caches => body["cache"] = "greetings".into(),
+            Life::Named => request = request.header("idempotency-key", self.jobs.to_string()),
+        }
+        let response = self.router.clone().oneshot(request.body(Body::from(body.to_string()))?).await?;
         if response.status() == 202 { Ok(()) } else { Err(format!("a job was answered {}", response.status()).into()) }
     }
 

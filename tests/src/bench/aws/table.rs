@@ -50,6 +50,17 @@ impl Table {
         Ok((item, Units { half_reads: count(fours * halves), ..Units::default() }))
     }
 
+    /// Looks several items up; those that are not there are left out.
+    pub(super) fn batch_get(&self, request: &Value) -> Result<(Vec<&Item>, Units), Refusal> {
+        let (mut found, mut half_reads) = (Vec::new(), 0);
+        for key in request["Keys"].as_array().into_iter().flatten() {
+            let (item, units) = self.get(&json!({"Key": key, "ConsistentRead": request["ConsistentRead"]}))?;
+            found.extend(item);
+            half_reads += units.half_reads;
+        }
+        Ok((found, Units { half_reads, ..Units::default() }))
+    }
+
     /// Carries out these puts and updates, all or none; `factor` is 2 in a transaction.
     pub(super) fn write(&mut self, writes: &[(&str, &Value)], factor: u32) -> (Units, Result<(), Refusal>) {
         let mut units = Units::default();
@@ -95,19 +106,32 @@ fn key_of(item: &Value) -> Result<Key, Refusal> {
     part(PK).zip(part(SK)).ok_or_else(|| Refusal::Unknown(format!("a key like {item}")))
 }
 
-/// Whether the condition of a request holds: that an attribute is there, that it is not, or what it is.
+/// Whether the condition of a request holds: one of those that stand between its `OR`s.
 fn holds(request: &Value, item: Option<&Item>) -> Result<bool, Refusal> {
     let Some(expression) = request["ConditionExpression"].as_str() else { return Ok(true) };
+    expression.split(" OR ").try_fold(false, |holds, one| Ok(holds | holds_one(request, one, item)?))
+}
+
+/// That an attribute is there, that it is not, what it is, or that its number is not greater or less.
+fn holds_one(request: &Value, expression: &str, item: Option<&Item>) -> Result<bool, Refusal> {
     let stored = |name: &str| item.and_then(|item| item.get(&attribute(request, name)));
-    let inside = |function: &str| expression.strip_prefix(function)?.strip_prefix('(')?.strip_suffix(')');
+    let inside = |function: &str| expression.strip_prefix(function)?.strip_suffix(')')?.strip_prefix('(');
     if let Some(name) = inside("attribute_not_exists") {
         return Ok(stored(name).is_none());
     }
     if let Some(name) = inside("attribute_exists") {
         return Ok(stored(name).is_some());
     }
-    match expression.split_once(" = ") {
-        Some((name, wanted)) if !wanted.contains(' ') => Ok(stored(name) == Some(value(request, wanted)?)),
+    let [name, operator, wanted] = expression.split(' ').collect::<Vec<_>>()[..] else {
+        return Err(Refusal::Unknown(expression.to_owned()));
+    };
+    let (stored, wanted) = (stored(name), value(request, wanted)?);
+    let number = |value: &Value| value["N"].as_str()?.parse::<i64>().ok();
+    let numbers = stored.and_then(number).zip(number(wanted));
+    match operator {
+        "=" => Ok(stored == Some(wanted)),
+        "<=" => Ok(numbers.is_some_and(|(stored, wanted)| stored <= wanted)),
+        "<" => Ok(numbers.is_some_and(|(stored, wanted)| stored < wanted)),
         _ => Err(Refusal::Unknown(expression.to_owned())),
     }
 }
@@ -219,14 +243,37 @@ mod tests {
     }
 
     #[test]
+    fn one_of_several_conditions_is_enough_and_numbers_are_compared_as_such() {
+        let mut table = Table::default();
+        let new = |condition: &str| {
+            json!({"Item": {PK: {"S": "a"}, SK: {"S": "b"}, "at": {"N": "9"}}, "ConditionExpression": condition,
+                "ExpressionAttributeValues": {":9": {"N": "9"}, ":10": {"N": "10"}, ":a": {"S": "a"}}})
+        };
+        writes(&mut table, "Put", &new("attribute_not_exists(pk) OR at <= :9"));
+        let done = |condition: &str| Table(table.0.clone()).write(&[("Put", &new(condition))], 1).1;
+        for holds in ["at <= :9", "at < :10", "attribute_not_exists(pk) OR at < :10", "at < :9 OR pk = :a"] {
+            assert_eq!(done(holds), Ok(()), "{holds}");
+        }
+        for fails in ["at < :9", "attribute_not_exists(pk) OR at < :9", "none <= :9"] {
+            assert!(matches!(done(fails), Err(Refusal::Condition(_))), "{fails}");
+        }
+        for unknown in ["at > :9", "pk = :a AND at = :9", "at = :none"] {
+            assert!(matches!(done(unknown), Err(Refusal::Unknown(_))), "{unknown}");
+        }
+    }
+
+    #[test]
     fn a_read_costs_by_four_kilobytes_and_half_of_that_where_it_may_be_old() {
         let mut table = Table::default();
         writes(&mut table, "Put", &put("one", 5_000));
+        let key = |pk: &str| json!({PK: {"S": pk}, SK: {"S": "b"}});
         let halves = |pk: &str, consistent: bool| {
-            let request = json!({"Key": {PK: {"S": pk}, SK: {"S": "b"}}, "ConsistentRead": consistent});
-            table.get(&request).unwrap().1.half_reads
+            table.get(&json!({"Key": key(pk), "ConsistentRead": consistent})).unwrap().1.half_reads
         };
         assert_eq!([halves("a", true), halves("a", false), halves("none", true), halves("none", false)], [4, 2, 2, 1]);
+        let both = json!({"Keys": [key("a"), key("none")], "ConsistentRead": false});
+        let (found, units) = table.batch_get(&both).unwrap();
+        assert_eq!((found.len(), units.half_reads), (1, 3));
     }
 
     #[test]

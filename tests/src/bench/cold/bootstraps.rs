@@ -11,6 +11,7 @@ use carillon_aws::stack::Stack;
 use carillon_core::access::KeyHash;
 use carillon_core::operations::{put_catalog, schedule};
 use carillon_core::ports::{Clock as _, Condition, KeyStore as _, Ports as _};
+use carillon_core::stand_ins::NoSessions;
 use serde_json::{Value, json};
 
 use super::aws;
@@ -69,7 +70,7 @@ impl World {
         let key = all_open(stack.clock().now());
         stack.keys().add(&KeyHash::of(KEY), &key).await?;
         put_catalog(&stack, &key, "p", catalog(target.address).to_string().as_bytes(), &Condition::Always).await?;
-        let job = schedule(&stack, &key, &body(1, 0)).await?;
+        let job = schedule(&stack, &NoSessions, &key, &body(1, 0), None).await?.job;
         Ok(Self { message: Message::new(job.fire(), job.spec.start_at), environment, _target: target })
     }
 
@@ -112,6 +113,7 @@ fn environment(endpoint: &str, target: &str) -> HashMap<&'static str, String> {
         ("CARILLON_QUEUE_URL", "https://sqs.eu-west-1.amazonaws.com/123456789012/carillon-due"),
         ("CARILLON_SCHEDULE_GROUP", "carillon"),
         ("CARILLON_SCHEDULER_ROLE_ARN", "arn:aws:iam::123456789012:role/carillon-scheduler"),
+        ("CARILLON_SEALING_KEY_ID", "arn:aws:kms:eu-west-1:123456789012:key/carillon"),
         ("CARILLON_SERVICE", "carillon"),
         ("CARILLON_TABLE", "carillon"),
     ];

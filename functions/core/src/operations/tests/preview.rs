@@ -3,7 +3,7 @@
 use super::*;
 
 fn previewed(stack: &Stack, extra: &Value) -> Result<Preview, OperationError> {
-    block_on(preview(&stack.memory, &owner_of_shop(), &body(extra)))
+    block_on(preview(&stack.memory, &Texts, &owner_of_shop(), &body(extra)))
 }
 
 #[test]

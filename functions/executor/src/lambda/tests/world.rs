@@ -11,8 +11,9 @@ use carillon_core::job::Job;
 use carillon_core::machine::{Event, Transition, decide};
 use carillon_core::ports::{
     CatalogStore, Clock, Condition, DeadLetters, Entropy, History, JobQuery, JobStore, KeyStore, Listed, PortError,
-    Ports, Published, Redriven, Timers, Written,
+    Ports, Published, Redriven, Reservations, ResultCache, SealingKeys, Timers, Written,
 };
+use carillon_core::stand_ins::Tables;
 use carillon_core::time::UnixMillis;
 use serde_json::json;
 use tokio::time::Instant;
@@ -23,6 +24,7 @@ pub(super) struct World {
     began_at: Instant,
     catalog: Arc<Published>,
     state: Mutex<State>,
+    tables: Tables,
 }
 
 #[derive(Default)]
@@ -61,7 +63,7 @@ impl World {
         let catalog = Catalog::from_document(&document).unwrap();
         let revision = Revision::of(&document);
         let catalog = Arc::new(Published { document, catalog, revision });
-        Self { began_at: tokio_now(), catalog, state: Mutex::default() }
+        Self { began_at: tokio_now(), catalog, state: Mutex::default(), tables: Tables::default() }
     }
 
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
@@ -186,6 +188,18 @@ impl Ports for World {
 
     fn keys(&self) -> &impl KeyStore {
         self
+    }
+
+    fn sealing_keys(&self) -> &impl SealingKeys {
+        &self.tables.sealing_keys
+    }
+
+    fn results(&self) -> &impl ResultCache {
+        &self.tables.results
+    }
+
+    fn reservations(&self) -> &impl Reservations {
+        &self.tables.reservations
     }
 
     fn timers(&self) -> &impl Timers {

@@ -1,0 +1,153 @@
+//! JSON Web Key Sets, fetched through the guard and remembered.
+//!
+//! A set is read again when it is older than 10 minutes, or when a token names a key that it does not have: that is how a new
+//! key comes in. Not more than once in half a minute, though, whatever names tokens carry. Where it cannot be read, the one
+//! that is remembered holds for a day.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use carillon_core::error::FieldCode;
+use carillon_core::ports::{Clock, PortError, TokenRefusal};
+use carillon_core::time::UnixMillis;
+use carillon_executor::outbound::{Answer, Outbound, Request, SendError};
+use http::{HeaderMap, HeaderValue, Method, header};
+use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyAlgorithm, PublicKeyUse};
+use jsonwebtoken::{Algorithm, AlgorithmFamily, DecodingKey};
+use serde::Deserialize;
+use serde_json::Value;
+use url::Url;
+
+use super::unusable;
+
+/// A set that is older is read again, ms.
+const FRESH_MS: i64 = 600_000;
+/// A set that is younger is not, ms, not even for a key that it does not have.
+const SHORTEST_INTERVAL_MS: i64 = 30_000;
+/// A set that is older is of no use any more, ms, even if there is no other.
+const LONGEST_USE_MS: i64 = 86_400_000;
+/// Whoever schedules a job waits for it.
+const TIMEOUT: Duration = Duration::from_secs(5);
+/// A set is no larger.
+const MOST_BYTES: usize = 256 * 1024;
+/// So many sets are remembered.
+const MOST_SETS: usize = 1_000;
+
+/// The key sets.
+pub(super) struct KeySets<C> {
+    outbound: Outbound,
+    clock: C,
+    known: Mutex<HashMap<Url, Arc<Slot>>>,
+}
+
+/// Room for one set. Whoever reads it holds the lock, so that others wait for that one reading.
+type Slot = tokio::sync::Mutex<Option<KeySet>>;
+
+/// A set, and when it was read.
+type KeySet = (UnixMillis, Vec<Jwk>);
+
+impl<C: Clock> KeySets<C> {
+    pub(super) fn new(outbound: Outbound, clock: C) -> Self {
+        Self { outbound, clock, known: Mutex::default() }
+    }
+
+    /// The key of this algorithm that a token names; or the only one, where it names none.
+    pub(super) async fn key(
+        &self,
+        url: &Url,
+        algorithm: Algorithm,
+        kid: Option<&str>,
+    ) -> Result<DecodingKey, TokenRefusal> {
+        let slot = self.slot(url);
+        let mut known = slot.lock().await;
+        let age = known.as_ref().map(|(read_at, _)| self.clock.now().since(*read_at));
+        if age.is_none_or(|age| age >= FRESH_MS) {
+            self.read_again(url, &mut known).await?;
+        }
+        let mut found = known.as_ref().and_then(|(_, keys)| pick(keys, algorithm, kid));
+        let is_old = age.is_some_and(|age| (SHORTEST_INTERVAL_MS..FRESH_MS).contains(&age));
+        if found.is_none() && is_old {
+            self.read_again(url, &mut known).await?;
+            found = known.as_ref().and_then(|(_, keys)| pick(keys, algorithm, kid));
+        }
+        let detail = "the token names no key of this algorithm in the session's key set";
+        let jwk = found.ok_or_else(|| TokenRefusal::Bad(FieldCode::TokenKey, detail.to_owned()))?;
+        DecodingKey::from_jwk(&jwk).map_err(|_| unusable("a key of its key set cannot be read"))
+    }
+
+    fn slot(&self, url: &Url) -> Arc<Slot> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= MOST_SETS && !known.contains_key(url) {
+            known.clear();
+        }
+        Arc::clone(known.entry(url.clone()).or_default())
+    }
+
+    /// Reads a set; keeps the old one where that fails and it may still be used.
+    async fn read_again(&self, url: &Url, known: &mut Option<KeySet>) -> Result<(), TokenRefusal> {
+        match self.read(url).await {
+            Ok(keys) => {
+                *known = Some((self.clock.now(), keys));
+                Ok(())
+            }
+            Err(error) => match known {
+                Some((read_at, _)) if self.clock.now().since(*read_at) < LONGEST_USE_MS => Ok(()),
+                _ => Err(error),
+            },
+        }
+    }
+
+    async fn read(&self, url: &Url) -> Result<Vec<Jwk>, TokenRefusal> {
+        #[derive(Deserialize)]
+        struct Set {
+            keys: Vec<Value>,
+        }
+        let accept = (header::ACCEPT, HeaderValue::from_static("application/jwk-set+json, application/json"));
+        let request = Request {
+            method: Method::GET,
+            url: url.clone(),
+            headers: HeaderMap::from_iter([accept]),
+            body: bytes::Bytes::new(),
+            timeout: TIMEOUT,
+            max_response_bytes: MOST_BYTES,
+        };
+        let unavailable = |why: &str| {
+            TokenRefusal::Port(PortError::Unavailable(format!("a session's key set cannot be read: {why}").into()))
+        };
+        let Answer { status, body, truncated, .. } =
+            self.outbound.send(request).await.map_err(|error| match error {
+                SendError::Refused { .. } => unusable(&error.to_string()),
+                error => TokenRefusal::Port(PortError::Unavailable(error.into())),
+            })?;
+        if !status.is_success() || truncated {
+            return Err(unavailable(&format!("its address answers {status}, or more than {MOST_BYTES} bytes")));
+        }
+        let set: Set = serde_json::from_slice(&body).map_err(|_| unavailable("it is no JSON Web Key Set"))?;
+        // A key of a kind that is not known here is no fault of the set (RFC 7517, section 5).
+        Ok(set.keys.into_iter().filter_map(|key| serde_json::from_value(key).ok()).collect())
+    }
+}
+
+/// A `kid` is compared with the names of the keys, and used for nothing else.
+fn pick(keys: &[Jwk], algorithm: Algorithm, kid: Option<&str>) -> Option<Jwk> {
+    let mut fitting = keys.iter().filter(|key| fits(key, algorithm));
+    match kid {
+        Some(kid) => fitting.find(|key| key.common.key_id.as_deref() == Some(kid)).cloned(),
+        None => fitting.next().filter(|_| fitting.next().is_none()).cloned(),
+    }
+}
+
+/// Whether a key is for signatures of this algorithm. A secret is not, wherever it stands: everybody can read the set.
+fn fits(key: &Jwk, algorithm: Algorithm) -> bool {
+    let is_for_it = key.common.key_algorithm.is_none_or(|named| named == KeyAlgorithm::from(algorithm));
+    let is_for_signatures = key.common.public_key_use.as_ref().is_none_or(|it| *it == PublicKeyUse::Signature);
+    let is_of_its_kind = match (&key.algorithm, algorithm) {
+        (AlgorithmParameters::EllipticCurve(it), Algorithm::ES256) => it.curve == EllipticCurve::P256,
+        (AlgorithmParameters::EllipticCurve(it), Algorithm::ES384) => it.curve == EllipticCurve::P384,
+        (AlgorithmParameters::OctetKeyPair(it), Algorithm::EdDSA) => it.curve == EllipticCurve::Ed25519,
+        (AlgorithmParameters::RSA(_), algorithm) => algorithm.family() == AlgorithmFamily::Rsa,
+        _ => false,
+    };
+    is_for_it && is_for_signatures && is_of_its_kind
+}

@@ -1,0 +1,28 @@
+//! What a job's session said.
+
+use crate::job::Job;
+use crate::ports::{PortError, Ports, SealingKeys};
+use crate::session::Claims;
+use crate::session::annotation::Session;
+use crate::session::sealing::Unsealable;
+
+/// The session of a job, opened for as long as it is needed.
+pub(super) struct Opened {
+    tag: String,
+    claims: Claims,
+}
+
+impl Opened {
+    /// The session of a job; `None` when it has none.
+    pub(super) async fn of<P: Ports>(ports: &P, job: &Job) -> Result<Result<Option<Self>, Unsealable>, PortError> {
+        let Some(session) = &job.spec.session else { return Ok(Ok(None)) };
+        let Some(key) = ports.sealing_keys().find(&session.claims.key).await? else { return Ok(Err(Unsealable)) };
+        let claims = session.open(job.id, &key);
+        Ok(claims.map(|claims| Some(Self { tag: session.tag.clone(), claims })))
+    }
+
+    /// As annotations see it.
+    pub(super) fn session(&self) -> Session<'_> {
+        Session { tag: &self.tag, claims: &self.claims }
+    }
+}

@@ -1,0 +1,93 @@
+//! Looking a result up before it is made, and remembering it afterwards.
+//!
+//! Whoever finds nothing takes the lease of the cache's entry before it claims its run, and fills the entry before it records
+//! its outcome. A crash in between leaves an entry that its own message finds when it comes back: nothing is dispatched twice
+//! for it. A failure gives the lease up, so that the next one tries; what dies with it ends with its time.
+
+use std::borrow::Cow;
+
+use serde_json::Value;
+
+use crate::cache::{CacheKey, DEFAULT_EXPIRY_MS};
+use crate::ids::Owner;
+use crate::job::{JobSpec, Output, RunError};
+use crate::ports::{Clock, Consulted, Lead, PortError, Ports, Published, Remembered, ResultCache};
+use crate::time::UnixMillis;
+
+/// Whoever waits for another's result looks again no sooner than after this long, ms.
+const SHORTEST_WAIT_MS: i64 = 100;
+/// And no later.
+const LONGEST_WAIT_MS: i64 = 20_000;
+
+/// Where a job's result is remembered, and for how long.
+pub(super) struct Cached {
+    key: CacheKey,
+    expiry_ms: u64,
+}
+
+impl Cached {
+    /// Nothing for a job that names no cache, or whose input cannot be filled in.
+    pub(super) fn of(
+        published: Option<&Published>,
+        spec: &JobSpec,
+        input: &Result<Cow<'_, Value>, RunError>,
+    ) -> Option<Self> {
+        let key = CacheKey::of(spec, input.as_ref().ok()?)?;
+        let known = published.and_then(|published| published.catalog.caches.get(key.cache.tag.as_str()));
+        Some(Self { key, expiry_ms: known.map_or(DEFAULT_EXPIRY_MS, |cache| cache.expiry.0) })
+    }
+
+    /// Remembers a result; after a failure somebody else may try.
+    pub(super) async fn conclude<P: Ports>(
+        &self,
+        ports: &P,
+        leader: &Owner,
+        dispatched: &Result<Output, RunError>,
+    ) -> Result<(), PortError> {
+        let Ok(output) = dispatched else { return ports.results().release(&self.key, leader).await };
+        let made_at = ports.clock().now();
+        let expires_at = made_at.plus(i64::try_from(self.expiry_ms).unwrap_or(i64::MAX));
+        ports.results().fill(&self.key, leader, &Remembered { output: output.clone(), made_at, expires_at }).await
+    }
+}
+
+/// The lease of an entry, from before the claim on: it is asked for once, whatever happens to the job meanwhile.
+#[derive(Default)]
+pub(super) struct Led(Option<(CacheKey, Owner)>);
+
+impl Led {
+    /// What the cache says, with the lease taken where it says nothing.
+    pub(super) async fn consult<P: Ports>(
+        &mut self,
+        ports: &P,
+        cached: &Cached,
+        leader: &Owner,
+        lease_ms: u32,
+    ) -> Result<Consulted, PortError> {
+        if self.0.as_ref().is_some_and(|(key, _)| *key == cached.key) {
+            return Ok(Consulted::Leading);
+        }
+        self.give_up(ports).await;
+        let now = ports.clock().now();
+        let lead = Lead { leader: leader.clone(), began_at: now, until: now.plus(i64::from(lease_ms)) };
+        let consulted = ports.results().consult(&cached.key, &lead, now).await?;
+        if consulted == Consulted::Leading {
+            self.0 = Some((cached.key.clone(), leader.clone()));
+        }
+        Ok(consulted)
+    }
+
+    /// Lets go of a lease that nothing will come of. Where that fails, its time ends it.
+    pub(super) async fn give_up<P: Ports>(&mut self, ports: &P) {
+        if let Some((key, leader)) = self.0.take() {
+            let _ = ports.results().release(&key, &leader).await;
+        }
+    }
+}
+
+/// When to look again for a result that somebody else makes: the longer that takes, the later, as half of the time that it
+/// has taken already costs nobody much.
+pub(super) fn look_again_at(lead: &Lead, now: UnixMillis) -> UnixMillis {
+    let wait_ms = (now.since(lead.began_at) / 2).clamp(SHORTEST_WAIT_MS, LONGEST_WAIT_MS);
+    now.plus(wait_ms).min(lead.until.max(now.plus(SHORTEST_WAIT_MS)))
+}

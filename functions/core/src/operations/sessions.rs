@@ -1,0 +1,91 @@
+//! Making tokens for sessions, for whoever has no identity provider.
+
+use std::cell::RefCell;
+
+use serde_json::{Map, Value, json};
+
+use super::schedule::{defined, session_name};
+use super::{OperationError, invalid, require};
+use crate::access::{ApiKey, Scope};
+use crate::error::{Faults, FieldCode};
+use crate::json::{Field, parse};
+use crate::ports::{CatalogStore, Clock, DefinedSession, Ports, Sessions, TokenRefusal};
+use crate::session::Claims;
+use crate::time::UnixMillis;
+
+/// How long a token is valid unless the request says otherwise, ms: an hour.
+const DEFAULT_EXPIRY_MS: u64 = 3_600_000;
+/// The longest that one can be valid, ms: 30 days.
+const LONGEST_EXPIRY_MS: u64 = 30 * 86_400_000;
+/// The claim that says which session a token was minted for: `product/env/tag`.
+pub const MINTED_FOR: &str = "carillon";
+/// What is ours to say in a token.
+const OWN_CLAIMS: [&str; 6] = ["iss", "aud", "exp", "nbf", "iat", MINTED_FOR];
+
+/// A token that was made.
+#[derive(Clone)]
+pub struct Minted {
+    /// The token. It is a secret: whoever has it can schedule jobs for its session.
+    pub token: String,
+    /// From here on it is not taken any more.
+    pub expires_at: UnixMillis,
+}
+
+/// Makes a token of a session that the product's catalog defines with a shared secret. `body` is `{data, expiry?}`: what the
+/// token says, and for how long it is valid, ms.
+///
+/// # Errors
+/// [`OperationError`]. `NotFound` when the key does not open the environment, or the catalog has no such session in it.
+pub async fn mint_session<P: Ports>(
+    ports: &P,
+    sessions: &dyn Sessions,
+    caller: &ApiKey,
+    [product, env, tag]: [&str; 3],
+    body: &[u8],
+) -> Result<Minted, OperationError> {
+    require(caller, Scope::SessionsMint)?;
+    if !caller.opens(product, env) {
+        return Err(OperationError::NotFound("session"));
+    }
+    let document = parse(body)?;
+    // A definition is looked for in the newest catalog: whoever publishes one asks for a token next.
+    let published = ports.catalogs().fresh(product).await?.ok_or(OperationError::NotFound("session"))?;
+    let (definition, place) = match defined(&published.catalog, tag, env, ports.capabilities()) {
+        Ok(found) => found,
+        Err((FieldCode::UnknownTag, _)) => return Err(OperationError::NotFound("session")),
+        Err((code, detail)) => return Err(invalid("path:tag", code, detail)),
+    };
+    let (mut claims, expiry_ms) = read(&document)?;
+    let now_seconds = ports.clock().now().0.div_euclid(1_000);
+    let expires_at = now_seconds.saturating_add(i64::try_from(expiry_ms.div_ceil(1_000)).unwrap_or(i64::MAX));
+    let name = session_name(product, env, tag);
+    claims.insert("iat".to_owned(), json!(now_seconds));
+    claims.insert("exp".to_owned(), json!(expires_at));
+    claims.insert(MINTED_FOR.to_owned(), json!(name));
+    claims.extend(place.issuer.as_ref().map(|issuer| ("iss".to_owned(), json!(issuer))));
+    claims.extend(place.audience.as_ref().map(|audience| ("aud".to_owned(), json!(audience))));
+    match sessions.mint(DefinedSession { name: &name, definition, place }, &claims).await {
+        Ok(token) => Ok(Minted { token, expires_at: UnixMillis(expires_at.saturating_mul(1_000)) }),
+        Err(TokenRefusal::Bad(code, detail)) => Err(invalid("path:tag", code, detail)),
+        Err(TokenRefusal::Port(error)) => Err(error.into()),
+    }
+}
+
+/// What a token is to say, and for how long it is valid.
+fn read(document: &Value) -> Result<(Claims, u64), OperationError> {
+    let faults = RefCell::<Faults>::default();
+    let read = Field::root(document, &faults).object().map(|mut object| {
+        let data = object.required("data").and_then(|field| field.entries().map(|entries| (field, entries)));
+        if let Some((field, entries)) = &data {
+            for (name, _) in entries.iter().filter(|(name, _)| OWN_CLAIMS.contains(name)) {
+                field.fault_at(name, FieldCode::Conflict, "is set by the service");
+            }
+        }
+        let expiry = object.optional("expiry");
+        let expiry = expiry.map_or(Some(DEFAULT_EXPIRY_MS), |expiry| expiry.integer(1_000..=LONGEST_EXPIRY_MS));
+        object.finish();
+        (data.and_then(|(field, _)| field.value().as_object().cloned()), expiry)
+    });
+    let (data, expiry): (Option<Map<_, _>>, _) = read.unwrap_or_default();
+    faults.take().or((data.unwrap_or_default(), expiry.unwrap_or_default())).map_err(OperationError::Invalid)
+}

@@ -1,0 +1,225 @@
+//! Ports in memory, for tests of what stands on them. Compiled with the feature `stand-ins` only, which no binary has.
+//!
+//! Each is a plain table whose calls happen at once. Behind a mutex it is the port itself; tests that want faults, latency or
+//! crashes put those around it.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use zeroize::Zeroizing;
+
+use crate::cache::{CacheKey, CacheName};
+use crate::error::FieldCode;
+use crate::idempotency::{KEPT_HOURS, RequestName, Reservation};
+use crate::ids::Owner;
+use crate::ports::{
+    CacheEntry, CachePage, Consulted, DefinedSession, Lead, PortError, Remembered, Reservations, ResultCache, Said,
+    SealingKeys, Sessions, TokenRefusal,
+};
+use crate::session::Claims;
+use crate::session::sealing::{KeyName, SealingKey};
+use crate::time::UnixMillis;
+
+/// How long a request's name is kept, ms.
+const KEPT_MS: i64 = KEPT_HOURS as i64 * 3_600_000;
+
+/// What is remembered, and who is about to make what is not.
+#[derive(Clone, Debug, Default)]
+pub struct Results(BTreeMap<CacheKey, Result<Remembered, Lead>>);
+
+impl Results {
+    /// [`ResultCache::consult`].
+    pub fn consult(&mut self, key: &CacheKey, lead: &Lead, now: UnixMillis) -> Consulted {
+        match self.0.get(key) {
+            Some(Ok(result)) if result.expires_at > now => Consulted::Hit(result.clone()),
+            Some(Err(other)) if other.until > now && other.leader != lead.leader => Consulted::Busy(other.clone()),
+            _ => {
+                self.0.insert(key.clone(), Err(lead.clone()));
+                Consulted::Leading
+            }
+        }
+    }
+
+    /// [`ResultCache::fill`].
+    pub fn fill(&mut self, key: &CacheKey, leader: &Owner, result: &Remembered) {
+        let is_led = |entry: &&mut Result<_, Lead>| entry.as_ref().is_err_and(|lead| lead.leader == *leader);
+        if let Some(entry) = self.0.get_mut(key).filter(is_led) {
+            *entry = Ok(result.clone());
+        }
+    }
+
+    /// [`ResultCache::release`].
+    pub fn release(&mut self, key: &CacheKey, leader: &Owner) {
+        self.0.retain(|known, entry| known != key || !entry.as_ref().is_err_and(|lead| lead.leader == *leader));
+    }
+
+    /// [`ResultCache::entries`].
+    pub fn entries(&self, cache: &CacheName, after: Option<&str>, limit: usize, now: UnixMillis) -> CachePage {
+        let filled = self.0.iter().filter_map(|(key, entry)| Some((key, entry.as_ref().ok()?)));
+        let wanted = filled.filter(|(key, result)| key.cache == *cache && result.expires_at > now);
+        let entry = |(key, result): (&CacheKey, &Remembered)| CacheEntry {
+            digest: key.digest.clone(),
+            event: key.event.clone(),
+            made_at: result.made_at,
+            expires_at: result.expires_at,
+        };
+        let entries = wanted.map(entry).filter(|entry| after.is_none_or(|after| entry.digest.as_str() > after));
+        CachePage::cut(entries.collect(), limit)
+    }
+
+    /// [`ResultCache::clear`].
+    pub fn clear(&mut self, cache: &CacheName) {
+        self.0.retain(|key, _| key.cache != *cache);
+    }
+
+    /// Whether there is neither a result nor a lease.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// How many results are remembered.
+    pub fn filled(&self) -> usize {
+        self.0.values().filter(|entry| entry.is_ok()).count()
+    }
+}
+
+/// The requests that have a name.
+#[derive(Clone, Debug, Default)]
+pub struct Requests(BTreeMap<RequestName, Reservation>);
+
+impl Requests {
+    /// [`Reservations::find`].
+    pub fn find(&self, name: &RequestName, now: UnixMillis) -> Option<Reservation> {
+        self.0.get(name).filter(|standing| now.since(standing.at) < KEPT_MS).cloned()
+    }
+
+    /// [`Reservations::reserve`].
+    pub fn reserve(&mut self, name: &RequestName, new: &Reservation) -> Reservation {
+        let standing = self.0.entry(name.clone()).or_insert_with(|| new.clone());
+        if new.at.since(standing.at) >= KEPT_MS {
+            *standing = new.clone();
+        }
+        standing.clone()
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// Sealing keys; the last one seals.
+#[derive(Clone, Debug, Default)]
+pub struct Keyring(Vec<SealingKey>);
+
+impl Keyring {
+    /// [`SealingKeys::current`]: a first one is made when there is none.
+    pub fn current(&mut self) -> SealingKey {
+        if self.0.is_empty() {
+            self.add("first");
+        }
+        self.0[self.0.len() - 1].clone()
+    }
+
+    /// [`SealingKeys::find`].
+    pub fn find(&self, name: &KeyName) -> Option<SealingKey> {
+        self.0.iter().find(|key| key.name() == name).cloned()
+    }
+
+    /// Adds a key: what is sealed from now on is sealed with it.
+    pub fn add(&mut self, id: &str) {
+        let number = u8::try_from(self.0.len()).unwrap_or(u8::MAX);
+        let name = KeyName { id: id.to_owned(), wrapped: None };
+        self.0.push(SealingKey::new(name, Zeroizing::new([number; 32])));
+    }
+
+    /// Loses all keys.
+    pub fn clear(&mut self) {
+        self.0.clear();
+    }
+}
+
+/// The tables of what a test has no interest in of its own.
+#[derive(Debug, Default)]
+pub struct Tables {
+    /// The sealing keys.
+    pub sealing_keys: Mutex<Keyring>,
+    /// The remembered results.
+    pub results: Mutex<Results>,
+    /// The named requests.
+    pub reservations: Mutex<Requests>,
+}
+
+/// Sessions of which no token is genuine.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoSessions;
+
+impl Sessions for NoSessions {
+    fn verify<'a>(&'a self, _: DefinedSession<'a>, _: &'a str) -> Said<'a, Claims> {
+        Box::pin(async { Err(TokenRefusal::Bad(FieldCode::TokenSignature, "no token is genuine here".to_owned())) })
+    }
+
+    fn mint<'a>(&'a self, _: DefinedSession<'a>, _: &'a Claims) -> Said<'a, String> {
+        Box::pin(async { Err(TokenRefusal::Bad(FieldCode::NotAvailable, "no token is made here".to_owned())) })
+    }
+}
+
+fn locked<T>(table: &Mutex<T>) -> MutexGuard<'_, T> {
+    table.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl ResultCache for Mutex<Results> {
+    async fn consult(&self, key: &CacheKey, lead: &Lead, now: UnixMillis) -> Result<Consulted, PortError> {
+        Ok(locked(self).consult(key, lead, now))
+    }
+
+    async fn fill(&self, key: &CacheKey, leader: &Owner, result: &Remembered) -> Result<(), PortError> {
+        locked(self).fill(key, leader, result);
+        Ok(())
+    }
+
+    async fn release(&self, key: &CacheKey, leader: &Owner) -> Result<(), PortError> {
+        locked(self).release(key, leader);
+        Ok(())
+    }
+
+    async fn entries(
+        &self,
+        cache: &CacheName,
+        after: Option<&str>,
+        limit: usize,
+        now: UnixMillis,
+    ) -> Result<CachePage, PortError> {
+        Ok(locked(self).entries(cache, after, limit, now))
+    }
+
+    async fn clear(&self, cache: &CacheName, _: UnixMillis) -> Result<(), PortError> {
+        locked(self).clear(cache);
+        Ok(())
+    }
+}
+
+impl Reservations for Mutex<Requests> {
+    async fn find(&self, name: &RequestName, now: UnixMillis) -> Result<Option<Reservation>, PortError> {
+        Ok(locked(self).find(name, now))
+    }
+
+    async fn reserve(&self, name: &RequestName, new: &Reservation) -> Result<Reservation, PortError> {
+        Ok(locked(self).reserve(name, new))
+    }
+}
+
+impl SealingKeys for Mutex<Keyring> {
+    async fn current(&self) -> Result<SealingKey, PortError> {
+        Ok(locked(self).current())
+    }
+
+    async fn find(&self, name: &KeyName) -> Result<Option<SealingKey>, PortError> {
+        Ok(locked(self).find(name))
+    }
+}
