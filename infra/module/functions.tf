@@ -30,6 +30,8 @@ locals {
     CARILLON_DELAY_THRESHOLD_SECONDS = var.delay_threshold_seconds
     CARILLON_SCHEDULE_LEAD_SECONDS   = var.schedule_lead_seconds
     CARILLON_RUN_RETENTION_DAYS      = var.run_retention_days
+    CARILLON_IDEMPOTENCY_HOURS       = var.idempotency_hours
+    CARILLON_SEALING_KEY_ID          = aws_kms_key.sealing.arn
     CARILLON_ALLOW_LIST              = join(",", var.outbound_allow_list)
   })
 }

@@ -18,6 +18,11 @@ output "table_name" {
   value       = aws_dynamodb_table.carillon.name
 }
 
+output "sealing_key_arn" {
+  description = "ARN of the KMS key that wraps the keys of sealed sessions."
+  value       = aws_kms_key.sealing.arn
+}
+
 output "queue_url" {
   description = "URL of the queue of due fires."
   value       = aws_sqs_queue.due.url

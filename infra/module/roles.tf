@@ -34,6 +34,7 @@ resource "aws_iam_role_policy" "function" {
 data "aws_iam_policy_document" "api" {
   source_policy_documents = [
     data.aws_iam_policy_document.arm_timers.json,
+    data.aws_iam_policy_document.open_sessions.json,
     data.aws_iam_policy_document.write_logs["api"].json,
     data.aws_iam_policy_document.table_key.json,
     data.aws_iam_policy_document.queue_key.json,
@@ -65,6 +66,19 @@ data "aws_iam_policy_document" "api" {
     resources = [local.schedules]
   }
 
+  # Sessions come in here alone.
+  statement {
+    sid       = "SealSessions"
+    actions   = ["kms:GenerateDataKey"]
+    resources = [aws_kms_key.sealing.arn]
+
+    condition {
+      test     = "StringEquals"
+      variable = local.sealing_context.variable
+      values   = local.sealing_context.values
+    }
+  }
+
   # A redrive is done by SQS in the caller's name, so the caller needs what moving a message takes. The other half,
   # sending to the queue, is in arm_timers.
   statement {
@@ -83,6 +97,7 @@ data "aws_iam_policy_document" "api" {
 data "aws_iam_policy_document" "executor" {
   source_policy_documents = [
     data.aws_iam_policy_document.arm_timers.json,
+    data.aws_iam_policy_document.open_sessions.json,
     data.aws_iam_policy_document.write_logs["executor"].json,
     data.aws_iam_policy_document.table_key.json,
     data.aws_iam_policy_document.queue_key.json,
@@ -91,6 +106,7 @@ data "aws_iam_policy_document" "executor" {
   statement {
     sid = "Items"
     actions = [
+      "dynamodb:BatchGetItem",
       "dynamodb:GetItem",
       "dynamodb:PutItem",
       "dynamodb:UpdateItem",
@@ -142,6 +158,21 @@ data "aws_iam_policy_document" "arm_timers" {
       test     = "StringEquals"
       variable = "iam:PassedToService"
       values   = ["scheduler.amazonaws.com"]
+    }
+  }
+}
+
+# The executor opens a session to fill in an input, the api to check one that is changed.
+data "aws_iam_policy_document" "open_sessions" {
+  statement {
+    sid       = "OpenSessions"
+    actions   = ["kms:Decrypt"]
+    resources = [aws_kms_key.sealing.arn]
+
+    condition {
+      test     = "StringEquals"
+      variable = local.sealing_context.variable
+      values   = local.sealing_context.values
     }
   }
 }

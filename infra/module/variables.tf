@@ -179,6 +179,17 @@ variable "run_retention_days" {
   }
 }
 
+variable "idempotency_hours" {
+  description = "Hours that the name a caller gave a request (`Idempotency-Key`) stands: 1 to 168. A request of that name is carried out once in that time."
+  type        = number
+  default     = 24
+
+  validation {
+    condition     = var.idempotency_hours >= 1 && var.idempotency_hours <= 168 && floor(var.idempotency_hours) == var.idempotency_hours
+    error_message = "Names are kept for a whole number of hours from 1 to 168."
+  }
+}
+
 # --- Operations ---------------------------------------------------------------------------------------------------
 
 variable "alarm_topic_arn" {
@@ -209,7 +220,7 @@ variable "log_filter" {
 }
 
 variable "kms_key_arn" {
-  description = "Customer managed KMS key for the table, the queues and the logs. Its policy must let this account's IAM policies decide, and let logs.<region>.amazonaws.com use it. Null: keys that AWS owns, which cost nothing."
+  description = "Customer managed KMS key for the table, the queues and the logs (sessions are sealed with a key of their own in any case). Its policy must let this account's IAM policies decide, and let logs.<region>.amazonaws.com use it. Null: keys that AWS owns, which cost nothing."
   type        = string
   default     = null
 

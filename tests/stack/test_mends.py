@@ -147,6 +147,34 @@ class Mends(unittest.TestCase):
         with self.refused("AccessDeniedException"):
             self.schedule("by-role", scheduler=caller, group="default")
 
+    # --- KMS ---
+
+    def test_a_key_is_used_by_its_role_in_its_encryption_context_alone(self):
+        trust = {"AWS": f"arn:aws:iam::{self.account}:root"}
+        arns = {name: self.role(name, trust, self.allow("kms:*", "*")) for name in ("sealer", "opener", "stranger")}
+        context = {"Condition": {"StringEquals": {"kms:EncryptionContext:service": "one"}}}
+
+        def use(action, *names):
+            principal = {"AWS": [arns[name] for name in names]}
+            return self.allow(action, "*") | context | {"Principal": principal}
+
+        root = self.allow(["kms:PutKeyPolicy", "kms:DescribeKey"], "*") | {"Principal": trust}
+        policy = {"Statement": [root, use("kms:GenerateDataKey", "sealer"), use("kms:Decrypt", "sealer", "opener")]}
+        key = self.client("kms").create_key(Policy=json.dumps(policy))["KeyMetadata"]["Arn"]
+        sts = self.client("sts")
+        sessions = {name: sts.assume_role(RoleArn=arn, RoleSessionName="test")["Credentials"] for name, arn in arns.items()}
+        sealer, opener, stranger = (self.client("kms", sessions[name]) for name in ("sealer", "opener", "stranger"))
+
+        made = sealer.generate_data_key(KeyId=key, KeySpec="AES_256", EncryptionContext={"service": "one"})
+        wrapped = {"KeyId": key, "CiphertextBlob": made["CiphertextBlob"]}
+        opened = opener.decrypt(**wrapped, EncryptionContext={"service": "one"})
+        self.assertEqual((opened["Plaintext"], opened["KeyId"]), (made["Plaintext"], key))
+        for client, given in ((opener, {"service": "two"}), (opener, {}), (stranger, {"service": "one"})):
+            with self.subTest(given=given), self.refused("AccessDeniedException"):
+                client.decrypt(**wrapped, EncryptionContext=given)
+        with self.refused("AccessDeniedException"):
+            opener.generate_data_key(KeyId=key, KeySpec="AES_256", EncryptionContext={"service": "one"})
+
     # --- SQS ---
 
     def test_a_delay_beyond_fifteen_minutes_is_refused(self):

@@ -30,6 +30,11 @@ run "the_defaults_are_a_production_setup" {
   }
 
   assert {
+    condition     = aws_kms_key.sealing.enable_key_rotation && aws_kms_key.sealing.deletion_window_in_days == 30
+    error_message = "The key of the sessions is not rotated, or gone before anybody notices."
+  }
+
+  assert {
     condition     = local.visibility_timeout_seconds == 360 && local.max_receive_count == 1000
     error_message = "360 seconds are six times the executor's timeout, 1000 receives the most that SQS allows."
   }
@@ -79,6 +84,35 @@ run "the_caller_cannot_replace_what_the_module_tells_the_functions" {
   }
 }
 
+run "sessions_are_sealed_by_the_api_alone_and_opened_by_both_functions" {
+  command = plan
+
+  assert {
+    condition = alltrue([
+      for statement in data.aws_iam_policy_document.sealing_key.statement :
+      length(statement.condition) == 1 && tolist(one(statement.condition).values) == tolist([var.name])
+      if statement.sid != "Administer"
+    ])
+    error_message = "The key could be used without saying for which deployment."
+  }
+
+  assert {
+    condition = alltrue([
+      for statement in data.aws_iam_policy_document.sealing_key.statement :
+      length(setintersection(statement.actions, ["kms:*", "kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey", "kms:CreateGrant"])) == 0
+      if statement.sid == "Administer"
+    ])
+    error_message = "Whoever administers the key could use it."
+  }
+
+  assert {
+    condition = contains(flatten(data.aws_iam_policy_document.api.statement[*].actions), "kms:GenerateDataKey") && !contains(
+      flatten(data.aws_iam_policy_document.executor.statement[*].actions), "kms:GenerateDataKey"
+    )
+    error_message = "The executor seals nothing."
+  }
+}
+
 run "values_out_of_range_are_refused" {
   command = plan
 
@@ -95,6 +129,7 @@ run "values_out_of_range_are_refused" {
     executor_timeout_seconds = 901
     delay_threshold_seconds  = 901
     run_retention_days       = 0
+    idempotency_hours        = 169
     log_retention_days       = 8
     kms_key_arn              = "alias/carillon"
   }
@@ -112,6 +147,7 @@ run "values_out_of_range_are_refused" {
     var.executor_timeout_seconds,
     var.delay_threshold_seconds,
     var.run_retention_days,
+    var.idempotency_hours,
     var.log_retention_days,
     var.kms_key_arn,
   ]
