@@ -9,6 +9,7 @@ pub mod deployment;
 pub mod fuzz;
 pub mod in_process;
 pub mod kills;
+pub mod members;
 pub mod outside;
 pub mod process;
 pub mod random;

@@ -36,6 +36,36 @@ async fn a_failed_attempt_takes_two_writes_and_the_first_one_moves_the_job_in_th
 }
 
 #[tokio::test]
+async fn a_job_whose_result_is_remembered_takes_three_write_units_and_two_read_units() {
+    let hit = counts(Life::Cached, 1).await;
+    // It is stored and settled, and never claimed: nothing is dispatched.
+    assert_eq!((hit.table_writes, hit.index_writes), (2, 1), "{hit:?}");
+    // The job; the result and the mark of its cache, half a unit each.
+    assert_eq!((hit.half_reads, hit.sends, hit.sqs_requests), (4, 1, 3), "{hit:?}");
+    let ten = counts(Life::Cached, 10).await;
+    assert_eq!((ten.write_units(), ten.half_reads), (30, 40), "{ten:?}");
+}
+
+#[tokio::test]
+async fn a_result_that_will_be_remembered_takes_its_lease_and_its_entry_more() {
+    let (now, caching) = (counts(Life::Immediate, 1).await, counts(Life::Caches, 1).await);
+    // The lease, and the result with its place in the index; a look for the result before, and for the lease after.
+    assert_eq!(
+        (caching.table_writes, caching.index_writes, caching.half_reads),
+        (now.table_writes + 2, now.index_writes + 1, now.half_reads + 4),
+        "{caching:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_named_request_takes_a_write_unit_and_a_read_unit_more() {
+    let (now, named) = (counts(Life::Immediate, 1).await, counts(Life::Named, 1).await);
+    assert_eq!((named.table_writes, named.index_writes), (now.table_writes + 1, now.index_writes), "{named:?}");
+    // The look whether the name stands already.
+    assert_eq!((named.half_reads, named.sends), (now.half_reads + 2, now.sends), "{named:?}");
+}
+
+#[tokio::test]
 async fn what_a_job_reads_does_not_grow_with_the_jobs_before_it() {
     let mut deployment = Deployment::warm().await.unwrap();
     let first = deployment.run(Life::Immediate, 1).await.unwrap();

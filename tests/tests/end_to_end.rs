@@ -8,6 +8,7 @@
 //! - [`crashes`]: an executor that is killed.
 //! - [`kills`]: executors and apis that are killed again and again, under load.
 //! - [`load`]: many clients.
+//! - [`members`]: sessions, remembered results, named requests.
 //! - [`privacy`]: what others see, and what the logs say.
 //!
 //! There is one queue, one dead-letter queue and one set of executors for all of them, so a test says whether the others
@@ -21,6 +22,8 @@ mod failures;
 mod kills;
 #[path = "end_to_end/load.rs"]
 mod load;
+#[path = "end_to_end/members.rs"]
+mod members;
 #[path = "end_to_end/messages.rs"]
 mod messages;
 #[path = "end_to_end/privacy.rs"]

@@ -69,7 +69,8 @@ async fn a_tenant_finds_neither_the_jobs_nor_the_catalog_of_another() {
 const CANARIES: [&str; 4] =
     ["canary-of-the-payload", "canary-of-the-answer", "canary-of-a-header", "canary-of-a-bad-body"];
 
-async fn logs(deployment: &Deployment, since: i64) -> Vec<String> {
+/// Every line that the functions have logged since an instant.
+pub(crate) async fn logs(deployment: &Deployment, since: i64) -> Vec<String> {
     let mut lines = Vec::new();
     for function in [&deployment.api_function, &deployment.executor_function] {
         lines.extend(deployment.emulator.log_of(function, since).await);
