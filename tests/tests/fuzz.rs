@@ -72,8 +72,10 @@ async fn check_stored(case: u64, service: &InProcess, id: &str, body: &[u8]) {
     assert_eq!(job.spec.event, sent["event"], "case {case}");
     let published =
         service.ports.catalogs().get(PRODUCT).await.expect("the store answers").expect("the catalog is there");
-    let request = call::resolve(&published.catalog, &job.spec)
-        .and_then(|target| call::request(&target, &job.spec, &job.spec.input));
+    let request = call::resolve(&published.catalog, &job.spec).and_then(|followed| {
+        let input = followed.input(&job.spec.input);
+        call::request(&followed.target, &job.spec, &input)
+    });
     assert!(request.is_ok(), "case {case}: accepted, and no request can be made of it: {request:?}, {}", shown(body));
 }
 

@@ -272,7 +272,7 @@ async fn the_demonstration_ends_with_success_in_plain_lines_where_there_is_no_te
     let ended = run(&["demo"]).await;
     assert_eq!(ended.status.code(), Some(0), "{}{}", ended.stdout, ended.stderr);
     assert!(!ended.stdout.contains('\u{1b}') && !ended.stdout.contains('\r'), "{:?}", ended.stdout);
-    assert!(ended.stdout.contains("All 9 jobs ended as they should, in 15 attempts, none lost and none doubled."));
+    assert!(ended.stdout.contains("All 10 jobs ended as they should, in 16 attempts, none lost and none doubled."));
     assert_eq!(ended.stderr, "");
 }
 

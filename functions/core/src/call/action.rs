@@ -9,7 +9,7 @@ use http::{HeaderName, HeaderValue, header};
 use serde_json::Value;
 use url::form_urlencoded;
 
-use super::{HttpRequest, default_header};
+use super::{HttpRequest, default_header, multipart};
 use crate::catalog::{AppAction, AppEnv, BodyFormat, Headers, Read};
 use crate::error::FieldCode;
 use crate::json::{Field, every};
@@ -44,20 +44,17 @@ impl<'a> Input<'a> {
     }
 }
 
-/// How the body is sent, if that is available.
-pub(super) fn format_of(action: &AppAction) -> Option<BodyFormat> {
-    match action.body {
-        None => Some(BodyFormat::Json),
-        Some(BodyFormat::Multipart) => None,
-        Some(format) => Some(format),
-    }
+/// How the body is sent.
+fn format_of(action: &AppAction) -> BodyFormat {
+    action.body.unwrap_or(BodyFormat::Json)
 }
 
 fn body<'a>(action: &AppAction, field: &Field<'a>) -> Option<&'a Value> {
     match format_of(action) {
-        Some(BodyFormat::Form) => pairs(field).map(|_| field.value()),
-        Some(BodyFormat::Text) => field.string().map(|_| field.value()),
-        _ => Some(field.value()),
+        BodyFormat::Form => pairs(field).map(|_| field.value()),
+        BodyFormat::Text => field.string().map(|_| field.value()),
+        BodyFormat::Multipart => multipart::check(field).map(|()| field.value()),
+        BodyFormat::Json => Some(field.value()),
     }
 }
 
@@ -95,7 +92,7 @@ fn pairs(field: &Field<'_>) -> Option<Vec<(String, String)>> {
     read.map(|pairs| pairs.concat())
 }
 
-fn scalar(field: &Field<'_>) -> Option<String> {
+pub(super) fn scalar(field: &Field<'_>) -> Option<String> {
     match field.value() {
         Value::String(text) => Some(text.clone()),
         Value::Number(number) => Some(number.to_string()),
@@ -118,11 +115,18 @@ pub(super) fn request(place: &AppEnv, action: &AppAction, input: &Input<'_>) -> 
     for (name, value) in action.headers.0.iter().chain(&place.headers.0) {
         default_header(&mut headers, name.clone(), value.clone());
     }
-    let (content_type, body) = match (format_of(action)?, input.body) {
+    let (content_type, body) = match (format_of(action), input.body) {
         (_, None) => (None, Vec::new()),
         (BodyFormat::Form, Some(body)) => (Some("application/x-www-form-urlencoded"), form(body)),
         (BodyFormat::Text, Some(body)) => (Some("text/plain; charset=utf-8"), body.as_str()?.as_bytes().to_vec()),
-        (_, Some(body)) => (Some("application/json"), body.to_string().into_bytes()),
+        (BodyFormat::Json, Some(body)) => (Some("application/json"), body.to_string().into_bytes()),
+        (BodyFormat::Multipart, Some(body)) => {
+            let (content_type, body) = multipart::write(body)?;
+            // Only it knows the boundary.
+            headers.retain(|(name, _)| *name != header::CONTENT_TYPE);
+            headers.push((header::CONTENT_TYPE, HeaderValue::from_str(&content_type).ok()?));
+            (None, body)
+        }
     };
     if let Some(content_type) = content_type {
         default_header(&mut headers, header::CONTENT_TYPE, HeaderValue::from_static(content_type));

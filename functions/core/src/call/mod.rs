@@ -5,7 +5,11 @@
 
 mod action;
 mod function;
+mod job;
+mod multipart;
 mod publish;
+
+pub use job::Followed;
 
 use std::cell::RefCell;
 
@@ -77,26 +81,24 @@ impl Default for Limits {
 
 impl Limits {
     /// How long an attempt of a job may take, ms: the job's word before the catalog's before the default.
-    pub fn timeout_ms(&self, spec: &JobSpec, target: Option<&Target<'_>>) -> u32 {
-        let own = target.and_then(|target| match target {
-            Target::Action(_, action) => action.timeout,
-            Target::Publish(_, topic) => topic.timeout,
-            Target::Function(function) => function.timeout,
-            _ => None,
-        });
-        spec.timeout.or(own.map(|timeout| timeout.0)).unwrap_or(self.default_timeout_ms).min(self.max_timeout_ms)
+    pub fn timeout_ms(&self, spec: &JobSpec, followed: Option<&Followed<'_>>) -> u32 {
+        let own = |followed: &Followed<'_>| {
+            let timeout = match followed.target {
+                Target::Action(_, action) => action.timeout,
+                Target::Publish(_, topic) => topic.timeout,
+                Target::Function(function) => function.timeout,
+                _ => None,
+            };
+            followed.timeout_ms().or(timeout.map(|timeout| timeout.0))
+        };
+        spec.timeout.or_else(|| own(followed?)).unwrap_or(self.default_timeout_ms).min(self.max_timeout_ms)
     }
 }
 
 /// Why this stack cannot run the target, if it cannot.
 pub fn not_available(target: &Target<'_>, env: &str, capabilities: Capabilities) -> Option<String> {
     let secrets: Vec<&SecretRef> = match target {
-        Target::Action(app, action) => {
-            if action::format_of(action).is_none() {
-                return Some("multipart bodies are not available yet".to_owned());
-            }
-            app.envs.get(env).map(|it| secrets_of(it.auth.as_ref(), &it.signing_secrets))?
-        }
+        Target::Action(app, _) => app.envs.get(env).map(|it| secrets_of(it.auth.as_ref(), &it.signing_secrets))?,
         Target::Publish(broker, _) => {
             let place = broker.envs.get(env)?;
             if place.provider != BrokerProvider::Http {
@@ -113,9 +115,6 @@ pub fn not_available(target: &Target<'_>, env: &str, capabilities: Capabilities)
         }
         other => return Some(format!("jobs of type {} are not available yet", other.event_type())),
     };
-    if let Some(Auth::Oauth2(_)) = auth_of(target, env) {
-        return Some("OAuth 2 client credentials are not available yet".to_owned());
-    }
     let foreign = secrets.into_iter().find(|secret| !capabilities.keepers.contains(&secret.keeper))?;
     Some(format!("the secret {foreign} cannot be fetched by this deployment"))
 }
@@ -129,15 +128,6 @@ fn secrets_of<'c>(auth: Option<&'c Auth>, signing: &'c SigningSecrets) -> Vec<&'
         Auth::Oauth2(oauth2) => &oauth2.client_secret,
     });
     own.into_iter().chain(&signing.0).collect()
-}
-
-fn auth_of<'c>(target: &Target<'c>, env: &str) -> Option<&'c Auth> {
-    match target {
-        Target::Action(app, _) => app.envs.get(env)?.auth.as_ref(),
-        Target::Publish(broker, _) => broker.envs.get(env)?.auth.as_ref(),
-        Target::Function(function) => function.envs.get(env)?.auth.as_ref(),
-        _ => None,
-    }
 }
 
 /// Checks an input against the shape of its type, noting every fault.
@@ -154,11 +144,13 @@ pub fn check_input(target: &Target<'_>, input: &Field<'_>) {
 ///
 /// # Errors
 /// A permanent error when the catalog no longer defines the event.
-pub fn resolve<'c>(catalog: &'c Catalog, spec: &JobSpec) -> Result<Target<'c>, RunError> {
+pub fn resolve<'c>(catalog: &'c Catalog, spec: &JobSpec) -> Result<Followed<'c>, RunError> {
     let wanted = EventRef { event: &spec.event, event_type: Some(spec.event_type), app: spec.app.as_deref() };
     let gone = |detail| RunError::permanent(codes::EVENT_NOT_FOUND, detail);
-    let target = catalog.resolve(wanted).map_err(|_| gone("the catalog no longer defines this event"))?;
-    if target.is_in(&spec.env) { Ok(target) } else { Err(gone("the event is no longer defined in this environment")) }
+    let target = catalog.resolve(wanted).ok().and_then(|target| Followed::of(catalog, target));
+    let followed = target.ok_or_else(|| gone("the catalog no longer defines this event"))?;
+    let is_in = followed.target.is_in(&spec.env);
+    if is_in { Ok(followed) } else { Err(gone("the event is no longer defined in this environment")) }
 }
 
 /// Makes the request of one attempt, of an input that is filled in.

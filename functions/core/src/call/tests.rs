@@ -51,7 +51,7 @@ fn spec(event: &str, event_type: EventType, input: Value) -> JobSpec {
 }
 
 fn made(catalog: &Catalog, spec: &JobSpec) -> Result<HttpRequest, RunError> {
-    request(&resolve(catalog, spec)?, spec, &spec.input)
+    request(&resolve(catalog, spec)?.target, spec, &spec.input)
 }
 
 fn action(catalog: &Catalog, input: Value) -> HttpRequest {
@@ -66,7 +66,7 @@ fn url(base_url: &str, path: &str, input: Value) -> String {
 fn faults(catalog: &Catalog, event: &str, event_type: EventType, input: &Value) -> Vec<(String, FieldCode)> {
     let faults = RefCell::default();
     let target = resolve(catalog, &spec(event, event_type, json!({}))).unwrap();
-    check_input(&target, &Field::root(input, &faults));
+    check_input(&target.target, &Field::root(input, &faults));
     faults.into_inner().into_vec().into_iter().map(|fault| (fault.pointer, fault.code)).collect()
 }
 
@@ -136,7 +136,7 @@ fn messages_and_payloads_are_posted_as_json_to_their_address() {
 fn what_cannot_run_here_says_why() {
     let reason = |event: &str, event_type: EventType, change: &dyn Fn(&mut Value)| {
         let catalog = catalog("https://a.example", "/", change);
-        not_available(&resolve(&catalog, &spec(event, event_type, json!({}))).unwrap(), "prd", EMBEDDED)
+        not_available(&resolve(&catalog, &spec(event, event_type, json!({}))).unwrap().target, "prd", EMBEDDED)
     };
     let app = |auth: Value| {
         reason("call", EventType::Action, &|document| document["apps"]["shop"]["envs"]["prd"]["auth"] = auth.clone())
@@ -152,8 +152,8 @@ fn what_cannot_run_here_says_why() {
     ] {
         assert_eq!(app(auth), None);
     }
-    let multipart = |document: &mut Value| document["apps"]["shop"]["actions"]["call"]["body"] = json!("multipart");
-    let oauth2 = json!({"oauth2": {"token_url": "https://id.example/t", "client_id": "c", "client_secret": "ssm:/c"}});
+    let oauth2 = |secret: &str| json!({"oauth2": {"token_url": "https://id.example/t", "client_id": "c", "client_secret": secret}});
+    assert_eq!(app(oauth2("env:C")), None);
     let arn = |document: &mut Value| {
         document["functions"]["resize"]["envs"]["prd"] = json!({"arn": "arn:aws:lambda:eu-west-1:1:function:f"});
     };
@@ -168,8 +168,7 @@ fn what_cannot_run_here_says_why() {
         })
     };
     for (reason, word) in [
-        (reason("call", EventType::Action, &multipart), "multipart"),
-        (app(oauth2), "OAuth 2"),
+        (app(oauth2("ssm:/c")), "ssm:/c"),
         (app(json!({"bearer": "ssm:/shop/token"})), "ssm:/shop/token"),
         (reason("bus:orders", EventType::Publish, &signing), "secretsmanager:old"),
         (broker("sqs"), "HTTP topics only"),
@@ -194,13 +193,13 @@ fn every_type_without_a_module_here_is_not_available_by_its_name() {
         document["fallbacks"] = json!({"f": {"options": [{"event": "call"}]}});
         document["features"] = json!({"ft": {"steps": [{"event": "call"}]}});
     });
-    let mut types = vec![EventType::Action, EventType::Publish, EventType::Function];
+    // A job definition is followed to its event.
+    let mut types = vec![EventType::Action, EventType::Publish, EventType::Function, EventType::Job];
     for (event, event_type) in [
         ("n", EventType::Notification),
         ("d:get", EventType::DatabaseAction),
         ("s", EventType::Storage),
         ("bus:sub", EventType::Subscribe),
-        ("j", EventType::Job),
         ("q", EventType::Quota),
         ("f", EventType::Fallback),
         ("ft", EventType::Feature),

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::claims::Opened;
 use super::recall::{Cached, Led, look_again_at};
 use super::{ATTEMPTS_AT_A_CHANGE, Stored, commit};
-use crate::call::{self, Call, Capabilities, HttpRequest, Limits};
+use crate::call::{self, Call, Followed, HttpRequest, Limits};
 use crate::ids::{Fire, Owner};
 use crate::job::{Job, JobSpec, Output, RunError, RunStatus, codes};
 use crate::json::Field;
@@ -257,11 +257,19 @@ fn ended_by(transition: &Transition) -> Option<RunStatus> {
 
 async fn plan<P: Ports>(ports: &P, limits: &Limits, job: &Job) -> Result<Planned, PortError> {
     let session = Opened::of(ports, job).await?;
-    let input = input_of(&job.spec, &session);
     let due_at = job.state.wake_at.unwrap_or(job.state.run.due_at);
     let planned = |published: Option<&Published>| {
-        let (request, timeout_ms) = request_of(published, ports.capabilities(), limits, &job.spec, &input);
-        let cache = Cached::of(published, &job.spec, &input).filter(|_| request.is_ok());
+        let followed = followed(published, &job.spec);
+        let timeout_ms = limits.timeout_ms(&job.spec, followed.as_ref().ok());
+        let input = followed.as_ref().map_err(RunError::clone).and_then(|it| input_of(it, &job.spec, &session));
+        let request = followed.and_then(|followed| {
+            let input = input.as_ref().map_err(RunError::clone)?;
+            match call::not_available(&followed.target, &job.spec.env, ports.capabilities()) {
+                Some(reason) => Err(RunError::permanent(codes::EVENT_NOT_FOUND, reason)),
+                None => call::request(&followed.target, &job.spec, input),
+            }
+        });
+        let cache = Cached::of(published, &job.spec, input.as_ref().ok()).filter(|_| request.is_ok());
         Planned { request, timeout_ms, cache, due_at }
     };
     let product = &job.spec.product;
@@ -273,39 +281,26 @@ async fn plan<P: Ports>(ports: &P, limits: &Limits, job: &Job) -> Result<Planned
     Ok(planned(ports.catalogs().fresh(product).await?.as_deref()))
 }
 
-/// The input of a job with its annotations filled in.
-fn input_of<'j>(spec: &'j JobSpec, session: &Result<Option<Opened>, Unsealable>) -> Result<Cow<'j, Value>, RunError> {
+/// What the job comes to by the catalog.
+fn followed<'c>(published: Option<&'c Published>, spec: &JobSpec) -> Result<Followed<'c>, RunError> {
+    let gone = || RunError::permanent(codes::EVENT_NOT_FOUND, "the product has no catalog any more");
+    call::resolve(&published.ok_or_else(gone)?.catalog, spec)
+}
+
+/// The input of a job, laid over its defaults, with its annotations filled in.
+fn input_of(
+    followed: &Followed<'_>,
+    spec: &JobSpec,
+    session: &Result<Option<Opened>, Unsealable>,
+) -> Result<Value, RunError> {
     let unreadable = |detail: &str| RunError::permanent(codes::SESSION_UNREADABLE, detail);
     let session = session.as_ref().map_err(|_| unreadable("what the job's session said cannot be opened any more"))?;
     let faults = RefCell::default();
-    let filled_in = annotation::inject(&Field::root(&spec.input, &faults), session.as_ref().map(Opened::session));
-    match filled_in {
-        Some(Cow::Borrowed(_)) => Ok(Cow::Borrowed(&spec.input)),
-        Some(Cow::Owned(filled_in)) => Ok(Cow::Owned(filled_in)),
-        // It was resolved when the job was scheduled, and neither of the two has changed since.
-        None => Err(unreadable("the job's session does not resolve its input any more")),
-    }
-}
-
-/// The request that the catalog makes of the job, and how long it may take.
-fn request_of(
-    published: Option<&Published>,
-    capabilities: Capabilities,
-    limits: &Limits,
-    spec: &JobSpec,
-    input: &Result<Cow<'_, Value>, RunError>,
-) -> (Result<HttpRequest, RunError>, u32) {
-    let Some(published) = published else {
-        let error = RunError::permanent(codes::EVENT_NOT_FOUND, "the product has no catalog any more");
-        return (Err(error), limits.timeout_ms(spec, None));
-    };
-    let target = call::resolve(&published.catalog, spec);
-    let timeout_ms = limits.timeout_ms(spec, target.as_ref().ok());
-    let request = target.and_then(|target| match call::not_available(&target, &spec.env, capabilities) {
-        Some(reason) => Err(RunError::permanent(codes::EVENT_NOT_FOUND, reason)),
-        None => call::request(&target, spec, input.as_ref().map_err(RunError::clone)?),
-    });
-    (request, timeout_ms)
+    let laid = followed.input(&spec.input);
+    let filled_in = annotation::inject(&Field::root(&laid, &faults), session.as_ref().map(Opened::session));
+    // It was resolved when the job was scheduled. Since then only the defaults of a definition may have changed.
+    let filled_in = filled_in.map(Cow::into_owned);
+    filled_in.ok_or_else(|| unreadable("the job's session does not resolve its input any more"))
 }
 
 fn verdict_of(refusal: &Refusal) -> Verdict {

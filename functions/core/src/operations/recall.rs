@@ -4,8 +4,6 @@
 //! its outcome. A crash in between leaves an entry that its own message finds when it comes back: nothing is dispatched twice
 //! for it. A failure gives the lease up, so that the next one tries; what dies with it ends with its time.
 
-use std::borrow::Cow;
-
 use serde_json::Value;
 
 use crate::cache::{CacheKey, DEFAULT_EXPIRY_MS};
@@ -27,12 +25,8 @@ pub(super) struct Cached {
 
 impl Cached {
     /// Nothing for a job that names no cache, or whose input cannot be filled in.
-    pub(super) fn of(
-        published: Option<&Published>,
-        spec: &JobSpec,
-        input: &Result<Cow<'_, Value>, RunError>,
-    ) -> Option<Self> {
-        let key = CacheKey::of(spec, input.as_ref().ok()?)?;
+    pub(super) fn of(published: Option<&Published>, spec: &JobSpec, input: Option<&Value>) -> Option<Self> {
+        let key = CacheKey::of(spec, input?)?;
         let known = published.and_then(|published| published.catalog.caches.get(key.cache.tag.as_str()));
         Some(Self { key, expiry_ms: known.map_or(DEFAULT_EXPIRY_MS, |cache| cache.expiry.0) })
     }

@@ -6,13 +6,13 @@ use std::sync::Arc;
 use super::{ATTEMPTS_AT_A_CHANGE, OperationError, invalid, require};
 use crate::access::{ApiKey, Scope};
 use crate::cache::DEFAULT_EXPIRY_MS;
-use crate::call::{self, Capabilities};
-use crate::catalog::{Catalog, EventRef, Session, SessionEnv, Tag, Target, Unresolved};
+use crate::call::{self, Capabilities, Followed};
+use crate::catalog::{Catalog, EventRef, Session, SessionEnv, Tag, Unresolved};
 use crate::error::{Faults, FieldCode, FieldError};
 use crate::hash::sha256_hex;
 use crate::idempotency::{Accepted, RequestName, Reservation};
 use crate::ids::JobId;
-use crate::job::{Job, JobSpec, JobState};
+use crate::job::{EventType, Job, JobSpec, JobState};
 use crate::json::{Field, parse};
 use crate::machine::first_state;
 use crate::ports::{
@@ -298,8 +298,9 @@ fn check(
 ) -> Result<Resolved, OperationError> {
     let faults = RefCell::<Faults>::default();
     let submission = submission::read(document, now, &faults);
-    let target = published.and_then(|published| find(&published.catalog, &submission, capabilities, &faults));
-    if let (Some(target), Some(input)) = (&target, &submission.input) {
+    let found = published.and_then(|published| find(&published.catalog, &submission, capabilities, &faults));
+    let (event_type, followed) = found.unzip();
+    if let (Some(target), Some(input)) = (&followed, &submission.input) {
         match &session {
             // What is wrong with an input is not known before its session is.
             Some(Err(_)) => {}
@@ -322,7 +323,7 @@ fn check(
     {
         return Err(OperationError::Ambiguous(faults.remove(0)));
     }
-    let event_type = target.map(|target| target.event_type());
+    let default_retries = followed.as_ref().and_then(Followed::retries);
     let known_caches = published.map(|published| &published.catalog.caches);
     let unknown =
         submission.cache.iter().filter(|tag| known_caches.is_some_and(|known| !known.contains_key(tag.as_str())));
@@ -330,16 +331,18 @@ fn check(
         format!("the catalog has no cache {tag}: its results are kept for {} hours", DEFAULT_EXPIRY_MS / 3_600_000)
     });
     let warnings = unknown.collect();
-    let spec = spec(submission, event_type, now).filter(|_| faults.is_empty());
+    let spec = spec(submission, event_type, default_retries, now).filter(|_| faults.is_empty());
     let spec = spec.ok_or(OperationError::Invalid(faults))?;
     let state = first_state(&spec, now).ok_or_else(|| no_run_left(&spec, 1))?;
     Ok(Resolved { spec, state, session, warnings })
 }
 
-/// Checks an input as it will be once the session has filled it in.
-pub(super) fn check_input(target: &Target<'_>, input: &Field<'_>, session: Option<annotation::Session<'_>>) {
-    if let Some(filled_in) = annotation::inject(input, session) {
-        call::check_input(target, &input.in_its_place(&filled_in));
+/// Checks an input as it will be once it is laid over its defaults and the session has filled it in.
+pub(super) fn check_input(followed: &Followed<'_>, input: &Field<'_>, session: Option<annotation::Session<'_>>) {
+    let laid = followed.input(input.value());
+    let input = input.in_its_place(&laid);
+    if let Some(filled_in) = annotation::inject(&input, session) {
+        call::check_input(&followed.target, &input.in_its_place(&filled_in));
     }
 }
 
@@ -378,13 +381,13 @@ pub(super) fn no_run_left(spec: &JobSpec, run_no: u32) -> OperationError {
     }
 }
 
-/// Finds the event, and checks what depends on it.
+/// Finds the event with its type, and checks what depends on it.
 fn find<'c>(
     catalog: &'c Catalog,
     submission: &Submission<'_>,
     capabilities: Capabilities,
     faults: &RefCell<Faults>,
-) -> Option<Target<'c>> {
+) -> Option<(EventType, Followed<'c>)> {
     let fault = |pointer: &str, code, detail: String| faults.borrow_mut().add(pointer, code, detail);
     let env = submission.env.as_deref();
     let known_env = env.filter(|env| catalog.envs.iter().any(|known| known.as_str() == *env));
@@ -408,17 +411,28 @@ fn find<'c>(
             return None;
         }
     };
+    let event_type = target.event_type();
+    let Some(followed) = Followed::of(catalog, target) else {
+        fault("/event", FieldCode::UnknownTag, format!("the event that {event:?} stands for is not in the catalog"));
+        return None;
+    };
+    let target = &followed.target;
     if let Some(env) = known_env {
         if !target.is_in(env) {
             fault("/env", FieldCode::UnknownTag, format!("the event {event:?} is not defined in {env}"));
-        } else if let Some(reason) = call::not_available(&target, env, capabilities) {
+        } else if let Some(reason) = call::not_available(target, env, capabilities) {
             fault("/event", FieldCode::NotAvailable, reason);
         }
     }
-    Some(target)
+    Some((event_type, followed))
 }
 
-fn spec(submission: Submission<'_>, event_type: Option<crate::job::EventType>, now: UnixMillis) -> Option<JobSpec> {
+fn spec(
+    submission: Submission<'_>,
+    event_type: Option<EventType>,
+    default_retries: Option<u32>,
+    now: UnixMillis,
+) -> Option<JobSpec> {
     Some(JobSpec {
         product: submission.product?,
         env: submission.env?,
@@ -426,7 +440,7 @@ fn spec(submission: Submission<'_>, event_type: Option<crate::job::EventType>, n
         event_type: event_type?,
         app: submission.app,
         input: submission.input?.value().clone(),
-        retries: submission.retries.unwrap_or(0),
+        retries: submission.retries.or(default_retries).unwrap_or(0),
         retry: submission.retry,
         timeout: submission.timeout,
         start_at: submission.start_at?,

@@ -2,6 +2,7 @@
 
 mod catalogs;
 mod change;
+mod definitions;
 mod execute;
 mod faults;
 mod idempotency;

@@ -1,6 +1,7 @@
 //! One attempt: secrets, signature, request, and what the answer means.
 
 mod answer;
+mod oauth2;
 mod signature;
 #[cfg(test)]
 mod tests;
@@ -9,13 +10,14 @@ use std::time::Duration;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use carillon_core::call::Call;
-use carillon_core::catalog::{Auth, SecretRef};
+use carillon_core::catalog::{Auth, OAuth2, SecretRef};
 use carillon_core::job::{Output, RunError, codes};
 use carillon_core::ports::{Clock, Targets};
-use http::{HeaderMap, HeaderName, HeaderValue, header};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use url::Url;
 
-use crate::outbound::{Outbound, Request, SendError};
+use self::oauth2::Tokens;
+use crate::outbound::{Answer, Outbound, Request, SendError};
 use crate::secrets::{Secret, SecretSource};
 
 /// A result keeps this many bytes; the rest is cut off, and the result says so.
@@ -27,20 +29,48 @@ pub struct HttpTargets<S, C> {
     outbound: Outbound,
     secrets: S,
     clock: C,
+    tokens: Tokens,
 }
 
 impl<S: SecretSource, C: Clock> HttpTargets<S, C> {
     /// Targets behind a guarded way out, with the source of their secrets and the clock of their signatures.
     pub fn new(outbound: Outbound, secrets: S, clock: C) -> Self {
-        Self { outbound, secrets, clock }
+        Self { outbound, secrets, clock, tokens: Tokens::default() }
+    }
+
+    /// Sends the call. Where a token that was remembered is refused, it is sent once more with a new one: a target that
+    /// answers 401 has done nothing yet.
+    async fn exchange(&self, call: Call) -> Result<Answer, RunError> {
+        let Some(Auth::Oauth2(client)) = &call.request.auth else { return self.send(call, None).await };
+        let client = client.clone();
+        let (token, is_old) = self.token(&client, None).await?;
+        if !is_old {
+            return self.send(call, Some(&token)).await;
+        }
+        let answer = self.send(call.clone(), Some(&token)).await?;
+        if answer.status != StatusCode::UNAUTHORIZED {
+            return Ok(answer);
+        }
+        let (token, _) = self.token(&client, Some(&token)).await?;
+        self.send(call, Some(&token)).await
+    }
+
+    async fn token(&self, client: &OAuth2, refused: Option<&Secret>) -> Result<(Secret, bool), RunError> {
+        let client_secret = self.secrets.fetch(&client.client_secret).await?;
+        self.tokens.token(&self.outbound, client, &client_secret, refused, self.clock.now()).await
+    }
+
+    async fn send(&self, call: Call, token: Option<&Secret>) -> Result<Answer, RunError> {
+        let request = self.complete(call, token).await?;
+        self.outbound.send(request).await.map_err(|error| failed(&error))
     }
 
     /// Puts the secrets into the call: what it carries from here on is sent and dropped.
-    async fn complete(&self, call: Call) -> Result<Request, RunError> {
+    async fn complete(&self, call: Call, token: Option<&Secret>) -> Result<Request, RunError> {
         let mut url = call.request.url;
         let mut headers: HeaderMap = call.request.headers.into_iter().collect();
         if let Some(auth) = &call.request.auth {
-            self.authorise(auth, &mut url, &mut headers).await?;
+            self.authorise(auth, token, &mut url, &mut headers).await?;
         }
         let webhook_id = call.fire.to_string();
         let timestamp = self.clock.now().0.div_euclid(1_000);
@@ -70,7 +100,13 @@ impl<S: SecretSource, C: Clock> HttpTargets<S, C> {
         })
     }
 
-    async fn authorise(&self, auth: &Auth, url: &mut Url, headers: &mut HeaderMap) -> Result<(), RunError> {
+    async fn authorise(
+        &self,
+        auth: &Auth,
+        token: Option<&Secret>,
+        url: &mut Url,
+        headers: &mut HeaderMap,
+    ) -> Result<(), RunError> {
         let (reference, name, text): (&SecretRef, HeaderName, String) = match auth {
             Auth::Bearer(reference) => {
                 let secret = self.secrets.fetch(reference).await?;
@@ -90,9 +126,9 @@ impl<S: SecretSource, C: Clock> HttpTargets<S, C> {
                 url.query_pairs_mut().append_pair(&key.name, secret.expose());
                 return Ok(());
             }
-            Auth::Oauth2(_) => {
-                let detail = "OAuth 2 client credentials are not available yet";
-                return Err(RunError::permanent(codes::EVENT_NOT_FOUND, detail));
+            Auth::Oauth2(client) => {
+                let token = token.map(Secret::expose).unwrap_or_default();
+                (&client.client_secret, header::AUTHORIZATION, format!("Bearer {token}"))
             }
         };
         let mut value = HeaderValue::from_str(&text).map_err(|_| unusable(reference, "a text that fits a header"))?;
@@ -105,12 +141,8 @@ impl<S: SecretSource, C: Clock> HttpTargets<S, C> {
 impl<S: SecretSource, C: Clock> Targets for HttpTargets<S, C> {
     async fn dispatch(&self, call: Call) -> Result<Output, RunError> {
         let deadline = Duration::from_millis(call.timeout_ms.into());
-        // Fetching secrets counts as part of the attempt: the lease was measured for all of it.
-        let attempt = async {
-            let request = self.complete(call).await?;
-            self.outbound.send(request).await.map_err(|error| failed(&error))
-        };
-        let answer = tokio::time::timeout(deadline, attempt)
+        // Fetching secrets and tokens counts as part of the attempt: the lease was measured for all of it.
+        let answer = tokio::time::timeout(deadline, self.exchange(call))
             .await
             .unwrap_or_else(|_| Err(RunError::transient(codes::TIMEOUT, "the attempt took too long")))?;
         answer::read(&answer, self.clock.now())

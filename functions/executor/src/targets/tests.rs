@@ -1,5 +1,7 @@
 //! Attempts against a real server on loopback, which the allow list opens.
 
+mod oauth2;
+
 use std::sync::{Arc, Mutex};
 
 use axum::Router;

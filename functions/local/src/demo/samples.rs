@@ -69,6 +69,7 @@ pub(super) fn samples(now: UnixMillis) -> Result<Vec<Sample>, Failure> {
             1,
         )?,
         sample("quote twice, asked once", include_str!("../../../../events/jobs/quote-shipping.json"), "completed", 1)?,
+        sample("quote, by a definition", include_str!("../../../../events/jobs/quote-to-nl.json"), "completed", 1)?,
         sample("sync stock, fails twice", include_str!("../../../../events/jobs/sync-stock.json"), "completed", 3)?,
         sample("send an invoice, hopeless", include_str!("../../../../events/jobs/send-invoice.json"), "failed", 3)?,
     ];

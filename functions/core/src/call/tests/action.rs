@@ -158,3 +158,46 @@ fn a_body_that_does_not_fit_its_format_is_named() {
         assert_eq!(found, named([(expected, FieldCode::WrongType)]), "{format} {body}");
     }
 }
+
+#[test]
+fn a_multipart_body_has_a_part_for_each_member_and_each_file() {
+    let multipart = |document: &mut Value| document["apps"]["shop"]["actions"]["call"]["body"] = json!("multipart");
+    let catalog = catalog("https://a.example", "/", multipart);
+    let body = json!({
+        "title": "Lamp", "price": 7.5, "tags": ["new", "red"],
+        "photo\"\r\n": {"buffer": "AAEC/w==", "fileName": "a\"b\r\nc.png", "mimeType": "image/png"},
+        "notes": [{"buffer": "aGk=", "fileName": "n.txt"}],
+    });
+    let request = action(&catalog, json!({"body": body, "headers": {"content-type": "text/plain"}}));
+    let [(_, content_type)] = request.headers.iter().filter(|(name, _)| name == "content-type").collect::<Vec<_>>()[..]
+    else {
+        panic!("one Content-Type: {:?}", request.headers)
+    };
+    let boundary = content_type.to_str().unwrap().strip_prefix("multipart/form-data; boundary=").unwrap();
+    let part = |head: &str, content: &[u8]| {
+        [format!("--{boundary}\r\nContent-Disposition: form-data; {head}\r\n\r\n").as_bytes(), content, b"\r\n"]
+            .concat()
+    };
+    let expected = [
+        part("name=\"notes\"; filename=\"n.txt\"\r\nContent-Type: application/octet-stream", b"hi"),
+        part("name=\"photo%22%0D%0A\"; filename=\"a%22b%0D%0Ac.png\"\r\nContent-Type: image/png", &[0, 1, 2, 255]),
+        part("name=\"price\"", b"7.5"),
+        part("name=\"tags\"", b"new"),
+        part("name=\"tags\"", b"red"),
+        part("name=\"title\"", b"Lamp"),
+        format!("--{boundary}--\r\n").into_bytes(),
+    ];
+    assert_eq!(String::from_utf8_lossy(&request.body), String::from_utf8_lossy(&expected.concat()));
+    assert_eq!(request.body, expected.concat());
+
+    let bad = json!({"a": {"buffer": "no base64", "fileName": "", "mimeType": "text/html\r\nx: y", "size": 1}, "b": [[1]], "c": null});
+    let expected = [
+        ("/body/a/buffer", FieldCode::Malformed),
+        ("/body/a/fileName", FieldCode::OutOfRange),
+        ("/body/a/mimeType", FieldCode::Malformed),
+        ("/body/a/size", FieldCode::UnknownField),
+        ("/body/b/0", FieldCode::WrongType),
+        ("/body/c", FieldCode::WrongType),
+    ];
+    assert_eq!(faults(&catalog, "call", EventType::Action, &json!({"body": bad})), named(expected));
+}

@@ -280,13 +280,13 @@ fn a_catalog_that_changed_or_went_fails_the_job_for_good_without_a_dispatch() {
     no_event["apps"]["shop"]["actions"].as_object_mut().unwrap().remove("order.close");
     let mut other_env = shop();
     other_env["apps"]["shop"]["envs"] = json!({"dev": {"base_url": "https://dev.example.com"}});
-    let mut multipart = shop();
-    multipart["apps"]["shop"]["actions"]["order.close"]["body"] = json!("multipart");
+    let mut foreign = shop();
+    foreign["apps"]["shop"]["envs"]["prd"]["auth"] = json!({"bearer": "ssm:/token"});
     for (catalog, code) in [
         (Some(other_path), codes::VALIDATION_ERROR),
         (Some(no_event), codes::EVENT_NOT_FOUND),
         (Some(other_env), codes::EVENT_NOT_FOUND),
-        (Some(multipart), codes::EVENT_NOT_FOUND),
+        (Some(foreign), codes::EVENT_NOT_FOUND),
         (None, codes::EVENT_NOT_FOUND),
     ] {
         let stack = Stack::new();
