@@ -11,6 +11,8 @@
 //! what has taken an annotation's place is not looked at again. Source: the contract, "Injecting Session Data into Input".
 
 use std::borrow::Cow;
+use std::cell::Cell;
+use std::io;
 
 use serde_json::{Map, Value};
 
@@ -19,6 +21,10 @@ use crate::error::FieldCode;
 use crate::json::Field;
 
 const MARK: &str = "$Session{";
+
+/// Claims fill an input in with at most so many bytes of JSON, as many as a request may have. An annotation takes eleven
+/// bytes, and what takes its place is as long as a token: without a bound one request would become gigabytes.
+pub const MOST_FILLED_IN: usize = 256 * 1024;
 
 /// The session that annotations refer to.
 #[derive(Clone, Copy, Debug)]
@@ -31,7 +37,44 @@ pub struct Session<'a> {
 
 /// Puts claims in the places of their annotations, noting each that names none. `None` after a fault.
 pub fn inject<'a>(input: &Field<'a>, session: Option<Session<'_>>) -> Option<Cow<'a, Value>> {
-    if has_mark(input.value()) { value(input, session).map(Cow::Owned) } else { Some(Cow::Borrowed(input.value())) }
+    let filling = Filling { session, room: Cell::new(Some(MOST_FILLED_IN)) };
+    if has_mark(input.value()) { value(input, &filling).map(Cow::Owned) } else { Some(Cow::Borrowed(input.value())) }
+}
+
+/// One input's way to being filled in.
+struct Filling<'s> {
+    session: Option<Session<'s>>,
+    /// How many bytes of claims still fit; nothing once they did not.
+    room: Cell<Option<usize>>,
+}
+
+impl Filling<'_> {
+    /// Whether a claim still fits in. That it does not is noted once: what comes after it does not fit either.
+    fn has_room_for(&self, claim: &Value, field: &Field<'_>) -> bool {
+        let Some(room) = self.room.get() else { return false };
+        let mut left = Left(room);
+        let fits = serde_json::to_writer(&mut left, claim).is_ok();
+        self.room.set(fits.then_some(left.0));
+        if !fits {
+            let detail = format!("from here on the session would fill in more than {MOST_FILLED_IN} bytes");
+            field.fault(FieldCode::OutOfRange, detail);
+        }
+        fits
+    }
+}
+
+/// Counts what is written, and takes no more than there is room for.
+struct Left(usize);
+
+impl io::Write for Left {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 = self.0.checked_sub(bytes.len()).ok_or(io::ErrorKind::StorageFull)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// Whether there is anything to do.
@@ -44,15 +87,15 @@ fn has_mark(value: &Value) -> bool {
     }
 }
 
-fn value(field: &Field<'_>, session: Option<Session<'_>>) -> Option<Value> {
+fn value(field: &Field<'_>, filling: &Filling<'_>) -> Option<Value> {
     match field.value() {
-        Value::String(written) => text(field, written, session),
+        Value::String(written) => text(field, written, filling),
         Value::Array(_) => {
-            let read: Vec<_> = field.elements()?.iter().map(|element| value(element, session)).collect();
+            let read: Vec<_> = field.elements()?.iter().map(|element| value(element, filling)).collect();
             read.into_iter().collect::<Option<_>>().map(Value::Array)
         }
         Value::Object(_) => {
-            let read = field.entries()?.into_iter().map(|(name, member)| (name.to_owned(), value(&member, session)));
+            let read = field.entries()?.into_iter().map(|(name, member)| (name.to_owned(), value(&member, filling)));
             let read: Vec<_> = read.collect();
             let members = read.into_iter().map(|(name, value)| Some((name, value?)));
             members.collect::<Option<Map<_, _>>>().map(Value::Object)
@@ -61,7 +104,7 @@ fn value(field: &Field<'_>, session: Option<Session<'_>>) -> Option<Value> {
     }
 }
 
-fn text(field: &Field<'_>, written: &str, session: Option<Session<'_>>) -> Option<Value> {
+fn text(field: &Field<'_>, written: &str, filling: &Filling<'_>) -> Option<Value> {
     let mut parts = Vec::new();
     let mut rest = written;
     while let Some(at) = rest.find(MARK) {
@@ -79,7 +122,11 @@ fn text(field: &Field<'_>, written: &str, session: Option<Session<'_>>) -> Optio
             field.fault(FieldCode::Malformed, detail);
             return None;
         };
-        parts.push(Part::Claim(claim(field, &path, session)?));
+        let claim = claim(field, &path, filling.session)?;
+        if !filling.has_room_for(claim, field) {
+            return None;
+        }
+        parts.push(Part::Claim(claim));
         rest = after;
     }
     parts.push(Part::Text(rest));

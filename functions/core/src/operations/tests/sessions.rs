@@ -174,6 +174,23 @@ fn an_edit_of_the_input_is_checked_against_the_same_claims() {
 }
 
 #[test]
+fn a_short_input_cannot_be_filled_in_beyond_measure() {
+    let stack = stack();
+    let claims = json!({"a": vec![0; 5_000]}).to_string();
+    let with = |count: usize| {
+        let body = vec!["$Session{a}"; count];
+        json!({"session": {"tag": "user-session", "token": claims}, "input": {"params": {"id": "7"}, "body": body}})
+    };
+    // Each of these takes 11 bytes of the body, and thousands of times that in memory.
+    assert_eq!(faults(stack.schedule(&with(15_000))), [("/input/body/26".to_owned(), FieldCode::OutOfRange)]);
+    let job = stack.scheduled(&with(26));
+    assert_eq!(stack.execute(job.fire()).unwrap().verdict, Verdict::Acknowledge);
+    let text = json!({"input": {"params": {"id": "7"}, "body": "$Session{a}".repeat(27)}}).to_string();
+    let refused = block_on(edit(&stack.memory, &owner_of_shop(), job.id, text.as_bytes(), &Condition::Always));
+    assert_eq!(faults(refused), [("/input/body".to_owned(), FieldCode::OutOfRange)]);
+}
+
+#[test]
 fn a_preview_verifies_and_stores_nothing() {
     let stack = stack();
     let preview = |extra: &Value| block_on(preview(&stack.memory, &Texts, &owner_of_shop(), &body(extra)));
