@@ -74,7 +74,7 @@ async fn check_stored(case: u64, service: &InProcess, id: &str, body: &[u8]) {
         service.ports.catalogs().get(PRODUCT).await.expect("the store answers").expect("the catalog is there");
     let request = call::resolve(&published.catalog, &job.spec).and_then(|followed| {
         let input = followed.input(&job.spec.input);
-        call::request(&followed.target, &job.spec, &input)
+        call::request(&followed, &job.spec, &input)
     });
     assert!(request.is_ok(), "case {case}: accepted, and no request can be made of it: {request:?}, {}", shown(body));
 }

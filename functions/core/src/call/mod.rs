@@ -22,6 +22,7 @@ use crate::error::Faults;
 use crate::ids::Fire;
 use crate::job::{JobSpec, RunError, codes};
 use crate::json::Field;
+use crate::session::annotation;
 
 /// One attempt of a fire, ready for its target.
 #[derive(Clone, Debug)]
@@ -157,10 +158,10 @@ pub fn resolve<'c>(catalog: &'c Catalog, spec: &JobSpec) -> Result<Followed<'c>,
 ///
 /// # Errors
 /// A permanent error when the catalog changed so that the job's input does not fit any more.
-pub fn request(target: &Target<'_>, spec: &JobSpec, input: &Value) -> Result<HttpRequest, RunError> {
+pub fn request(followed: &Followed<'_>, spec: &JobSpec, input: &Value) -> Result<HttpRequest, RunError> {
     let faults = RefCell::<Faults>::default();
     let input = Field::root(input, &faults);
-    let request = match target {
+    let request = match &followed.target {
         Target::Action(app, action) => app.envs.get(spec.env.as_str()).and_then(|place| {
             let input = action::Input::read(action, &input)?;
             action::request(place, action, &input)
@@ -175,7 +176,11 @@ pub fn request(target: &Target<'_>, spec: &JobSpec, input: &Value) -> Result<Htt
             .and_then(|place| function::request(place, &function::Input::read(&input)?)),
         _ => None,
     };
-    let first_fault = || faults.borrow_mut().first().map(|fault| format!("{}: {}", fault.pointer, fault.detail));
+    // A job's runs are looked at by others than whom its session speaks of.
+    let first_fault = || {
+        let fault = annotation::outside(&followed.input(&spec.input), faults.borrow().first()?.clone());
+        Some(format!("{}: {}", fault.pointer, fault.detail))
+    };
     request.ok_or_else(|| {
         let detail =
             first_fault().unwrap_or_else(|| "the event cannot be run as the catalog defines it now".to_owned());

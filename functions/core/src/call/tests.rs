@@ -51,7 +51,7 @@ fn spec(event: &str, event_type: EventType, input: Value) -> JobSpec {
 }
 
 fn made(catalog: &Catalog, spec: &JobSpec) -> Result<HttpRequest, RunError> {
-    request(&resolve(catalog, spec)?.target, spec, &spec.input)
+    request(&resolve(catalog, spec)?, spec, &spec.input)
 }
 
 fn action(catalog: &Catalog, input: Value) -> HttpRequest {
@@ -208,7 +208,8 @@ fn every_type_without_a_module_here_is_not_available_by_its_name() {
         let target = catalog.resolve(wanted).unwrap();
         let reason = not_available(&target, "prd", EMBEDDED);
         assert_eq!(reason, Some(format!("jobs of type {event_type} are not available yet")));
-        let error = request(&target, &spec(event, event_type, json!({})), &json!({})).unwrap_err();
+        let followed = Followed::of(&catalog, target).unwrap();
+        let error = request(&followed, &spec(event, event_type, json!({})), &json!({})).unwrap_err();
         assert_eq!((error.code.as_str(), error.retryable), (codes::VALIDATION_ERROR, false));
         types.push(event_type);
     }

@@ -7,7 +7,7 @@ use std::ops::RangeInclusive;
 use serde_json::{Map, Value};
 
 use super::place::{Place, child};
-use crate::error::{Faults, FieldCode};
+use crate::error::{Faults, FieldCode, FieldError};
 
 /// ` (did you mean "x"?)` when one of the candidates is close to what was written, otherwise nothing.
 pub fn did_you_mean<'a>(written: &str, candidates: impl IntoIterator<Item = &'a str>) -> String {
@@ -52,12 +52,6 @@ impl<'a> Field<'a> {
         Self { place: Place::default(), value, faults }
     }
 
-    /// Another value that has taken this one's place.
-    #[must_use]
-    pub fn in_its_place(&self, value: &'a Value) -> Self {
-        Self { value, ..self.clone() }
-    }
-
     /// The RFC 6901 pointer to this value.
     pub fn pointer(&self) -> String {
         self.place.pointer()
@@ -81,6 +75,11 @@ impl<'a> Field<'a> {
     /// Notes a fault of the member of this name, present or not.
     pub fn fault_at(&self, name: &str, code: FieldCode, detail: impl Into<String>) {
         note(self.faults, code, || (child(&self.place.pointer(), name), detail.into()));
+    }
+
+    /// Notes a fault whose pointer begins at this value.
+    pub fn fault_inside(&self, fault: FieldError) {
+        note(self.faults, fault.code, || (self.place.pointer() + &fault.pointer, fault.detail));
     }
 
     fn wrong_type<T>(&self, expected: &str) -> Option<T> {

@@ -266,7 +266,7 @@ async fn plan<P: Ports>(ports: &P, limits: &Limits, job: &Job) -> Result<Planned
             let input = input.as_ref().map_err(RunError::clone)?;
             match call::not_available(&followed.target, &job.spec.env, ports.capabilities()) {
                 Some(reason) => Err(RunError::permanent(codes::EVENT_NOT_FOUND, reason)),
-                None => call::request(&followed.target, &job.spec, input),
+                None => call::request(&followed, &job.spec, input),
             }
         });
         let cache = Cached::of(published, &job.spec, input.as_ref().ok()).filter(|_| request.is_ok());

@@ -339,10 +339,12 @@ fn check(
 
 /// Checks an input as it will be once it is laid over its defaults and the session has filled it in.
 pub(super) fn check_input(followed: &Followed<'_>, input: &Field<'_>, session: Option<annotation::Session<'_>>) {
-    let laid = followed.input(input.value());
-    let input = input.in_its_place(&laid);
-    if let Some(filled_in) = annotation::inject(&input, session) {
-        call::check_input(&followed.target, &input.in_its_place(&filled_in));
+    let (laid, faults) = (followed.input(input.value()), RefCell::default());
+    if let Some(filled_in) = annotation::inject(&Field::root(&laid, &faults), session) {
+        call::check_input(&followed.target, &Field::root(&filled_in, &faults));
+    }
+    for fault in faults.take().into_vec() {
+        input.fault_inside(annotation::outside(&laid, fault));
     }
 }
 

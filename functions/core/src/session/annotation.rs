@@ -17,7 +17,7 @@ use std::io;
 use serde_json::{Map, Value};
 
 use super::Claims;
-use crate::error::FieldCode;
+use crate::error::{FieldCode, FieldError};
 use crate::json::Field;
 
 const MARK: &str = "$Session{";
@@ -39,6 +39,28 @@ pub struct Session<'a> {
 pub fn inject<'a>(input: &Field<'a>, session: Option<Session<'_>>) -> Option<Cow<'a, Value>> {
     let filling = Filling { session, room: Cell::new(Some(MOST_FILLED_IN)) };
     if has_mark(input.value()) { value(input, &filling).map(Cow::Owned) } else { Some(Cow::Borrowed(input.value())) }
+}
+
+/// A fault of an input that was filled in, with the place that it has in the input as it is `written`: names inside of a claim
+/// are part of the claim. What is missing from one is named all the same, by whoever wants it.
+pub fn outside(written: &Value, mut fault: FieldError) -> FieldError {
+    let (mut at, mut end) = (written, 0);
+    for name in fault.pointer.split('/').skip(1) {
+        let inner = match at {
+            Value::String(_) => {
+                let is_last = fault.pointer[end..].len() == 1 + name.len();
+                if !(is_last && fault.code == FieldCode::Required) {
+                    fault.pointer.truncate(end);
+                }
+                return fault;
+            }
+            Value::Array(elements) => name.parse::<usize>().ok().and_then(|index| elements.get(index)),
+            value => value.get(name.replace("~1", "/").replace("~0", "~")),
+        };
+        let Some(inner) = inner else { return fault };
+        (at, end) = (inner, end + 1 + name.len());
+    }
+    fault
 }
 
 /// One input's way to being filled in.
@@ -196,7 +218,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::error::{Faults, FieldError};
+    use crate::error::Faults;
 
     fn injected(input: &Value, tag: &str, claims: &Value) -> Result<Value, Vec<FieldError>> {
         let faults = RefCell::<Faults>::default();

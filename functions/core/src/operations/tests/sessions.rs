@@ -190,6 +190,48 @@ fn a_short_input_cannot_be_filled_in_beyond_measure() {
     assert_eq!(faults(refused), [("/input/body".to_owned(), FieldCode::OutOfRange)]);
 }
 
+/// Whoever changes a job need not be whom its token speaks of, nor whoever looks at its runs.
+#[test]
+fn a_fault_inside_of_a_claim_names_the_annotation_and_nothing_of_the_claim() {
+    let stack = stack();
+    let claims = r#"{"all": {"id": "7", "canary": 1}, "deep": {"id": {"canary": 1}}, "none": {}}"#;
+    let with = |params: Value| json!({"start_at": NOW.0 + 60_000, "session": {"tag": "user-session", "token": claims}, "input": {"params": params}});
+    for (params, expected) in [
+        (json!("$Session{all}"), ("/input/params", FieldCode::UnknownField)),
+        (json!("$Session{deep}"), ("/input/params", FieldCode::WrongType)),
+        (json!({"id": "$Session{deep}"}), ("/input/params/id", FieldCode::WrongType)),
+        // What a path needs is no claim.
+        (json!("$Session{none}"), ("/input/params/id", FieldCode::Required)),
+    ] {
+        let expected = [(expected.0.to_owned(), expected.1)];
+        assert_eq!(faults(stack.schedule(&with(params.clone()))), expected, "{params}");
+        let job = stack.scheduled(&with(json!({"id": "7"})));
+        let body = json!({"input": {"params": params}}).to_string();
+        let refused = block_on(edit(&stack.memory, &owner_of_shop(), job.id, body.as_bytes(), &Condition::Always));
+        assert_eq!(faults(refused), expected, "{params}");
+    }
+    // The same where the catalog has come to want something else by the time of the run.
+    let job = stack.scheduled(&json!({
+        "event": "ping", "app": "shop", "session": {"tag": "user-session", "token": claims},
+        "input": {"body": {"account": "$Session{deep}"}},
+    }));
+    let mut catalog = bank();
+    catalog["apps"]["shop"]["actions"]["ping"]["body"] = json!("form");
+    stack.publish(&catalog);
+    let Verdict::Park(error) = stack.execute(job.fire()).unwrap().verdict else { panic!("it does not fit any more") };
+    assert_eq!(error.message, "/body/account: must be a string, a number or a boolean");
+    let mut catalog = bank();
+    catalog["apps"]["shop"]["actions"]["ping"]["body"] = json!("json");
+    stack.publish(&catalog);
+    let job = stack.scheduled(&json!({
+        "event": "ping", "app": "shop", "session": {"tag": "user-session", "token": claims}, "input": {"body": "$Session{deep}"},
+    }));
+    catalog["apps"]["shop"]["actions"]["ping"]["body"] = json!("form");
+    stack.publish(&catalog);
+    let Verdict::Park(error) = stack.execute(job.fire()).unwrap().verdict else { panic!("it does not fit any more") };
+    assert_eq!(error.message, "/body: must be a string, a number or a boolean");
+}
+
 #[test]
 fn a_preview_verifies_and_stores_nothing() {
     let stack = stack();
