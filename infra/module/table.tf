@@ -78,7 +78,7 @@ resource "aws_dynamodb_table_item" "first_api_key" {
       name       = "first key"
       products   = ["*"]
       envs       = ["*"]
-      scopes     = ["jobs:read", "jobs:write", "catalog:write"]
+      scopes     = ["jobs:read", "jobs:write", "catalog:write", "sessions:mint"]
       created_at = 0
     }) }
   })
