@@ -15,6 +15,7 @@
 //! - [`catalogs`]: what becomes of them, and what is remembered of them.
 //! - [`drive`]: runs a plan; [`callers`]: their requests, and whether the answers are true; [`shrink`]: makes a plan small that
 //!   fails.
+//! - [`questions`], [`remembered`], [`recalls`]: jobs whose results are remembered; [`named`]: requests that have a key.
 //! - [`oracle`], [`series`], [`wall`]: what must hold.
 //! - [`mutation`]: what is broken on purpose, to see that it is noticed. [`regressions`]: what was wrong once.
 
@@ -30,14 +31,20 @@ mod dice;
 mod drive;
 #[path = "simulation/mutation.rs"]
 mod mutation;
+#[path = "simulation/named.rs"]
+mod named;
 #[path = "simulation/oracle.rs"]
 mod oracle;
 #[path = "simulation/plan.rs"]
 mod plan;
 #[path = "simulation/ports.rs"]
 mod ports;
+#[path = "simulation/questions.rs"]
+mod questions;
 #[path = "simulation/queue.rs"]
 mod queue;
+#[path = "simulation/recalls.rs"]
+mod recalls;
 #[path = "simulation/regressions.rs"]
 mod regressions;
 #[path = "simulation/remembered.rs"]
@@ -73,23 +80,31 @@ const SEEDS_FOR_A_MUTANT: u64 = 300;
 const THREADS: u64 = 2;
 
 /// What has to happen in them, or they prove less than they say.
-const HAPPENS: [&str; 33] = [
+const HAPPENS: [&str; 45] = [
     "acknowledgement lost",
+    "another body under a key",
+    "answered as an earlier one",
+    "asked again after the expiry",
+    "asked again as there was no answer",
     "burst of jobs",
+    "cache cleared",
     "catalog answered 412",
     "catalog deleted",
     "catalog replaced",
     "clock set back",
     "clock set forward",
     "clock wrong by a quarter of a second",
+    "completed by a remembered result",
     "crash after effect",
     "crash at the target",
     "crash before effect",
     "edit answered 412",
+    "entry of a cache looked at",
     "error after effect",
     "error before effect",
     "event not found",
     "latency of seconds",
+    "lease of a dead executor ended",
     "list read to its end",
     "message late by more than an hour",
     "message late",
@@ -100,6 +115,9 @@ const HAPPENS: [&str; 33] = [
     "redrive under way",
     "redriven out of a list",
     "repeated by the client",
+    "run of a series completed by a remembered result",
+    "same key at the same time",
+    "same key hours later",
     "schedule late by half a minute",
     "schedule twice",
     "stale catalog",
@@ -107,6 +125,7 @@ const HAPPENS: [&str; 33] = [
     "stale list entry",
     "throttle",
     "wait answered",
+    "waited for another's result",
 ];
 
 /// A number from the environment.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::hash::hex;
-use crate::ids::JobId;
+use crate::ids::{JobId, Owner};
 use crate::job::Status;
 use crate::time::UnixMillis;
 
@@ -47,6 +47,8 @@ impl fmt::Display for RequestName {
 /// What stands under a request's name.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reservation {
+    /// Which of the requests of this name it is of: the only one that does not repeat another.
+    pub by: Owner,
     /// When the request was first accepted: whoever carries it out again does so as if it were then.
     pub at: UnixMillis,
     /// SHA-256 of the body, in 64 lower-case hex digits.

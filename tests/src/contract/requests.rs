@@ -1,7 +1,7 @@
 //! Requests that their callers named.
 
 use carillon_core::idempotency::{Accepted, KEPT_HOURS, RequestName, Reservation};
-use carillon_core::ids::JobId;
+use carillon_core::ids::{JobId, Owner};
 use carillon_core::job::Status;
 use carillon_core::ports::{Clock, Ports, Reservations};
 use carillon_core::time::UnixMillis;
@@ -10,7 +10,7 @@ use futures_util::future::join_all;
 fn reservation(at: UnixMillis, number: u128) -> Reservation {
     let accepted =
         Accepted { job_id: JobId::new(at, number), status: Status::Scheduled, due_at: at.plus(5), recurring: true };
-    Reservation { at, body: format!("{number:064x}"), accepted }
+    Reservation { by: Owner::new(number), at, body: format!("{number:064x}"), accepted }
 }
 
 /// What was reserved is found under its name, and under no other.

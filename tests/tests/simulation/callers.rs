@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use axum::body::{Body, to_bytes};
+use carillon_core::cache::CacheName;
 use carillon_core::ids::JobId;
 use carillon_core::job::{Job, RunStatus};
 use carillon_core::time::UnixMillis;
@@ -17,6 +18,7 @@ use crate::actor::Actor;
 use crate::catalogs::{Change, Edition, GONE, REMEMBERED_MS};
 use crate::drive::{KEY, REQUEST, REVOKED_KEY, Simulation};
 use crate::mutation::Mutation;
+use crate::named::Told;
 use crate::oracle::SKEW_MS;
 use crate::plan::{JobPlan, OnlyIf, What};
 use crate::ports::{CALLER, pass};
@@ -55,25 +57,19 @@ impl<'a> Asked<'a> {
 struct Answer {
     status: u16,
     etag: String,
+    /// Whether it says that it is the one of an earlier request.
+    is_replayed: bool,
     body: Value,
 }
 
 impl Simulation {
     /// One request of a caller, or the few that belong to it.
-    pub(crate) async fn request(self: Arc<Self>, job: Arc<JobPlan>, step: Option<usize>) -> Option<()> {
-        let step = step.and_then(|index| job.steps.get(index));
-        let number = step.map_or(0, |step| step.number);
-        let key = u64::try_from(job.number * 1_000 + number).unwrap_or(0);
-        let actor = self.actor(format!("job{}, request {number}", job.number), key, 0);
-        actor.is_revocable.store(job.is_revoked(), Ordering::Relaxed);
-        match step {
-            None => self.submit(&actor, &job).await,
-            Some(step) => {
-                // Nothing when the job was not accepted.
-                let id = self.accepted(job.number)?;
-                self.act(&actor, id, &step.what).await
-            }
-        }
+    pub(crate) async fn request(self: Arc<Self>, job: Arc<JobPlan>, step: usize) -> Option<()> {
+        let step = job.steps.get(step)?;
+        let actor = self.actor_for(&job, step.number);
+        // Nothing when the job was not accepted.
+        let id = self.accepted(job.number)?;
+        self.act(&actor, id, &step.what).await
     }
 
     /// A product's catalog is published anew, or deleted.
@@ -108,14 +104,35 @@ impl Simulation {
         Some(())
     }
 
-    /// Schedules a job, perhaps after a look at what would become of it.
-    async fn submit(&self, actor: &Arc<Actor>, job: &JobPlan) -> Option<()> {
+    /// Schedules a job, perhaps after a look at what would become of it. Gives the answer's status.
+    pub(crate) async fn submit(&self, actor: &Arc<Actor>, job: &JobPlan, body: &Value, is_first: bool) -> Option<u16> {
         let mut preview = None;
-        if job.is_previewed {
-            preview = Some(self.ask(actor, Asked::new(Method::POST, "/v1/jobs/preview", &job.body)).await?);
+        if job.is_previewed && is_first {
+            preview = Some(self.ask(actor, Asked::new(Method::POST, "/v1/jobs/preview", body)).await?);
         }
         let wait = job.wait.map(|seconds| ("prefer", format!("wait={seconds}")));
-        let answer = self.ask(actor, Asked::new(Method::POST, "/v1/jobs", &job.body).with(wait)).await?;
+        let asked_at = self.shared.now();
+        let product = job.body["product_tag"].as_str().unwrap_or_default();
+        let name = job.key.clone().map(|key| (product.to_owned(), key));
+        if let Some(name) = &name {
+            self.shared.world().oracle.named.asked(actor.id, name, body);
+        }
+        let key = job.key.clone().map(|key| ("idempotency-key", key));
+        let answer = self.ask(actor, Asked::new(Method::POST, "/v1/jobs", body).with(wait).with(key)).await?;
+        if let Some(name) = &name {
+            let Answer { status, body: told, is_replayed, .. } = &answer;
+            let told = Told { asked: body, asked_at, status: *status, body: told, is_replayed: *is_replayed };
+            let mut world = self.shared.world();
+            let now = self.shared.now();
+            let wrong = world.oracle.named.answered(name, &told, now);
+            world.oracle.right(wrong, "key of a request");
+        }
+        self.accepted_as_asked(actor, job, &answer, preview);
+        Some(answer.status)
+    }
+
+    /// Holds the answer to a job that was asked for.
+    fn accepted_as_asked(&self, actor: &Actor, job: &JobPlan, answer: &Answer, preview: Option<Answer>) -> Option<()> {
         let now = self.shared.now();
         let product = job.body["product_tag"].as_str().unwrap_or_default();
         let mut world = self.shared.world();
@@ -134,7 +151,10 @@ impl Simulation {
         oracle.hold(stored.is_some(), "I1", || format!("{id} was accepted, and is not stored"));
         let from = actor.born_at.plus(-REMEMBERED_MS - SKEW_MS);
         let was_so = shelf.had(product, from, now, |edition| edition.has_action);
-        oracle.hold(was_so, "catalog", || format!("{id} was accepted for an event that is in no catalog"));
+        // What was accepted stays accepted, whatever the catalog says since.
+        oracle.hold(was_so || answer.is_replayed, "catalog", || {
+            format!("{id} was accepted for an event that is in no catalog")
+        });
         if answer.status == 200 {
             world.count("wait answered");
             let is_so = world.runs(id).any(|run| {
@@ -146,7 +166,7 @@ impl Simulation {
             });
             world.oracle.hold(is_so, "API", || format!("{id} is said to have ended: {}", answer.body));
         }
-        if let (Some(preview), Some(stored)) = (preview.filter(|preview| preview.status == 200), stored) {
+        if let (Some(preview), Some(stored)) = (preview.filter(|it| it.status == 200 && !answer.is_replayed), stored) {
             world.count("previewed as it came");
             let wrong = foreseen(&preview.body, &stored, now);
             world.oracle.hold(wrong.is_none(), "preview", || format!("{id}: {}", wrong.unwrap_or_default()));
@@ -172,6 +192,8 @@ impl Simulation {
             What::Runs => return self.runs(actor, id).await,
             What::List { product, status, limit } => return self.list(actor, product, *status, *limit).await,
             What::Redrive(body) => return self.redrive(actor, body).await,
+            What::Clear(cache) => return self.clear(actor, cache).await,
+            What::Look(cache) => return self.look(actor, cache).await,
         };
         self.ask(actor, Asked::new(Method::POST, to_job(verb), body)).await.map(drop)
     }
@@ -292,6 +314,30 @@ impl Simulation {
         Some(())
     }
 
+    /// Clears a cache.
+    async fn clear(&self, actor: &Arc<Actor>, cache: &CacheName) -> Option<()> {
+        let asked_at = self.shared.now();
+        let answer = self.ask(actor, Asked::new(Method::DELETE, path_of(cache), &Value::Null)).await?;
+        if answer.status == 204 {
+            self.shared.world().oracle.recalls.clear_answered(cache, asked_at, self.shared.now());
+        }
+        Some(())
+    }
+
+    /// Looks at a cache: what it is said to have was made, and is not forgotten.
+    async fn look(&self, actor: &Arc<Actor>, cache: &CacheName) -> Option<()> {
+        let asked_at = self.shared.now();
+        let answer = self.ask(actor, Asked::get(path_of(cache))).await?;
+        let mut world = self.shared.world();
+        for entry in answer.body["entries"].as_array().into_iter().flatten() {
+            world.count("entry of a cache looked at");
+            let stored_at = UnixMillis(entry["stored_at"].as_i64().unwrap_or(0));
+            let is_so = world.oracle.recalls.has_entry(cache, stored_at, asked_at);
+            world.oracle.hold(is_so, "recall", || format!("{cache} is said to have {entry}"));
+        }
+        Some(())
+    }
+
     /// Sends a request, and holds what is always true of an answer. `None` when the process dies over it, or it takes too long.
     async fn ask(&self, actor: &Arc<Actor>, asked: Asked<'_>) -> Option<Answer> {
         let changes = actor.changes.load(Ordering::Relaxed);
@@ -353,8 +399,10 @@ impl Simulation {
         let status = response.status().as_u16();
         let etag = response.headers().get(header::ETAG).and_then(|etag| etag.to_str().ok()).unwrap_or_default();
         let etag = etag.to_owned();
+        let is_told = self.shared.world().mutation != Some(Mutation::ReplayUntold);
+        let is_replayed = is_told && response.headers().contains_key("idempotency-replayed");
         let bytes = to_bytes(response.into_body(), usize::MAX).await.ok()?;
-        Some(Answer { status, etag, body: serde_json::from_slice(&bytes).unwrap_or_default() })
+        Some(Answer { status, etag, is_replayed, body: serde_json::from_slice(&bytes).unwrap_or_default() })
     }
 
     /// A request to which nothing happens.
@@ -385,6 +433,10 @@ impl Simulation {
         }
         self.hold_told(id, &before, &all);
     }
+}
+
+fn path_of(cache: &CacheName) -> String {
+    format!("/v1/products/{}/envs/{}/caches/{}", cache.product, cache.env, cache.tag)
 }
 
 /// The runs that have ended, by their names, and how.

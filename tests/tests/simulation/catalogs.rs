@@ -19,6 +19,13 @@ pub(crate) const REMEMBERED_MS: i64 = 30_000;
 /// So many instances of the API there are, and as many of the executor.
 pub(crate) const INSTANCES: usize = 3;
 
+/// The caches of every catalog, and how long a result is remembered by the even editions and by the odd ones, ms.
+pub(crate) const CACHES: [(&str, [i64; 2]); 3] =
+    [("brief", [2_500, 20_000]), ("hourly", [1_800_000, 3_600_000]), ("lasting", [43_200_000, 43_200_000])];
+/// A cache that no catalog knows, and how long a result is remembered there, ms.
+pub(crate) const UNLISTED: &str = "unlisted";
+const UNLISTED_MS: i64 = 86_400_000;
+
 /// A change of a product's catalog.
 #[derive(Clone, Debug)]
 pub(crate) struct Change {
@@ -78,6 +85,9 @@ impl Edition {
     /// The document.
     pub(crate) fn document(&self) -> Value {
         let mut document = catalog(([127, 0, 0, 1], 9).into());
+        for (tag, _) in CACHES {
+            document["caches"][tag] = json!({"expiry": self.expiry_ms(tag)});
+        }
         let app = &mut document["apps"]["app"];
         app["envs"]["dev"]["base_url"] = json!(format!("http://127.0.0.1:9/{}", self.number));
         if let Some(timeout) = self.timeout {
@@ -88,6 +98,12 @@ impl Edition {
             app["actions"] = json!({"rest": work});
         }
         document
+    }
+
+    /// How long a result of this cache is remembered, ms.
+    fn expiry_ms(&self, tag: &str) -> i64 {
+        let known = CACHES.iter().find(|(known, _)| *known == tag);
+        known.map_or(UNLISTED_MS, |(_, expiries)| expiries[usize::from(self.number % 2 == 1)])
     }
 
     /// The edition that a document is, by its address.
@@ -122,6 +138,17 @@ impl Shelf {
         self.0.get(product).and_then(|editions| editions.last()).map_or(GONE, |(_, edition)| edition.number)
     }
 
+    /// How long a result of a cache is remembered, ms, by the editions that counted between two instants: at least, and at
+    /// most.
+    pub(crate) fn expiry_ms(&self, product: &str, tag: &str, (from, until): (UnixMillis, UnixMillis)) -> (i64, i64) {
+        let counted = self.lives(product, from, until).filter(|edition| !edition.is_gone);
+        let found = counted.map(|edition| edition.expiry_ms(tag)).fold(None, |found: Option<(i64, i64)>, ms| {
+            let (least, most) = found.unwrap_or((ms, ms));
+            Some((least.min(ms), most.max(ms)))
+        });
+        found.unwrap_or((UNLISTED_MS, UNLISTED_MS))
+    }
+
     /// Whether some edition that counted between two instants is as asked for.
     pub(crate) fn had(
         &self,
@@ -130,10 +157,15 @@ impl Shelf {
         until: UnixMillis,
         is_wanted: impl Fn(&Edition) -> bool,
     ) -> bool {
+        self.lives(product, from, until).any(is_wanted)
+    }
+
+    /// The editions that counted between two instants.
+    fn lives(&self, product: &str, from: UnixMillis, until: UnixMillis) -> impl Iterator<Item = &Edition> {
         let editions = self.0.get(product).map_or(&[][..], Vec::as_slice);
         let ends = editions.iter().skip(1).map(|(at, _)| *at).chain([UnixMillis::MAX]);
-        let mut lives = editions.iter().zip(ends);
-        lives.any(|((since, edition), end)| *since <= until && end >= from && is_wanted(edition))
+        let lives = editions.iter().zip(ends);
+        lives.filter(move |((since, _), end)| *since <= until && *end >= from).map(|((_, edition), _)| edition)
     }
 }
 

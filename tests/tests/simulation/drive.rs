@@ -104,7 +104,9 @@ pub(crate) struct Simulation {
 /// One request of the plan.
 #[derive(Clone)]
 enum Due {
-    /// Of a job: to schedule it, or one of its steps.
+    /// One of a job's steps.
+    Step(Arc<JobPlan>, usize),
+    /// A job is asked for, or under its key again.
     Job(Arc<JobPlan>, Option<usize>),
     /// Of a catalog.
     Change(Change),
@@ -119,7 +121,9 @@ impl Simulation {
             let job = Arc::new(job.clone());
             due.push((job.at_ms, Due::Job(Arc::clone(&job), None)));
             let steps = job.steps.iter().enumerate();
-            due.extend(steps.map(|(index, step)| (step.at_ms, Due::Job(Arc::clone(&job), Some(index)))));
+            due.extend(steps.map(|(index, step)| (step.at_ms, Due::Step(Arc::clone(&job), index))));
+            let again = job.again.iter().enumerate();
+            due.extend(again.map(|(index, again)| (again.at_ms, Due::Job(Arc::clone(&job), Some(index)))));
         }
         // Those of one instant stay in the order of the plan.
         due.sort_by_key(|(at_ms, _)| *at_ms);
@@ -133,7 +137,8 @@ impl Simulation {
             while let Some((_, due)) = due.next_if(|(at_ms, _)| begin.plus(*at_ms) <= now) {
                 submitted += usize::from(matches!(due, Due::Job(_, None)));
                 match due {
-                    Due::Job(job, step) => drop(tokio::spawn(Arc::clone(self).request(job, step))),
+                    Due::Job(job, again) => drop(tokio::spawn(Arc::clone(self).request_job(job, again))),
+                    Due::Step(job, step) => drop(tokio::spawn(Arc::clone(self).request(job, step))),
                     Due::Change(change) => drop(tokio::spawn(Arc::clone(self).change(change))),
                 }
             }
@@ -253,7 +258,10 @@ impl Simulation {
 
     /// A job was accepted.
     pub(crate) fn accept(&self, number: usize, id: JobId) {
-        self.state.lock().expect("nobody panics with it in hand").accepted.push((number, id));
+        let mut state = self.state.lock().expect("nobody panics with it in hand");
+        if !state.accepted.contains(&(number, id)) {
+            state.accepted.push((number, id));
+        }
     }
 
     /// The job of this number in the plan, if it was accepted.
@@ -281,7 +289,7 @@ impl Simulation {
             jobs: world.jobs.len(),
             dispatches: world.dispatches,
             calls: world.calls,
-            counts: std::mem::take(&mut world.counts),
+            counts: world.all_counts(),
         }
     }
 }

@@ -33,6 +33,28 @@ pub(crate) enum Mutation {
     ListedTrusted,
     /// Some jobs are in no list.
     ListLosesJobs,
+    /// Nobody looks whether a result is remembered or being made.
+    ConsultIgnored,
+    /// A failure is remembered as if it were a result.
+    FailureRemembered,
+    /// Whoever fails keeps the lease of its question.
+    LeaseKept,
+    /// A remembered result never expires.
+    ExpiryIgnored,
+    /// A cache that is cleared keeps what it has.
+    ClearIgnored,
+    /// What is made is forgotten at once.
+    FillForgotten,
+    /// What stands under a key is not looked at.
+    ReservationIgnored,
+    /// What was asked for under a key is not compared.
+    BodyUnchecked,
+    /// A request that is carried out again is so as if it were new: its job has another id.
+    InstantForgotten,
+    /// A job that is stored again takes the place of what has become of it.
+    InsertReplaces,
+    /// Who repeats a request is not told so.
+    ReplayUntold,
 }
 
 impl Mutation {
@@ -52,6 +74,17 @@ impl Mutation {
             Self::RefusedAndMade,
             Self::ListedTrusted,
             Self::ListLosesJobs,
+            Self::ConsultIgnored,
+            Self::FailureRemembered,
+            Self::LeaseKept,
+            Self::ExpiryIgnored,
+            Self::ClearIgnored,
+            Self::FillForgotten,
+            Self::ReservationIgnored,
+            Self::BodyUnchecked,
+            Self::InstantForgotten,
+            Self::InsertReplaces,
+            Self::ReplayUntold,
         ];
         Mutant::ALL.into_iter().map(Self::Rule).chain(others).collect()
     }
@@ -67,6 +100,13 @@ impl Mutation {
             Self::PreconditionIgnored => "If-Match",
             Self::RefusedAndMade => "API",
             Self::ListLosesJobs => "list",
+            Self::ConsultIgnored | Self::FillForgotten => "single flight",
+            Self::FailureRemembered | Self::ExpiryIgnored | Self::ClearIgnored => "recall",
+            Self::LeaseKept => "waiting",
+            Self::ReservationIgnored | Self::BodyUnchecked | Self::InsertReplaces | Self::ReplayUntold => {
+                "key of a request"
+            }
+            Self::InstantForgotten => "I1",
             Self::ArmFaultForgotten | Self::GraceDropped | Self::ForgottenAtReceipt => "I4",
             Self::Rule(rule) => match rule {
                 Rule::PausedVoid | Rule::PauseDisarms => "I4",
@@ -82,6 +122,7 @@ impl Mutation {
                 | Rule::ZoneIgnored
                 | Rule::ClockChangesIgnored => "cadence",
                 Rule::SpentNotParked => "parked",
+                Rule::RecallCounted => "recall",
             },
         }
     }

@@ -10,6 +10,8 @@ use carillon_core::time::UnixMillis;
 
 use crate::actor::Actor;
 use crate::catalogs::{Edition, REMEMBERED_MS, Shelf};
+use crate::named::Named;
+use crate::recalls::Recalls;
 use crate::series::Series;
 
 /// Two clocks differ by this at the most, ms.
@@ -47,6 +49,10 @@ pub(crate) struct Oracle {
     series: BTreeMap<JobId, Series>,
     /// The most attempts that a run of a job may have had by what was ever asked for.
     budgets: BTreeMap<JobId, u32>,
+    /// What is remembered.
+    pub(crate) recalls: Recalls,
+    /// The keys of requests.
+    pub(crate) named: Named,
     pub(crate) violations: Vec<Violation>,
 }
 
@@ -71,8 +77,15 @@ impl Oracle {
         }
     }
 
+    /// Holds that nothing is wrong.
+    pub(crate) fn right(&mut self, wrong: Option<String>, invariant: &'static str) {
+        self.hold(wrong.is_none(), invariant, || wrong.unwrap_or_default());
+    }
+
     /// A job was stored.
-    pub(crate) fn inserted(&mut self, job: &Job) {
+    pub(crate) fn inserted(&mut self, job: &Job, actor: u64) {
+        let wrong = self.named.stored(actor, job.id);
+        self.right(wrong, "key of a request");
         self.budgets.insert(job.id, job.spec.retries + 1);
         self.series.extend(Series::begun(job).map(|series| (job.id, series)));
     }
@@ -111,11 +124,19 @@ impl Oracle {
         );
         let outcome = ended.and_then(|run| run.outcome.as_ref()).filter(|_| before.run.outcome.is_none());
         if let Some(outcome) = outcome {
-            self.ended(old, new, outcome, actor, now);
+            let cached_at = ended.and_then(|run| run.cached_at.map(|at| (run, at)));
+            if let (Some((run, at)), Outcome::Completed(output)) = (cached_at, outcome) {
+                let wrong = self.recalls.recalled(old, run, output, at, by);
+                self.right(wrong, "recall");
+            }
+            self.ended(old, new, outcome, cached_at.is_some(), actor, now);
             self.told_by_the_catalog(old, outcome, by, published, now);
         } else if !is_claim && after.run.failures.len() > before.run.failures.len() {
             self.held_the_lease(fire, old, actor);
         }
+        self.hold(is_claim || after.run.attempts == before.run.attempts || new.fire() != fire, "I5", || {
+            format!("{fire} has an attempt more without a claim")
+        });
         self.planned(old, new, transition.spec.is_some(), outcome.is_some());
     }
 
@@ -139,7 +160,9 @@ impl Oracle {
                     format!("{fire} is claimed before {:?}", before.wake_at)
                 });
                 let late_ms = before.wake_at.map_or(0, |at| now.since(at));
-                self.hold(!self.is_strict || late_ms <= PROMPT_MS, "on time", || {
+                // Whoever waits for another's result is late by that.
+                let is_prompt = !self.is_strict || old.spec.cache.is_some() || late_ms <= PROMPT_MS;
+                self.hold(is_prompt, "on time", || {
                     format!("{fire} is claimed {late_ms} ms late, and nothing went wrong")
                 });
             }
@@ -148,6 +171,9 @@ impl Oracle {
         let budget = self.budgets[&old.id];
         self.hold(run.attempts <= budget, "I5", || format!("{fire} has attempt {} of {budget}", run.attempts));
         let owner = owner_of(&new.state).cloned();
+        if let Some(owner) = &owner {
+            self.recalls.claimed(new, actor, owner);
+        }
         self.fires.entry(fire).or_default().claim = owner.map(|owner| (owner, actor, false));
     }
 
@@ -184,13 +210,15 @@ impl Oracle {
     }
 
     /// The outcome of a fire was recorded.
-    fn ended(&mut self, old: &Job, new: &Job, outcome: &Outcome, actor: u64, now: UnixMillis) {
+    fn ended(&mut self, old: &Job, new: &Job, outcome: &Outcome, is_recalled: bool, actor: u64, now: UnixMillis) {
         let fire = old.fire();
         let known = self.fires.entry(fire).or_default();
         let is_first = known.outcome.is_none();
         known.outcome = Some(outcome.clone());
         let (dispatches, attempts) = (known.dispatches, old.state.run.attempts);
         let explained = match outcome {
+            // Held against all dispatches of its question.
+            Outcome::Completed(_) if is_recalled => true,
             Outcome::Completed(output) => known.successes.contains(output),
             Outcome::Failed(error) if error.code == codes::EXECUTOR_LOST => attempts > 0,
             Outcome::Failed(error) if error.code == codes::EVENT_NOT_FOUND => true,
@@ -207,6 +235,7 @@ impl Oracle {
                     format!("{fire} is given up while its lease lasts")
                 });
             }
+            Outcome::Completed(_) if is_recalled => {}
             Outcome::Completed(_) | Outcome::Failed(_) => self.held_the_lease(fire, old, actor),
             Outcome::Cancelled { .. } | Outcome::Skipped(_) => return,
         }
@@ -242,7 +271,17 @@ impl Oracle {
     }
 
     /// An attempt begins at the target.
-    pub(crate) fn dispatched(&mut self, fire: Fire, stored: Option<&Job>, actor: u64) {
+    pub(crate) fn dispatched(
+        &mut self,
+        fire: Fire,
+        stored: Option<&Job>,
+        by: &Actor,
+        published: &Shelf,
+        now: UnixMillis,
+    ) {
+        let wrong = self.recalls.dispatched(fire, by, published, self.is_strict, now);
+        self.right(wrong, "single flight");
+        let actor = by.id;
         let known = self.fires.entry(fire).or_default();
         known.dispatches += 1;
         let dispatches = known.dispatches;
@@ -260,7 +299,8 @@ impl Oracle {
     }
 
     /// The target answered.
-    pub(crate) fn answered(&mut self, fire: Fire, answer: &Result<Output, RunError>) {
+    pub(crate) fn answered(&mut self, fire: Fire, answer: &Result<Output, RunError>, actor: u64, now: UnixMillis) {
+        self.recalls.answered(fire, actor, answer, now);
         let known = self.fires.entry(fire).or_default();
         match answer {
             Ok(output) => known.successes.push(output.clone()),

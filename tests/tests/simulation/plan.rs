@@ -2,12 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use carillon_core::cache::CacheName;
 use carillon_core::time::UnixMillis;
 use carillon_tests::random::Random;
 use serde_json::{Value, json};
 
 use crate::catalogs::{Change, Edition};
 use crate::dice::{Dice, Fate, FaultId};
+use crate::named::Again;
 
 /// When most simulations begin: 2027-01-15T08:00:00Z.
 pub(crate) const BEGIN: UnixMillis = UnixMillis(1_800_000_000_000);
@@ -70,6 +72,10 @@ pub(crate) struct JobPlan {
     pub(crate) is_previewed: bool,
     /// So many seconds the caller prefers to wait for the first run's end.
     pub(crate) wait: Option<u32>,
+    /// The key of its request, if that has one.
+    pub(crate) key: Option<String>,
+    /// When something is asked for under that key again.
+    pub(crate) again: Vec<Again>,
     pub(crate) steps: Vec<Step>,
 }
 
@@ -95,6 +101,8 @@ pub(crate) enum What {
     Runs,
     List { product: &'static str, status: Option<&'static str>, limit: usize },
     Redrive(Value),
+    Clear(CacheName),
+    Look(CacheName),
 }
 
 /// The job's revision that an edit is for, by its If-Match.
@@ -123,10 +131,17 @@ impl Plan {
         let in_burst = if random.once_in(3) { random.between(5, count) } else { 0 };
         let is_embedded = random.once_in(4);
         let (has_changes, lapse_ms) = (random.once_in(2), within(&mut random, 60_000));
+        let common_ms = Some(within(&mut random, ACTIVE_MS)).filter(|_| random.once_in(2));
         let jobs = (0..count).map(|number| {
             let mut random = dice.roll(u64::MAX - 1, number as u64);
             let drawn = (within(&mut random, ACTIVE_MS), random.pick(&PRODUCTS));
-            JobPlan::draw(number, begin, if number < in_burst { burst } else { drawn }, &mut random)
+            let mut job = JobPlan::draw(number, begin, if number < in_burst { burst } else { drawn }, &mut random);
+            let mut random = dice.roll(u64::MAX - 3, number as u64);
+            if let Some(common_ms) = common_ms {
+                job.draw_question(begin, common_ms, &mut random);
+            }
+            job.draw_key(&mut random);
+            job
         });
         let jobs: Vec<_> = jobs.collect();
         let changes = if has_changes { Change::draw_all(dice, begin, &jobs) } else { Vec::new() };
@@ -196,7 +211,7 @@ impl JobPlan {
         }
         let (is_previewed, waits) = (random.once_in(8), random.once_in(6));
         let wait = Some(random.pick(&[1, 5, 25])).filter(|_| waits);
-        Self { number, at_ms, body, is_previewed, wait, steps }
+        Self { number, at_ms, body, is_previewed, wait, key: None, again: Vec::new(), steps }
     }
 }
 

@@ -136,7 +136,8 @@ fn plan<const STEPS: usize, const CALLS: usize>(
         body[name] = wish.clone();
     }
     let steps = steps.into_iter().zip(1..).map(|((at_ms, what), number)| Step { number, at_ms, what }).collect();
-    let job = JobPlan { number: 0, at_ms: 0, body, is_previewed: false, wait: None, steps };
+    let job =
+        JobPlan { number: 0, at_ms: 0, body, is_previewed: false, wait: None, key: None, again: Vec::new(), steps };
     Plan {
         seed: 0,
         begin: BEGIN,

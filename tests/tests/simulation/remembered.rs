@@ -3,23 +3,54 @@
 use carillon_core::cache::{CacheKey, CacheName};
 use carillon_core::idempotency::{RequestName, Reservation};
 use carillon_core::ids::Owner;
+use carillon_core::job::Output;
 use carillon_core::ports::{CachePage, Consulted, Lead, PortError, Remembered, Reservations, ResultCache, SealingKeys};
 use carillon_core::session::sealing::{KeyName, SealingKey};
 use carillon_core::time::UnixMillis;
+use serde_json::Value;
 
+use crate::actor::Actor;
+use crate::mutation::Mutation;
 use crate::ports::Sim;
+use crate::world::World;
 
 impl ResultCache for Sim {
     async fn consult(&self, key: &CacheKey, lead: &Lead, now: UnixMillis) -> Result<Consulted, PortError> {
-        self.call("consult", |world, _, _| world.results.consult(key, lead, now)).await
+        let asked_at = self.shared.now();
+        let consult = |world: &mut World, actor: &Actor, at: UnixMillis| {
+            let answer = match world.mutation {
+                Some(Mutation::ConsultIgnored) => Consulted::Leading,
+                Some(Mutation::ExpiryIgnored) => world.results.consult(key, lead, UnixMillis(0)),
+                _ => world.results.consult(key, lead, now),
+            };
+            let wrong = world.oracle.recalls.consulted(key, lead, &answer, actor, (asked_at, at));
+            if world.oracle.is_strict {
+                world.oracle.right(wrong, "waiting");
+            }
+            answer
+        };
+        self.call("consult", consult).await
     }
 
     async fn fill(&self, key: &CacheKey, leader: &Owner, result: &Remembered) -> Result<(), PortError> {
-        self.call("fill", |world, _, _| world.results.fill(key, leader, result)).await
+        let fill = |world: &mut World, _: &Actor, _| match world.mutation {
+            Some(Mutation::FillForgotten) => world.results.release(key, leader),
+            _ => world.results.fill(key, leader, result),
+        };
+        self.call("fill", fill).await
     }
 
     async fn release(&self, key: &CacheKey, leader: &Owner) -> Result<(), PortError> {
-        self.call("release", |world, _, _| world.results.release(key, leader)).await
+        let release = |world: &mut World, _: &Actor, now: UnixMillis| match world.mutation {
+            Some(Mutation::LeaseKept) => {}
+            Some(Mutation::FailureRemembered) => {
+                let output = Output { value: Value::Null, truncated: false };
+                let result = Remembered { output, made_at: now, expires_at: now.plus(60_000) };
+                world.results.fill(key, leader, &result);
+            }
+            _ => world.results.release(key, leader),
+        };
+        self.call("release", release).await
     }
 
     async fn entries(
@@ -33,17 +64,39 @@ impl ResultCache for Sim {
     }
 
     async fn clear(&self, cache: &CacheName, _: UnixMillis) -> Result<(), PortError> {
-        self.call("clear", |world, _, _| world.results.clear(cache)).await
+        let clear = |world: &mut World, _: &Actor, now: UnixMillis| {
+            if world.mutation != Some(Mutation::ClearIgnored) {
+                world.results.clear(cache);
+                world.oracle.recalls.cleared(cache, now);
+            }
+        };
+        self.call("clear", clear).await
     }
 }
 
 impl Reservations for Sim {
     async fn find(&self, name: &RequestName, now: UnixMillis) -> Result<Option<Reservation>, PortError> {
-        self.call("find name", |world, _, _| world.requests.find(name, now)).await
+        let find = |world: &mut World, _: &Actor, _| {
+            let found = world.requests.find(name, now)?;
+            match world.mutation {
+                Some(Mutation::ReservationIgnored | Mutation::BodyUnchecked) => None,
+                Some(Mutation::InstantForgotten) => Some(Reservation { at: now, ..found }),
+                _ => Some(found),
+            }
+        };
+        self.call("find name", find).await
     }
 
     async fn reserve(&self, name: &RequestName, new: &Reservation) -> Result<Reservation, PortError> {
-        self.call("reserve", |world, _, _| world.requests.reserve(name, new)).await
+        let reserve = |world: &mut World, _: &Actor, _| {
+            let stands = world.requests.reserve(name, new);
+            match world.mutation {
+                Some(Mutation::ReservationIgnored) => new.clone(),
+                Some(Mutation::BodyUnchecked) => Reservation { body: new.body.clone(), ..stands },
+                _ => stands,
+            }
+        };
+        self.call("reserve", reserve).await
     }
 }
 

@@ -31,7 +31,8 @@ struct Shrink<'a> {
 
 impl Shrink<'_> {
     fn size(&self) -> [usize; 4] {
-        let steps = self.plan.jobs.iter().map(|job| job.steps.len() + usize::from(job.is_previewed)).sum();
+        let steps =
+            self.plan.jobs.iter().map(|job| job.steps.len() + job.again.len() + usize::from(job.is_previewed)).sum();
         [self.plan.jobs.len(), steps, self.plan.changes.len(), self.plan.without.len()]
     }
 
@@ -71,6 +72,11 @@ impl Shrink<'_> {
             for step in (0..self.plan.jobs[job].steps.len()).rev() {
                 let mut smaller = self.plan.clone();
                 smaller.jobs[job].steps.remove(step);
+                self.attempt(smaller);
+            }
+            for again in (0..self.plan.jobs[job].again.len()).rev() {
+                let mut smaller = self.plan.clone();
+                smaller.jobs[job].again.remove(again);
                 self.attempt(smaller);
             }
             if self.plan.jobs[job].is_previewed {

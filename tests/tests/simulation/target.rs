@@ -24,7 +24,7 @@ impl Targets for Sim {
             world.dispatches += 1;
             let World { jobs, oracle, shelf, .. } = &mut *world;
             let stored = jobs.get(&fire.job_id);
-            oracle.dispatched(fire, stored, actor.id);
+            oracle.dispatched(fire, stored, &actor, shelf, now);
             oracle.called(shelf, stored, &call, &actor, now);
             let number = world.dispatches;
             world.note(now, &actor.name, || format!("dispatches {fire}, attempt {}", call.attempt));
@@ -57,7 +57,7 @@ impl Targets for Sim {
         pass(takes_ms + u64::try_from(still_ms).unwrap_or(0)).await;
         actor.live().await;
         let (mut world, now) = (shared.world(), shared.now());
-        world.oracle.answered(fire, &answer);
+        world.oracle.answered(fire, &answer, actor.id, now);
         let how = if answer.is_ok() { "succeeded" } else { "failed" };
         world.note(now, &actor.name, || format!("{fire} {how} at the target"));
         answer

@@ -84,6 +84,14 @@ impl World {
         *self.counts.entry(what).or_default() += 1;
     }
 
+    /// Everything that was counted.
+    pub(crate) fn all_counts(&mut self) -> BTreeMap<&'static str, u64> {
+        let mut counts = std::mem::take(&mut self.counts);
+        counts.append(&mut self.oracle.recalls.counts);
+        counts.append(&mut self.oracle.named.counts);
+        counts
+    }
+
     /// Remembers what a job was before.
     fn remember(&mut self, job: JobId, status: Status, old: Option<Job>, now: UnixMillis) {
         self.before.insert(job, (now, old));
@@ -91,14 +99,14 @@ impl World {
     }
 
     pub(crate) fn insert(&mut self, job: &Job, actor: &Actor, now: UnixMillis) -> Written {
-        if let Some(stored) = self.jobs.get(&job.id) {
+        if let Some(stored) = self.jobs.get(&job.id).filter(|_| self.mutation != Some(Mutation::InsertReplaces)) {
             return if stored == job { Written::Done } else { Written::Conflict };
         }
         self.jobs.insert(job.id, job.clone());
         self.remember(job.id, job.state.status, None, now);
         actor.changed();
         self.note(now, &actor.name, || format!("stores {}, {}", job.fire(), job.state.status));
-        self.oracle.inserted(job);
+        self.oracle.inserted(job, actor.id);
         self.check_carried(job.id, "I1");
         Written::Done
     }

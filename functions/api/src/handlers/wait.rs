@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use carillon_core::access::Scope;
+use carillon_core::ids::Fire;
 use carillon_core::job::{Job, Run};
 use carillon_core::operations::{self, OperationError};
 use carillon_core::ports::Ports;
@@ -48,7 +49,8 @@ pub(super) async fn for_first_run<P: Ports>(call: &Call<P>, job: &Job, seconds: 
 
 /// The job as it stands now, and its first run if that has ended.
 async fn look<P: Ports>(call: &Call<P>, job: &Job) -> Result<Option<(Job, Run)>, OperationError> {
-    let first = job.fire();
+    // Not the job's own fire: one that an earlier request of the same name scheduled may have had its first run long ago.
+    let first = Fire { job_id: job.id, generation: 1, run_no: 1 };
     let job = operations::get(call.service.ports(), &call.caller, job.id).await?;
     let run = if job.state.run.run_no == first.run_no {
         Some(job.state.run.clone())

@@ -79,3 +79,18 @@ async fn whoever_waits_for_a_replayed_job_gets_its_result() {
     let waited = api.send("POST", "/v1/jobs", &headers, job().to_string()).await.ok(200);
     assert_eq!((&waited.json["result"], waited.header("idempotency-replayed")), (&json!("done"), Some("true")));
 }
+
+#[tokio::test]
+async fn whoever_waits_for_a_replayed_job_that_goes_on_gets_the_result_of_its_first_run() {
+    let api = Api::new();
+    let mut body = job();
+    body["repeat"] = json!({"every": 1_000, "limit": 2});
+    let id = named(&api, "k", &body).await.ok(202).job_id();
+    for run in ["first", "second"] {
+        api.world.attempt(id, Ok(Output { value: json!(run), truncated: false })).await;
+        let headers = [("idempotency-key", "k"), ("prefer", "wait=5")];
+        let waited = api.send("POST", "/v1/jobs", &headers, body.to_string()).await.ok(200);
+        assert_eq!(waited.json["result"], json!("first"));
+        api.world.advance(1_000);
+    }
+}

@@ -53,11 +53,13 @@ pub enum Mutant {
     ZoneIgnored,
     /// Runs go on by a clock that is never set forward or back.
     ClockChangesIgnored,
+    /// A result that is remembered costs an attempt.
+    RecallCounted,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::LeaseIgnored,
         Self::OwnerUnchecked,
         Self::AttemptUncounted,
@@ -78,6 +80,7 @@ impl Mutant {
         Self::RetriedAhead,
         Self::ZoneIgnored,
         Self::ClockChangesIgnored,
+        Self::RecallCounted,
     ];
 }
 
@@ -167,6 +170,9 @@ fn answered(mutant: Mutant, job: &Job, event: &Event, decided: &mut Transition, 
             if let Step::Arm { fire, .. } = step {
                 fire.generation = state.run.generation;
             }
+        }
+        (Mutant::RecallCounted, _) if matches!(event, Event::Recall { .. }) => {
+            decided.retired.as_mut().unwrap_or(&mut state.run).attempts += 1;
         }
         (Mutant::SkippedUncounted, _) => state.missed = job.state.missed,
         (Mutant::NextFromCompletion, Step::Arm { at, .. })

@@ -11,7 +11,7 @@ use crate::catalog::{Catalog, EventRef, Session, SessionEnv, Tag, Unresolved};
 use crate::error::{Faults, FieldCode, FieldError};
 use crate::hash::sha256_hex;
 use crate::idempotency::{Accepted, RequestName, Reservation};
-use crate::ids::JobId;
+use crate::ids::{JobId, Owner};
 use crate::job::{EventType, Job, JobSpec, JobState};
 use crate::json::{Field, parse};
 use crate::machine::first_state;
@@ -79,16 +79,18 @@ pub async fn schedule<P: Ports>(
         let id = request.name.job_id(at);
         let accepted = accepted(id, &resolved.spec, &resolved.state);
         let Some(standing_before) = &standing else {
-            let new = Reservation { at, body: request.body.clone(), accepted };
+            let by = Owner::new(ports.entropy().bits());
+            let new = Reservation { by, at, body: request.body.clone(), accepted };
             let stands = ports.reservations().reserve(&request.name, &new).await?;
             if stands == new {
-                return store(ports, id, resolved, Some(accepted)).await;
+                return store(ports, id, resolved, Some(Named { accepted, is_first: true })).await;
             }
             // Another one was faster: its instant counts, and perhaps its job is there already.
             standing = Some(stands);
             continue;
         };
-        return store(ports, id, resolved, Some(standing_before.accepted)).await;
+        let accepted = standing_before.accepted;
+        return store(ports, id, resolved, Some(Named { accepted, is_first: false })).await;
     }
     Err(OperationError::Contended)
 }
@@ -114,12 +116,21 @@ fn accepted(job_id: JobId, spec: &JobSpec, state: &JobState) -> Accepted {
     Accepted { job_id, status: state.status, due_at: state.run.due_at, recurring: spec.repeat.is_some() }
 }
 
-/// Arms the timer of a new job, and stores it. Of a request that has a name others may do so too: `named` is what was said first.
+/// What is known of a request that has a name.
+struct Named {
+    /// What was said first.
+    accepted: Accepted,
+    /// Whether this request reserved the name. The store cannot tell: two that carry the same request out store the same job,
+    /// and each is told that it did.
+    is_first: bool,
+}
+
+/// Arms the timer of a new job, and stores it. Of a request that has a name others may do so too.
 async fn store<P: Ports>(
     ports: &P,
     id: JobId,
     resolved: Resolved,
-    named: Option<Accepted>,
+    named: Option<Named>,
 ) -> Result<Scheduled, OperationError> {
     let Resolved { mut spec, state, session, warnings } = resolved;
     if let Some((tag, claims)) = &session {
@@ -127,18 +138,19 @@ async fn store<P: Ports>(
         let sealed = JobSession::seal(id, tag, claims, &key, nonce);
         spec.session = Some(sealed.map_err(|unsealable| PortError::Permanent(unsealable.into()))?);
     }
-    let accepted = named.unwrap_or_else(|| accepted(id, &spec, &state));
+    let accepted = named.as_ref().map_or_else(|| accepted(id, &spec, &state), |named| named.accepted);
+    let (is_named, is_replayed) = (named.is_some(), named.is_some_and(|named| !named.is_first));
     let job = Job { id, spec: Arc::new(spec), state };
-    let scheduled = |job, is_replayed| Scheduled { job, accepted, is_replayed, warnings };
+    let scheduled = |job| Scheduled { job, accepted, is_replayed, warnings };
     ports.timers().arm(job.fire(), job.state.run.due_at).await?;
     let answer = ports.jobs().insert_new(&job).await;
     if let Ok(Written::Done) = answer {
-        return Ok(scheduled(job, false));
+        return Ok(scheduled(job));
     }
     // Either the write happened and its answer was lost or says that a repetition below us found the job in its place; or
     // another request of the same name was faster; or 80 random bits were met twice in one millisecond.
     match (answer, ports.jobs().get(job.id).await) {
-        (_, Ok(Some(stored))) if named.is_some() || stored.spec == job.spec => Ok(scheduled(stored, named.is_some())),
+        (_, Ok(Some(stored))) if is_named || stored.spec == job.spec => Ok(scheduled(stored)),
         (Ok(_), Ok(_)) => Err(OperationError::Contended),
         (Err(error), _) | (Ok(_), Err(error)) => Err(error.into()),
     }
