@@ -93,7 +93,7 @@ impl Mutation {
     pub(crate) fn breaks(self) -> &'static str {
         use Mutant as Rule;
         match self {
-            Self::StoredInName | Self::StoredBeforeArmed => "I1",
+            Self::StoredInName | Self::StoredBeforeArmed | Self::InstantForgotten => "I1",
             Self::RevisionUnchecked | Self::ListedTrusted => "I2",
             Self::FreshFromCache | Self::CatalogKeptForGood => "catalog",
             Self::KeyKeptForGood => "key",
@@ -106,7 +106,6 @@ impl Mutation {
             Self::ReservationIgnored | Self::BodyUnchecked | Self::InsertReplaces | Self::ReplayUntold => {
                 "key of a request"
             }
-            Self::InstantForgotten => "I1",
             Self::ArmFaultForgotten | Self::GraceDropped | Self::ForgottenAtReceipt => "I4",
             Self::Rule(rule) => match rule {
                 Rule::PausedVoid | Rule::PauseDisarms => "I4",

@@ -75,7 +75,7 @@ impl Simulation {
             } else if let Some(again) = again {
                 self.shared.world().count(match again.at_ms - job.at_ms {
                     ..=60 => "same key at the same time",
-                    ..=3_600_000 => "same key soon after",
+                    61..=3_600_000 => "same key soon after",
                     _ => "same key hours later",
                 });
             }

@@ -113,8 +113,8 @@ impl Recalls {
             }
             Consulted::Busy(other) => {
                 self.count("waited for another's result");
-                let led = self.leads.iter().rev().find(|led| led.leader == other.leader)?;
-                let over_ms = now.since(led.answered_at?);
+                let told = self.leads.iter().rev().find(|known| known.leader == other.leader)?;
+                let over_ms = now.since(told.answered_at?);
                 return (over_ms > TOLD_MS)
                     .then(|| format!("{} waits for one that was answered {over_ms} ms ago", by.name));
             }

@@ -1,8 +1,8 @@
 //! JSON Web Key Sets, fetched through the guard and remembered.
 //!
 //! A set is read again when it is older than 10 minutes, or when a token names a key that it does not have: that is how a new
-//! key comes in. Not more than once in half a minute, though, whatever names tokens carry. Where it cannot be read, the one
-//! that is remembered holds for a day.
+//! key comes in. Not more than once in half a minute, though, whatever names tokens carry and whatever came of it. Where it
+//! cannot be read, the one that is remembered holds for a day.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,8 +23,10 @@ use super::unusable;
 
 /// A set that is older is read again, ms.
 const FRESH_MS: i64 = 600_000;
-/// A set that is younger is not, ms, not even for a key that it does not have.
+/// Sooner it is not asked for again, ms, not even for a key that it does not have, or after a reading that failed.
 const SHORTEST_INTERVAL_MS: i64 = 30_000;
+/// The same where there is no set at all, ms: somebody waits for it, and others must not wait for one another's timeouts.
+const SHORTEST_INTERVAL_WITHOUT_MS: i64 = 1_000;
 /// A set that is older is of no use any more, ms, even if there is no other.
 const LONGEST_USE_MS: i64 = 86_400_000;
 /// Whoever schedules a job waits for it.
@@ -41,11 +43,17 @@ pub(super) struct KeySets<C> {
     known: Mutex<HashMap<Url, Arc<Slot>>>,
 }
 
-/// Room for one set. Whoever reads it holds the lock, so that others wait for that one reading.
-type Slot = tokio::sync::Mutex<Option<KeySet>>;
+/// One set. Whoever reads it holds the lock, so that others wait for that one reading.
+type Slot = tokio::sync::Mutex<KeySet>;
 
-/// A set, and when it was read.
-type KeySet = (UnixMillis, Vec<Jwk>);
+/// What is known of a set.
+#[derive(Default)]
+struct KeySet {
+    /// When it was asked for last, whatever came of it.
+    asked_at: Option<UnixMillis>,
+    /// When it was read last, and its keys.
+    read: Option<(UnixMillis, Vec<Jwk>)>,
+}
 
 impl<C: Clock> KeySets<C> {
     pub(super) fn new(outbound: Outbound, clock: C) -> Self {
@@ -60,16 +68,14 @@ impl<C: Clock> KeySets<C> {
         kid: Option<&str>,
     ) -> Result<DecodingKey, TokenRefusal> {
         let slot = self.slot(url);
-        let mut known = slot.lock().await;
-        let age = known.as_ref().map(|(read_at, _)| self.clock.now().since(*read_at));
-        if age.is_none_or(|age| age >= FRESH_MS) {
-            self.read_again(url, &mut known).await?;
+        let mut set = slot.lock().await;
+        if set.age_ms(self.clock.now()).is_none_or(|age| age >= FRESH_MS) {
+            self.read_again(url, &mut set).await?;
         }
-        let mut found = known.as_ref().and_then(|(_, keys)| pick(keys, algorithm, kid));
-        let is_old = age.is_some_and(|age| (SHORTEST_INTERVAL_MS..FRESH_MS).contains(&age));
-        if found.is_none() && is_old {
-            self.read_again(url, &mut known).await?;
-            found = known.as_ref().and_then(|(_, keys)| pick(keys, algorithm, kid));
+        let mut found = set.pick(algorithm, kid);
+        if found.is_none() {
+            self.read_again(url, &mut set).await?;
+            found = set.pick(algorithm, kid);
         }
         let detail = "the token names no key of this algorithm in the session's key set";
         let jwk = found.ok_or_else(|| TokenRefusal::Bad(FieldCode::TokenKey, detail.to_owned()))?;
@@ -84,17 +90,25 @@ impl<C: Clock> KeySets<C> {
         Arc::clone(known.entry(url.clone()).or_default())
     }
 
-    /// Reads a set; keeps the old one where that fails and it may still be used.
-    async fn read_again(&self, url: &Url, known: &mut Option<KeySet>) -> Result<(), TokenRefusal> {
-        match self.read(url).await {
+    /// Reads a set, unless that was tried a moment ago; keeps the old one where it fails and that may still be used.
+    async fn read_again(&self, url: &Url, set: &mut KeySet) -> Result<(), TokenRefusal> {
+        let now = self.clock.now();
+        let is_usable = set.age_ms(now).is_some_and(|age| age < LONGEST_USE_MS);
+        let interval_ms = if is_usable { SHORTEST_INTERVAL_MS } else { SHORTEST_INTERVAL_WITHOUT_MS };
+        let read = if set.asked_at.is_some_and(|asked_at| now.since(asked_at) < interval_ms) {
+            Err(unavailable("it could not be a moment ago"))
+        } else {
+            let read = self.read(url).await;
+            set.asked_at = Some(self.clock.now());
+            read
+        };
+        match read {
             Ok(keys) => {
-                *known = Some((self.clock.now(), keys));
+                set.read = Some((self.clock.now(), keys));
                 Ok(())
             }
-            Err(error) => match known {
-                Some((read_at, _)) if self.clock.now().since(*read_at) < LONGEST_USE_MS => Ok(()),
-                _ => Err(error),
-            },
+            Err(_) if is_usable => Ok(()),
+            Err(error) => Err(error),
         }
     }
 
@@ -112,9 +126,6 @@ impl<C: Clock> KeySets<C> {
             timeout: TIMEOUT,
             max_response_bytes: MOST_BYTES,
         };
-        let unavailable = |why: &str| {
-            TokenRefusal::Port(PortError::Unavailable(format!("a session's key set cannot be read: {why}").into()))
-        };
         let Answer { status, body, truncated, .. } =
             self.outbound.send(request).await.map_err(|error| match error {
                 SendError::Refused { .. } => unusable(&error.to_string()),
@@ -126,6 +137,20 @@ impl<C: Clock> KeySets<C> {
         let set: Set = serde_json::from_slice(&body).map_err(|_| unavailable("it is no JSON Web Key Set"))?;
         // A key of a kind that is not known here is no fault of the set (RFC 7517, section 5).
         Ok(set.keys.into_iter().filter_map(|key| serde_json::from_value(key).ok()).collect())
+    }
+}
+
+fn unavailable(why: &str) -> TokenRefusal {
+    TokenRefusal::Port(PortError::Unavailable(format!("a session's key set cannot be read: {why}").into()))
+}
+
+impl KeySet {
+    fn age_ms(&self, now: UnixMillis) -> Option<i64> {
+        self.read.as_ref().map(|(read_at, _)| now.since(*read_at))
+    }
+
+    fn pick(&self, algorithm: Algorithm, kid: Option<&str>) -> Option<Jwk> {
+        self.read.as_ref().and_then(|(_, keys)| pick(keys, algorithm, kid))
     }
 }
 

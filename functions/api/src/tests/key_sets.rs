@@ -129,12 +129,57 @@ async fn a_set_that_cannot_be_read_is_a_fault_of_a_dependency_and_an_old_one_hol
     let token = of_key(&KEYS.ed, "EdDSA", "one");
     assert!(matches!(verify(&sessions, &catalog, &token).await, Err(TokenRefusal::Port(_))));
     issuer.serves(StatusCode::OK, &json!([KEYS.ed.jwk("one")]));
+    clock.advance(1_000);
     verify(&sessions, &catalog, &token).await.unwrap();
     issuer.serves(StatusCode::BAD_GATEWAY, &json!([]));
     clock.advance(86_000_000);
     verify(&sessions, &catalog, &token).await.unwrap();
     clock.advance(1_000_000);
     assert!(matches!(verify(&sessions, &catalog, &token).await, Err(TokenRefusal::Port(_))));
+}
+
+#[tokio::test]
+async fn a_set_that_cannot_be_read_is_not_asked_for_with_every_token() {
+    let issuer = Issuer::start(json!([KEYS.ed.jwk("one")])).await;
+    let clock = Arc::new(World::new());
+    let (sessions, catalog) = (issuer.sessions(&clock), issuer.catalog("EdDSA", "keys"));
+    let (known, unknown) = (of_key(&KEYS.ed, "EdDSA", "one"), of_key(&KEYS.ed, "EdDSA", "two"));
+    verify(&sessions, &catalog, &known).await.unwrap();
+    issuer.serves(StatusCode::BAD_GATEWAY, &json!([]));
+    // Names that nobody knows, while the set is still fresh.
+    clock.advance(31_000);
+    for _ in 0..5 {
+        is_refused(verify(&sessions, &catalog, &unknown).await, FieldCode::TokenKey);
+    }
+    assert_eq!(issuer.reads(), 2);
+    // And a set that is old, but holds: nobody waits for a server that is known to be down.
+    clock.advance(601_000);
+    for _ in 0..5 {
+        verify(&sessions, &catalog, &known).await.unwrap();
+    }
+    assert_eq!(issuer.reads(), 3);
+    clock.advance(31_000);
+    verify(&sessions, &catalog, &known).await.unwrap();
+    assert_eq!(issuer.reads(), 4);
+    // Once it is back, a new key comes in.
+    issuer.serves(StatusCode::OK, &json!([KEYS.ed.jwk("one"), KEYS.ed.jwk("two")]));
+    clock.advance(31_000);
+    verify(&sessions, &catalog, &unknown).await.unwrap();
+}
+
+#[tokio::test]
+async fn those_who_wait_for_a_set_that_cannot_be_read_share_one_reading() {
+    let issuer = Issuer::start(json!([])).await;
+    issuer.serves(StatusCode::BAD_GATEWAY, &json!([]));
+    let clock = Arc::new(World::new());
+    let (sessions, catalog) = (issuer.sessions(&clock), issuer.catalog("EdDSA", "keys"));
+    let token = of_key(&KEYS.ed, "EdDSA", "one");
+    let all = futures_util::future::join_all((0..20).map(|_| verify(&sessions, &catalog, &token))).await;
+    assert!(all.iter().all(|refused| matches!(refused, Err(TokenRefusal::Port(_)))));
+    assert_eq!(issuer.reads(), 1, "one after the other they would wait for as many timeouts");
+    issuer.serves(StatusCode::OK, &json!([KEYS.ed.jwk("one")]));
+    clock.advance(1_001);
+    verify(&sessions, &catalog, &token).await.unwrap();
 }
 
 #[tokio::test]
