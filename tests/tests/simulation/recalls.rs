@@ -231,9 +231,9 @@ impl Recalls {
         let answered = self.cleared.get(&key.cache).map_or(&[][..], |cleared| cleared.answered.as_slice());
         let is_so = |hit: &Hit, made: &Made| {
             let is_cleared = answered.iter().any(|(asked_at, at)| *at <= hit.asked_at && made.by.began_at < *asked_at);
-            let age_ms = hit.at.since(made.at);
-            age_ms >= 0
-                && age_ms < made.by.expiry_ms.1 + SKEW_MS
+            // Its age counts as of when it was asked for: the answer may be long under way.
+            hit.at >= made.at
+                && hit.asked_at.since(made.at) < made.by.expiry_ms.1 + SKEW_MS
                 && made.at.since(cached_at).abs() <= SKEW_MS
                 && !is_cleared
         };
