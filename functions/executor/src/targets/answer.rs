@@ -74,9 +74,12 @@ fn result(answer: &Answer) -> Output {
     if let Some(content_type) = content_type {
         value.insert("content_type".into(), content_type.chars().take(200).collect::<String>().into());
     }
-    let json = serde_json::from_slice::<Value>(&answer.body).ok().filter(|_| !answer.truncated);
+    let json =
+        serde_json::from_slice::<Value>(&answer.body).ok().filter(|_| !answer.truncated && is_json(content_type));
+    // Written again it may be longer: `1e15` becomes `1000000000000000.0`. The text that the target wrote is kept then.
+    let json = json.filter(|json| json.to_string().len() <= MAX_RESULT_BYTES);
     let (name, body, cut) = match (json, std::str::from_utf8(&answer.body)) {
-        (Some(json), _) if is_json(content_type) => ("body", json, false),
+        (Some(json), _) => ("body", json, false),
         (_, Ok(text)) => text_within(text, MAX_RESULT_BYTES),
         (_, Err(fault)) if answer.truncated && fault.error_len().is_none() => {
             // Only the last character was cut in two.

@@ -223,6 +223,20 @@ async fn results_keep_their_kind_and_say_when_they_were_cut() {
     }
 }
 
+/// A result stands in its job's item, which has at most 400 KB: one that does not fit cannot be recorded, and what the target
+/// did would be done again.
+#[tokio::test]
+async fn json_that_would_grow_when_it_is_written_again_is_kept_as_the_target_wrote_it() {
+    let json = [("content-type", "application/json")].as_slice();
+    let text = format!("[{}1e15]", "1e15,".repeat(MAX_RESULT_BYTES / 5 - 2));
+    let output = Server::answering(200, json, text.clone()).await.attempt().await.unwrap();
+    let written = output.value["body"].to_string().len();
+    assert!(written <= MAX_RESULT_BYTES, "{written}");
+    assert_eq!((output.value["body"].as_str(), output.truncated), (Some(text.as_str()), false));
+    let output = Server::answering(200, json, "[1e15]").await.attempt().await.unwrap();
+    assert_eq!(output.value["body"], json!([1e15]));
+}
+
 #[tokio::test]
 async fn without_the_allow_list_loopback_is_refused_for_good() {
     let server = Server::answering(200, &[], "").await;
