@@ -24,6 +24,11 @@ const GRACE_MS: i64 = 60_000;
 const LOOKS_AGAIN_MS: [i64; 4] = [10, 20, 50, 100];
 /// Two clocks of a deployment differ by less than this, ms.
 const CLOCKS_DIFFER_MS: i64 = 1_000;
+/// A message that only waits for another's result is sent anew when it was received so often. The queue gives up what it has
+/// handed out 160 times at the least (infra/module/queue.tf), and an attempt for each of a job's 100 retries must fit in there.
+const SENT_ANEW_AFTER: u32 = 20;
+/// The longest that SQS delays a message, seconds.
+const LONGEST_DELAY_SECONDS: i64 = 900;
 /// What met a fault is hidden for so long at the most, seconds. A shorter time would use the message's receives up in an
 /// outage, and send it to the dead letters for no fault of its own.
 const LONGEST_PAUSE_SECONDS: i64 = 30;
@@ -108,6 +113,10 @@ impl<P: Ports, T: Targets + Clone + 'static, C: Carrier> Batch<P, T, C> {
             Verdict::Park(error) => self.park(message, error, delivery).await,
             Verdict::Redeliver { at } => {
                 let wait_seconds = at.since(self.ports.clock().now()).max(0).div_euclid(1_000);
+                if only_waits(execution) && delivery.receive_count >= SENT_ANEW_AFTER {
+                    let sent = self.carrier.send(message, wait_seconds.min(LONGEST_DELAY_SECONDS)).await;
+                    return self.forget_if(sent, delivery).await;
+                }
                 let longest = if is_ahead(message, execution) && self.is_young(delivery) { 1 } else { i64::MAX };
                 self.hide(delivery, wait_seconds.min(longest)).await
             }
@@ -180,6 +189,12 @@ fn is_ahead(message: &Message, execution: &Execution) -> bool {
         !is_own && message.due_at.plus(CLOCKS_DIFFER_MS) > job.state.updated_at
     };
     is_early && execution.job.as_ref().is_some_and(is_after)
+}
+
+/// Whether nothing was done, refused or recorded: another makes the result that the job would have asked for, or changes the
+/// job. How often that happens is not for the job to say.
+fn only_waits(execution: &Execution) -> bool {
+    execution.attempt.is_none() && execution.refusal.is_none() && execution.ended.is_none()
 }
 
 /// The error of a fire that had been spent before this message of it came.

@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
+use carillon_core::cache::CacheKey;
 use carillon_core::ids::{Fire, Owner};
 use carillon_core::machine::Event;
+use carillon_core::ports::{Lead, Ports as _, ResultCache as _};
+use tokio::time::sleep;
 
 use super::*;
 
@@ -161,4 +164,24 @@ async fn a_message_that_cannot_be_hidden_is_reported_all_the_same() {
     stack.queue.fails_at("hide");
     assert_eq!(stack.receive(vec![stack.due("a", &job)]).await, ["a"]);
     assert_eq!((stack.queue.take(), stack.status(&job)), (vec![], Status::Queued));
+}
+
+/// SQS takes a message to the dead letters that was received too often, whatever for. A job may wait for hundreds of others that
+/// ask the same of a target that is down, one after the other.
+#[tokio::test(start_paused = true)]
+async fn a_message_that_waits_for_anothers_result_does_not_use_its_receives_up() {
+    let stack = Stack::new();
+    let job = stack.job("ok", &json!({"cache": "c"})).await;
+    let key = CacheKey::of(&job.spec, &job.spec.input).unwrap();
+    let lead = Lead { leader: Owner::new(9), began_at: world::NOW, until: world::NOW.plus(60_000) };
+    stack.world.results().consult(&key, &lead, world::NOW).await.unwrap();
+    sleep(Duration::from_secs(20)).await;
+    let due = stack.due("a", &job);
+    assert_eq!(stack.receive(vec![received(3, due.clone())]).await, ["a"]);
+    assert_eq!(stack.queue.take(), [Carried::Hidden("handle-a".into(), 10)]);
+    assert_eq!(stack.receive(vec![received(20, due.clone())]).await, [""; 0]);
+    assert_eq!(stack.queue.take(), [Carried::Sent(Message::new(job.fire(), job.state.run.due_at), 10)]);
+    stack.queue.fails_at("send");
+    assert_eq!(stack.receive(vec![received(20, due)]).await, ["a"], "it is let go only once it is sent on");
+    assert_eq!((stack.status(&job), stack.target.arrivals().len()), (Status::Queued, 0));
 }
