@@ -256,6 +256,7 @@ fn attacks_on_the_claims(hs: &Signer, good: &Value) -> Vec<Attack> {
     let minted = |for_what: &str| plain(hs, "HS256", &json!({"exp": exp, "details": {"id": 7}, "carillon": for_what}));
     vec![
         ("expired", "hs", said(json!({"exp": now() - 10})), "token_expired"),
+        ("expires now", "hs", said(json!({"exp": now()})), "token_expired"),
         ("expired long ago", "hs", said(json!({"exp": 0})), "token_expired"),
         ("expired beyond the leeway", "lenient", plain(hs, "HS256", &json!({"exp": now() - 310})), "token_expired"),
         ("never expires", "hs", said(json!({"exp": null})), "token_claim"),
