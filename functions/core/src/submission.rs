@@ -8,9 +8,12 @@ use crate::cadence::{Cron, OnFailure, Repeat};
 use crate::catalog::{Read, Tag, ZoneName};
 use crate::error::{Faults, FieldCode};
 use crate::job::EventType;
-use crate::json::{Field, Object, every};
+use crate::json::{Field, Object, every, room_left};
 use crate::retry::RetryPolicy;
 use crate::time::UnixMillis;
+
+/// An input is stored with at most so many bytes.
+pub const MAX_INPUT_BYTES: usize = 256 * 1024;
 
 /// What could be read of a body. A part that is absent where the contract requires it has left a fault.
 #[derive(Default)]
@@ -65,7 +68,7 @@ pub fn read<'a>(document: &'a Value, now: UnixMillis, faults: &'a RefCell<Faults
         event: object.required("event").and_then(|field| event(&field)),
         event_type: object.optional("type").and_then(|field| field.one_of(&EventType::WORDS)),
         app: present(&mut object, "app").and_then(|field| tag(&field)),
-        input: object.required("input").filter(|field| field.object().is_some()),
+        input: object.required("input").and_then(input),
         retries: object.optional("retries").and_then(|field| field.integer(0..=100)),
         retry: present(&mut object, "retry").and_then(|field| retry(&field)).unwrap_or_default(),
         timeout: object.optional("timeout").and_then(|field| field.integer(1..=900_000)),
@@ -110,7 +113,7 @@ pub fn read_edit<'a>(document: &'a Value, now: UnixMillis, faults: &'a RefCell<F
             Some(field) if field.is_empty_object() => Some(None),
             Some(field) => self::repeat(&field).map(Some),
         },
-        input: object.optional("input").filter(|field| field.object().is_some()),
+        input: object.optional("input").and_then(input),
         retries: object.optional("retries").and_then(|field| field.integer(0..=100)),
         retry: object.optional("retry").and_then(|field| retry(&field)),
         timeout: object.optional("timeout").and_then(|field| field.integer(1..=900_000)),
@@ -122,6 +125,19 @@ pub fn read_edit<'a>(document: &'a Value, now: UnixMillis, faults: &'a RefCell<F
 /// An optional field, unless it is `{}`.
 fn present<'a>(object: &mut Object<'a>, name: &'static str) -> Option<Field<'a>> {
     object.optional(name).filter(|field| !field.is_empty_object())
+}
+
+/// An object, no longer when it is stored than a request may be: `1e15` is stored as `1000000000000000.0`.
+fn input(field: Field<'_>) -> Option<Field<'_>> {
+    field.object()?;
+    if room_left(field.value(), MAX_INPUT_BYTES).is_none() {
+        field.fault(
+            FieldCode::OutOfRange,
+            format!("must have at most {MAX_INPUT_BYTES} bytes with its numbers written out"),
+        );
+        return None;
+    }
+    Some(field)
 }
 
 fn tag(field: &Field<'_>) -> Option<String> {

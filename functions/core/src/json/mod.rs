@@ -3,7 +3,9 @@
 mod parse;
 mod place;
 mod reader;
+mod size;
 
 pub use parse::{MAX_DEPTH, ParseError, parse};
 pub use place::child;
 pub use reader::{Field, Object, closest, did_you_mean, every};
+pub use size::room_left;

@@ -12,13 +12,12 @@
 
 use std::borrow::Cow;
 use std::cell::Cell;
-use std::io;
 
 use serde_json::{Map, Value};
 
 use super::Claims;
 use crate::error::{FieldCode, FieldError};
-use crate::json::Field;
+use crate::json::{Field, room_left};
 
 const MARK: &str = "$Session{";
 
@@ -74,28 +73,13 @@ impl Filling<'_> {
     /// Whether a claim still fits in. That it does not is noted once: what comes after it does not fit either.
     fn has_room_for(&self, claim: &Value, field: &Field<'_>) -> bool {
         let Some(room) = self.room.get() else { return false };
-        let mut left = Left(room);
-        let fits = serde_json::to_writer(&mut left, claim).is_ok();
-        self.room.set(fits.then_some(left.0));
-        if !fits {
+        let left = room_left(claim, room);
+        self.room.set(left);
+        if left.is_none() {
             let detail = format!("from here on the session would fill in more than {MOST_FILLED_IN} bytes");
             field.fault(FieldCode::OutOfRange, detail);
         }
-        fits
-    }
-}
-
-/// Counts what is written, and takes no more than there is room for.
-struct Left(usize);
-
-impl io::Write for Left {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0 = self.0.checked_sub(bytes.len()).ok_or(io::ErrorKind::StorageFull)?;
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
+        left.is_some()
     }
 }
 

@@ -279,3 +279,24 @@ fn what_a_stale_catalog_refuses_is_checked_against_the_one_that_was_published_si
         (2, &[PortCall::GetCatalog, PortCall::FreshCatalog][..])
     );
 }
+
+/// An item of the table has at most 400 KB, and a request 256: what is stored is the value, written again.
+#[test]
+fn an_input_that_grows_when_it_is_stored_is_refused_and_not_found_too_large_by_the_store() {
+    let stack = Stack::new();
+    let with = |count: usize| {
+        let numbers = vec!["1e15"; count].join(",");
+        let whole = String::from_utf8(body(&json!({"input": {"params": {"id": "7"}, "body": "HERE"}}))).unwrap();
+        whole.replace(r#""HERE""#, &format!("[{numbers}]"))
+    };
+    assert!(with(50_000).len() < 256 * 1024);
+    assert_eq!(invalid(&stack, with(50_000).as_bytes()), named([("/input", FieldCode::OutOfRange)]));
+    assert_eq!(stack.stored_and_armed(), (0, 0));
+    let job = block_on(schedule(&stack.memory, &Texts, &owner_of_shop(), with(10_000).as_bytes(), None)).unwrap().job;
+    let document: Value = serde_json::from_str(&with(50_000)).unwrap();
+    let change = json!({"input": document["input"]}).to_string();
+    let edited = block_on(edit(&stack.memory, &owner_of_shop(), job.id, change.as_bytes(), &Condition::Always));
+    assert!(
+        matches!(edited, Err(OperationError::Invalid(faults)) if faults[0].pointer == "/input" && faults.len() == 1)
+    );
+}
