@@ -56,8 +56,11 @@ pub async fn mint_session<P: Ports>(
         Err((code, detail)) => return Err(invalid("path:tag", code, detail)),
     };
     let (mut claims, expiry_ms) = read(&document)?;
-    let now_seconds = ports.clock().now().0.div_euclid(1_000);
-    let expires_at = now_seconds.saturating_add(i64::try_from(expiry_ms.div_ceil(1_000)).unwrap_or(i64::MAX));
+    let now = ports.clock().now();
+    let now_seconds = now.0.div_euclid(1_000);
+    // The first whole second by which it has been valid for as long as was asked: the one that has begun is not taken off that.
+    let expiry_ms = i64::try_from(expiry_ms).unwrap_or(i64::MAX);
+    let expires_at = now.plus(expiry_ms).0.saturating_add(999).div_euclid(1_000);
     let name = session_name(product, env, tag);
     claims.insert("iat".to_owned(), json!(now_seconds));
     claims.insert("exp".to_owned(), json!(expires_at));

@@ -271,6 +271,11 @@ fn a_token_says_what_it_was_asked_to_and_what_it_is_for() {
     let claims = mint(&stack, &minter, at, &json!({"data": {}})).unwrap();
     assert_eq!(claims["exp"], now + 3_600);
 
+    // A second that has begun is not taken off what was asked for.
+    stack.wait(999);
+    let claims = mint(&stack, &minter, at, &json!({"data": {}, "expiry": 1_000})).unwrap();
+    assert_eq!((&claims["iat"], &claims["exp"]), (&json!(now), &json!(now + 2)));
+
     let bad = json!({"data": {"exp": 1, "carillon": "x", "a": 1}, "expiry": 1, "extra": 0});
     let Err(OperationError::Invalid(faults)) = mint(&stack, &minter, at, &bad) else { panic!("refused") };
     let faults: Vec<_> = faults.iter().map(|fault| (fault.pointer.as_str(), fault.code)).collect();
