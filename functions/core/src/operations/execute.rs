@@ -161,9 +161,24 @@ async fn claim<P: Ports, T: Targets>(
     fire: Fire,
     owner: &Owner,
 ) -> Result<Claim, PortError> {
+    let mut led = Led::default();
+    let claim = claim_leading(ports, executor, fire, owner, &mut led).await;
+    // What does not begin makes no result: others need not wait for it.
+    if !matches!(claim, Ok(Claim::Begun(_))) {
+        led.give_up(ports).await;
+    }
+    claim
+}
+
+async fn claim_leading<P: Ports, T: Targets>(
+    ports: &P,
+    executor: &Executor<T>,
+    fire: Fire,
+    owner: &Owner,
+    led: &mut Led,
+) -> Result<Claim, PortError> {
     let limits = &executor.limits;
     let mut current = ports.jobs().get(fire.job_id).await?;
-    let mut led = Led::default();
     for _ in 0..ATTEMPTS_AT_A_CHANGE {
         let Some(job) = current else { return Ok(ended(Verdict::Unknown, None, None)) };
         if fire > job.fire() {
@@ -184,10 +199,7 @@ async fn claim<P: Ports, T: Targets>(
         let event = Event::Claim { fire, owner: owner.clone(), lease_ms };
         let transition = match decide(&job, &event, ports.clock().now()) {
             Ok(transition) => transition,
-            Err(refusal) => {
-                led.give_up(ports).await;
-                return Ok(ended(verdict_of(&refusal), Some(job), Some(refusal)));
-            }
+            Err(refusal) => return Ok(ended(verdict_of(&refusal), Some(job), Some(refusal))),
         };
         let transition = match (&transition.step, &planned.cache) {
             (Step::Dispatch { .. }, Some(cached)) => match led.consult(ports, cached, owner, lease_ms).await? {
@@ -220,7 +232,6 @@ async fn claim<P: Ports, T: Targets>(
             Stored::Overtaken(newer) => current = newer.map(|newer| *newer),
         }
     }
-    led.give_up(ports).await;
     // Whoever keeps changing the job will let go of it.
     let at = ports.clock().now().plus(1_000);
     Ok(ended(Verdict::Redeliver { at }, None, None))

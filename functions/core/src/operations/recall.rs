@@ -64,9 +64,11 @@ impl Led {
         self.give_up(ports).await;
         let now = ports.clock().now();
         let lead = Lead { leader: leader.clone(), began_at: now, until: now.plus(i64::from(lease_ms)) };
+        // From here on it may be taken, even if the answer is lost.
+        self.0 = Some((cached.key.clone(), leader.clone()));
         let consulted = ports.results().consult(&cached.key, &lead, now).await?;
-        if consulted == Consulted::Leading {
-            self.0 = Some((cached.key.clone(), leader.clone()));
+        if consulted != Consulted::Leading {
+            self.0 = None;
         }
         Ok(consulted)
     }

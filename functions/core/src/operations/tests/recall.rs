@@ -186,6 +186,25 @@ fn a_job_that_others_change_meanwhile_lets_the_lease_go() {
 }
 
 #[test]
+fn a_claim_that_meets_a_fault_lets_the_lease_go() {
+    for (call, fault) in
+        [(PortCall::Commit, Fault::Before), (PortCall::Commit, Fault::After), (PortCall::Consult, Fault::After)]
+    {
+        let stack = stack();
+        let job = stack.scheduled(&cached(&json!({})));
+        stack.script(call, fault);
+        if call == PortCall::Commit {
+            // Nor can it be looked up what became of the claim.
+            stack.memory.script(When::Nth(PortCall::GetJob, 1), Fault::Before);
+        }
+        assert!(stack.execute(job.fire()).is_err());
+        assert!(stack.memory.world().results.is_empty(), "{call:?}: nobody waits for what will not come");
+        stack.drive();
+        assert_eq!((stack.status(job.id), stack.dispatched()), (Status::Completed, 1), "{call:?}");
+    }
+}
+
+#[test]
 fn hits_count_toward_the_limit_of_a_series() {
     let stack = stack();
     let mut catalog = shop();
