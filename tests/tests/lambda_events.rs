@@ -215,7 +215,7 @@ async fn a_due_fire_is_dispatched_with_the_trace_of_its_sender() {
     assert_eq!((deployment.status(fire).await, deployment.asked_of_the_queue()), (Status::Completed, vec![]));
     let trace = event["Records"][0]["attributes"]["AWSTraceHeader"].as_str().expect("a trace").to_owned();
     let calls = deployment.calls.lock().expect("no panic");
-    assert_eq!((calls.len(), calls[0].fire, &calls[0].trace), (1, fire, &Some(trace)));
+    assert_eq!((calls.len(), calls[0].id.fire, &calls[0].trace), (1, fire, &Some(trace)));
 }
 
 #[tokio::test]

@@ -84,7 +84,7 @@ impl Ports for Stack {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { keepers: &[Keeper::Env] }
+        Capabilities { keepers: &[Keeper::Env], aws: Err("AWS services cannot be called here") }
     }
 }
 

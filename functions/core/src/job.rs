@@ -474,6 +474,8 @@ pub mod codes {
     pub const EVENT_NOT_FOUND: &str = "EVENT_NOT_FOUND";
     /// What the job's session said cannot be opened any more: its key is gone, or it was changed where it is stored.
     pub const SESSION_UNREADABLE: &str = "SESSION_UNREADABLE";
+    /// A cloud function ended with an error of its own. Retryable.
+    pub const FUNCTION_ERROR: &str = "FUNCTION_ERROR";
     /// The executor died in the middle of an attempt. Retryable.
     pub const EXECUTOR_LOST: &str = "EXECUTOR_LOST";
     /// The executor's own code failed. Retryable.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use crate::access::{ApiKey, KeyHash};
 use crate::cache::{CacheKey, CacheName};
-use crate::call::Call;
+use crate::call::{AwsRequest, Call, CallId};
 use crate::catalog::{Catalog, Revision, Session, SessionEnv};
 use crate::error::FieldCode;
 use crate::idempotency::{RequestName, Reservation};
@@ -365,6 +365,12 @@ pub enum Redriven {
 pub trait Targets: Send + Sync {
     /// Performs one attempt within the call's timeout.
     fn dispatch(&self, call: Call) -> impl Future<Output = Result<Output, RunError>> + Send;
+}
+
+/// What calls AWS services on behalf of a job.
+pub trait AwsServices: Send + Sync {
+    /// Carries a request out. `id` names it where a service can tell a repetition.
+    fn perform(&self, id: &CallId, request: AwsRequest) -> impl Future<Output = Result<Output, RunError>> + Send;
 }
 
 /// What tells whether a session's token is genuine, and makes tokens.

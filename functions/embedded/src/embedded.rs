@@ -165,7 +165,7 @@ impl<C: Wait> Ports for Embedded<C> {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { keepers: &[Keeper::Env] }
+        Capabilities { keepers: &[Keeper::Env], aws: Err("AWS services cannot be called here") }
     }
 }
 

@@ -11,7 +11,7 @@ use carillon_core::call::Limits;
 use carillon_executor::lambda::{Batch, handler::handle};
 use carillon_executor::outbound::{AllowList, Outbound};
 use carillon_executor::secrets::EnvSecrets;
-use carillon_executor::targets::HttpTargets;
+use carillon_executor::targets::{NoAws, Providers};
 use lambda_runtime::service_fn;
 
 #[tokio::main(flavor = "current_thread")]
@@ -25,7 +25,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let batch = Arc::new(Batch {
         carrier: Arc::new(stack.queue().clone()),
         ports: Arc::new(stack),
-        targets: HttpTargets::new(outbound, EnvSecrets::new(variables), SystemClock),
+        targets: Providers::new(outbound, EnvSecrets::new(variables), SystemClock, NoAws),
         limits: Limits::default(),
         service: settings.service,
         metrics: metrics::write,

@@ -16,7 +16,7 @@ use carillon_embedded::{Embedded, Handled, Pump, SystemClock};
 use carillon_executor::outbound::{AllowList, Outbound};
 use carillon_executor::record;
 use carillon_executor::secrets::EnvSecrets;
-use carillon_executor::targets::HttpTargets;
+use carillon_executor::targets::{NoAws, Providers};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -24,7 +24,7 @@ use tokio::task::JoinHandle;
 use crate::cli::{Durability, Serve};
 use crate::{Failure, curl, data, receiver};
 
-type LocalTargets = HttpTargets<EnvSecrets, SystemClock>;
+type LocalTargets = Providers<EnvSecrets, SystemClock, NoAws>;
 
 /// How long a stop waits for requests: as long as the pump waits for attempts. Some callers never end theirs.
 const GRACE: Duration = Duration::from_secs(10);
@@ -76,8 +76,11 @@ pub(crate) async fn start(options: Options) -> Result<Server, Failure> {
 
     let (outbound, secrets) = (Outbound::new(allow), EnvSecrets::new(options.secrets));
     let sessions = Arc::new(JwtSessions::new(outbound.clone(), secrets.clone(), SystemClock));
-    let executor =
-        Executor { targets: HttpTargets::new(outbound, secrets, SystemClock), limits: Limits::default(), trace: None };
+    let executor = Executor {
+        targets: Providers::new(outbound, secrets, SystemClock, NoAws),
+        limits: Limits::default(),
+        trace: None,
+    };
     let service = Service::new(Arc::clone(&embedded), sessions);
     let api = tokio::spawn(serve_api(listener, service, stopped.clone()));
     let pump = tokio::spawn(pump(Arc::clone(&embedded), executor, options.concurrency, stopped));

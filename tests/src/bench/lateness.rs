@@ -34,7 +34,7 @@ impl Targets for Noting {
     async fn dispatch(&self, call: Call) -> Result<Output, RunError> {
         let called_at = since_epoch();
         let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
-        calls.insert(call.fire.job_id, called_at);
+        calls.insert(call.id.fire.job_id, called_at);
         if calls.len() == self.expected {
             self.ended.notify_one();
         }

@@ -322,7 +322,7 @@ impl Timers for Replay {
 
 impl Targets for Replay {
     async fn dispatch(&self, call: Call) -> Result<Output, RunError> {
-        match self.ask(Request::Dispatch(call.fire)).await {
+        match self.ask(Request::Dispatch(call.id.fire)).await {
             Answer::Done => Ok(Output::default()),
             _ => Err(RunError::transient(codes::SERVICE_UNAVAILABLE, "not now")),
         }
@@ -424,6 +424,6 @@ impl Ports for Replay {
         self
     }
     fn capabilities(&self) -> Capabilities {
-        Capabilities { keepers: &[Keeper::Env] }
+        Capabilities { keepers: &[Keeper::Env], aws: Err("AWS services cannot be called here") }
     }
 }

@@ -191,7 +191,7 @@ impl Oracle {
     /// What is called is by a catalog that counted half a minute ago or later.
     pub(crate) fn called(&mut self, published: &Shelf, stored: Option<&Job>, call: &Call, by: &Actor, now: UnixMillis) {
         let number =
-            call.request.url.path().split('/').nth(1).and_then(|number| number.parse().ok()).unwrap_or(u64::MAX);
+            call.request.http().and_then(|it| it.url.path().split('/').nth(1)?.parse().ok()).unwrap_or(u64::MAX);
         let from = by.born_at.plus(-REMEMBERED_MS - SKEW_MS);
         let spec = stored.map(|job| &job.spec);
         let product = spec.map_or("", |spec| spec.product.as_str());
@@ -199,7 +199,7 @@ impl Oracle {
         let is_so = published.had(product, from, now, |edition| {
             edition.number == number && edition.has_action && call.timeout_ms <= longest(edition)
         });
-        self.hold(is_so, "catalog", || format!("{} is dispatched to edition {number} of {product}", call.fire));
+        self.hold(is_so, "catalog", || format!("{} is dispatched to edition {number} of {product}", call.id));
     }
 
     fn held_the_lease(&mut self, fire: Fire, old: &Job, actor: u64) {

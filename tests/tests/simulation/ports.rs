@@ -303,7 +303,7 @@ impl Ports for Sim {
         self
     }
     fn capabilities(&self) -> Capabilities {
-        Capabilities { keepers: &[] }
+        Capabilities { keepers: &[], aws: Err("AWS services cannot be called here") }
     }
 }
 

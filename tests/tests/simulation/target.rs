@@ -17,7 +17,7 @@ const SCRIPT: &[u8] = b"\"script\"";
 impl Targets for Sim {
     /// A job's own temper, and the luck of each attempt, say how it goes.
     async fn dispatch(&self, call: Call) -> Result<Output, RunError> {
-        let (actor, shared, fire) = (self.actor(), &self.shared, call.fire);
+        let (actor, shared, fire) = (self.actor(), &self.shared, call.id.fire);
         actor.live().await;
         let number = {
             let (mut world, now) = (shared.world(), shared.now());
@@ -67,7 +67,7 @@ impl Targets for Sim {
 /// What the job's own body says about this attempt, if it does: `"script": ["refuse", "succeed"]`, whose last word holds for
 /// all later ones.
 fn scripted(call: &Call) -> Option<(usize, usize)> {
-    let body = &call.request.body;
+    let body = &call.request.http()?.body;
     if !body.windows(SCRIPT.len()).any(|window| window == SCRIPT) {
         return None;
     }

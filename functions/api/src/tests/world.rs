@@ -295,6 +295,6 @@ impl Ports for World {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { keepers: &[Keeper::Env] }
+        Capabilities { keepers: &[Keeper::Env], aws: Err("AWS services cannot be called here") }
     }
 }

@@ -1,10 +1,11 @@
 //! `function`: a cloud function. Input: IFunctionRequest {payload}, any JSON value; `{}` calls it with `{}`.
 //!
-//! By URL the payload is the body of a POST; the result is the function's answer, as with an action.
+//! By URL the payload is the body of a POST, and the result is the function's answer, as with an action. By ARN Lambda is
+//! asked to invoke it and waited for; the result is what it returned. An error of the function is `FUNCTION_ERROR`, retryable.
 
 use serde_json::{Value, json};
 
-use super::{HttpRequest, post_json};
+use super::{AwsRequest, HttpRequest, Needs, Request, post_json};
 use crate::catalog::FunctionEnv;
 use crate::json::Field;
 
@@ -22,8 +23,21 @@ impl<'a> Input<'a> {
     }
 }
 
-pub(super) fn request(place: &FunctionEnv, input: &Input<'_>) -> Option<HttpRequest> {
+/// What it takes to call the function.
+pub(super) fn needs(place: &FunctionEnv) -> Needs<'_> {
+    match &place.arn {
+        Some(_) => Needs::aws("AWS Lambda"),
+        None => Needs::http(place.auth.as_ref(), &place.signing_secrets),
+    }
+}
+
+pub(super) fn request(place: &FunctionEnv, input: &Input<'_>) -> Option<Request> {
     let nothing = json!({});
-    let request = post_json(place.url.as_ref()?.url(), &[], input.payload.unwrap_or(&nothing));
-    Some(HttpRequest { auth: place.auth.clone(), signing_secrets: place.signing_secrets.clone(), ..request })
+    let payload = input.payload.unwrap_or(&nothing);
+    if let Some(arn) = &place.arn {
+        return Some(Request::Aws(AwsRequest::Invoke { function_arn: arn.0.clone(), payload: payload.clone() }));
+    }
+    let request = post_json(place.url.as_ref()?.url(), &[], payload);
+    let (auth, signing_secrets) = (place.auth.clone(), place.signing_secrets.clone());
+    Some(Request::http_of(HttpRequest { auth, signing_secrets, ..request }))
 }

@@ -8,8 +8,10 @@ mod function;
 mod job;
 mod multipart;
 mod publish;
+mod request;
 
 pub use job::Followed;
+pub use request::*;
 
 use std::cell::RefCell;
 
@@ -17,50 +19,19 @@ use http::{HeaderName, HeaderValue, Method, header};
 use serde_json::Value;
 use url::Url;
 
-use crate::catalog::{Auth, BrokerProvider, Catalog, EventRef, Keeper, SecretRef, SigningSecrets, Target};
+use crate::catalog::{Auth, Catalog, EventRef, Keeper, SecretRef, SigningSecrets, Target};
 use crate::error::Faults;
-use crate::ids::Fire;
 use crate::job::{JobSpec, RunError, codes};
 use crate::json::Field;
 use crate::session::annotation;
-
-/// One attempt of a fire, ready for its target.
-#[derive(Clone, Debug)]
-pub struct Call {
-    /// The fire: its text is the `webhook-id`.
-    pub fire: Fire,
-    /// Which attempt, from 1.
-    pub attempt: u32,
-    /// Bound on the whole attempt, ms.
-    pub timeout_ms: u32,
-    /// The trace that the attempt belongs to.
-    pub trace: Option<String>,
-    /// The request.
-    pub request: HttpRequest,
-}
-
-/// An HTTP request, complete but for its secrets.
-#[derive(Clone, Debug)]
-pub struct HttpRequest {
-    /// The method.
-    pub method: Method,
-    /// The address.
-    pub url: Url,
-    /// Headers without secrets.
-    pub headers: Vec<(HeaderName, HeaderValue)>,
-    /// The body, empty for none.
-    pub body: Vec<u8>,
-    /// How it is authorised.
-    pub auth: Option<Auth>,
-    /// What signs it.
-    pub signing_secrets: SigningSecrets,
-}
 
 /// What a stack can run.
 #[derive(Clone, Copy, Debug)]
 pub struct Capabilities {
     /// The keepers whose secrets it can fetch.
     pub keepers: &'static [Keeper],
+    /// Whether it can call AWS services; if not, why not.
+    pub aws: Result<(), &'static str>,
 }
 
 /// Bounds on attempts, ms.
@@ -98,44 +69,63 @@ impl Limits {
 
 /// Why this stack cannot run the target, if it cannot.
 pub fn not_available(target: &Target<'_>, env: &str, capabilities: Capabilities) -> Option<String> {
-    let secrets: Vec<&SecretRef> = match target {
-        Target::Action(app, _) => app.envs.get(env).map(|it| secrets_of(it.auth.as_ref(), &it.signing_secrets))?,
-        Target::Publish(broker, _) => {
-            let place = broker.envs.get(env)?;
-            if place.provider != BrokerProvider::Http {
-                return Some("publishing is available to HTTP topics only, so far".to_owned());
-            }
-            secrets_of(place.auth.as_ref(), &place.signing_secrets)
+    let needs = match target {
+        Target::Action(app, _) => {
+            app.envs.get(env).map(|place| Needs::http(place.auth.as_ref(), &place.signing_secrets))?
         }
-        Target::Function(function) => {
-            let place = function.envs.get(env)?;
-            if place.url.is_none() {
-                return Some("functions are available by URL only, so far".to_owned());
-            }
-            secrets_of(place.auth.as_ref(), &place.signing_secrets)
-        }
+        Target::Publish(broker, _) => publish::needs(broker.envs.get(env)?),
+        Target::Function(function) => function::needs(function.envs.get(env)?),
         other => return Some(format!("jobs of type {} are not available yet", other.event_type())),
     };
-    let foreign = secrets.into_iter().find(|secret| !capabilities.keepers.contains(&secret.keeper))?;
-    Some(format!("the secret {foreign} cannot be fetched by this deployment"))
+    needs.beyond(capabilities)
 }
 
-fn secrets_of<'c>(auth: Option<&'c Auth>, signing: &'c SigningSecrets) -> Vec<&'c SecretRef> {
-    let own = auth.map(|auth| match auth {
-        Auth::Bearer(secret) => secret,
-        Auth::Basic(basic) => &basic.password,
-        Auth::Header(header) => &header.value,
-        Auth::Query(query) => &query.value,
-        Auth::Oauth2(oauth2) => &oauth2.client_secret,
-    });
-    own.into_iter().chain(&signing.0).collect()
+/// What it takes to run something.
+#[derive(Default)]
+struct Needs<'c> {
+    /// Secrets that are fetched for it.
+    secrets: Vec<&'c SecretRef>,
+    /// What is called of AWS, in words.
+    aws: Option<&'static str>,
 }
 
-/// Checks an input against the shape of its type, noting every fault.
-pub fn check_input(target: &Target<'_>, input: &Field<'_>) {
+impl<'c> Needs<'c> {
+    /// Of requests that are authorised and signed like this.
+    fn http(auth: Option<&'c Auth>, signing: &'c SigningSecrets) -> Self {
+        let own = auth.map(|auth| match auth {
+            Auth::Bearer(secret) => secret,
+            Auth::Basic(basic) => &basic.password,
+            Auth::Header(header) => &header.value,
+            Auth::Query(query) => &query.value,
+            Auth::Oauth2(oauth2) => &oauth2.client_secret,
+        });
+        Self { secrets: own.into_iter().chain(&signing.0).collect(), aws: None }
+    }
+
+    /// Of an AWS service.
+    fn aws(what: &'static str) -> Self {
+        Self { secrets: Vec::new(), aws: Some(what) }
+    }
+
+    /// What a stack cannot do of it, if anything.
+    fn beyond(&self, capabilities: Capabilities) -> Option<String> {
+        if let (Some(what), Err(reason)) = (self.aws, capabilities.aws) {
+            return Some(format!("{what} cannot be reached by this deployment: {reason}"));
+        }
+        let foreign = self.secrets.iter().find(|secret| !capabilities.keepers.contains(&secret.keeper))?;
+        Some(format!("the secret {foreign} cannot be fetched by this deployment"))
+    }
+}
+
+/// Checks an input against the shape of its type, noting every fault. Some of a shape may depend on the environment: without a
+/// known one that is not looked at.
+pub fn check_input(target: &Target<'_>, env: Option<&str>, input: &Field<'_>) {
     match target {
         Target::Action(_, action) => drop(action::Input::read(action, input)),
-        Target::Publish(..) => drop(publish::Input::read(input)),
+        Target::Publish(broker, topic) => {
+            let place = env.and_then(|env| broker.envs.get(env).zip(topic.envs.get(env)));
+            drop(place.and_then(|(place, address)| publish::Input::read(place, address, input)));
+        }
         Target::Function(_) => drop(function::Input::read(input)),
         _ => {}
     }
@@ -158,24 +148,10 @@ pub fn resolve<'c>(catalog: &'c Catalog, spec: &JobSpec) -> Result<Followed<'c>,
 ///
 /// # Errors
 /// A permanent error when the catalog changed so that the job's input does not fit any more.
-pub fn request(followed: &Followed<'_>, spec: &JobSpec, input: &Value) -> Result<HttpRequest, RunError> {
+pub fn request(followed: &Followed<'_>, spec: &JobSpec, input: &Value) -> Result<Request, RunError> {
     let faults = RefCell::<Faults>::default();
-    let input = Field::root(input, &faults);
-    let request = match &followed.target {
-        Target::Action(app, action) => app.envs.get(spec.env.as_str()).and_then(|place| {
-            let input = action::Input::read(action, &input)?;
-            action::request(place, action, &input)
-        }),
-        Target::Publish(broker, topic) => broker.envs.get(spec.env.as_str()).and_then(|place| {
-            let address = topic.envs.get(spec.env.as_str())?;
-            publish::request(place, address, &publish::Input::read(&input)?)
-        }),
-        Target::Function(function) => function
-            .envs
-            .get(spec.env.as_str())
-            .and_then(|place| function::request(place, &function::Input::read(&input)?)),
-        _ => None,
-    };
+    let env = spec.env.as_str();
+    let request = made(&followed.target, env, &Field::root(input, &faults));
     // A job's runs are looked at by others than whom its session speaks of.
     let first_fault = || {
         let fault = annotation::outside(&followed.input(&spec.input), faults.borrow().first()?.clone());
@@ -186,6 +162,22 @@ pub fn request(followed: &Followed<'_>, spec: &JobSpec, input: &Value) -> Result
             first_fault().unwrap_or_else(|| "the event cannot be run as the catalog defines it now".to_owned());
         RunError::permanent(codes::VALIDATION_ERROR, detail)
     })
+}
+
+/// The request of an event that stands alone. `None` after a fault of its input, or where the catalog says too little.
+fn made(target: &Target<'_>, env: &str, input: &Field<'_>) -> Option<Request> {
+    match target {
+        Target::Action(app, action) => {
+            let input = action::Input::read(action, input)?;
+            action::request(app.envs.get(env)?, action, &input).map(Request::http_of)
+        }
+        Target::Publish(broker, topic) => {
+            let (place, address) = (broker.envs.get(env)?, topic.envs.get(env)?);
+            publish::request(place, topic, address, publish::Input::read(place, address, input)?)
+        }
+        Target::Function(function) => function::request(function.envs.get(env)?, &function::Input::read(input)?),
+        _ => None,
+    }
 }
 
 /// A POST of a JSON document.

@@ -9,7 +9,7 @@ use crate::job::EventType;
 use crate::retry::RetryPolicy;
 use crate::time::UnixMillis;
 
-const EMBEDDED: Capabilities = Capabilities { keepers: &[Keeper::Env] };
+const EMBEDDED: Capabilities = Capabilities { keepers: &[Keeper::Env], aws: Err("no AWS") };
 
 /// A catalog of one app whose action is `call`, one HTTP topic `bus:orders` and one function `resize`.
 fn catalog(base_url: &str, path: &str, change: impl FnOnce(&mut Value)) -> Catalog {
@@ -51,7 +51,8 @@ fn spec(event: &str, event_type: EventType, input: Value) -> JobSpec {
 }
 
 fn made(catalog: &Catalog, spec: &JobSpec) -> Result<HttpRequest, RunError> {
-    request(&resolve(catalog, spec)?, spec, &spec.input)
+    let request = request(&resolve(catalog, spec)?, spec, &spec.input)?;
+    Ok(request.http().unwrap().clone())
 }
 
 fn action(catalog: &Catalog, input: Value) -> HttpRequest {
@@ -66,7 +67,7 @@ fn url(base_url: &str, path: &str, input: Value) -> String {
 fn faults(catalog: &Catalog, event: &str, event_type: EventType, input: &Value) -> Vec<(String, FieldCode)> {
     let faults = RefCell::default();
     let target = resolve(catalog, &spec(event, event_type, json!({}))).unwrap();
-    check_input(&target.target, &Field::root(input, &faults));
+    check_input(&target.target, Some("prd"), &Field::root(input, &faults));
     faults.into_inner().into_vec().into_iter().map(|fault| (fault.pointer, fault.code)).collect()
 }
 
@@ -171,10 +172,10 @@ fn what_cannot_run_here_says_why() {
         (app(oauth2("ssm:/c")), "ssm:/c"),
         (app(json!({"bearer": "ssm:/shop/token"})), "ssm:/shop/token"),
         (reason("bus:orders", EventType::Publish, &signing), "secretsmanager:old"),
-        (broker("sqs"), "HTTP topics only"),
-        (broker("sns"), "HTTP topics only"),
-        (broker("eventbridge"), "HTTP topics only"),
-        (reason("resize", EventType::Function, &arn), "URL only"),
+        (broker("sqs"), "Amazon SQS cannot be reached"),
+        (broker("sns"), "no AWS"),
+        (broker("eventbridge"), "Amazon EventBridge"),
+        (reason("resize", EventType::Function, &arn), "AWS Lambda"),
     ] {
         assert!(reason.as_ref().is_some_and(|reason| reason.contains(word)), "{reason:?} does not say {word}");
     }
@@ -265,4 +266,72 @@ fn the_jobs_timeout_comes_before_the_catalogs_and_neither_passes_the_stacks() {
         assert_eq!(limits.timeout_ms(&spec, Some(&target)), expected, "{event} {own:?}");
     }
     assert_eq!(limits.timeout_ms(&spec("gone", EventType::Action, json!({})), None), 30_000);
+}
+
+#[test]
+fn what_aws_is_asked_for_is_what_the_topic_and_the_function_say() {
+    let catalog = catalog("https://a.example", "/", |document| {
+        let topic = |env: Value| json!({"detail_type": "Order", "envs": {"prd": env}});
+        let broker = |place: Value, env: Value| json!({"envs": {"prd": place}, "topics": {"orders": topic(env)}});
+        document["brokers"] = json!({
+            "sqs": broker(json!({"provider": "sqs"}), json!({"url": "https://sqs.example.com/1/orders"})),
+            "fifo": broker(json!({"provider": "sqs"}), json!({"url": "https://sqs.example.com/1/orders.fifo"})),
+            "sns": broker(json!({"provider": "sns"}), json!({"arn": "arn:aws:sns:eu-west-1:1:orders"})),
+            "bus": broker(json!({"provider": "eventbridge", "bus": "main", "source": "shop"}), json!({})),
+        });
+        document["functions"]["resize"]["envs"]["prd"] = json!({"arn": "arn:aws:lambda:eu-west-1:1:function:f"});
+    });
+    let asked = |event: &str, event_type, input: Value| {
+        let spec = spec(event, event_type, input);
+        match request(&resolve(&catalog, &spec).unwrap(), &spec, &spec.input) {
+            Ok(Request::Aws(request)) => Ok(request),
+            Ok(other) => panic!("{other:?} is not for AWS"),
+            Err(error) => Err(error.message),
+        }
+    };
+    let published = |event: &str, input: Value| asked(event, EventType::Publish, input);
+    let url = |name: &str| Url::parse(&format!("https://sqs.example.com/1/{name}")).unwrap();
+    let attributes = vec![("kind".to_owned(), "new".to_owned())];
+    let message = |name: &str, body: &str, group: Option<&str>| {
+        let (body, group) = (body.to_owned(), group.map(str::to_owned));
+        Ok(AwsRequest::SendMessage { queue_url: url(name), body, attributes: Vec::new(), group })
+    };
+    assert_eq!(published("sqs:orders", json!({"message": {"n": 1}})), message("orders", r#"{"n":1}"#, None));
+    assert_eq!(published("fifo:orders", json!({"message": "x", "group": "g"})), message("orders.fifo", "x", Some("g")));
+    assert_eq!(
+        published("sns:orders", json!({"message": "x", "attributes": {"kind": "new"}, "subject": "s"})),
+        Ok(AwsRequest::PublishToTopic {
+            topic_arn: "arn:aws:sns:eu-west-1:1:orders".to_owned(),
+            message: "x".to_owned(),
+            attributes,
+            subject: Some("s".to_owned()),
+            group: None,
+        })
+    );
+    assert_eq!(
+        published("bus:orders", json!({"message": {"n": 1}})),
+        Ok(AwsRequest::PutEvent {
+            bus: Some("main".to_owned()),
+            source: "shop".to_owned(),
+            detail_type: "Order".to_owned(),
+            detail: json!({"n": 1}),
+        })
+    );
+    for (event, input, pointer) in [
+        ("fifo:orders", json!({"message": "x"}), "/group"),
+        ("sqs:orders", json!({"message": "x", "group": "g"}), "/group"),
+        ("sqs:orders", json!({"message": "x", "subject": "s"}), "/subject"),
+        ("sqs:orders", json!({"message": ""}), "/message"),
+        ("sqs:orders", json!({"message": "x", "attributes": {"a b": "c"}}), "/attributes/a b"),
+        ("sqs:orders", json!({"message": "x".repeat(262_145)}), "/message"),
+        ("bus:orders", json!({"message": "x"}), "/message"),
+        ("bus:orders", json!({"message": {}, "attributes": {}}), "/attributes"),
+    ] {
+        let error = published(event, input).unwrap_err();
+        assert!(error.starts_with(pointer), "{event}: {error}");
+    }
+    for (input, payload) in [(json!({}), json!({})), (json!({"payload": [1]}), json!([1]))] {
+        let function_arn = "arn:aws:lambda:eu-west-1:1:function:f".to_owned();
+        assert_eq!(asked("resize", EventType::Function, input), Ok(AwsRequest::Invoke { function_arn, payload }));
+    }
 }

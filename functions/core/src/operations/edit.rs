@@ -77,7 +77,9 @@ fn edited(
     let edit = submission::read_edit(document, now, &faults);
     if let Some(input) = &edit.input {
         match (published.map(|published| call::resolve(&published.catalog, &job.spec)), session) {
-            (Some(Ok(target)), Ok(session)) => check_input(&target, input, session.as_ref().map(Opened::session)),
+            (Some(Ok(target)), Ok(session)) => {
+                check_input(&target, Some(&job.spec.env), input, session.as_ref().map(Opened::session));
+            }
             (_, Err(_)) => input.fault(FieldCode::NotAvailable, "the job's session cannot be opened any more"),
             _ => input.fault(FieldCode::UnknownTag, "the catalog does not define the job's event any more"),
         }

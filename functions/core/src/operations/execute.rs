@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::claims::Opened;
 use super::recall::{Cached, Led, look_again_at};
 use super::{ATTEMPTS_AT_A_CHANGE, Stored, commit};
-use crate::call::{self, Call, Followed, HttpRequest, Limits};
+use crate::call::{self, Call, CallId, Followed, Limits, Request};
 use crate::ids::{Fire, Owner};
 use crate::job::{Job, JobSpec, Output, RunError, RunStatus, codes};
 use crate::json::Field;
@@ -116,7 +116,8 @@ pub async fn execute<P: Ports, T: Targets>(
     let dispatched = match planned.request {
         Ok(request) => {
             let trace = executor.trace.clone();
-            let call = Call { fire, attempt: number, timeout_ms: planned.timeout_ms, trace, request };
+            let id = CallId { fire, place: String::new() };
+            let call = Call { id, attempt: number, timeout_ms: planned.timeout_ms, trace, request };
             executor.targets.dispatch(call).await
         }
         Err(error) => Err(error),
@@ -147,7 +148,7 @@ enum Claim {
 
 /// What an attempt would do. Known before the claim, as the lease has to outlast it.
 struct Planned {
-    request: Result<HttpRequest, RunError>,
+    request: Result<Request, RunError>,
     timeout_ms: u32,
     /// Where its result is remembered, if anywhere.
     cache: Option<Cached>,

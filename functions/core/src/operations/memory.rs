@@ -391,6 +391,6 @@ impl Ports for Memory {
         self
     }
     fn capabilities(&self) -> Capabilities {
-        Capabilities { keepers: &[Keeper::Env] }
+        Capabilities { keepers: &[Keeper::Env], aws: Err("AWS services cannot be called here") }
     }
 }

@@ -313,12 +313,13 @@ fn check(
     let found = published.and_then(|published| find(&published.catalog, &submission, capabilities, &faults));
     let (event_type, followed) = found.unzip();
     if let (Some(target), Some(input)) = (&followed, &submission.input) {
+        let env = submission.env.as_deref();
         match &session {
             // What is wrong with an input is not known before its session is.
             Some(Err(_)) => {}
-            Some(Ok((tag, claims))) => check_input(target, input, Some(annotation::Session { tag, claims })),
+            Some(Ok((tag, claims))) => check_input(target, env, input, Some(annotation::Session { tag, claims })),
             None if document.get("session").is_some_and(|asked| *asked != serde_json::json!({})) => {}
-            None => check_input(target, input, None),
+            None => check_input(target, env, input, None),
         }
     }
     let session = session.transpose().unwrap_or_else(|fault| {
@@ -350,10 +351,15 @@ fn check(
 }
 
 /// Checks an input as it will be once it is laid over its defaults and the session has filled it in.
-pub(super) fn check_input(followed: &Followed<'_>, input: &Field<'_>, session: Option<annotation::Session<'_>>) {
+pub(super) fn check_input(
+    followed: &Followed<'_>,
+    env: Option<&str>,
+    input: &Field<'_>,
+    session: Option<annotation::Session<'_>>,
+) {
     let (laid, faults) = (followed.input(input.value()), RefCell::default());
     if let Some(filled_in) = annotation::inject(&Field::root(&laid, &faults), session) {
-        call::check_input(&followed.target, &Field::root(&filled_in, &faults));
+        call::check_input(&followed.target, env, &Field::root(&filled_in, &faults));
     }
     for fault in faults.take().into_vec() {
         input.fault_inside(annotation::outside(&laid, fault));

@@ -1,171 +1,62 @@
-//! One attempt: secrets, signature, request, and what the answer means.
+//! What carries a request out, by its kind.
 
-mod answer;
-mod oauth2;
-mod signature;
-#[cfg(test)]
-mod tests;
+pub mod http;
 
 use std::time::Duration;
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
-use carillon_core::call::Call;
-use carillon_core::catalog::{Auth, OAuth2, SecretRef};
+use carillon_core::call::{AwsRequest, Call, CallId, Request};
 use carillon_core::job::{Output, RunError, codes};
-use carillon_core::ports::{Clock, Targets};
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
-use url::Url;
+use carillon_core::ports::{AwsServices, Clock, Targets};
 
-use self::oauth2::Tokens;
-use crate::outbound::{Answer, Outbound, Request, SendError};
-use crate::secrets::{Secret, SecretSource};
+use self::http::{Head, Http};
+use crate::outbound::Outbound;
+use crate::secrets::SecretSource;
 
 /// A result keeps this many bytes; the rest is cut off, and the result says so.
 pub const MAX_RESULT_BYTES: usize = 256 * 1024;
 
-/// Targets reached over HTTP.
+/// Every provider that this executor has. Each is made when it is first used.
 #[derive(Clone)]
-pub struct HttpTargets<S, C> {
-    outbound: Outbound,
-    secrets: S,
-    clock: C,
-    tokens: Tokens,
+pub struct Providers<S, C, A> {
+    http: Http<S, C>,
+    aws: A,
 }
 
-impl<S: SecretSource, C: Clock> HttpTargets<S, C> {
-    /// Targets behind a guarded way out, with the source of their secrets and the clock of their signatures.
-    pub fn new(outbound: Outbound, secrets: S, clock: C) -> Self {
-        Self { outbound, secrets, clock, tokens: Tokens::default() }
+impl<S: SecretSource, C: Clock, A: AwsServices> Providers<S, C, A> {
+    /// Providers behind a guarded way out, with the source of their secrets, the clock of their signatures, and AWS.
+    pub fn new(outbound: Outbound, secrets: S, clock: C, aws: A) -> Self {
+        Self { http: Http::new(outbound, secrets, clock), aws }
     }
 
-    /// Sends the call. Where a token that was remembered is refused, it is sent once more with a new one: a target that
-    /// answers 401 has done nothing yet.
-    async fn exchange(&self, call: Call) -> Result<Answer, RunError> {
-        let Some(Auth::Oauth2(client)) = &call.request.auth else { return self.send(call, None).await };
-        let client = client.clone();
-        let (token, is_old) = self.token(&client, None).await?;
-        if !is_old {
-            return self.send(call, Some(&token)).await;
-        }
-        let answer = self.send(call.clone(), Some(&token)).await?;
-        if answer.status != StatusCode::UNAUTHORIZED {
-            return Ok(answer);
-        }
-        let (token, _) = self.token(&client, Some(&token)).await?;
-        self.send(call, Some(&token)).await
-    }
-
-    async fn token(&self, client: &OAuth2, refused: Option<&Secret>) -> Result<(Secret, bool), RunError> {
-        let client_secret = self.secrets.fetch(&client.client_secret).await?;
-        self.tokens.token(&self.outbound, client, &client_secret, refused, self.clock.now()).await
-    }
-
-    async fn send(&self, call: Call, token: Option<&Secret>) -> Result<Answer, RunError> {
-        let request = self.complete(call, token).await?;
-        self.outbound.send(request).await.map_err(|error| failed(&error))
-    }
-
-    /// Puts the secrets into the call: what it carries from here on is sent and dropped.
-    async fn complete(&self, call: Call, token: Option<&Secret>) -> Result<Request, RunError> {
-        let mut url = call.request.url;
-        let mut headers: HeaderMap = call.request.headers.into_iter().collect();
-        if let Some(auth) = &call.request.auth {
-            self.authorise(auth, token, &mut url, &mut headers).await?;
-        }
-        let webhook_id = call.fire.to_string();
-        let timestamp = self.clock.now().0.div_euclid(1_000);
-        let mut signatures = Vec::new();
-        for secret in &call.request.signing_secrets.0 {
-            let key = self.secrets.fetch(secret).await?;
-            let signed = signature::sign(&key, &webhook_id, timestamp, &call.request.body);
-            signatures.push(signed.ok_or_else(|| unusable(secret, "a whsec_ secret in base64"))?);
-        }
-        // The id stays the same over all attempts of a fire, so that the receiver can act once.
-        headers.insert("webhook-id", visible(&webhook_id)?);
-        headers.insert("webhook-timestamp", timestamp.into());
-        headers.insert("webhook-attempt", call.attempt.into());
-        if let Some(trace) = call.trace.as_deref().and_then(|trace| HeaderValue::from_str(trace).ok()) {
-            headers.insert("x-amzn-trace-id", trace);
-        }
-        if !signatures.is_empty() {
-            headers.insert("webhook-signature", visible(&signatures.join(" "))?);
-        }
-        Ok(Request {
-            method: call.request.method,
-            url,
-            headers,
-            body: call.request.body.into(),
-            timeout: Duration::from_millis(call.timeout_ms.into()),
-            max_response_bytes: MAX_RESULT_BYTES,
-        })
-    }
-
-    async fn authorise(
-        &self,
-        auth: &Auth,
-        token: Option<&Secret>,
-        url: &mut Url,
-        headers: &mut HeaderMap,
-    ) -> Result<(), RunError> {
-        let (reference, name, text): (&SecretRef, HeaderName, String) = match auth {
-            Auth::Bearer(reference) => {
-                let secret = self.secrets.fetch(reference).await?;
-                (reference, header::AUTHORIZATION, format!("Bearer {}", secret.expose()))
+    async fn perform(&self, call: Call) -> Result<Output, RunError> {
+        let Call { id, attempt, timeout_ms, trace, request } = call;
+        let timeout = Duration::from_millis(timeout_ms.into());
+        match request {
+            Request::Http(request) => self.http.perform(&Head { id, attempt, timeout, trace }, *request).await,
+            Request::Aws(request) => self.aws.perform(&id, request).await,
+            Request::Mail(_) | Request::Fcm(_) | Request::Sql(_) => {
+                Err(RunError::permanent(codes::INTERNAL_ERROR, "there is no provider for this"))
             }
-            Auth::Basic(basic) => {
-                let secret = self.secrets.fetch(&basic.password).await?;
-                let pair = format!("{}:{}", basic.username, secret.expose());
-                (&basic.password, header::AUTHORIZATION, format!("Basic {}", STANDARD.encode(pair)))
-            }
-            Auth::Header(key) => {
-                let secret = self.secrets.fetch(&key.value).await?;
-                (&key.value, key.name.0.clone(), secret.expose().to_owned())
-            }
-            Auth::Query(key) => {
-                let secret: Secret = self.secrets.fetch(&key.value).await?;
-                url.query_pairs_mut().append_pair(&key.name, secret.expose());
-                return Ok(());
-            }
-            Auth::Oauth2(client) => {
-                let token = token.map(Secret::expose).unwrap_or_default();
-                (&client.client_secret, header::AUTHORIZATION, format!("Bearer {token}"))
-            }
-        };
-        let mut value = HeaderValue::from_str(&text).map_err(|_| unusable(reference, "a text that fits a header"))?;
-        value.set_sensitive(true);
-        headers.insert(name, value);
-        Ok(())
+        }
     }
 }
 
-impl<S: SecretSource, C: Clock> Targets for HttpTargets<S, C> {
+impl<S: SecretSource, C: Clock, A: AwsServices> Targets for Providers<S, C, A> {
     async fn dispatch(&self, call: Call) -> Result<Output, RunError> {
         let deadline = Duration::from_millis(call.timeout_ms.into());
         // Fetching secrets and tokens counts as part of the attempt: the lease was measured for all of it.
-        let answer = tokio::time::timeout(deadline, self.exchange(call))
+        tokio::time::timeout(deadline, self.perform(call))
             .await
-            .unwrap_or_else(|_| Err(RunError::transient(codes::TIMEOUT, "the attempt took too long")))?;
-        answer::read(&answer, self.clock.now())
+            .unwrap_or_else(|_| Err(RunError::transient(codes::TIMEOUT, "the attempt took too long")))
     }
 }
 
-fn visible(text: &str) -> Result<HeaderValue, RunError> {
-    HeaderValue::from_str(text).map_err(|_| RunError::permanent(codes::INTERNAL_ERROR, "a header could not be made"))
-}
+/// An executor without AWS. What needs it is refused when a job is scheduled.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoAws;
 
-fn unusable(secret: &SecretRef, wanted: &str) -> RunError {
-    RunError::permanent(codes::SECRET_NOT_FOUND, format!("the secret {secret} is not {wanted}"))
-}
-
-/// What it means that there is no answer.
-fn failed(error: &SendError) -> RunError {
-    let message = error.to_string();
-    match error {
-        SendError::Refused { .. } => RunError::permanent(codes::TARGET_REFUSED, message),
-        SendError::Timeout { .. } => RunError::transient(codes::TIMEOUT, message),
-        SendError::Unresolvable { .. } | SendError::Connect { .. } | SendError::Protocol { .. } => {
-            RunError::transient(codes::CONNECTION_ERROR, message)
-        }
-        SendError::Client(_) => RunError::transient(codes::INTERNAL_ERROR, message),
+impl AwsServices for NoAws {
+    async fn perform(&self, _: &CallId, _: AwsRequest) -> Result<Output, RunError> {
+        Err(RunError::permanent(codes::EVENT_NOT_FOUND, "this executor cannot call AWS services"))
     }
 }

@@ -135,6 +135,6 @@ impl Ports for Account {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { keepers: &[] }
+        Capabilities { keepers: &[], aws: Err("AWS services cannot be called here") }
     }
 }

@@ -23,6 +23,8 @@ document! {
         provider: BrokerProvider,
         /// EventBridge: the bus, by name or ARN.
         bus: Option<String>,
+        /// EventBridge: the events' source; default `carillon`.
+        source: Option<String>,
         /// HTTP: how requests are authorised.
         auth: Option<Auth>,
         /// HTTP: headers of every request.

@@ -33,7 +33,7 @@ fn it_runs_its_event_with_its_defaults_under_its_own_type() {
     stack.drive();
     assert_eq!(own.spec.retries, 0);
     let requests = stack.executor.targets.requests.lock().unwrap();
-    let seen: Vec<_> = requests.iter().map(|call| (call.request.url.path(), call.timeout_ms)).collect();
+    let seen: Vec<_> = requests.iter().map(|call| (call.request.http().unwrap().url.path(), call.timeout_ms)).collect();
     let default = ("/orders/7/close", 3_000);
     assert_eq!(seen, [default, default, default, ("/orders/8/close", 1_000)]);
 }
@@ -56,7 +56,10 @@ fn its_defaults_are_filled_in_by_the_jobs_session_and_checked_with_the_input() {
     let job = stack.scheduled(&body);
     stack.drive();
     assert_eq!((stack.status(job.id), job.spec.retries), (Status::Completed, 2), "the nearest default that there is");
-    assert_eq!(stack.executor.targets.requests.lock().unwrap()[0].request.url.path(), "/orders/9/close");
+    assert_eq!(
+        stack.executor.targets.requests.lock().unwrap()[0].request.http().unwrap().url.path(),
+        "/orders/9/close"
+    );
 }
 
 #[test]
@@ -70,7 +73,10 @@ fn a_definition_that_is_gone_fails_the_job_and_one_that_changed_is_followed_as_i
     stack.publish(&catalog);
     stack.drive();
     assert_eq!((stack.status(job.id), stack.status(gone.id)), (Status::Completed, Status::Failed));
-    assert_eq!(stack.executor.targets.requests.lock().unwrap()[0].request.url.path(), "/orders/70/close");
+    assert_eq!(
+        stack.executor.targets.requests.lock().unwrap()[0].request.http().unwrap().url.path(),
+        "/orders/70/close"
+    );
     assert!(
         matches!(&outcomes(&stack, gone.fire())[..], [Outcome::Failed(error)] if error.code == codes::EVENT_NOT_FOUND)
     );

@@ -46,9 +46,9 @@ fn a_due_job_is_claimed_dispatched_and_settled() {
     assert_eq!(seen.lock().unwrap().as_ref().unwrap().until, claimed_at.plus(15_000), "timeout and margin");
     let requests = stack.executor.targets.requests.lock().unwrap();
     let call = &requests[0];
-    assert_eq!((call.fire, call.attempt, call.timeout_ms), (job.fire(), 1, 10_000));
+    assert_eq!((call.id.fire, call.attempt, call.timeout_ms), (job.fire(), 1, 10_000));
     assert_eq!(call.trace.as_deref(), Some("Root=1-2-3"), "the trace goes on to the target");
-    assert_eq!(call.request.url.as_str(), "https://shop.example.com/orders/7/close");
+    assert_eq!(call.request.http().unwrap().url.as_str(), "https://shop.example.com/orders/7/close");
     let calls = stack.memory.world().calls.split_off(3);
     assert_eq!(
         calls,
@@ -75,7 +75,7 @@ fn a_failed_attempt_returns_after_its_backoff_with_the_same_fire() {
     assert_eq!((job.state.status, job.state.run.attempts), (Status::Completed, 3));
     assert_eq!(failures(&job), [(1, codes::TIMEOUT), (2, codes::RATE_LIMITED)]);
     let requests = stack.executor.targets.requests.lock().unwrap();
-    assert!(requests.iter().all(|call| call.fire == job.fire()) && requests.len() == 3);
+    assert!(requests.iter().all(|call| call.id.fire == job.fire()) && requests.len() == 3);
 }
 
 #[test]

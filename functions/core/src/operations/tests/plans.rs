@@ -161,7 +161,11 @@ fn a_failed_job_is_mended_and_then_retried() {
     stack.drive();
     assert_eq!(stack.status(job.id), Status::Completed);
     let requests = stack.executor.targets.requests.lock().unwrap();
-    assert!(requests[1].request.url.as_str().contains("mended"), "{:?}", requests[1].request.url);
+    assert!(
+        requests[1].request.http().unwrap().url.as_str().contains("mended"),
+        "{:?}",
+        requests[1].request.http().unwrap().url
+    );
 }
 
 #[test]

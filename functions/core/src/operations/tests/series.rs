@@ -76,7 +76,7 @@ fn a_series_runs_at_its_nominal_instants_until_its_limit() {
     assert_eq!(nominal, [(3, 120_000, done), (2, 60_000, done), (1, 0, done)], "however long a run takes");
     assert_eq!(job.state.missed, 0);
     let requests = stack.executor.targets.requests.lock().unwrap();
-    let fires: Vec<_> = requests.iter().map(|call| (call.fire.generation, call.fire.run_no)).collect();
+    let fires: Vec<_> = requests.iter().map(|call| (call.id.fire.generation, call.id.fire.run_no)).collect();
     assert_eq!(fires, [(1, 1), (1, 2), (1, 3)]);
 }
 

@@ -37,7 +37,7 @@ fn an_annotation_is_filled_in_at_dispatch_and_shown_as_it_was_sent() {
     assert!(!shown.contains("canary") && shown.contains("$Session{user-session}{order}{id}"), "{shown}");
     assert_eq!(stack.execute(job.fire()).unwrap().verdict, Verdict::Acknowledge);
     let requests = stack.executor.targets.requests.lock().unwrap();
-    assert_eq!(requests[0].request.url.as_str(), "https://shop.example.com/orders/canary-7/close");
+    assert_eq!(requests[0].request.http().unwrap().url.as_str(), "https://shop.example.com/orders/canary-7/close");
 }
 
 #[test]
@@ -142,7 +142,7 @@ fn a_recurring_job_goes_on_with_the_claims_that_were_verified() {
     stack.drive();
     assert_eq!((stack.status(job.id), stack.dispatched()), (Status::Completed, 3));
     let requests = stack.executor.targets.requests.lock().unwrap();
-    assert!(requests.iter().all(|call| call.request.url.path() == "/orders/a/close"));
+    assert!(requests.iter().all(|call| call.request.http().unwrap().url.path() == "/orders/a/close"));
 }
 
 #[test]
@@ -163,7 +163,7 @@ fn an_edit_of_the_input_is_checked_against_the_same_claims() {
     stack.wait(60_000);
     stack.drive();
     let requests = stack.executor.targets.requests.lock().unwrap();
-    assert_eq!(requests[0].request.url.path(), "/orders/a/close");
+    assert_eq!(requests[0].request.http().unwrap().url.path(), "/orders/a/close");
     drop(requests);
     let job = stack.scheduled(&json!({"start_at": NOW.0 + 600_000, "session": {"tag": "user-session", "token": "{}"}}));
     stack.memory.world().sealing_keys.clear();

@@ -95,7 +95,8 @@ impl Target {
 
 impl Targets for Target {
     async fn dispatch(&self, call: Call) -> Result<Output, RunError> {
-        let (what, attempt) = (call.request.url.path().trim_start_matches("/do/").to_owned(), call.attempt);
+        let (what, attempt) =
+            (call.request.http().unwrap().url.path().trim_start_matches("/do/").to_owned(), call.attempt);
         self.arrivals.lock().unwrap().push(Arrival { call, at: self.world.now() });
         match what.as_str() {
             "panic" => panic!("hush"),

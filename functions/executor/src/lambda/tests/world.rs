@@ -219,6 +219,6 @@ impl Ports for World {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { keepers: &[] }
+        Capabilities { keepers: &[], aws: Err("AWS services cannot be called here") }
     }
 }

@@ -8,9 +8,10 @@ use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::Request as Received;
 use axum::response::Response;
-use carillon_core::call::HttpRequest;
+use carillon_core::call::{Call, CallId, HttpRequest, Request};
 use carillon_core::catalog::{Catalog, SigningSecrets};
 use carillon_core::ids::Fire;
+use carillon_core::ports::Targets;
 use carillon_core::time::UnixMillis;
 use http::{Method, StatusCode};
 use serde_json::json;
@@ -18,6 +19,7 @@ use serde_json::json;
 use super::*;
 use crate::outbound::AllowList;
 use crate::secrets::EnvSecrets;
+use crate::targets::{NoAws, Providers};
 
 const NOW: UnixMillis = UnixMillis(1_800_000_000_500);
 const OLD_KEY: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
@@ -61,12 +63,12 @@ impl Server {
         Self { base, seen }
     }
 
-    fn targets(&self) -> HttpTargets<EnvSecrets, Fixed> {
+    fn targets(&self) -> Providers<EnvSecrets, Fixed, NoAws> {
         let allow = AllowList::parse(&[self.base.authority().to_owned()]).unwrap();
         let secrets =
             [("TOKEN", "s3cr3t"), ("OLD", OLD_KEY), ("NEW", NEW_KEY), ("BROKEN", "not a key"), ("LINES", "a\nb")];
         let secrets = EnvSecrets::new(secrets.map(|(name, value)| (name.to_owned(), value.to_owned())));
-        HttpTargets::new(Outbound::new(allow), secrets, Fixed)
+        Providers::new(Outbound::new(allow), secrets, Fixed, NoAws)
     }
 
     fn call(&self) -> Call {
@@ -79,7 +81,8 @@ impl Server {
             signing_secrets: SigningSecrets::default(),
         };
         let fire: Fire = "job_01HF7YAT00000000000000000Z_g1_r1".parse().unwrap();
-        Call { fire, attempt: 2, timeout_ms: 5_000, trace: None, request }
+        let request = Request::Http(Box::new(request));
+        Call { id: CallId { fire, place: String::new() }, attempt: 2, timeout_ms: 5_000, trace: None, request }
     }
 
     async fn attempt(&self) -> Result<Output, RunError> {
@@ -91,6 +94,11 @@ fn auth(document: &serde_json::Value) -> Auth {
     let app = json!({"envs": {"e": {"base_url": "https://a.example.com", "auth": document}}});
     let catalog = Catalog::from_document(&json!({"envs": ["e"], "apps": {"a": app}})).unwrap();
     catalog.apps["a"].envs["e"].auth.clone().unwrap()
+}
+
+fn http(call: &mut Call) -> &mut HttpRequest {
+    let Request::Http(request) = &mut call.request else { unreachable!("the call goes over HTTP") };
+    request
 }
 
 fn secret(name: &str) -> SecretRef {
@@ -106,12 +114,12 @@ async fn each_way_of_authorisation_reaches_the_target_and_no_error() {
         (json!({"header": {"name": "X-Api-Key", "value": "env:TOKEN"}}), "x-api-key", "s3cr3t"),
     ] {
         let mut call = server.call();
-        call.request.auth = Some(auth(&document));
+        http(&mut call).auth = Some(auth(&document));
         server.targets().dispatch(call).await.unwrap();
         assert_eq!(server.seen.lock().unwrap().last().unwrap().0.headers[header], value);
     }
     let mut call = server.call();
-    call.request.auth = Some(auth(&json!({"query": {"name": "key", "value": "env:TOKEN"}})));
+    http(&mut call).auth = Some(auth(&json!({"query": {"name": "key", "value": "env:TOKEN"}})));
     server.targets().dispatch(call).await.unwrap();
     assert_eq!(server.seen.lock().unwrap().last().unwrap().0.uri.query(), Some("q=1&key=s3cr3t"));
 }
@@ -125,13 +133,13 @@ async fn a_secret_that_is_missing_or_unusable_ends_the_attempt_before_it_is_sent
         (json!({"bearer": "env:LINES"}), "env:LINES"),
     ] {
         let mut call = server.call();
-        call.request.auth = Some(auth(&document));
+        http(&mut call).auth = Some(auth(&document));
         let error = server.targets().dispatch(call).await.unwrap_err();
         assert_eq!((error.code.as_str(), error.retryable), (codes::SECRET_NOT_FOUND, false));
         assert!(error.message.contains(name) && !error.message.contains('\n'));
     }
     let mut call = server.call();
-    call.request.signing_secrets.0.push(secret("BROKEN"));
+    http(&mut call).signing_secrets.0.push(secret("BROKEN"));
     assert_eq!(server.targets().dispatch(call).await.unwrap_err().code, codes::SECRET_NOT_FOUND);
     assert!(server.seen.lock().unwrap().is_empty());
 }
@@ -140,7 +148,7 @@ async fn a_secret_that_is_missing_or_unusable_ends_the_attempt_before_it_is_sent
 async fn every_request_carries_its_fire_and_both_signatures_verify() {
     let server = Server::answering(200, &[], "").await;
     let mut call = server.call();
-    call.request.signing_secrets.0.extend([secret("NEW"), secret("OLD")]);
+    http(&mut call).signing_secrets.0.extend([secret("NEW"), secret("OLD")]);
     server.targets().dispatch(call).await.unwrap();
     let (parts, body) = server.seen.lock().unwrap().pop().unwrap();
     assert_eq!(parts.headers["webhook-id"], "job_01HF7YAT00000000000000000Z_g1_r1");
@@ -240,7 +248,7 @@ async fn json_that_would_grow_when_it_is_written_again_is_kept_as_the_target_wro
 #[tokio::test]
 async fn without_the_allow_list_loopback_is_refused_for_good() {
     let server = Server::answering(200, &[], "").await;
-    let targets = HttpTargets::new(Outbound::new(AllowList::default()), EnvSecrets::default(), Fixed);
+    let targets = Providers::new(Outbound::new(AllowList::default()), EnvSecrets::default(), Fixed, NoAws);
     let error = targets.dispatch(server.call()).await.unwrap_err();
     assert_eq!((error.code.as_str(), error.retryable), (codes::TARGET_REFUSED, false));
     assert!(server.seen.lock().unwrap().is_empty());

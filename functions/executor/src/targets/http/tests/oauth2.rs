@@ -62,9 +62,9 @@ impl World {
         Self { base, allow, fetched, asked, called, status, revoked }
     }
 
-    fn targets(&self, clock: Moved) -> HttpTargets<EnvSecrets, Moved> {
+    fn targets(&self, clock: Moved) -> Providers<EnvSecrets, Moved, NoAws> {
         let secrets = EnvSecrets::new([("CLIENT".to_owned(), "s3cr3t/+&".to_owned())]);
-        HttpTargets::new(Outbound::new(self.allow.clone()), secrets, clock)
+        Providers::new(Outbound::new(self.allow.clone()), secrets, clock, NoAws)
     }
 
     fn call(&self, scope: Option<&str>) -> Call {
@@ -81,7 +81,8 @@ impl World {
             signing_secrets: SigningSecrets::default(),
         };
         let fire: Fire = "job_01HF7YAT00000000000000000Z_g1_r1".parse().unwrap();
-        Call { fire, attempt: 1, timeout_ms: 5_000, trace: None, request }
+        let request = Request::Http(Box::new(request));
+        Call { id: CallId { fire, place: String::new() }, attempt: 1, timeout_ms: 5_000, trace: None, request }
     }
 
     fn called(&self) -> Vec<String> {
@@ -142,10 +143,11 @@ async fn what_the_endpoint_refuses_is_refused_and_what_it_cannot_do_now_may_pass
     }
     assert!(world.called().is_empty());
     world.status.store(200, Ordering::SeqCst);
-    let shut = HttpTargets::new(
+    let shut = Providers::new(
         Outbound::new(AllowList::default()),
         EnvSecrets::new([("CLIENT".to_owned(), "s".to_owned())]),
         Moved::default(),
+        NoAws,
     );
     assert_eq!(shut.dispatch(world.call(None)).await.unwrap_err().code, codes::TARGET_REFUSED);
 }

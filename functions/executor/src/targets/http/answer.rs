@@ -20,8 +20,8 @@ use http::{HeaderMap, StatusCode, header};
 use jiff::fmt::rfc2822::DateTimeParser;
 use serde_json::{Map, Value, json};
 
-use super::MAX_RESULT_BYTES;
 use crate::outbound::Answer;
+use crate::targets::MAX_RESULT_BYTES;
 
 /// The result, or the error that the answer stands for.
 pub(super) fn read(answer: &Answer, now: UnixMillis) -> Result<Output, RunError> {
