@@ -15,6 +15,7 @@
 //! Architecture invariant: adapters and functions depend on this crate, and it depends on none of them.
 
 pub mod access;
+pub mod annotation;
 pub mod cache;
 pub mod cadence;
 pub mod call;

@@ -19,11 +19,11 @@ use http::{HeaderName, HeaderValue, Method, header};
 use serde_json::Value;
 use url::Url;
 
+use crate::annotation;
 use crate::catalog::{Auth, Catalog, EventRef, Keeper, SecretRef, SigningSecrets, Target};
 use crate::error::Faults;
 use crate::job::{JobSpec, RunError, codes};
 use crate::json::Field;
-use crate::session::annotation;
 
 /// What a stack can run.
 #[derive(Clone, Copy, Debug)]

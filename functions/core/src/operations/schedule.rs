@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::{ATTEMPTS_AT_A_CHANGE, OperationError, invalid, require};
 use crate::access::{ApiKey, Scope};
+use crate::annotation::outside;
 use crate::cache::DEFAULT_EXPIRY_MS;
 use crate::call::{self, Capabilities, Followed};
 use crate::catalog::{Catalog, EventRef, Session, SessionEnv, Tag, Unresolved};
@@ -362,7 +363,7 @@ pub(super) fn check_input(
         call::check_input(&followed.target, env, &Field::root(&filled_in, &faults));
     }
     for fault in faults.take().into_vec() {
-        input.fault_inside(annotation::outside(&laid, fault));
+        input.fault_inside(outside(&laid, fault));
     }
 }
 

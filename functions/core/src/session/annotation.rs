@@ -1,29 +1,17 @@
-//! `$Session{tag}{key}` in a job's input, and what takes its place.
+//! `$Session{tag}{key}` in a job's input: what its session said takes the annotation's place, as [`crate::annotation`] describes.
 //!
-//! | written | becomes |
-//! | --- | --- |
-//! | `"$Session{details}{id}"`, alone | the claim as it is, of whatever JSON type |
-//! | `"Hello $Session{details}{name}!"` | a text: texts as they are, everything else as JSON |
-//! | `"$Session{details}{roles}{0}"` | deeper keys walk the payload, numbers an array |
-//! | `"$$Session{details}{id}"` | the text `$Session{details}{id}`: two dollars are no annotation |
-//!
-//! The first group is the session's tag, or a key of the payload; the tag wins. Only values are looked at, never keys, and
-//! what has taken an annotation's place is not looked at again. Source: the contract, "Injecting Session Data into Input".
+//! The first group is the session's tag, or a key of the payload; the tag wins. Source: the contract, "Injecting Session Data into
+//! Input".
 
 use std::borrow::Cow;
-use std::cell::Cell;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::Claims;
-use crate::error::{FieldCode, FieldError};
-use crate::json::{Field, room_left};
+use crate::annotation::{self, Source};
+use crate::json::Field;
 
 const MARK: &str = "$Session{";
-
-/// Claims fill an input in with at most so many bytes of JSON, as many as a request may have. An annotation takes eleven
-/// bytes, and what takes its place is as long as a token: without a bound one request would become gigabytes.
-pub const MOST_FILLED_IN: usize = 256 * 1024;
 
 /// The session that annotations refer to.
 #[derive(Clone, Copy, Debug)]
@@ -36,162 +24,27 @@ pub struct Session<'a> {
 
 /// Puts claims in the places of their annotations, noting each that names none. `None` after a fault.
 pub fn inject<'a>(input: &Field<'a>, session: Option<Session<'_>>) -> Option<Cow<'a, Value>> {
-    let filling = Filling { session, room: Cell::new(Some(MOST_FILLED_IN)) };
-    if has_mark(input.value()) { value(input, &filling).map(Cow::Owned) } else { Some(Cow::Borrowed(input.value())) }
+    annotation::fill(input, &[&Said(session)])
 }
 
-/// A fault of an input that was filled in, with the place that it has in the input as it is `written`: names inside of a claim
-/// are part of the claim. What is missing from one is named all the same, by whoever wants it.
-pub fn outside(written: &Value, mut fault: FieldError) -> FieldError {
-    let (mut at, mut end) = (written, 0);
-    for name in fault.pointer.split('/').skip(1) {
-        let inner = match at {
-            Value::String(_) => {
-                let is_last = fault.pointer[end..].len() == 1 + name.len();
-                if !(is_last && fault.code == FieldCode::Required) {
-                    fault.pointer.truncate(end);
-                }
-                return fault;
-            }
-            Value::Array(elements) => name.parse::<usize>().ok().and_then(|index| elements.get(index)),
-            value => value.get(name.replace("~1", "/").replace("~0", "~")),
+/// What a job's session said, if it has one.
+struct Said<'s>(Option<Session<'s>>);
+
+impl Source for Said<'_> {
+    fn mark(&self) -> &'static str {
+        MARK
+    }
+
+    fn find(&self, path: &[&str]) -> Result<&Value, String> {
+        let Some(session) = self.0 else {
+            let detail =
+                "the job has no session that could fill this in; write $$Session for a text that is no annotation";
+            return Err(detail.to_owned());
         };
-        let Some(inner) = inner else { return fault };
-        (at, end) = (inner, end + 1 + name.len());
+        let keys = path.strip_prefix(&[session.tag]).unwrap_or(path);
+        let found = keys.split_first().and_then(|(key, deeper)| annotation::walk(session.claims.get(*key)?, deeper));
+        found.ok_or_else(|| format!("the session's token has nothing under $Session{{{}}}", path.join("}{")))
     }
-    fault
-}
-
-/// One input's way to being filled in.
-struct Filling<'s> {
-    session: Option<Session<'s>>,
-    /// How many bytes of claims still fit; nothing once they did not.
-    room: Cell<Option<usize>>,
-}
-
-impl Filling<'_> {
-    /// Whether a claim still fits in. That it does not is noted once: what comes after it does not fit either.
-    fn has_room_for(&self, claim: &Value, field: &Field<'_>) -> bool {
-        let Some(room) = self.room.get() else { return false };
-        let left = room_left(claim, room);
-        self.room.set(left);
-        if left.is_none() {
-            let detail = format!("from here on the session would fill in more than {MOST_FILLED_IN} bytes");
-            field.fault(FieldCode::OutOfRange, detail);
-        }
-        left.is_some()
-    }
-}
-
-/// Whether there is anything to do.
-fn has_mark(value: &Value) -> bool {
-    match value {
-        Value::String(text) => text.contains(MARK),
-        Value::Array(elements) => elements.iter().any(has_mark),
-        Value::Object(members) => members.values().any(has_mark),
-        _ => false,
-    }
-}
-
-fn value(field: &Field<'_>, filling: &Filling<'_>) -> Option<Value> {
-    match field.value() {
-        Value::String(written) => text(field, written, filling),
-        Value::Array(_) => {
-            let read: Vec<_> = field.elements()?.iter().map(|element| value(element, filling)).collect();
-            read.into_iter().collect::<Option<_>>().map(Value::Array)
-        }
-        Value::Object(_) => {
-            let read = field.entries()?.into_iter().map(|(name, member)| (name.to_owned(), value(&member, filling)));
-            let read: Vec<_> = read.collect();
-            let members = read.into_iter().map(|(name, value)| Some((name, value?)));
-            members.collect::<Option<Map<_, _>>>().map(Value::Object)
-        }
-        other => Some(other.clone()),
-    }
-}
-
-fn text(field: &Field<'_>, written: &str, filling: &Filling<'_>) -> Option<Value> {
-    let mut parts = Vec::new();
-    let mut rest = written;
-    while let Some(at) = rest.find(MARK) {
-        let (before, annotation) = rest.split_at(at);
-        if let Some(before) = before.strip_suffix('$') {
-            parts.push(Part::Text(before));
-            parts.push(Part::Text(MARK));
-            rest = &annotation[MARK.len()..];
-            continue;
-        }
-        parts.push(Part::Text(before));
-        let Some((path, after)) = groups(&annotation[MARK.len() - 1..]) else {
-            let detail = "an annotation is $Session{tag}{key}: each group in braces, with at least one character; \
-                          write $$Session for a text that is none";
-            field.fault(FieldCode::Malformed, detail);
-            return None;
-        };
-        let claim = claim(field, &path, filling.session)?;
-        if !filling.has_room_for(claim, field) {
-            return None;
-        }
-        parts.push(Part::Claim(claim));
-        rest = after;
-    }
-    parts.push(Part::Text(rest));
-    parts.retain(|part| !matches!(part, Part::Text("")));
-    if let [Part::Claim(claim)] = parts.as_slice() {
-        return Some((*claim).clone());
-    }
-    Some(Value::String(parts.iter().map(Part::written).collect()))
-}
-
-enum Part<'a> {
-    Text(&'a str),
-    Claim(&'a Value),
-}
-
-impl<'a> Part<'a> {
-    fn written(&self) -> Cow<'a, str> {
-        match self {
-            Self::Text(text) => Cow::Borrowed(text),
-            Self::Claim(Value::String(text)) => Cow::Borrowed(text),
-            Self::Claim(value) => Cow::Owned(value.to_string()),
-        }
-    }
-}
-
-/// `{a}{b}` and what follows it. No group is empty or holds a brace.
-fn groups(text: &str) -> Option<(Vec<&str>, &str)> {
-    let (mut groups, mut rest) = (Vec::new(), text);
-    while let Some(open) = rest.strip_prefix('{') {
-        let (group, after) = open.split_once('}')?;
-        if group.is_empty() || group.contains('{') {
-            return None;
-        }
-        groups.push(group);
-        rest = after;
-    }
-    Some((groups, rest))
-}
-
-/// The claim that a path names. Its fault says what is missing, never what is there.
-fn claim<'s>(field: &Field<'_>, path: &[&str], session: Option<Session<'s>>) -> Option<&'s Value> {
-    let Some(session) = session else {
-        let detail = "the job has no session that could fill this in; write $$Session for a text that is no annotation";
-        field.fault(FieldCode::UnresolvedAnnotation, detail);
-        return None;
-    };
-    let (first, deeper) = path.split_first()?;
-    let keys = if *first == session.tag { deeper } else { path };
-    let found = keys.split_first().and_then(|(key, deeper)| {
-        deeper.iter().try_fold(session.claims.get(*key)?, |value, key| match value {
-            Value::Array(elements) => elements.get(key.parse::<usize>().ok()?),
-            value => value.get(key),
-        })
-    });
-    if found.is_none() {
-        let detail = format!("the session's token has nothing under $Session{{{}}}", path.join("}{"));
-        field.fault(FieldCode::UnresolvedAnnotation, detail);
-    }
-    found
 }
 
 #[cfg(test)]
@@ -202,7 +55,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::error::Faults;
+    use crate::error::{Faults, FieldCode, FieldError};
 
     fn injected(input: &Value, tag: &str, claims: &Value) -> Result<Value, Vec<FieldError>> {
         let faults = RefCell::<Faults>::default();
