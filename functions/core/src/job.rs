@@ -375,6 +375,11 @@ impl Run {
         }
     }
 
+    /// Whether an attempt of it has begun.
+    pub fn has_begun(&self) -> bool {
+        self.started_at.is_some()
+    }
+
     /// Where it stands, as the current run of a job of this status.
     pub fn status(&self, of_job: Status) -> RunStatus {
         self.outcome.as_ref().map_or_else(|| of_job.into(), RunStatus::from)

@@ -69,6 +69,11 @@ pub enum Event {
         /// Uniform in 0..1, for the jitter of the backoff.
         random: f64,
     },
+    /// The attempt stopped between two of its parts, as it saw that the job is paused.
+    Suspend {
+        /// Who claimed.
+        owner: Owner,
+    },
     /// The timer that could not be armed with the current fire is armed now.
     Armed,
     /// A caller calls the job off.
@@ -220,6 +225,7 @@ fn rules(job: &Job, event: &Event, now: UnixMillis) -> Result<Transition, Refusa
         Event::Recall { fire, output, made_at } => attempt::recall(job, *fire, output, *made_at, now),
         Event::Succeed { owner, output } => attempt::succeed(job, owner, output, now),
         Event::Fail { owner, error, random } => attempt::fail(job, owner, error, *random, now),
+        Event::Suspend { owner } => attempt::suspend(job, owner, now),
         Event::Armed => change::armed(job, now),
         Event::Cancel { reason } => change::cancel(job, reason.clone(), now),
         Event::Retry { delay_ms } => change::retry(job, *delay_ms, now),

@@ -55,7 +55,7 @@ fn admit(job: &Job, fire: Fire, now: UnixMillis) -> Result<Admitted, Refusal> {
     match job.state.status {
         Status::Completed | Status::Failed => return Err(Refusal::AlreadySettled),
         // A run that has begun goes on under this very fire, when the job is resumed; one that has not, under a new one.
-        Status::Paused if job.state.run.attempts > 0 => return Err(Refusal::Paused),
+        Status::Paused if job.state.run.has_begun() => return Err(Refusal::Paused),
         Status::Cancelled | Status::Paused => return Err(Refusal::Void),
         Status::Scheduled | Status::Queued => {
             if let Some(due_at) = job.state.wake_at.filter(|due_at| *due_at > now) {
@@ -119,6 +119,21 @@ pub(super) fn fail(
     state.status = Status::Queued;
     state.wake_at = Some(at);
     Ok(store(job, state, Step::Redeliver { at }))
+}
+
+/// Ends an attempt that stopped between two of its parts, as its job was paused meanwhile. It did not fail, and is not counted.
+pub(super) fn suspend(job: &Job, owner: &Owner, now: UnixMillis) -> Result<Transition, Refusal> {
+    check_owner(job, owner)?;
+    let mut state = next(job, now);
+    state.lease = None;
+    state.run.attempts = state.run.attempts.saturating_sub(1);
+    if state.status == Status::Paused {
+        return Ok(store(job, state, Step::Acknowledge));
+    }
+    // It was resumed before the attempt had stopped.
+    state.status = Status::Queued;
+    state.wake_at = Some(now);
+    Ok(store(job, state, Step::Redeliver { at: now }))
 }
 
 /// An attempt that was under way when its job was paused still has its outcome recorded.

@@ -53,7 +53,7 @@ pub(super) fn pause(job: &Job, now: UnixMillis) -> Result<Transition, Refusal> {
     let mut state = next(job, now);
     state.status = Status::Paused;
     state.wake_at = None;
-    let step = if state.run.attempts == 0 { Step::Disarm { fire: job.fire() } } else { Step::Acknowledge };
+    let step = if state.run.has_begun() { Step::Acknowledge } else { Step::Disarm { fire: job.fire() } };
     Ok(store(job, state, step))
 }
 
@@ -73,7 +73,7 @@ pub(super) fn resume(job: &Job, now: UnixMillis) -> Result<Transition, Refusal> 
         state.wake_at = Some(at);
         return Ok(arm(job, state, at));
     }
-    if state.run.attempts > 0 {
+    if state.run.has_begun() {
         return Ok(wait(job, state, now, now));
     }
     let generation = generation(job, "resumed again")?;
@@ -95,7 +95,7 @@ pub(super) fn resume(job: &Job, now: UnixMillis) -> Result<Transition, Refusal> 
 /// Whether the current run stands for an occurrence that is still ahead: one that has not begun, and is neither a retry nor a
 /// run beside the cadence.
 fn is_ahead(state: &JobState) -> bool {
-    state.run.attempts == 0 && state.run.nominal_at > state.passed
+    !state.run.has_begun() && state.run.nominal_at > state.passed
 }
 
 /// The series was over before the job was resumed: the run that it held back is skipped, and what came after it.
@@ -119,7 +119,7 @@ pub(super) fn run_now(job: &Job, now: UnixMillis) -> Result<Transition, Refusal>
     }
     let mut state = next(job, now);
     let is_due = state.wake_at.is_some_and(|at| at <= now);
-    if state.run.attempts == 0 && !is_due {
+    if !state.run.has_begun() && !is_due {
         let generation = generation(job, "run again")?;
         // A retry still stands for its occurrence.
         let nominal_at = state.run.nominal_at.filter(|_| !is_ahead(&state));
@@ -142,7 +142,7 @@ pub(super) fn edit(job: &Job, spec: &Arc<JobSpec>, is_replanned: bool, now: Unix
         return edited(store(job, state, Step::Acknowledge));
     }
     let is_due = state.wake_at.is_some_and(|at| at <= now);
-    let goes_on = state.run.attempts > 0 || job.spec.repeat.is_some() && (is_due || !is_ahead(&state));
+    let goes_on = state.run.has_begun() || job.spec.repeat.is_some() && (is_due || !is_ahead(&state));
     if goes_on && spec.repeat.is_none() && spec.start_at != job.spec.start_at {
         return refused(job, "moved, as its run has begun");
     }

@@ -125,7 +125,10 @@ fn asked(mutant: Mutant, job: &Job, event: &Event) -> Job {
         (Mutant::LeaseIgnored, Event::Claim { .. }) if state.status == Status::Running => {
             state = JobState { status: Status::Queued, wake_at: None, lease: None, ..state };
         }
-        (Mutant::OwnerUnchecked, Event::Succeed { owner, .. } | Event::Fail { owner, .. }) => {
+        (
+            Mutant::OwnerUnchecked,
+            Event::Succeed { owner, .. } | Event::Fail { owner, .. } | Event::Suspend { owner },
+        ) => {
             state.lease.iter_mut().for_each(|lease| lease.owner = owner.clone());
         }
         (Mutant::LostAttemptFree, Event::Claim { .. }) => spec.retries = u32::MAX,

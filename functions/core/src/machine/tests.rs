@@ -49,7 +49,7 @@ const COLUMNS: [Status; 7] = [
 ];
 
 #[rustfmt::skip]
-const TABLE: [(&str, [Cell; 7]); 33] = [
+const TABLE: [(&str, [Cell; 7]); 35] = [
     //                                     scheduled  queued    running   completed failed     cancelled paused
     ("claim",                             [DISPATCH,  DISPATCH, LEASED,   SETTLED,  SETTLED,   VOID,     PAUSED]),
     ("claim before its time",             [EARLY,     EARLY,    LEASED,   SETTLED,  SETTLED,   VOID,     PAUSED]),
@@ -73,6 +73,8 @@ const TABLE: [(&str, [Cell; 7]); 33] = [
     ("fail, not retryable",               [FOREIGN,   FOREIGN,  PARK,     FOREIGN,  FOREIGN,   FOREIGN,  FOREIGN]),
     ("fail, spent",                       [FOREIGN,   FOREIGN,  PARK,     FOREIGN,  FOREIGN,   FOREIGN,  FOREIGN]),
     ("fail by a stranger",                [FOREIGN,   FOREIGN,  FOREIGN,  FOREIGN,  FOREIGN,   FOREIGN,  FOREIGN]),
+    ("suspend",                           [FOREIGN,   FOREIGN,  RETURN,   FOREIGN,  FOREIGN,   FOREIGN,  FOREIGN]),
+    ("suspend by a stranger",             [FOREIGN,   FOREIGN,  FOREIGN,  FOREIGN,  FOREIGN,   FOREIGN,  FOREIGN]),
     ("cancel",                            [DISARM,    DISARM,   DISARM,   REFUSED,  REFUSED,   REFUSED,  DISARM]),
     ("retry at once",                     [REFUSED,   REFUSED,  REFUSED,  REFUSED,  ARM,       REFUSED,  REFUSED]),
     ("retry later",                       [REFUSED,   REFUSED,  REFUSED,  REFUSED,  ARM_LATER, REFUSED,  REFUSED]),
@@ -118,7 +120,7 @@ fn job(status: Status) -> Job {
     let state = JobState {
         revision: 7,
         status,
-        run: Run { attempts: 1, outcome, ..Run::new(2, 3, NOW) },
+        run: Run { attempts: 1, started_at: Some(NOW), outcome, ..Run::new(2, 3, NOW) },
         wake_at: match status {
             Status::Scheduled | Status::Queued => Some(NOW),
             Status::Running => Some(until),
@@ -190,6 +192,8 @@ fn happens(row: &str, job: &mut Job, now: &mut UnixMillis) -> Event {
             fail(1, transient())
         }
         "fail by a stranger" => fail(2, transient()),
+        "suspend" => Event::Suspend { owner: Owner::new(1) },
+        "suspend by a stranger" => Event::Suspend { owner: Owner::new(2) },
         "cancel" => Event::Cancel { reason: Some("changed my mind".into()) },
         "retry at once" => Event::Retry { delay_ms: 0 },
         "retry later" => Event::Retry { delay_ms: 1 },
@@ -203,7 +207,7 @@ fn happens(row: &str, job: &mut Job, now: &mut UnixMillis) -> Event {
         }
         "pause" => Event::Pause,
         "pause of a run that has not begun" => {
-            job.state.run.attempts = 0;
+            job.state.run = Run { attempts: 0, started_at: None, ..job.state.run.clone() };
             Event::Pause
         }
         "resume" => Event::Resume,
@@ -274,10 +278,11 @@ fn the_table_has_every_status_every_event_and_every_answer() {
         Event::RunNow => 8,
         Event::Edit { .. } => 9,
         Event::Recall { .. } => 10,
+        Event::Suspend { .. } => 11,
     };
     let kinds: std::collections::BTreeSet<_> =
         TABLE.iter().map(|(row, _)| kind(&happens(row, &mut job(Status::Running), &mut NOW.clone()))).collect();
-    assert_eq!(kinds.into_iter().collect::<Vec<_>>(), (0..=10).collect::<Vec<_>>());
+    assert_eq!(kinds.into_iter().collect::<Vec<_>>(), (0..=11).collect::<Vec<_>>());
     let answers = [
         DISPATCH, RETURN, COMPLETE, PARK, DISARM, HOLD, RETRACT, ARM, ARM_LATER, STAYS, VOID, PAUSED, SETTLED, EARLY,
         LEASED, FOREIGN, REFUSED,
@@ -323,6 +328,10 @@ fn answers_carry_what_the_caller_needs() {
     assert_eq!(returned.step, Step::Redeliver { at: NOW.plus(1_000) }, "the first backoff");
     assert_eq!((returned.state.wake_at, &returned.state.lease), (Some(NOW.plus(1_000)), &None));
 
+    let suspended = decided("suspend", Status::Running).unwrap();
+    assert_eq!((suspended.step, suspended.state.wake_at), (Step::Redeliver { at: NOW }, Some(NOW)));
+    assert_eq!((suspended.state.run.attempts, suspended.state.lease), (0, None), "it is not counted");
+
     let cancelled = decided("cancel", Status::Running).unwrap();
     assert_eq!(cancelled.step, Step::Disarm { fire: job(Status::Running).fire() });
     assert_eq!(cancelled.state.run.outcome, Some(Outcome::Cancelled { reason: Some("changed my mind".into()) }));
@@ -333,4 +342,19 @@ fn answers_carry_what_the_caller_needs() {
     assert_eq!(retried.step, Step::Arm { fire, at: NOW.plus(1) });
     assert_eq!(retried.retired, Some(failed.state.run));
     assert_eq!(retried.state.run, Run::new(3, 3, NOW.plus(1)));
+}
+
+/// A feature that is paused between two steps: it goes on under the same fire, with the attempts that it had.
+#[test]
+fn an_attempt_that_stops_for_a_pause_is_given_back_and_the_run_goes_on_under_its_fire() {
+    let paused = decide(&job(Status::Running), &Event::Pause, NOW).unwrap().after();
+    let suspended = decide(&paused, &Event::Suspend { owner: owner() }, NOW).unwrap();
+    assert_eq!((&suspended.step, suspended.state.status), (&Step::Acknowledge, Status::Paused));
+    let suspended = suspended.after();
+    assert_eq!((suspended.state.run.attempts, &suspended.state.lease), (0, &None));
+    let resumed = decide(&suspended, &Event::Resume, NOW).unwrap();
+    assert_eq!(resumed.step, Step::Arm { fire: paused.fire(), at: NOW });
+    let claim = Event::Claim { fire: paused.fire(), owner: Owner::new(2), lease_ms: LEASE_MS };
+    assert_eq!(decide(&suspended, &claim, NOW), Err(Refusal::Paused), "nothing begins before that");
+    assert_eq!(decide(&resumed.after(), &claim, NOW).unwrap().step, Step::Dispatch { attempt: 1 });
 }

@@ -28,6 +28,10 @@ enum Move {
         claims_ago: usize,
         error: Option<(bool, Option<u64>)>,
     },
+    /// The attempt of that claim stops between two of its parts.
+    Suspend {
+        claims_ago: usize,
+    },
     Cancel,
     Retry {
         delay_ms: u32,
@@ -61,6 +65,7 @@ fn a_move() -> impl Strategy<Value = Move> {
         2 => (off(), off()).prop_map(|(generation, run)| Move::Recall { generation, run }),
         6 => (prop_oneof![4 => Just(0_usize), 1 => 1..3_usize], option::of((any::<bool>(), option::of(any::<u64>()))))
             .prop_map(|(claims_ago, error)| Move::End { claims_ago, error }),
+        1 => (0..2_usize).prop_map(|claims_ago| Move::Suspend { claims_ago }),
         1 => Just(Move::Cancel),
         2 => prop_oneof![Just(0), 0..100_000_u32, Just(u32::MAX)].prop_map(|delay_ms| Move::Retry { delay_ms }),
         1 => Just(Move::Pause),
@@ -130,6 +135,7 @@ impl Life {
                     }
                 }
             }
+            Move::Suspend { claims_ago } => Event::Suspend { owner: self.owners.iter().rev().nth(claims_ago)?.clone() },
             Move::Cancel => Event::Cancel { reason: None },
             Move::Retry { delay_ms } => Event::Retry { delay_ms },
             Move::Pause => Event::Pause,
@@ -167,7 +173,7 @@ fn check_state(state: &JobState, retries: u32) {
     assert!(state.lease.is_some() == (state.status == Status::Running) || may_be_leased, "a lease means an attempt");
     assert_eq!(run.outcome.is_some(), state.status.is_settled(), "an outcome means the end");
     assert_eq!(run.ended_at.is_some(), run.outcome.is_some());
-    assert_eq!(run.started_at.is_some(), run.attempts > 0);
+    assert!(run.has_begun() || run.attempts == 0);
     assert!(
         run.cached_at.is_none() || matches!(run.outcome, Some(Outcome::Completed(_))),
         "what is recalled is complete"
@@ -190,7 +196,8 @@ fn check_transition(before: &Job, transition: &Transition, event: &Move) {
     assert!(!has_moved || is.attempts == 0, "a new fire has its whole budget");
     let dispatches = matches!(transition.step, Step::Dispatch { .. });
     assert_eq!(!has_moved && is.attempts == was.attempts + 1, dispatches, "an attempt is counted at the claim");
-    assert!(has_moved || dispatches || is.attempts == was.attempts);
+    let is_given_back = matches!(event, Move::Suspend { .. }) && is.attempts + 1 == was.attempts;
+    assert!(has_moved || dispatches || is.attempts == was.attempts || is_given_back);
     assert!(
         !dispatches || matches!(old.status, Status::Scheduled | Status::Queued | Status::Running),
         "only what may run"
@@ -366,6 +373,7 @@ fn any_event() -> impl Strategy<Value = Event> {
     prop_oneof![
         owner().prop_map(|owner| Event::Succeed { owner, output: Output::default() }),
         (owner(), any_error(), any::<f64>()).prop_map(|(owner, error, random)| Event::Fail { owner, error, random }),
+        owner().prop_map(|owner| Event::Suspend { owner }),
         Just(Event::Cancel { reason: None }),
         any::<u32>().prop_map(|delay_ms| Event::Retry { delay_ms }),
         proptest::sample::select(vec![Event::Armed, Event::Pause, Event::Resume, Event::RunNow]),
