@@ -63,7 +63,7 @@ impl Tally {
     }
 }
 
-/// Holds the stored job against the body that was accepted: nothing of it is lost, and a request can be made of it.
+/// Holds the stored job against the body that was accepted: nothing of it is lost, and it can be run.
 async fn check_stored(case: u64, service: &InProcess, id: &str, body: &[u8]) {
     let id: JobId = id.parse().expect("a job's id");
     let job = service.ports.jobs().get(id).await.expect("the store answers").expect("what is acknowledged is stored");
@@ -72,11 +72,11 @@ async fn check_stored(case: u64, service: &InProcess, id: &str, body: &[u8]) {
     assert_eq!(job.spec.event, sent["event"], "case {case}");
     let published =
         service.ports.catalogs().get(PRODUCT).await.expect("the store answers").expect("the catalog is there");
-    let request = call::resolve(&published.catalog, &job.spec).and_then(|followed| {
+    let fits = call::resolve(&published.catalog, &job.spec).and_then(|followed| {
         let input = followed.input(&job.spec.input);
-        call::request(&followed, &job.spec, &input)
+        call::still_fits(&followed, &job.spec, &input)
     });
-    assert!(request.is_ok(), "case {case}: accepted, and no request can be made of it: {request:?}, {}", shown(body));
+    assert!(fits.is_ok(), "case {case}: accepted, and it cannot be run: {fits:?}, {}", shown(body));
 }
 
 #[tokio::test]
@@ -211,6 +211,8 @@ impl Targets for Refusing {
     async fn dispatch(&self, _: Call) -> Result<Output, RunError> {
         Err(RunError::permanent("REFUSED", "as ever"))
     }
+
+    async fn pause(&self, _: u32) {}
 }
 
 #[tokio::test]

@@ -88,6 +88,8 @@ impl Targets for Target {
         self.calls.lock().expect("no panic").push(call);
         self.answer.clone()
     }
+
+    async fn pause(&self, _: u32) {}
 }
 
 /// A deployment on the embedded ports, at a time of the test's choice.

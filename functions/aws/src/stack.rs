@@ -5,8 +5,8 @@ use std::time::SystemTime;
 use carillon_core::call::Capabilities;
 use carillon_core::catalog::Keeper;
 use carillon_core::ports::{
-    CatalogStore, Clock, DeadLetters, Entropy, JobStore, KeyStore, Ports, Reservations, ResultCache, SealingKeys,
-    Timers,
+    CatalogStore, Clock, DeadLetters, Entropy, Flows, JobStore, KeyStore, Ports, Reservations, ResultCache,
+    SealingKeys, Timers,
 };
 use carillon_core::time::UnixMillis;
 
@@ -64,6 +64,10 @@ impl Ports for Stack {
     }
 
     fn reservations(&self) -> &impl Reservations {
+        &self.table
+    }
+
+    fn flows(&self) -> &impl Flows {
         &self.table
     }
 

@@ -425,6 +425,16 @@ pub struct Output {
     pub truncated: bool,
 }
 
+impl From<Value> for Output {
+    /// A result that is all there is.
+    fn from(value: Value) -> Self {
+        Self { value, truncated: false }
+    }
+}
+
+/// A result keeps this many bytes; the rest is cut off, and the result says so.
+pub const MAX_RESULT_BYTES: usize = 256 * 1024;
+
 /// Why an attempt failed. Carries no secret: it is shown to callers and logged.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RunError {
@@ -481,6 +491,8 @@ pub mod codes {
     pub const SESSION_UNREADABLE: &str = "SESSION_UNREADABLE";
     /// A cloud function ended with an error of its own. Retryable.
     pub const FUNCTION_ERROR: &str = "FUNCTION_ERROR";
+    /// The quota's limit is reached.
+    pub const QUOTA_EXCEEDED: &str = "QUOTA_EXCEEDED";
     /// The executor died in the middle of an attempt. Retryable.
     pub const EXECUTOR_LOST: &str = "EXECUTOR_LOST";
     /// The executor's own code failed. Retryable.

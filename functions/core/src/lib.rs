@@ -21,6 +21,7 @@ pub mod cadence;
 pub mod call;
 pub mod catalog;
 pub mod error;
+pub mod flow;
 pub mod hash;
 pub mod idempotency;
 pub mod ids;

@@ -3,6 +3,8 @@
 //! An adapter crate implements these; [`Ports`] bundles them for one stack. The contract suite in `tests/` holds every
 //! adapter to the same behaviour.
 
+mod flows;
+
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -19,6 +21,8 @@ use crate::machine::Transition;
 use crate::session::Claims;
 use crate::session::sealing::{KeyName, SealingKey};
 use crate::time::UnixMillis;
+
+pub use flows::{Counters, Flows, Health, Parts};
 
 /// A fault of something that the core depends on. Adapters classify their own errors into these once.
 #[derive(Debug, thiserror::Error)]
@@ -363,8 +367,11 @@ pub enum Redriven {
 
 /// What reaches the outside on behalf of a job.
 pub trait Targets: Send + Sync {
-    /// Performs one attempt within the call's timeout.
+    /// Performs one dispatch within the call's timeout.
     fn dispatch(&self, call: Call) -> impl Future<Output = Result<Output, RunError>> + Send;
+
+    /// Waits between two tries of a part, which are made in one attempt.
+    fn pause(&self, ms: u32) -> impl Future<Output = ()> + Send;
 }
 
 /// What calls AWS services on behalf of a job.
@@ -446,6 +453,8 @@ pub trait Ports: Send + Sync + 'static {
     fn results(&self) -> &impl ResultCache;
     /// The named requests.
     fn reservations(&self) -> &impl Reservations;
+    /// What events need that consist of others, or count.
+    fn flows(&self) -> &impl Flows;
     /// The timers.
     fn timers(&self) -> &impl Timers;
     /// The dead letters.

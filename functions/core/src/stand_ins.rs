@@ -3,18 +3,19 @@
 //! Each is a plain table whose calls happen at once. Behind a mutex it is the port itself; tests that want faults, latency or
 //! crashes put those around it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use zeroize::Zeroizing;
 
 use crate::cache::{CacheKey, CacheName};
 use crate::error::FieldCode;
+use crate::flow::{Counted, CounterName, FallbackName, Part, PartName, RunName};
 use crate::idempotency::{KEPT_HOURS, RequestName, Reservation};
 use crate::ids::Owner;
 use crate::ports::{
-    CacheEntry, CachePage, Consulted, DefinedSession, Lead, PortError, Remembered, Reservations, ResultCache, Said,
-    SealingKeys, Sessions, TokenRefusal,
+    CacheEntry, CachePage, Consulted, Counters, DefinedSession, Health, Lead, Parts, PortError, Remembered,
+    Reservations, ResultCache, Said, SealingKeys, Sessions, TokenRefusal,
 };
 use crate::session::Claims;
 use crate::session::sealing::{KeyName, SealingKey};
@@ -144,6 +145,43 @@ impl Keyring {
     }
 }
 
+/// What events that consist of others leave behind.
+#[derive(Clone, Debug, Default)]
+pub struct FlowTables {
+    /// The parts that are done, by run and place.
+    pub parts: BTreeMap<RunName, BTreeMap<String, Part>>,
+    /// How far each counter has come.
+    pub used: BTreeMap<CounterName, u64>,
+    /// What was counted.
+    pub counted: BTreeSet<PartName>,
+    /// The options that are marked as failing.
+    pub marks: BTreeMap<FallbackName, BTreeMap<String, UnixMillis>>,
+}
+
+impl FlowTables {
+    /// [`Counters::add`].
+    pub fn add(&mut self, counter: &CounterName, by: &PartName, amount: u64, limit: u64) -> Counted {
+        let used = self.used.entry(counter.clone()).or_default();
+        if self.counted.contains(by) {
+            return Counted::Counted { used: *used };
+        }
+        let after = used.saturating_add(amount);
+        if after > limit {
+            return Counted::Over { used: *used };
+        }
+        *used = after;
+        self.counted.insert(by.clone());
+        Counted::Counted { used: after }
+    }
+
+    /// [`Counters::reset`].
+    pub fn reset(&mut self, counter: &CounterName, by: &PartName) {
+        if self.counted.insert(by.clone()) {
+            self.used.remove(counter);
+        }
+    }
+}
+
 /// The tables of what a test has no interest in of its own.
 #[derive(Debug, Default)]
 pub struct Tables {
@@ -153,6 +191,8 @@ pub struct Tables {
     pub results: Mutex<Results>,
     /// The named requests.
     pub reservations: Mutex<Requests>,
+    /// What events that consist of others leave behind.
+    pub flows: Mutex<FlowTables>,
 }
 
 /// Sessions of which no token is genuine.
@@ -221,5 +261,42 @@ impl SealingKeys for Mutex<Keyring> {
 
     async fn find(&self, name: &KeyName) -> Result<Option<SealingKey>, PortError> {
         Ok(locked(self).find(name))
+    }
+}
+
+impl Parts for Mutex<FlowTables> {
+    async fn done(&self, run: RunName) -> Result<Vec<Part>, PortError> {
+        Ok(locked(self).parts.get(&run).into_iter().flat_map(|parts| parts.values().cloned()).collect())
+    }
+
+    async fn note(&self, run: RunName, part: &Part, _: UnixMillis) -> Result<(), PortError> {
+        locked(self).parts.entry(run).or_default().insert(part.place.clone(), part.clone());
+        Ok(())
+    }
+}
+
+impl Counters for Mutex<FlowTables> {
+    async fn used(&self, counter: &CounterName) -> Result<u64, PortError> {
+        Ok(locked(self).used.get(counter).copied().unwrap_or_default())
+    }
+
+    async fn add(&self, counter: &CounterName, by: &PartName, amount: u64, limit: u64) -> Result<Counted, PortError> {
+        Ok(locked(self).add(counter, by, amount, limit))
+    }
+
+    async fn reset(&self, counter: &CounterName, by: &PartName) -> Result<(), PortError> {
+        locked(self).reset(counter, by);
+        Ok(())
+    }
+}
+
+impl Health for Mutex<FlowTables> {
+    async fn failing(&self, fallback: &FallbackName) -> Result<BTreeMap<String, UnixMillis>, PortError> {
+        Ok(locked(self).marks.get(fallback).cloned().unwrap_or_default())
+    }
+
+    async fn mark(&self, fallback: &FallbackName, option: &str, until: UnixMillis) -> Result<(), PortError> {
+        locked(self).marks.entry(fallback.clone()).or_default().insert(option.to_owned(), until);
+        Ok(())
     }
 }

@@ -7,7 +7,7 @@ use carillon_core::call::Capabilities;
 use carillon_core::catalog::Keeper;
 use carillon_core::ids::Fire;
 use carillon_core::ports::{
-    CatalogStore, Clock, DeadLetters, Entropy, JobStore, KeyStore, PortError, Ports, Reservations, ResultCache,
+    CatalogStore, Clock, DeadLetters, Entropy, Flows, JobStore, KeyStore, PortError, Ports, Reservations, ResultCache,
     SealingKeys, Timers,
 };
 use carillon_core::time::UnixMillis;
@@ -145,6 +145,10 @@ impl<C: Wait> Ports for Embedded<C> {
     }
 
     fn reservations(&self) -> &impl Reservations {
+        &self.store
+    }
+
+    fn flows(&self) -> &impl Flows {
         &self.store
     }
 

@@ -40,6 +40,8 @@ impl Targets for Noting {
         }
         Ok(Output::default())
     }
+
+    async fn pause(&self, _: u32) {}
 }
 
 /// Schedules jobs that are due evenly over some seconds, runs them, and gives each one's lateness in ms, sorted.

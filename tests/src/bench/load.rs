@@ -48,6 +48,8 @@ impl Targets for Nothing {
     async fn dispatch(&self, _: Call) -> Result<Output, RunError> {
         Ok(Output { value: json!({"status": 200}), truncated: false })
     }
+
+    async fn pause(&self, _: u32) {}
 }
 
 /// Runs everything that is due, through the pump, the claim and the settlement; returns once `count` jobs have ended.

@@ -14,8 +14,8 @@ use carillon_core::ids::{Fire, JobId};
 use carillon_core::job::{Job, Output, RunError, codes};
 use carillon_core::machine::{Step, Transition};
 use carillon_core::ports::{
-    CatalogStore, Clock, Condition, DeadLetters, Entropy, History, JobQuery, JobStore, KeyStore, Listed, PortError,
-    Ports, Published, Redriven, Reservations, ResultCache, SealingKeys, Targets, Timers, Written,
+    CatalogStore, Clock, Condition, DeadLetters, Entropy, Flows, History, JobQuery, JobStore, KeyStore, Listed,
+    PortError, Ports, Published, Redriven, Reservations, ResultCache, SealingKeys, Targets, Timers, Written,
 };
 use carillon_core::stand_ins::Tables;
 use carillon_core::time::UnixMillis;
@@ -327,6 +327,8 @@ impl Targets for Replay {
             _ => Err(RunError::transient(codes::SERVICE_UNAVAILABLE, "not now")),
         }
     }
+
+    async fn pause(&self, _: u32) {}
 }
 
 impl Clock for Replay {
@@ -410,6 +412,9 @@ impl Ports for Replay {
     }
     fn reservations(&self) -> &impl Reservations {
         &self.1.reservations
+    }
+    fn flows(&self) -> &impl Flows {
+        &self.1.flows
     }
     fn timers(&self) -> &impl Timers {
         self

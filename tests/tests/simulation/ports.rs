@@ -11,9 +11,10 @@ use carillon_core::call::Capabilities;
 use carillon_core::ids::{Fire, JobId};
 use carillon_core::job::RunError;
 use carillon_core::ports::{
-    CatalogStore, Clock, DeadLetters, Entropy, JobStore, KeyStore, PortError, Ports, Redriven, Reservations,
+    CatalogStore, Clock, DeadLetters, Entropy, Flows, JobStore, KeyStore, PortError, Ports, Redriven, Reservations,
     ResultCache, SealingKeys, Timers,
 };
+use carillon_core::stand_ins::FlowTables;
 use carillon_core::time::UnixMillis;
 use carillon_executor::lambda::Carrier;
 use tokio::sync::Notify;
@@ -44,13 +45,21 @@ pub(crate) struct Shared {
     pub(crate) dice: Dice,
     /// Somebody has put something into the queue.
     pub(crate) news: Notify,
+    pub(crate) flows: Mutex<FlowTables>,
     begun: Instant,
 }
 
 impl Shared {
     pub(crate) fn new(plan: Plan, world: World) -> Arc<Self> {
         let dice = Dice::new(plan.seed);
-        Arc::new(Self { world: Mutex::new(world), plan, dice, news: Notify::new(), begun: virtual_now() })
+        Arc::new(Self {
+            world: Mutex::new(world),
+            plan,
+            dice,
+            news: Notify::new(),
+            flows: Mutex::default(),
+            begun: virtual_now(),
+        })
     }
 
     pub(crate) fn world(&self) -> MutexGuard<'_, World> {
@@ -289,6 +298,9 @@ impl Ports for Sim {
     }
     fn reservations(&self) -> &impl Reservations {
         self
+    }
+    fn flows(&self) -> &impl Flows {
+        &self.shared.flows
     }
     fn timers(&self) -> &impl Timers {
         self

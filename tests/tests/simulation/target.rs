@@ -62,6 +62,8 @@ impl Targets for Sim {
         world.note(now, &actor.name, || format!("{fire} {how} at the target"));
         answer
     }
+
+    async fn pause(&self, _: u32) {}
 }
 
 /// What the job's own body says about this attempt, if it does: `"script": ["refuse", "succeed"]`, whose last word holds for

@@ -11,6 +11,10 @@
 //! | remembered result | the same | the same | `output` (JSON), `began_at`, `made_at`, `ends_at`, `expires_at`, the index keys |
 //! | mark of an emptied cache | `CACHE#<product>#<env>#<tag>` | `CACHE` | `cleared_at` (ms), `expires_at` |
 //! | named request | `REQUEST#<SHA-256>` | `REQUEST` | `record` (JSON), `ends_at` (ms), `expires_at` |
+//! | part that is done | `JOB#<job id>` | `PART#<run number>#<place>` | `part` (JSON), `expires_at` |
+//! | mark of what was counted | `JOB#<job id>` | `COUNTED#<run number>#<place>` | `expires_at` |
+//! | counter of a quota | `COUNTER#<product>#<env>#<tag>#<from, ms>` | `COUNTER` | `used`, `expires_at` |
+//! | health of a fallback | `FALLBACK#<product>#<env>#<tag>` | `FALLBACK` | `failing<option>` (ms), for each that has failed |
 //!
 //! A session is part of its job's spec, sealed, with the data key that KMS has wrapped: it takes no item of its own.
 //!
@@ -30,6 +34,10 @@
 //! | results of a cache, by digest | GetItem of the mark; Query of the index, shard after shard | by page |
 //! | a named request | GetItem, consistent | 1 read unit |
 //! | naming it | PutItem, unless it stands there | 1 write unit |
+//! | parts of a run | Query on `PART#`, consistent, from the second attempt on | 1 read unit per 4 KB |
+//! | a part that is done | PutItem | 1 write unit per KB |
+//! | counting | TransactWriteItems of the counter and a mark; GetItem | 4 write units, 1 read unit |
+//! | health of a fallback | GetItem, not consistent; UpdateItem when an option fails | half a read unit; 1 write unit |
 //!
 //! The index `by_status` is partitioned by product, environment, class and shard. A claim changes none of a job's keys in
 //! it, and a job that was due when it was accepted enters it where it will stand when its first attempt has succeeded. So
@@ -43,6 +51,7 @@
 use std::fmt;
 
 use carillon_core::cache::{CacheKey, CacheName};
+use carillon_core::flow::{CounterName, FallbackName};
 use carillon_core::idempotency::RequestName;
 use carillon_core::ids::JobId;
 use carillon_core::job::{JobSpec, JobState, Status};
@@ -75,6 +84,10 @@ pub const RESULT: &str = "RESULT";
 pub const CACHE: &str = "CACHE";
 /// Sort key of a named request.
 pub const REQUEST: &str = "REQUEST";
+/// Sort key of a counter.
+pub const COUNTER: &str = "COUNTER";
+/// Sort key of a fallback's health.
+pub const FALLBACK: &str = "FALLBACK";
 /// What sort keys of retired runs start with.
 pub const RUNS: &str = "RUN#";
 
@@ -114,6 +127,28 @@ pub fn result(key: &CacheKey) -> String {
 pub fn cache(cache: &CacheName) -> String {
     let CacheName { product, env, tag } = cache;
     format!("CACHE#{product}#{env}#{tag}")
+}
+
+/// Sort key of a part of a job's run.
+pub fn part(run_no: u32, place: &str) -> String {
+    format!("PART#{run_no:010}#{place}")
+}
+
+/// Sort key of the mark of what a part of a job's run has counted.
+pub fn counted(run_no: u32, place: &str) -> String {
+    format!("COUNTED#{run_no:010}#{place}")
+}
+
+/// Partition key of a counter.
+pub fn counter(counter: &CounterName) -> String {
+    let CounterName { product, env, quota, from, .. } = counter;
+    format!("COUNTER#{product}#{env}#{quota}#{}", from.0)
+}
+
+/// Partition key of a fallback's health.
+pub fn fallback(fallback: &FallbackName) -> String {
+    let FallbackName { product, env, tag } = fallback;
+    format!("FALLBACK#{product}#{env}#{tag}")
 }
 
 /// Partition key of a named request.

@@ -2,6 +2,7 @@
 
 mod cache;
 mod catalogs;
+mod flows;
 mod jobs;
 pub mod keys;
 mod keystore;

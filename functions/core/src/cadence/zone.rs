@@ -52,6 +52,11 @@ impl Zone {
         self.zone.iana_name().unwrap_or("UTC")
     }
 
+    /// The zone as the calendar's library has it.
+    pub(crate) fn calendar(&self) -> &TimeZone {
+        &self.zone
+    }
+
     /// How far the clocks are ahead of UTC at an instant, and until when they stay there.
     pub(super) fn span_at(&self, instant: i64) -> Span {
         let timestamp = timestamp(instant);

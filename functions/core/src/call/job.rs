@@ -14,6 +14,8 @@ use crate::catalog::{Catalog, JobDefinition, Target};
 pub struct Followed<'c> {
     /// The event.
     pub target: Target<'c>,
+    /// The catalog, in which the event may name others.
+    pub(super) catalog: &'c Catalog,
     definitions: Vec<&'c JobDefinition>,
 }
 
@@ -30,7 +32,7 @@ impl<'c> Followed<'c> {
             definitions.push(definition);
             target = catalog.resolve(definition.event_ref()).ok()?;
         }
-        Some(Self { target, definitions })
+        Some(Self { target, catalog, definitions })
     }
 
     /// A job's input laid over the defaults: objects member by member, everything else whole.

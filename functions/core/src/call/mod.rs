@@ -4,12 +4,19 @@
 //! by the same code when a job is scheduled and when it runs.
 
 mod action;
+mod dispatch;
+mod fallback;
+mod feature;
 mod function;
 mod job;
 mod multipart;
 mod publish;
+mod quota;
 mod request;
+mod storage;
+mod subscribe;
 
+pub use dispatch::{Dispatch, Halt};
 pub use job::Followed;
 pub use request::*;
 
@@ -20,8 +27,10 @@ use serde_json::Value;
 use url::Url;
 
 use crate::annotation;
-use crate::catalog::{Auth, Catalog, EventRef, Keeper, SecretRef, SigningSecrets, Target};
-use crate::error::Faults;
+use crate::catalog::{
+    Auth, Catalog, EventRef, FallbackOption, FeatureStep, Keeper, Retries, SecretRef, SigningSecrets, Target, TimeoutMs,
+};
+use crate::error::{Faults, FieldError};
 use crate::job::{JobSpec, RunError, codes};
 use crate::json::Field;
 
@@ -52,32 +61,44 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// How long an attempt of a job may take, ms: the job's word before the catalog's before the default.
+    /// How long an attempt of a job may take, ms: the job's word before the catalog's before the type's.
     pub fn timeout_ms(&self, spec: &JobSpec, followed: Option<&Followed<'_>>) -> u32 {
-        let own = |followed: &Followed<'_>| {
-            let timeout = match followed.target {
-                Target::Action(_, action) => action.timeout,
-                Target::Publish(_, topic) => topic.timeout,
-                Target::Function(function) => function.timeout,
-                _ => None,
-            };
-            followed.timeout_ms().or(timeout.map(|timeout| timeout.0))
+        let own = followed.map(|followed| self.timeout_of(followed));
+        spec.timeout.or(own).unwrap_or(self.default_timeout_ms).min(self.max_timeout_ms)
+    }
+
+    /// How long an event may take, ms: as the catalog says. What consists of others takes as long as all of them together.
+    fn timeout_of(&self, followed: &Followed<'_>) -> u32 {
+        let named = |event: EventRef<'_>, retries: Option<Retries>, timeout: Option<TimeoutMs>| {
+            let own = || followed_by(followed.catalog, event).map_or(0, |followed| self.timeout_of(&followed));
+            let tries = retries.map_or(0, |retries| retries.0).saturating_add(1);
+            timeout.map_or_else(own, |timeout| timeout.0).saturating_mul(tries)
         };
-        spec.timeout.or_else(|| own(followed?)).unwrap_or(self.default_timeout_ms).min(self.max_timeout_ms)
+        let all = |parts: &mut dyn Iterator<Item = u32>| parts.fold(0, u32::saturating_add);
+        let own = match followed.target {
+            Target::Action(_, action) => action.timeout.map(|timeout| timeout.0),
+            Target::Publish(_, topic) => topic.timeout.map(|timeout| timeout.0),
+            Target::Function(function) => function.timeout.map(|timeout| timeout.0),
+            Target::Feature(it) => {
+                Some(all(&mut it.steps.iter().map(|step| named(step.event_ref(), step.retries, step.timeout))))
+            }
+            Target::Fallback(_, it) => Some(all(&mut it
+                .options
+                .iter()
+                .map(|option| named(option.event_ref(), option.retries, option.timeout)))),
+            Target::Subscribe(..) => Some(self.max_timeout_ms),
+            _ => None,
+        };
+        followed.timeout_ms().or(own).unwrap_or(self.default_timeout_ms).min(self.max_timeout_ms)
     }
 }
 
-/// Why this stack cannot run the target, if it cannot.
-pub fn not_available(target: &Target<'_>, env: &str, capabilities: Capabilities) -> Option<String> {
-    let needs = match target {
-        Target::Action(app, _) => {
-            app.envs.get(env).map(|place| Needs::http(place.auth.as_ref(), &place.signing_secrets))?
-        }
-        Target::Publish(broker, _) => publish::needs(broker.envs.get(env)?),
-        Target::Function(function) => function::needs(function.envs.get(env)?),
-        other => return Some(format!("jobs of type {} are not available yet", other.event_type())),
-    };
-    needs.beyond(capabilities)
+/// Why this stack cannot run an event, if it cannot.
+pub fn not_available(followed: &Followed<'_>, env: &str, capabilities: Capabilities) -> Option<String> {
+    match Needs::of(followed, env) {
+        Ok(needs) => needs.beyond(capabilities),
+        Err(reason) => Some(reason),
+    }
 }
 
 /// What it takes to run something.
@@ -90,6 +111,45 @@ struct Needs<'c> {
 }
 
 impl<'c> Needs<'c> {
+    /// Of an event in an environment.
+    ///
+    /// # Errors
+    /// Why there is none that could be run.
+    fn of(followed: &Followed<'c>, env: &str) -> Result<Self, String> {
+        let catalog = followed.catalog;
+        let place = match followed.target {
+            Target::Action(app, _) => {
+                app.envs.get(env).map(|place| Self::http(place.auth.as_ref(), &place.signing_secrets))
+            }
+            Target::Publish(broker, _) => broker.envs.get(env).map(publish::needs),
+            Target::Function(function) => function.envs.get(env).map(function::needs),
+            Target::Storage(storage) => storage.envs.get(env).map(|_| storage::needs()),
+            Target::Quota(..) => Some(Self::default()),
+            Target::Feature(it) => return Self::of_all(catalog, it.steps.iter().map(FeatureStep::event_ref), env),
+            Target::Fallback(_, it) => {
+                return Self::of_all(catalog, it.options.iter().map(FallbackOption::event_ref), env);
+            }
+            Target::Subscribe(broker, it) => {
+                subscribe::queue_url(broker, it, env).map_err(|error| error.message)?;
+                let handler = Self::of_all(catalog, [it.event_ref()], env)?;
+                return Ok(Self { aws: Some("Amazon SQS"), ..handler });
+            }
+            _ => None,
+        };
+        place.ok_or_else(|| format!("jobs of type {} are not available yet", followed.target.event_type()))
+    }
+
+    /// Of several events that the catalog names.
+    fn of_all(catalog: &'c Catalog, events: impl IntoIterator<Item = EventRef<'c>>, env: &str) -> Result<Self, String> {
+        events.into_iter().try_fold(Self::default(), |mut all, event| {
+            let followed = followed_by(catalog, event).filter(|followed| followed.target.is_in(env));
+            let one = followed.ok_or_else(|| format!("its event {:?} is not defined in {env}", event.event))?;
+            let one = Self::of(&one, env)?;
+            all.secrets.extend(one.secrets);
+            Ok(Self { aws: all.aws.or(one.aws), ..all })
+        })
+    }
+
     /// Of requests that are authorised and signed like this.
     fn http(auth: Option<&'c Auth>, signing: &'c SigningSecrets) -> Self {
         let own = auth.map(|auth| match auth {
@@ -119,16 +179,27 @@ impl<'c> Needs<'c> {
 
 /// Checks an input against the shape of its type, noting every fault. Some of a shape may depend on the environment: without a
 /// known one that is not looked at.
-pub fn check_input(target: &Target<'_>, env: Option<&str>, input: &Field<'_>) {
-    match target {
+pub fn check_input(followed: &Followed<'_>, env: Option<&str>, input: &Field<'_>) {
+    let catalog = followed.catalog;
+    match followed.target {
         Target::Action(_, action) => drop(action::Input::read(action, input)),
         Target::Publish(broker, topic) => {
             let place = env.and_then(|env| broker.envs.get(env).zip(topic.envs.get(env)));
             drop(place.and_then(|(place, address)| publish::Input::read(place, address, input)));
         }
         Target::Function(_) => drop(function::Input::read(input)),
+        Target::Storage(storage) => drop(storage::Input::read(storage, input)),
+        Target::Quota(..) => drop(quota::Input::read(input)),
+        Target::Subscribe(..) => drop(subscribe::Input::read(input)),
+        Target::Fallback(_, fallback) => fallback::check(catalog, fallback, env, input),
+        Target::Feature(feature) => feature::check(catalog, feature, env, input),
         _ => {}
     }
+}
+
+/// What an event comes to that the catalog names.
+fn followed_by<'c>(catalog: &'c Catalog, event: EventRef<'_>) -> Option<Followed<'c>> {
+    Followed::of(catalog, catalog.resolve(event).ok()?)
 }
 
 /// Finds the target of a job in the catalog as it is now.
@@ -144,24 +215,24 @@ pub fn resolve<'c>(catalog: &'c Catalog, spec: &JobSpec) -> Result<Followed<'c>,
     if is_in { Ok(followed) } else { Err(gone("the event is no longer defined in this environment")) }
 }
 
-/// Makes the request of one attempt, of an input that is filled in.
+/// Whether an input that is filled in still fits the event as the catalog defines it now.
 ///
 /// # Errors
-/// A permanent error when the catalog changed so that the job's input does not fit any more.
-pub fn request(followed: &Followed<'_>, spec: &JobSpec, input: &Value) -> Result<Request, RunError> {
+/// A permanent error that names the first thing that does not.
+pub fn still_fits(followed: &Followed<'_>, spec: &JobSpec, input: &Value) -> Result<(), RunError> {
     let faults = RefCell::<Faults>::default();
-    let env = spec.env.as_str();
-    let request = made(&followed.target, env, &Field::root(input, &faults));
-    // A job's runs are looked at by others than whom its session speaks of.
-    let first_fault = || {
-        let fault = annotation::outside(&followed.input(&spec.input), faults.borrow().first()?.clone());
-        Some(format!("{}: {}", fault.pointer, fault.detail))
-    };
-    request.ok_or_else(|| {
-        let detail =
-            first_fault().unwrap_or_else(|| "the event cannot be run as the catalog defines it now".to_owned());
-        RunError::permanent(codes::VALIDATION_ERROR, detail)
-    })
+    check_input(followed, Some(&spec.env), &Field::root(input, &faults));
+    match faults.borrow().first() {
+        Some(fault) => Err(misfit(&followed.input(&spec.input), fault.clone())),
+        None => Ok(()),
+    }
+}
+
+/// A fault of an input that was sound when its job was scheduled. A job's runs are looked at by others than whom its session speaks
+/// of: only what stands in the input as it is `written` is named.
+fn misfit(written: &Value, fault: FieldError) -> RunError {
+    let fault = annotation::outside(written, fault);
+    RunError::permanent(codes::VALIDATION_ERROR, format!("{}: {}", fault.pointer, fault.detail))
 }
 
 /// The request of an event that stands alone. `None` after a fault of its input, or where the catalog says too little.
@@ -176,8 +247,20 @@ fn made(target: &Target<'_>, env: &str, input: &Field<'_>) -> Option<Request> {
             publish::request(place, topic, address, publish::Input::read(place, address, input)?)
         }
         Target::Function(function) => function::request(function.envs.get(env)?, &function::Input::read(input)?),
+        Target::Storage(storage) => {
+            Some(storage::request(storage, storage.envs.get(env)?, storage::Input::read(storage, input)?))
+        }
         _ => None,
     }
+}
+
+/// A media type with its parameters, in visible ASCII.
+fn media_type(field: &Field<'_>) -> Option<String> {
+    field.parsed("a media type, such as image/png", |text| {
+        let is_sound =
+            text.contains('/') && text.len() <= 255 && text.bytes().all(|byte| (b' '..=b'~').contains(&byte));
+        is_sound.then(|| text.to_owned())
+    })
 }
 
 /// A POST of a JSON document.

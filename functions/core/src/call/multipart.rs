@@ -65,21 +65,12 @@ fn part(name: &str, value: &Field<'_>) -> Option<Part> {
     let content = object.required("buffer").and_then(|field| field.parsed("base64", |text| STANDARD.decode(text).ok()));
     let file_name = object.required("fileName").and_then(|field| field.text(1..=255));
     let content_type = match object.optional("mimeType") {
-        Some(field) => media_type(&field),
+        Some(field) => super::media_type(&field),
         None => Some("application/octet-stream".to_owned()),
     };
     object.finish();
     let file = File { name: file_name?, content_type: content_type? };
     Some(Part { name: name.to_owned(), file: Some(file), content: content? })
-}
-
-/// A media type with its parameters, in visible ASCII.
-fn media_type(field: &Field<'_>) -> Option<String> {
-    field.parsed("a media type, such as image/png", |text| {
-        let is_sound =
-            text.contains('/') && text.len() <= 255 && text.bytes().all(|byte| (b' '..=b'~').contains(&byte));
-        is_sound.then(|| text.to_owned())
-    })
 }
 
 /// As the HTML standard writes names into a multipart body: nothing ends the quotes or the line.

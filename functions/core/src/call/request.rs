@@ -27,19 +27,32 @@ pub struct Call {
 /// What a receiver knows a dispatch by: the same over all attempts of a fire, so that it can act once (I7). Its text is the
 /// `webhook-id`.
 ///
-/// An event that consists of others asks for several things in one fire. Each has its place within it, after a dot.
+/// An event that consists of others asks for several things in one fire: each has its place within it. What is done for a message
+/// of a topic goes by the message, whichever fire drains it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CallId {
     /// The fire.
     pub fire: Fire,
-    /// The place within it: tags and positions, joined by dots. Empty for an event that stands alone.
+    /// The message, where it is done for one.
+    pub message: Option<String>,
+    /// The place within it: positions and channels, joined by `_`. Empty for an event that stands alone.
     pub place: String,
+}
+
+impl CallId {
+    /// Of an event that stands alone.
+    pub fn of(fire: Fire) -> Self {
+        Self { fire, message: None, place: String::new() }
+    }
 }
 
 impl fmt::Display for CallId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.fire.fmt(f)?;
-        if self.place.is_empty() { Ok(()) } else { write!(f, ".{}", self.place) }
+        match &self.message {
+            Some(message) => write!(f, "msg_{message}")?,
+            None => self.fire.fmt(f)?,
+        }
+        if self.place.is_empty() { Ok(()) } else { write!(f, "_{}", self.place) }
     }
 }
 
@@ -50,6 +63,8 @@ pub enum Request {
     Http(Box<HttpRequest>),
     /// A call of an AWS service, in the deployment's own account or where its role may go.
     Aws(AwsRequest),
+    /// Something that is fetched over HTTP and handed on to AWS. Result: as of that.
+    Transfer(Box<Transfer>),
     /// An e-mail over SMTP. Result: `{response}`.
     Mail(Box<MailRequest>),
     /// A push message over FCM v1. Result: `{name}`.
@@ -88,6 +103,17 @@ pub struct HttpRequest {
     pub auth: Option<Auth>,
     /// What signs it.
     pub signing_secrets: SigningSecrets,
+}
+
+/// What is fetched, and where it goes.
+#[derive(Clone, Debug)]
+pub struct Transfer {
+    /// The request that gets it.
+    pub from: HttpRequest,
+    /// It may have so many bytes.
+    pub most_bytes: usize,
+    /// The request that takes it for its content.
+    pub into: AwsRequest,
 }
 
 /// A call of an AWS service. A `region` is where the call goes if not to the deployment's own.
@@ -153,7 +179,7 @@ pub enum AwsRequest {
         /// The event: a JSON object.
         detail: Value,
     },
-    /// S3 PutObject with a SHA-256 checksum. Result: `{etag, checksum_sha256, version_id?}`.
+    /// S3 PutObject with a SHA-256 checksum. Result: `{bucket, key, etag, size, content_type, checksum_sha256, version_id?}`.
     PutObject {
         /// The bucket.
         bucket: String,
@@ -201,6 +227,19 @@ pub enum AwsRequest {
         /// Rows that the result keeps.
         max_rows: u32,
     },
+}
+
+impl AwsRequest {
+    /// The same with this content, where it takes one.
+    #[must_use]
+    pub fn with_content(self, given: Vec<u8>) -> Self {
+        match self {
+            Self::PutObject { bucket, region, key, content_type, .. } => {
+                Self::PutObject { bucket, region, key, content_type, content: given }
+            }
+            other => other,
+        }
+    }
 }
 
 /// An e-mail.

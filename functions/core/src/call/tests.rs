@@ -50,13 +50,21 @@ fn spec(event: &str, event_type: EventType, input: Value) -> JobSpec {
     }
 }
 
-fn made(catalog: &Catalog, spec: &JobSpec) -> Result<HttpRequest, RunError> {
-    let request = request(&resolve(catalog, spec)?, spec, &spec.input)?;
+/// What a run would ask its target for.
+fn asked_for(followed: &Followed<'_>, spec: &JobSpec) -> Result<Request, RunError> {
+    still_fits(followed, spec, &spec.input)?;
+    let faults = RefCell::default();
+    let request = made(&followed.target, &spec.env, &Field::root(&spec.input, &faults));
+    request.ok_or_else(|| RunError::permanent(codes::VALIDATION_ERROR, "nothing is asked for"))
+}
+
+fn http_request(catalog: &Catalog, spec: &JobSpec) -> Result<HttpRequest, RunError> {
+    let request = asked_for(&resolve(catalog, spec)?, spec)?;
     Ok(request.http().unwrap().clone())
 }
 
 fn action(catalog: &Catalog, input: Value) -> HttpRequest {
-    made(catalog, &spec("call", EventType::Action, input)).unwrap()
+    http_request(catalog, &spec("call", EventType::Action, input)).unwrap()
 }
 
 fn url(base_url: &str, path: &str, input: Value) -> String {
@@ -67,7 +75,7 @@ fn url(base_url: &str, path: &str, input: Value) -> String {
 fn faults(catalog: &Catalog, event: &str, event_type: EventType, input: &Value) -> Vec<(String, FieldCode)> {
     let faults = RefCell::default();
     let target = resolve(catalog, &spec(event, event_type, json!({}))).unwrap();
-    check_input(&target.target, Some("prd"), &Field::root(input, &faults));
+    check_input(&target, Some("prd"), &Field::root(input, &faults));
     faults.into_inner().into_vec().into_iter().map(|fault| (fault.pointer, fault.code)).collect()
 }
 
@@ -111,7 +119,8 @@ fn messages_and_payloads_are_posted_as_json_to_their_address() {
         document["brokers"]["bus"]["envs"]["prd"]["auth"] = json!({"header": {"name": "x-key", "value": "env:KEY"}});
         document["functions"]["resize"]["envs"]["prd"]["signing_secrets"] = json!(["env:SIGN"]);
     });
-    let request = made(&catalog, &spec("bus:orders", EventType::Publish, json!({"message": [1, "x"]}))).unwrap();
+    let request =
+        http_request(&catalog, &spec("bus:orders", EventType::Publish, json!({"message": [1, "x"]}))).unwrap();
     assert_eq!((request.method.as_str(), request.url.as_str()), ("POST", "https://hooks.example.com/orders?tenant=1"));
     assert_eq!(headers(&request), [("content-type", "application/json"), ("x-broker", "b")]);
     assert_eq!(request.body, br#"[1,"x"]"#);
@@ -119,7 +128,7 @@ fn messages_and_payloads_are_posted_as_json_to_their_address() {
     for (input, body) in
         [(json!({}), "{}"), (json!({"payload": {"w": 1}}), r#"{"w":1}"#), (json!({"payload": null}), "null")]
     {
-        let request = made(&catalog, &spec("resize", EventType::Function, input)).unwrap();
+        let request = http_request(&catalog, &spec("resize", EventType::Function, input)).unwrap();
         assert_eq!((request.url.as_str(), request.body.as_slice()), ("https://fn.example.com/", body.as_bytes()));
         assert_eq!(request.signing_secrets.0.len(), 1);
     }
@@ -137,7 +146,7 @@ fn messages_and_payloads_are_posted_as_json_to_their_address() {
 fn what_cannot_run_here_says_why() {
     let reason = |event: &str, event_type: EventType, change: &dyn Fn(&mut Value)| {
         let catalog = catalog("https://a.example", "/", change);
-        not_available(&resolve(&catalog, &spec(event, event_type, json!({}))).unwrap().target, "prd", EMBEDDED)
+        not_available(&resolve(&catalog, &spec(event, event_type, json!({}))).unwrap(), "prd", EMBEDDED)
     };
     let app = |auth: Value| {
         reason("call", EventType::Action, &|document| document["apps"]["shop"]["envs"]["prd"]["auth"] = auth.clone())
@@ -195,22 +204,24 @@ fn every_type_without_a_module_here_is_not_available_by_its_name() {
         document["features"] = json!({"ft": {"steps": [{"event": "call"}]}});
     });
     // A job definition is followed to its event.
-    let mut types = vec![EventType::Action, EventType::Publish, EventType::Function, EventType::Job];
-    for (event, event_type) in [
-        ("n", EventType::Notification),
-        ("d:get", EventType::DatabaseAction),
-        ("s", EventType::Storage),
-        ("bus:sub", EventType::Subscribe),
-        ("q", EventType::Quota),
-        ("f", EventType::Fallback),
-        ("ft", EventType::Feature),
-    ] {
+    let mut types = vec![
+        EventType::Action,
+        EventType::Publish,
+        EventType::Function,
+        EventType::Job,
+        EventType::Storage,
+        EventType::Subscribe,
+        EventType::Quota,
+        EventType::Fallback,
+        EventType::Feature,
+    ];
+    for (event, event_type) in [("n", EventType::Notification), ("d:get", EventType::DatabaseAction)] {
         let wanted = EventRef { event, event_type: Some(event_type), app: None };
         let target = catalog.resolve(wanted).unwrap();
-        let reason = not_available(&target, "prd", EMBEDDED);
-        assert_eq!(reason, Some(format!("jobs of type {event_type} are not available yet")));
         let followed = Followed::of(&catalog, target).unwrap();
-        let error = request(&followed, &spec(event, event_type, json!({})), &json!({})).unwrap_err();
+        let reason = not_available(&followed, "prd", EMBEDDED);
+        assert_eq!(reason, Some(format!("jobs of type {event_type} are not available yet")));
+        let error = asked_for(&followed, &spec(event, event_type, json!({}))).unwrap_err();
         assert_eq!((error.code.as_str(), error.retryable), (codes::VALIDATION_ERROR, false));
         types.push(event_type);
     }
@@ -224,7 +235,7 @@ fn every_type_without_a_module_here_is_not_available_by_its_name() {
 fn a_catalog_that_changed_makes_permanent_errors() {
     let catalog = catalog("https://a.example", "/users/:id", unchanged);
     let code = |spec: &JobSpec| {
-        let error = made(&catalog, spec).unwrap_err();
+        let error = http_request(&catalog, spec).unwrap_err();
         assert!(!error.retryable);
         error.code
     };
@@ -238,8 +249,8 @@ fn a_catalog_that_changed_makes_permanent_errors() {
     assert_eq!(code(&other_app), codes::EVENT_NOT_FOUND);
     assert_eq!(code(&spec("call", EventType::Action, json!({}))), codes::VALIDATION_ERROR);
     assert_eq!(code(&spec("call", EventType::Action, json!("not an object"))), codes::VALIDATION_ERROR);
-    let error =
-        made(&catalog, &spec("call", EventType::Action, json!({"params": {"uid": "secret-value"}}))).unwrap_err();
+    let error = http_request(&catalog, &spec("call", EventType::Action, json!({"params": {"uid": "secret-value"}})))
+        .unwrap_err();
     assert!(error.message.contains("/params/uid") && !error.message.contains("secret-value"), "{}", error.message);
 }
 
@@ -283,7 +294,7 @@ fn what_aws_is_asked_for_is_what_the_topic_and_the_function_say() {
     });
     let asked = |event: &str, event_type, input: Value| {
         let spec = spec(event, event_type, input);
-        match request(&resolve(&catalog, &spec).unwrap(), &spec, &spec.input) {
+        match asked_for(&resolve(&catalog, &spec).unwrap(), &spec) {
             Ok(Request::Aws(request)) => Ok(request),
             Ok(other) => panic!("{other:?} is not for AWS"),
             Err(error) => Err(error.message),

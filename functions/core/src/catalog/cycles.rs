@@ -109,7 +109,7 @@ fn components<'c>(resolver: &Resolver<'c>) -> Vec<(String, Vec<EventRef<'c>>)> {
 fn component(resolver: &Resolver<'_>, wanted: EventRef<'_>) -> Option<String> {
     match resolver.target(wanted)? {
         Target::Job(_) => Some(at(&["jobs", wanted.event])),
-        Target::Fallback(_) => Some(at(&["fallbacks", wanted.event])),
+        Target::Fallback(..) => Some(at(&["fallbacks", wanted.event])),
         Target::Feature(_) => Some(at(&["features", wanted.event])),
         Target::Subscribe(..) => {
             let (owner, part) = wanted.event.split_once(':')?;

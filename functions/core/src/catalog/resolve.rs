@@ -41,10 +41,10 @@ pub enum Target<'c> {
     Function(&'c Function),
     /// A job definition.
     Job(&'c JobDefinition),
-    /// A quota.
-    Quota(&'c Quota),
-    /// A fallback.
-    Fallback(&'c Fallback),
+    /// A quota, with its tag.
+    Quota(&'c Tag, &'c Quota),
+    /// A fallback, with its tag.
+    Fallback(&'c Tag, &'c Fallback),
     /// A feature.
     Feature(&'c Feature),
 }
@@ -61,8 +61,8 @@ impl Target<'_> {
             Self::Subscribe(..) => EventType::Subscribe,
             Self::Function(_) => EventType::Function,
             Self::Job(_) => EventType::Job,
-            Self::Quota(_) => EventType::Quota,
-            Self::Fallback(_) => EventType::Fallback,
+            Self::Quota(..) => EventType::Quota,
+            Self::Fallback(..) => EventType::Fallback,
             Self::Feature(_) => EventType::Feature,
         }
     }
@@ -77,7 +77,7 @@ impl Target<'_> {
             Self::Publish(broker, topic) => broker.envs.contains_key(env) && topic.envs.contains_key(env),
             Self::Subscribe(broker, _) => broker.envs.contains_key(env),
             Self::Function(function) => function.envs.contains_key(env),
-            Self::Job(_) | Self::Quota(_) | Self::Fallback(_) | Self::Feature(_) => true,
+            Self::Job(_) | Self::Quota(..) | Self::Fallback(..) | Self::Feature(_) => true,
         }
     }
 }
@@ -152,8 +152,8 @@ impl Catalog {
             self.storages.get(tag).map(Target::Storage),
             self.functions.get(tag).map(Target::Function),
             self.jobs.get(tag).map(Target::Job),
-            self.quotas.get(tag).map(Target::Quota),
-            self.fallbacks.get(tag).map(Target::Fallback),
+            self.quotas.get_key_value(tag).map(|(tag, it)| Target::Quota(tag, it)),
+            self.fallbacks.get_key_value(tag).map(|(tag, it)| Target::Fallback(tag, it)),
             self.features.get(tag).map(Target::Feature),
         ];
         found.into_iter().flatten().map(|target| Candidate { app: None, target }).collect()

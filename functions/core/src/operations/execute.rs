@@ -2,13 +2,14 @@
 
 use std::borrow::Cow;
 use std::cell::RefCell;
+use std::sync::Arc;
 
 use serde_json::Value;
 
 use super::claims::Opened;
 use super::recall::{Cached, Led, look_again_at};
 use super::{ATTEMPTS_AT_A_CHANGE, Stored, commit};
-use crate::call::{self, Call, CallId, Followed, Limits, Request};
+use crate::call::{self, Dispatch, Followed, Halt, Limits};
 use crate::ids::{Fire, Owner};
 use crate::job::{Job, JobSpec, Output, RunError, RunStatus, codes};
 use crate::json::Field;
@@ -113,21 +114,16 @@ pub async fn execute<P: Ports, T: Targets>(
     };
     let number = claimed.state.run.attempts;
     let began_at = claimed.state.updated_at;
-    let dispatched = match planned.request {
-        Ok(request) => {
-            let trace = executor.trace.clone();
-            let id = CallId { fire, place: String::new() };
-            let call = Call { id, attempt: number, timeout_ms: planned.timeout_ms, trace, request };
-            executor.targets.dispatch(call).await
-        }
-        Err(error) => Err(error),
-    };
+    let dispatched = dispatch(ports, executor, &claimed, &owner, &planned).await;
     let dispatch_ms = ports.clock().now().since(began_at);
     let forgotten = match &planned.cache {
         Some(cached) => cached.conclude(ports, &owner, &dispatched).await.err(),
         None => None,
     };
-    let error = dispatched.as_ref().err().cloned();
+    let error = match &dispatched {
+        Err(Halt::Failed(error)) => Some(error.clone()),
+        _ => None,
+    };
     let settled = settle(ports, claimed, &owner, dispatched).await?;
     let attempt = Attempt {
         number,
@@ -148,12 +144,35 @@ enum Claim {
 
 /// What an attempt would do. Known before the claim, as the lease has to outlast it.
 struct Planned {
-    request: Result<Request, RunError>,
+    work: Result<Work, RunError>,
     timeout_ms: u32,
     /// Where its result is remembered, if anywhere.
     cache: Option<Cached>,
     /// When this attempt was due: the run's own time, or the end of a backoff or of a dead executor's lease.
     due_at: UnixMillis,
+}
+
+/// A job's event that can be run, by a catalog as it was published.
+struct Work {
+    published: Arc<Published>,
+    /// The input, laid over its defaults and filled in.
+    input: Value,
+}
+
+/// Runs what was planned.
+async fn dispatch<P: Ports, T: Targets>(
+    ports: &P,
+    executor: &Executor<T>,
+    job: &Job,
+    owner: &Owner,
+    planned: &Planned,
+) -> Result<Output, Halt> {
+    let work = planned.work.as_ref().map_err(RunError::clone)?;
+    let catalog = &work.published.catalog;
+    let followed = call::resolve(catalog, &job.spec)?;
+    let (targets, limits) = (&executor.targets, &executor.limits);
+    let dispatch = Dispatch::new(ports, targets, (catalog, job, owner), limits, planned.timeout_ms);
+    dispatch.traced(executor.trace.as_deref()).whole(&followed, &work.input).await
 }
 
 async fn claim<P: Ports, T: Targets>(
@@ -270,32 +289,37 @@ fn ended_by(transition: &Transition) -> Option<RunStatus> {
 async fn plan<P: Ports>(ports: &P, limits: &Limits, job: &Job) -> Result<Planned, PortError> {
     let session = Opened::of(ports, job).await?;
     let due_at = job.state.wake_at.unwrap_or(job.state.run.due_at);
-    let planned = |published: Option<&Published>| {
-        let followed = followed(published, &job.spec);
+    let planned = |published: Option<Arc<Published>>| {
+        let followed = followed(published.as_deref(), &job.spec);
         let timeout_ms = limits.timeout_ms(&job.spec, followed.as_ref().ok());
         let input = followed.as_ref().map_err(RunError::clone).and_then(|it| input_of(it, &job.spec, &session));
-        let request = followed.and_then(|followed| {
-            let input = input.as_ref().map_err(RunError::clone)?;
-            match call::not_available(&followed.target, &job.spec.env, ports.capabilities()) {
+        let cache = Cached::of(published.as_deref(), &job.spec, input.as_ref().ok());
+        let sound = followed.and_then(|followed| {
+            let input = input?;
+            match call::not_available(&followed, &job.spec.env, ports.capabilities()) {
                 Some(reason) => Err(RunError::permanent(codes::EVENT_NOT_FOUND, reason)),
-                None => call::request(&followed, &job.spec, input),
+                None => call::still_fits(&followed, &job.spec, &input).map(|()| input),
             }
         });
-        let cache = Cached::of(published, &job.spec, input.as_ref().ok()).filter(|_| request.is_ok());
-        Planned { request, timeout_ms, cache, due_at }
+        // Without a catalog nothing is sound.
+        let work = sound.and_then(|input| Ok(Work { published: published.clone().ok_or_else(gone)?, input }));
+        Planned { cache: cache.filter(|_| work.is_ok()), work, timeout_ms, due_at }
     };
     let product = &job.spec.product;
-    let cached = planned(ports.catalogs().get(product).await?.as_deref());
-    if cached.request.is_ok() {
+    let cached = planned(ports.catalogs().get(product).await?);
+    if cached.work.is_ok() {
         return Ok(cached);
     }
     // A cached catalog may be older than the job; only what is published now may fail it for good.
-    Ok(planned(ports.catalogs().fresh(product).await?.as_deref()))
+    Ok(planned(ports.catalogs().fresh(product).await?))
+}
+
+fn gone() -> RunError {
+    RunError::permanent(codes::EVENT_NOT_FOUND, "the product has no catalog any more")
 }
 
 /// What the job comes to by the catalog.
 fn followed<'c>(published: Option<&'c Published>, spec: &JobSpec) -> Result<Followed<'c>, RunError> {
-    let gone = || RunError::permanent(codes::EVENT_NOT_FOUND, "the product has no catalog any more");
     call::resolve(&published.ok_or_else(gone)?.catalog, spec)
 }
 
@@ -354,13 +378,15 @@ async fn settle<P: Ports>(
     ports: &P,
     mut job: Job,
     owner: &Owner,
-    dispatched: Result<Output, RunError>,
+    dispatched: Result<Output, Halt>,
 ) -> Result<Settled, PortError> {
     let random = ports.entropy().unit();
     let now = ports.clock().now();
     let event = match dispatched {
         Ok(output) => Event::Succeed { owner: owner.clone(), output },
-        Err(error) => Event::Fail { owner: owner.clone(), error, random },
+        Err(Halt::Failed(error)) => Event::Fail { owner: owner.clone(), error, random },
+        // Whoever lost the lease is refused by its name.
+        Err(Halt::Paused | Halt::Lost) => Event::Suspend { owner: owner.clone() },
     };
     let mut has_failed = false;
     for _ in 0..ATTEMPTS_AT_A_CHANGE {

@@ -12,17 +12,18 @@ use crate::access::{ApiKey, KeyHash};
 use crate::cache::{CacheKey, CacheName};
 use crate::call::Capabilities;
 use crate::catalog::Keeper;
+use crate::flow::{Counted, CounterName, FallbackName, Part, PartName, RunName};
 use crate::idempotency::{RequestName, Reservation};
 use crate::ids::{Fire, JobId, Owner};
 use crate::job::{Job, Outcome, Run, Status};
 use crate::machine::Transition;
 use crate::ports::{
-    CachePage, CatalogStore, Clock, Condition, Consulted, DeadLetters, Entropy, History, JobQuery, JobStore, KeyStore,
-    Lead, Listed, PortError, Ports, Published, Redriven, Remembered, Reservations, ResultCache, SealingKeys, Timers,
-    Written,
+    CachePage, CatalogStore, Clock, Condition, Consulted, Counters, DeadLetters, Entropy, Flows, Health, History,
+    JobQuery, JobStore, KeyStore, Lead, Listed, Parts, PortError, Ports, Published, Redriven, Remembered, Reservations,
+    ResultCache, SealingKeys, Timers, Written,
 };
 use crate::session::sealing::{KeyName, SealingKey};
-use crate::stand_ins::{Keyring, Requests, Results};
+use crate::stand_ins::{FlowTables, Keyring, Requests, Results};
 use crate::time::UnixMillis;
 
 /// A call of a port.
@@ -48,6 +49,13 @@ pub(crate) enum PortCall {
     ClearCache,
     FindReservation,
     Reserve,
+    DoneParts,
+    NotePart,
+    CounterUsed,
+    Count,
+    ResetCounter,
+    Failing,
+    MarkOption,
     Arm,
     Disarm,
     RedriveAll,
@@ -92,6 +100,9 @@ pub(crate) struct World {
     pub(crate) sealing_keys: Keyring,
     pub(crate) results: Results,
     pub(crate) reservations: Requests,
+    pub(crate) flows: FlowTables,
+    /// Whether the stack can call AWS.
+    pub(crate) has_aws: bool,
     keys: Vec<(KeyHash, Arc<ApiKey>)>,
     seed: u64,
     script: Vec<(When, Fault)>,
@@ -315,6 +326,47 @@ impl Reservations for Memory {
     }
 }
 
+impl Parts for Memory {
+    async fn done(&self, run: RunName) -> Result<Vec<Part>, PortError> {
+        let done = |world: &mut World| world.flows.parts.get(&run).cloned().unwrap_or_default();
+        Ok(self.call(PortCall::DoneParts, done).await?.into_values().collect())
+    }
+
+    async fn note(&self, run: RunName, part: &Part, _: UnixMillis) -> Result<(), PortError> {
+        let note = |world: &mut World| {
+            world.flows.parts.entry(run).or_default().insert(part.place.clone(), part.clone());
+        };
+        self.call(PortCall::NotePart, note).await
+    }
+}
+
+impl Counters for Memory {
+    async fn used(&self, counter: &CounterName) -> Result<u64, PortError> {
+        self.call(PortCall::CounterUsed, |world| world.flows.used.get(counter).copied().unwrap_or_default()).await
+    }
+
+    async fn add(&self, counter: &CounterName, by: &PartName, amount: u64, limit: u64) -> Result<Counted, PortError> {
+        self.call(PortCall::Count, |world| world.flows.add(counter, by, amount, limit)).await
+    }
+
+    async fn reset(&self, counter: &CounterName, by: &PartName) -> Result<(), PortError> {
+        self.call(PortCall::ResetCounter, |world| world.flows.reset(counter, by)).await
+    }
+}
+
+impl Health for Memory {
+    async fn failing(&self, fallback: &FallbackName) -> Result<BTreeMap<String, UnixMillis>, PortError> {
+        self.call(PortCall::Failing, |world| world.flows.marks.get(fallback).cloned().unwrap_or_default()).await
+    }
+
+    async fn mark(&self, fallback: &FallbackName, option: &str, until: UnixMillis) -> Result<(), PortError> {
+        let mark = |world: &mut World| {
+            world.flows.marks.entry(fallback.clone()).or_default().insert(option.to_owned(), until);
+        };
+        self.call(PortCall::MarkOption, mark).await
+    }
+}
+
 impl Timers for Memory {
     async fn arm(&self, fire: Fire, at: UnixMillis) -> Result<(), PortError> {
         self.call(PortCall::Arm, |world| {
@@ -378,6 +430,9 @@ impl Ports for Memory {
     fn reservations(&self) -> &impl Reservations {
         self
     }
+    fn flows(&self) -> &impl Flows {
+        self
+    }
     fn timers(&self) -> &impl Timers {
         self
     }
@@ -391,6 +446,7 @@ impl Ports for Memory {
         self
     }
     fn capabilities(&self) -> Capabilities {
-        Capabilities { keepers: &[Keeper::Env], aws: Err("AWS services cannot be called here") }
+        let aws = if self.world().has_aws { Ok(()) } else { Err("AWS services cannot be called here") };
+        Capabilities { keepers: &[Keeper::Env], aws }
     }
 }

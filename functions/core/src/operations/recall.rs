@@ -7,8 +7,9 @@
 use serde_json::Value;
 
 use crate::cache::{CacheKey, DEFAULT_EXPIRY_MS};
+use crate::call::Halt;
 use crate::ids::Owner;
-use crate::job::{JobSpec, Output, RunError};
+use crate::job::{JobSpec, Output};
 use crate::ports::{Clock, Consulted, Lead, PortError, Ports, Published, Remembered, ResultCache};
 use crate::time::UnixMillis;
 
@@ -36,7 +37,7 @@ impl Cached {
         &self,
         ports: &P,
         leader: &Owner,
-        dispatched: &Result<Output, RunError>,
+        dispatched: &Result<Output, Halt>,
     ) -> Result<(), PortError> {
         let Ok(output) = dispatched else { return ports.results().release(&self.key, leader).await };
         let made_at = ports.clock().now();

@@ -360,7 +360,7 @@ pub(super) fn check_input(
 ) {
     let (laid, faults) = (followed.input(input.value()), RefCell::default());
     if let Some(filled_in) = annotation::inject(&Field::root(&laid, &faults), session) {
-        call::check_input(&followed.target, env, &Field::root(&filled_in, &faults));
+        call::check_input(followed, env, &Field::root(&filled_in, &faults));
     }
     for fault in faults.take().into_vec() {
         input.fault_inside(outside(&laid, fault));
@@ -441,7 +441,7 @@ fn find<'c>(
     if let Some(env) = known_env {
         if !target.is_in(env) {
             fault("/env", FieldCode::UnknownTag, format!("the event {event:?} is not defined in {env}"));
-        } else if let Some(reason) = call::not_available(target, env, capabilities) {
+        } else if let Some(reason) = call::not_available(&followed, env, capabilities) {
             fault("/event", FieldCode::NotAvailable, reason);
         }
     }

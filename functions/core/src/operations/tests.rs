@@ -5,6 +5,7 @@ mod change;
 mod definitions;
 mod execute;
 mod faults;
+mod flows;
 mod idempotency;
 mod look;
 mod plans;
@@ -133,6 +134,8 @@ impl Targets for Target {
         (answer.meanwhile)(&mut world);
         answer.result
     }
+
+    async fn pause(&self, _: u32) {}
 }
 
 /// One stack: the ports with the catalog of the shop, and an executor.

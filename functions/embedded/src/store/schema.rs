@@ -47,10 +47,33 @@ const RESULTS_AND_REQUESTS: &str = "
     CREATE INDEX requests_by_expiry ON requests (expires_at);
 ";
 
+/// Parts of runs and what was counted are of use until `expires_at`.
+const FLOWS: &str = "
+    CREATE TABLE parts (
+        job BLOB NOT NULL, run_no INTEGER NOT NULL, place TEXT NOT NULL, expires_at INTEGER NOT NULL, part TEXT NOT NULL,
+        PRIMARY KEY (job, run_no, place)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX parts_by_expiry ON parts (expires_at);
+    CREATE TABLE counters (
+        product TEXT NOT NULL, env TEXT NOT NULL, quota TEXT NOT NULL, from_at INTEGER NOT NULL,
+        expires_at INTEGER NOT NULL, used INTEGER NOT NULL, PRIMARY KEY (product, env, quota, from_at)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX counters_by_expiry ON counters (expires_at);
+    CREATE TABLE counted (
+        job BLOB NOT NULL, run_no INTEGER NOT NULL, place TEXT NOT NULL, expires_at INTEGER NOT NULL,
+        PRIMARY KEY (job, run_no, place)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX counted_by_expiry ON counted (expires_at);
+    CREATE TABLE health (
+        product TEXT NOT NULL, env TEXT NOT NULL, tag TEXT NOT NULL, option TEXT NOT NULL, until INTEGER NOT NULL,
+        PRIMARY KEY (product, env, tag, option)
+    ) STRICT, WITHOUT ROWID;
+";
+
 /// The layouts, each as what makes it of the one before. A layout's version is its number here, from 1.
-const LAYOUTS: [&str; 3] = [FIRST, RUNS_EXPIRE, RESULTS_AND_REQUESTS];
+const LAYOUTS: [&str; 4] = [FIRST, RUNS_EXPIRE, RESULTS_AND_REQUESTS, FLOWS];
 /// What this program writes.
-const VERSION: i32 = 3;
+const VERSION: i32 = 4;
 
 /// Why the tables cannot be used.
 #[derive(Debug, thiserror::Error)]

@@ -4,7 +4,7 @@ pub mod http;
 
 use std::time::Duration;
 
-use carillon_core::call::{AwsRequest, Call, CallId, Request};
+use carillon_core::call::{AwsRequest, Call, CallId, Request, Transfer};
 use carillon_core::job::{Output, RunError, codes};
 use carillon_core::ports::{AwsServices, Clock, Targets};
 
@@ -34,6 +34,12 @@ impl<S: SecretSource, C: Clock, A: AwsServices> Providers<S, C, A> {
         match request {
             Request::Http(request) => self.http.perform(&Head { id, attempt, timeout, trace }, *request).await,
             Request::Aws(request) => self.aws.perform(&id, request).await,
+            Request::Transfer(transfer) => {
+                let Transfer { from, most_bytes, into } = *transfer;
+                let content =
+                    self.http.fetch(&Head { id: id.clone(), attempt, timeout, trace }, from, most_bytes).await?;
+                self.aws.perform(&id, into.with_content(content)).await
+            }
             Request::Mail(_) | Request::Fcm(_) | Request::Sql(_) => {
                 Err(RunError::permanent(codes::INTERNAL_ERROR, "there is no provider for this"))
             }
@@ -48,6 +54,10 @@ impl<S: SecretSource, C: Clock, A: AwsServices> Targets for Providers<S, C, A> {
         tokio::time::timeout(deadline, self.perform(call))
             .await
             .unwrap_or_else(|_| Err(RunError::transient(codes::TIMEOUT, "the attempt took too long")))
+    }
+
+    async fn pause(&self, ms: u32) {
+        tokio::time::sleep(Duration::from_millis(ms.into())).await;
     }
 }
 

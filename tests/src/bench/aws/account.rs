@@ -12,8 +12,8 @@ use carillon_aws::table::Table;
 use carillon_aws::timers::AwsTimers;
 use carillon_core::call::Capabilities;
 use carillon_core::ports::{
-    CatalogStore, Clock, DeadLetters, Entropy, JobStore, KeyStore, Ports, Reservations, ResultCache, SealingKeys,
-    Timers,
+    CatalogStore, Clock, DeadLetters, Entropy, Flows, JobStore, KeyStore, Ports, Reservations, ResultCache,
+    SealingKeys, Timers,
 };
 use carillon_core::time::UnixMillis;
 
@@ -115,6 +115,10 @@ impl Ports for Account {
     }
 
     fn reservations(&self) -> &impl Reservations {
+        &self.table
+    }
+
+    fn flows(&self) -> &impl Flows {
         &self.table
     }
 

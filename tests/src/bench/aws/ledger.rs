@@ -92,6 +92,8 @@ impl Targets for Target {
         }
         Ok(Output { value: json!({"status": 200, "body": {"confirmed": true}}), truncated: false })
     }
+
+    async fn pause(&self, _: u32) {}
 }
 
 /// A deployment whose functions are warm.

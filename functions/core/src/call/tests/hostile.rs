@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use serde_json::json;
 use url::{Url, form_urlencoded};
 
-use super::{catalog, made, spec, unchanged};
+use super::{catalog, http_request, spec, unchanged};
 use crate::job::{EventType, codes};
 
 /// Texts that an attacker would try, and any others.
@@ -49,7 +49,7 @@ proptest! {
         let catalog = catalog(base, "/users/:first/:second/end", unchanged);
         let input = json!({"params": {"first": first, "second": second}, "query": {name.clone(): value.clone()}});
         let base = Url::parse(base).unwrap();
-        match made(&catalog, &spec("call", EventType::Action, input)) {
+        match http_request(&catalog, &spec("call", EventType::Action, input)) {
             Ok(request) => {
                 let url = request.url;
                 prop_assert_eq!((url.scheme(), url.host(), url.port()), (base.scheme(), base.host(), base.port()));
@@ -78,7 +78,7 @@ proptest! {
     #[test]
     fn no_header_of_a_job_holds_a_line_break(name in hostile_text(), value in hostile_text()) {
         let catalog = catalog("https://a.example", "/", unchanged);
-        if let Ok(request) = made(&catalog, &spec("call", EventType::Action, json!({"headers": {name: value}}))) {
+        if let Ok(request) = http_request(&catalog, &spec("call", EventType::Action, json!({"headers": {name: value}}))) {
             for (name, value) in &request.headers {
                 prop_assert!(!name.as_str().starts_with("webhook-") && name != header::HOST);
                 prop_assert!(value.as_bytes().iter().all(|byte| matches!(byte, b'\t' | 0x20..=0x7e)));

@@ -1,5 +1,7 @@
 //! Message brokers with their topics and subscriptions.
 
+use serde_json::{Map, Value};
+
 use super::auth::{Auth, SigningSecrets};
 use crate::catalog::headers::Headers;
 use crate::catalog::leaf::{Arn, HttpUrl, MaxMessages, TimeoutMs};
@@ -61,6 +63,9 @@ document! {
         event_type as "type": Option<EventType>,
         /// The event's app.
         app: Option<Tag>,
+        /// What the event is given, with `$Message{body}`, `$Message{id}` and `$Message{attributes}` annotations; by its type
+        /// otherwise.
+        input: Option<Map<String, Value>>,
         /// Messages drained in one run; default 10.
         max: Option<MaxMessages>,
     }

@@ -74,7 +74,7 @@ document! {
         event_type as "type": Option<EventType>,
         /// The event's app.
         app: Option<Tag>,
-        /// Its input, with `$Input{}` and `$Sequence{}{}` annotations.
+        /// Its input, with `$Input{}` and `$Sequence{}{}` annotations; default `{}`.
         input: Option<Map<String, Value>>,
         /// Whether the sequence goes on when it fails.
         allow_fail: bool,

@@ -112,4 +112,6 @@ impl Targets for Target {
         }
         Ok(Output::default())
     }
+
+    async fn pause(&self, _: u32) {}
 }

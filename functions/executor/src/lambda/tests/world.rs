@@ -10,8 +10,8 @@ use carillon_core::ids::{Fire, JobId};
 use carillon_core::job::Job;
 use carillon_core::machine::{Event, Transition, decide};
 use carillon_core::ports::{
-    CatalogStore, Clock, Condition, DeadLetters, Entropy, History, JobQuery, JobStore, KeyStore, Listed, PortError,
-    Ports, Published, Redriven, Reservations, ResultCache, SealingKeys, Timers, Written,
+    CatalogStore, Clock, Condition, DeadLetters, Entropy, Flows, History, JobQuery, JobStore, KeyStore, Listed,
+    PortError, Ports, Published, Redriven, Reservations, ResultCache, SealingKeys, Timers, Written,
 };
 use carillon_core::stand_ins::Tables;
 use carillon_core::time::UnixMillis;
@@ -200,6 +200,10 @@ impl Ports for World {
 
     fn reservations(&self) -> &impl Reservations {
         &self.tables.reservations
+    }
+
+    fn flows(&self) -> &impl Flows {
+        &self.tables.flows
     }
 
     fn timers(&self) -> &impl Timers {

@@ -58,6 +58,23 @@ impl<S: SecretSource, C: Clock> Http<S, C> {
         answer::read(&answer, self.clock.now())
     }
 
+    /// Fetches what a request answers, whole.
+    ///
+    /// # Errors
+    /// By the table of [`answer`], and when there is more of it than `most_bytes`.
+    pub async fn fetch(&self, head: &Head, request: HttpRequest, most_bytes: usize) -> Result<Vec<u8>, RunError> {
+        let request = Request { max_response_bytes: most_bytes, ..self.complete(head, request, None).await? };
+        let answer = self.outbound.send(request).await.map_err(|error| failed(&error))?;
+        if !answer.status.is_success() {
+            answer::read(&answer, self.clock.now())?;
+        }
+        if answer.truncated {
+            let message = format!("what is to be fetched has more than {most_bytes} bytes");
+            return Err(RunError::permanent(codes::VALIDATION_ERROR, message));
+        }
+        Ok(answer.body.into())
+    }
+
     /// Sends the request. Where a token that was remembered is refused, it is sent once more with a new one: a target that
     /// answers 401 has done nothing yet.
     async fn exchange(&self, head: &Head, request: HttpRequest) -> Result<Answer, RunError> {

@@ -1,0 +1,200 @@
+//! `fallback`: options in order, until one succeeds. Input: {action?, input?, option?, healthy?}.
+//!
+//! | action | what it does | result |
+//! | --- | --- | --- |
+//! | `trigger`, the default | tries the options, each as often as its `retries` say, with short pauses; `input` is theirs | `{option, position, output, failed: [{option, error}]}` |
+//! | `update` | says whether an `option` is `healthy`: one that is not is tried last for a minute | `{option, healthy}` |
+//! | `reset` | every option counts as healthy again | `{reset: true}` |
+//!
+//! An option whose own `input` is given refers to the job's by `$Input{key}`; otherwise it gets that as it is. An option that has just
+//! failed is tried last for a minute, by every executor. When all fail, the run fails with the error of the last one that was tried.
+
+use std::cell::RefCell;
+
+use serde_json::{Value, json};
+
+use super::dispatch::{Dispatch, Halt, Named};
+use super::{check_input, feature::Given, followed_by};
+use crate::annotation::{fill, outside};
+use crate::catalog::{Catalog, Fallback, FallbackOption, Tag};
+use crate::error::{Faults, FieldCode};
+use crate::flow::{FallbackName, Place};
+use crate::job::{MAX_RESULT_BYTES, Output, RunError, codes};
+use crate::json::{Field, room_left};
+use crate::ports::{Clock, Health, Ports, Targets};
+use crate::time::UnixMillis;
+
+/// How long an option that failed is tried last, ms.
+const TRIED_LAST_MS: i64 = 60_000;
+
+/// What the job asks for.
+pub(super) enum Input {
+    Trigger(Value),
+    Update { option: String, healthy: bool },
+    Reset,
+}
+
+#[derive(Clone, Copy)]
+enum Action {
+    Trigger,
+    Update,
+    Reset,
+}
+
+impl Input {
+    pub(super) fn read(field: &Field<'_>) -> Option<Self> {
+        let mut object = field.object()?;
+        let words = [("trigger", Action::Trigger), ("update", Action::Update), ("reset", Action::Reset)];
+        let action = object.optional("action").map_or(Some(Action::Trigger), |field| field.one_of(&words));
+        let read = match action? {
+            Action::Trigger => {
+                let input = object.optional("input");
+                let input = input.map_or(Some(json!({})), |input| input.object().map(|_| input.value().clone()));
+                input.map(Self::Trigger)
+            }
+            Action::Update => {
+                let option = object.required("option").and_then(|field| field.text(1..=200));
+                let healthy = object.required("healthy").and_then(|field| field.boolean());
+                option.zip(healthy).map(|(option, healthy)| Self::Update { option, healthy })
+            }
+            Action::Reset => Some(Self::Reset),
+        };
+        object.finish();
+        read
+    }
+}
+
+/// Checks an input, also as each option would get it.
+pub(super) fn check(catalog: &Catalog, fallback: &Fallback, env: Option<&str>, field: &Field<'_>) {
+    match Input::read(field) {
+        Some(Input::Trigger(input)) => {
+            let at = field.object().and_then(|mut object| object.optional("input"));
+            let at = at.as_ref().unwrap_or(field);
+            for option in &fallback.options {
+                check_option(catalog, option, env, &input, at);
+            }
+        }
+        Some(Input::Update { option, .. }) if !fallback.options.iter().any(|known| known.event == option) => {
+            field.fault_at("option", FieldCode::UnknownTag, "the fallback has no such option");
+        }
+        _ => {}
+    }
+}
+
+fn check_option(catalog: &Catalog, option: &FallbackOption, env: Option<&str>, input: &Value, at: &Field<'_>) {
+    let (faults, template) = (RefCell::<Faults>::default(), option.template(input));
+    let filled = match &option.input {
+        Some(_) => fill(&Field::root(&template, &faults), &[&Given(input)]),
+        None => Some(std::borrow::Cow::Borrowed(&template)),
+    };
+    if let (Some(filled), Some(followed)) = (filled, followed_by(catalog, option.event_ref())) {
+        check_input(&followed, env, &Field::root(&followed.input(&filled), &faults));
+    }
+    for fault in faults.take().into_vec() {
+        let detail = format!("{}, for the option {}", fault.detail, option.event);
+        match option.input {
+            Some(_) => at.fault(fault.code, format!("{} {detail}", outside(&template, fault).pointer)),
+            None => at.fault_inside(crate::error::FieldError { detail, ..fault }),
+        }
+    }
+}
+
+pub(super) async fn run<P: Ports, T: Targets>(
+    dispatch: &Dispatch<'_, P, T>,
+    at: &Place,
+    (tag, fallback): (&Tag, &Fallback),
+    input: Input,
+) -> Result<Output, Halt> {
+    let spec = &dispatch.job.spec;
+    let name = FallbackName { product: spec.product.clone(), env: spec.env.clone(), tag: tag.to_string() };
+    match input {
+        Input::Trigger(input) => trigger(dispatch, at, (&name, fallback), &input).await,
+        Input::Update { option, healthy } => {
+            mark(dispatch, &name, &option, !healthy).await?;
+            Ok(json!({"option": option, "healthy": healthy}).into())
+        }
+        Input::Reset => {
+            for option in &fallback.options {
+                mark(dispatch, &name, &option.event, false).await?;
+            }
+            Ok(json!({"reset": true}).into())
+        }
+    }
+}
+
+async fn trigger<P: Ports, T: Targets>(
+    dispatch: &Dispatch<'_, P, T>,
+    at: &Place,
+    (name, fallback): (&FallbackName, &Fallback),
+    input: &Value,
+) -> Result<Output, Halt> {
+    // Which option comes first is a matter of time, not of truth: without an answer they keep their order.
+    let failing = dispatch.ports.flows().failing(name).await.unwrap_or_default();
+    let now = dispatch.ports.clock().now();
+    let is_failing = |option: &FallbackOption| failing.get(&option.event).is_some_and(|until| *until > now);
+    let (last, first): (Vec<_>, Vec<_>) =
+        fallback.options.iter().enumerate().partition(|(_, option)| is_failing(option));
+    let (mut failed, mut error) = (Vec::new(), None);
+    for (index, option) in first.into_iter().chain(last) {
+        let at = at.part(&(index + 1).to_string(), &option.event);
+        match attempt(dispatch, &at, option, input).await {
+            Ok(output) => {
+                if is_failing(option) {
+                    let _ = mark(dispatch, name, &option.event, false).await;
+                }
+                return Ok(result((index, option), output, &failed));
+            }
+            Err(Halt::Failed(one)) => {
+                let _ = mark(dispatch, name, &option.event, true).await;
+                failed.push(json!({"option": option.event, "error": {"code": one.code, "message": one.message}}));
+                let message = format!("every option failed, at last {}: {}", option.event, one.message);
+                error = Some(RunError { message, ..one });
+            }
+            Err(halt) => return Err(halt),
+        }
+    }
+    let none = || RunError::permanent(codes::VALIDATION_ERROR, "the fallback has no option");
+    Err(error.unwrap_or_else(none).into())
+}
+
+async fn attempt<P: Ports, T: Targets>(
+    dispatch: &Dispatch<'_, P, T>,
+    at: &Place,
+    option: &FallbackOption,
+    input: &Value,
+) -> Result<Output, Halt> {
+    let (faults, template) = (RefCell::<Faults>::default(), option.template(input));
+    let filled = match &option.input {
+        Some(_) => fill(&Field::root(&template, &faults), &[&Given(input)]).map(std::borrow::Cow::into_owned),
+        None => Some(template.clone()),
+    };
+    let unfilled = || RunError::permanent(codes::VALIDATION_ERROR, "its input refers to what the job does not give");
+    let retries = option.retries.map_or(0, |retries| retries.0);
+    let wanted = Named { event: option.event_ref(), retries, timeout_ms: option.timeout.map(|timeout| timeout.0) };
+    dispatch.named(at, &wanted, &filled.ok_or_else(unfilled)?).await
+}
+
+/// Says of an option that it fails, or that it does not.
+async fn mark<P: Ports, T: Targets>(
+    dispatch: &Dispatch<'_, P, T>,
+    name: &FallbackName,
+    option: &str,
+    fails: bool,
+) -> Result<(), RunError> {
+    let until = if fails { dispatch.ports.clock().now().plus(TRIED_LAST_MS) } else { UnixMillis(0) };
+    let marked = dispatch.ports.flows().mark(name, option, until).await;
+    marked.map_err(|_| RunError::transient(codes::INTERNAL_ERROR, "the store did not take the option's health"))
+}
+
+fn result((index, option): (usize, &FallbackOption), output: Output, failed: &[Value]) -> Output {
+    let is_too_large = room_left(&output.value, MAX_RESULT_BYTES).is_none();
+    let value = if is_too_large { Value::Null } else { output.value };
+    let value = json!({"option": option.event, "position": index + 1, "output": value, "failed": failed});
+    Output { value, truncated: output.truncated || is_too_large }
+}
+
+impl FallbackOption {
+    fn template(&self, input: &Value) -> Value {
+        self.input.clone().map_or_else(|| input.clone(), Value::Object)
+    }
+}

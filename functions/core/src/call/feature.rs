@@ -1,0 +1,224 @@
+//! `feature`: steps in order. Input: any object.
+//!
+//! A step's input may refer to the feature's by `$Input{key}`, and to the result of a step before it by `$Sequence{step}{key}`, where
+//! `step` is that step's tag, or its position from 1. Each step is tried as often as its `retries` say, with short pauses. One that
+//! still fails ends the feature with its error, unless `allow_fail` says otherwise: the steps after it then find `null` in its
+//! place. What is done is remembered, so that another attempt of the job goes on after the last step that ended; a crash repeats the
+//! step that it met, and no other.
+//!
+//! Result: `{output, steps: [{step, event, status, error?}]}`, where `output` is what the feature's own `output` is filled in to, or
+//! the last step's result.
+
+use serde_json::{Map, Value, json};
+
+use super::dispatch::{Dispatch, Halt, Named};
+use super::{check_input, followed_by};
+use crate::annotation::{self, Source, fill, outside, paths, walk};
+use crate::catalog::{Catalog, Feature, FeatureStep};
+use crate::error::{Faults, FieldCode};
+use crate::flow::{PartOutcome, Place};
+use crate::job::{MAX_RESULT_BYTES, Output, RunError, codes};
+use crate::json::{Field, child, room_left};
+use crate::ports::{Ports, Targets};
+
+const INPUT: &str = "$Input{";
+const SEQUENCE: &str = "$Sequence{";
+
+/// Checks an input: whatever the steps refer to has to be there, and what they are given has to fit as far as it is known.
+pub(super) fn check(catalog: &Catalog, feature: &Feature, env: Option<&str>, input: &Field<'_>) {
+    let Some(_) = input.object() else { return };
+    let given = Given(input.value());
+    let templates = feature.steps.iter().map(FeatureStep::template).chain(feature.output.clone());
+    let templates: Vec<Value> = templates.collect();
+    let mut is_complete = true;
+    for (index, template) in templates.iter().enumerate() {
+        for path in paths(template, INPUT).into_iter().filter(|path| given.find(path).is_err()) {
+            let who =
+                feature.steps.get(index).map_or("the output".to_owned(), |step| format!("step {}", step.name(index)));
+            let pointer = path.iter().fold(String::new(), |pointer, name| child(&pointer, name));
+            input.fault_inside(required(pointer, format!("is required: {who} refers to it")));
+            is_complete = false;
+        }
+    }
+    if !is_complete {
+        return;
+    }
+    for (index, (step, template)) in feature.steps.iter().zip(&templates).enumerate() {
+        // What a step before it brings is not known yet.
+        if !paths(template, SEQUENCE).is_empty() {
+            continue;
+        }
+        let Some(followed) = followed_by(catalog, step.event_ref()) else { continue };
+        let faults = std::cell::RefCell::<Faults>::default();
+        if let Some(filled) = fill(&Field::root(template, &faults), &[&given, &NoSequence]) {
+            check_input(&followed, env, &Field::root(&followed.input(&filled), &faults));
+        }
+        for fault in faults.take().into_vec() {
+            let fault = outside(template, fault);
+            input.fault(fault.code, format!("step {}: {} {}", step.name(index), fault.pointer, fault.detail));
+        }
+    }
+}
+
+fn required(pointer: String, detail: String) -> crate::error::FieldError {
+    crate::error::FieldError { pointer, code: FieldCode::Required, detail }
+}
+
+pub(super) async fn run<P: Ports, T: Targets>(
+    dispatch: &Dispatch<'_, P, T>,
+    at: &Place,
+    feature: &Feature,
+    input: &Value,
+) -> Result<Output, Halt> {
+    let mut sequence = Sequence::default();
+    for (index, step) in feature.steps.iter().enumerate() {
+        let at = at.part(&(index + 1).to_string(), &step.asked());
+        let outcome = match dispatch.done(&at) {
+            Some(done) => done.clone(),
+            None => run_step(dispatch, &at, (index, step), input, &sequence).await?,
+        };
+        sequence.push(index, step, outcome);
+    }
+    let Sequence { results, steps, last } = sequence;
+    let output = match &feature.output {
+        Some(template) => filled(template, input, &Sequence { results, ..Sequence::default() }, "the output")?,
+        None => last,
+    };
+    Ok(capped(output, &steps))
+}
+
+/// Runs one step, and notes what became of it.
+async fn run_step<P: Ports, T: Targets>(
+    dispatch: &Dispatch<'_, P, T>,
+    at: &Place,
+    (index, step): (usize, &FeatureStep),
+    input: &Value,
+    sequence: &Sequence,
+) -> Result<PartOutcome, Halt> {
+    let name = step.name(index);
+    let ended = match filled(&step.template(), input, sequence, &format!("step {name}")) {
+        Ok(filled) => {
+            let retries = step.retries.map_or(0, |retries| retries.0);
+            let timeout_ms = step.timeout.map(|timeout| timeout.0);
+            dispatch.named(at, &Named { event: step.event_ref(), retries, timeout_ms }, &filled).await
+        }
+        Err(error) => Err(error.into()),
+    };
+    let outcome = match ended {
+        Ok(output) => PartOutcome::Completed(output.value),
+        Err(Halt::Failed(error)) if step.allow_fail => PartOutcome::Failed(error),
+        Err(Halt::Failed(error)) => {
+            let message = format!("step {name} ({}): {}", step.event, error.message);
+            return Err(RunError { message, ..error }.into());
+        }
+        Err(halt) => return Err(halt),
+    };
+    dispatch.note(at, outcome.clone()).await?;
+    Ok(outcome)
+}
+
+/// A template with what its annotations refer to.
+fn filled(template: &Value, input: &Value, sequence: &Sequence, what: &str) -> Result<Value, RunError> {
+    let faults = std::cell::RefCell::<Faults>::default();
+    let filled = fill(&Field::root(template, &faults), &[&Given(input), sequence]).map(std::borrow::Cow::into_owned);
+    filled.ok_or_else(|| {
+        let detail = faults.borrow().first().map(|fault| format!("{} {}", fault.pointer, fault.detail));
+        RunError::permanent(codes::VALIDATION_ERROR, format!("{what}: {}", detail.unwrap_or_default()))
+    })
+}
+
+/// The result, without an output that is too large to be kept.
+fn capped(output: Value, steps: &[Value]) -> Output {
+    let truncated = room_left(&output, MAX_RESULT_BYTES).is_none();
+    let output = if truncated { Value::Null } else { output };
+    Output { value: json!({"output": output, "steps": steps}), truncated }
+}
+
+impl FeatureStep {
+    /// What stands for it in `$Sequence{}`.
+    fn name(&self, index: usize) -> String {
+        self.tag.as_ref().map_or_else(|| (index + 1).to_string(), ToString::to_string)
+    }
+
+    fn template(&self) -> Value {
+        Value::Object(self.input.clone().unwrap_or_default())
+    }
+
+    /// What is asked for, as a text that is the same for the same step.
+    fn asked(&self) -> String {
+        let event = self.event_ref();
+        let event_type = event.event_type.map(|event_type| event_type.to_string());
+        json!([event.event, event_type, event.app, self.input]).to_string()
+    }
+}
+
+/// The feature's input.
+pub(super) struct Given<'v>(pub(super) &'v Value);
+
+impl Source for Given<'_> {
+    fn mark(&self) -> &'static str {
+        INPUT
+    }
+
+    fn find(&self, path: &[&str]) -> Result<&Value, String> {
+        walk(self.0, path).ok_or_else(|| format!("the input has nothing under $Input{{{}}}", path.join("}{")))
+    }
+}
+
+/// The steps that have ended.
+#[derive(Default)]
+struct Sequence {
+    /// By tag, and by position from 1.
+    results: Map<String, Value>,
+    /// What the result says of each.
+    steps: Vec<Value>,
+    /// The last one's result.
+    last: Value,
+}
+
+impl Sequence {
+    fn push(&mut self, index: usize, step: &FeatureStep, outcome: PartOutcome) {
+        let name = step.name(index);
+        let mut said = json!({"step": name, "event": step.event, "status": "completed"});
+        self.last = match outcome {
+            PartOutcome::Completed(value) => value,
+            PartOutcome::Failed(error) => {
+                said["status"] = json!("failed");
+                said["error"] = json!({"code": error.code, "message": error.message});
+                Value::Null
+            }
+        };
+        self.steps.push(said);
+        if step.tag.is_some() {
+            self.results.insert((index + 1).to_string(), self.last.clone());
+        }
+        self.results.insert(name, self.last.clone());
+    }
+}
+
+impl Source for Sequence {
+    fn mark(&self) -> &'static str {
+        SEQUENCE
+    }
+
+    fn find(&self, path: &[&str]) -> Result<&Value, String> {
+        let missing = || format!("no step before has brought anything under $Sequence{{{}}}", path.join("}{"));
+        let (step, deeper) = path.split_first().ok_or_else(missing)?;
+        let result = self.results.get(*step).ok_or_else(missing)?;
+        // A step that may fail, and did, has brought nothing.
+        if result.is_null() { Ok(result) } else { annotation::walk(result, deeper).ok_or_else(missing) }
+    }
+}
+
+/// Before anything has run.
+struct NoSequence;
+
+impl Source for NoSequence {
+    fn mark(&self) -> &'static str {
+        SEQUENCE
+    }
+
+    fn find(&self, _: &[&str]) -> Result<&Value, String> {
+        Err("no step has run yet".to_owned())
+    }
+}

@@ -1,0 +1,172 @@
+//! `subscribe`: drains a topic into an event. Input: {max?}, 1 to 1000; the subscription's own otherwise, or 10.
+//!
+//! Only a topic of SQS can be drained. Each message is handed to the subscription's event, and deleted only after that has
+//! succeeded; what fails stays in the topic, and comes back by the queue's own rules. The event's `webhook-id` is the message's, so
+//! that a message that comes twice is recognised.
+//!
+//! The subscription's `input` may refer to a message by `$Message{body}`, `$Message{id}` and `$Message{attributes}{name}`. Without one an
+//! action gets `{body}`, a function `{payload}`, a topic `{message}`, and anything else the message itself, in `{message}` if that is no
+//! object. A body that is JSON is read as such.
+//!
+//! Result: `{received, handled}`. If a message's event fails, the others are handled all the same, and the run fails with the
+//! first one's error.
+
+use std::cell::RefCell;
+
+use serde_json::{Value, json};
+
+use super::dispatch::{Dispatch, Halt, Named};
+use super::{AwsRequest, Request, followed_by};
+use crate::annotation::{Source, fill, walk};
+use crate::catalog::{Broker, BrokerProvider, Catalog, EventRef, Subscription, Target};
+use crate::error::Faults;
+use crate::flow::Place;
+use crate::job::{Output, RunError, codes};
+use crate::json::Field;
+use crate::ports::{Clock, Ports, Targets};
+
+/// Messages that are drained when nobody says how many.
+const DEFAULT_MAX: u32 = 10;
+/// SQS hands out so many at once.
+const MOST_AT_ONCE: u32 = 10;
+/// How long one call of the queue may take, ms.
+const QUEUE_MS: u32 = 10_000;
+/// Messages are hidden for this long beyond the attempt, seconds, and for no longer than SQS allows.
+const HIDDEN_MARGIN_SECONDS: i64 = 30;
+const LONGEST_HIDDEN_SECONDS: i64 = 43_200;
+
+/// What the job gives.
+pub(super) struct Input {
+    max: Option<u32>,
+}
+
+impl Input {
+    pub(super) fn read(field: &Field<'_>) -> Option<Self> {
+        let mut object = field.object()?;
+        let max = object.optional("max").map_or(Some(None), |field| field.integer(1..=1_000).map(Some));
+        object.finish();
+        Some(Self { max: max? })
+    }
+}
+
+/// A message as it was received.
+struct Message {
+    id: String,
+    receipt: String,
+    /// `{body, id, attributes}`.
+    seen: Value,
+}
+
+impl Message {
+    fn read(value: &Value) -> Option<Self> {
+        let text = |name: &str| value.get(name)?.as_str().map(str::to_owned);
+        let body = text("body")?;
+        let body = serde_json::from_str(&body).unwrap_or(Value::String(body));
+        let (id, receipt) = (text("id")?, text("receipt")?);
+        let attributes = value.get("attributes").cloned().unwrap_or_else(|| json!({}));
+        Some(Self { seen: json!({"body": body, "id": id, "attributes": attributes}), id, receipt })
+    }
+}
+
+impl Source for Message {
+    fn mark(&self) -> &'static str {
+        "$Message{"
+    }
+
+    fn find(&self, path: &[&str]) -> Result<&Value, String> {
+        walk(&self.seen, path).ok_or_else(|| format!("the message has nothing under $Message{{{}}}", path.join("}{")))
+    }
+}
+
+pub(super) async fn run<P: Ports, T: Targets>(
+    dispatch: &Dispatch<'_, P, T>,
+    at: &Place,
+    (broker, subscription): (&Broker, &Subscription),
+    input: &Input,
+) -> Result<Output, Halt> {
+    let env = dispatch.job.spec.env.as_str();
+    let queue_url = queue_url(broker, subscription, env)?;
+    let max = input.max.or(subscription.max.map(|max| max.0)).unwrap_or(DEFAULT_MAX);
+    let (mut received, mut handled, mut failure) = (0_u32, 0, None);
+    while received < max {
+        let left_ms = dispatch.until.since(dispatch.ports.clock().now());
+        if received > 0 && left_ms < i64::from(QUEUE_MS) {
+            break;
+        }
+        let hidden =
+            (left_ms.div_euclid(1_000) + HIDDEN_MARGIN_SECONDS).clamp(HIDDEN_MARGIN_SECONDS, LONGEST_HIDDEN_SECONDS);
+        let request = AwsRequest::ReceiveMessages {
+            queue_url: queue_url.clone(),
+            max: (max - received).min(MOST_AT_ONCE),
+            hide_seconds: u32::try_from(hidden).unwrap_or_default(),
+        };
+        let answer = dispatch.send(at, Request::Aws(request), QUEUE_MS).await?;
+        let messages = answer.value["messages"].as_array().cloned().unwrap_or_default();
+        if messages.is_empty() {
+            break;
+        }
+        received += u32::try_from(messages.len()).unwrap_or(u32::MAX);
+        for message in messages.iter().filter_map(Message::read) {
+            match handle(dispatch, at, (subscription, &queue_url), &message).await {
+                Ok(()) => handled += 1,
+                Err(Halt::Failed(error)) => failure = failure.or(Some(error)),
+                Err(halt) => return Err(halt),
+            }
+        }
+    }
+    match failure {
+        None => Ok(json!({"received": received, "handled": handled}).into()),
+        Some(error) => {
+            let failed = received - handled;
+            let message =
+                format!("{failed} of {received} messages stay in the topic, the first for this: {}", error.message);
+            Err(RunError { message, ..error }.into())
+        }
+    }
+}
+
+pub(super) fn queue_url(broker: &Broker, subscription: &Subscription, env: &str) -> Result<url::Url, RunError> {
+    let address = broker.topics.get(&subscription.topic).and_then(|topic| topic.envs.get(env)?.url.as_ref());
+    let place = broker.envs.get(env).filter(|place| place.provider == BrokerProvider::Sqs);
+    let gone = || RunError::permanent(codes::EVENT_NOT_FOUND, "the topic is no queue of SQS in this environment");
+    place.and(address).map(|url| url.url().clone()).ok_or_else(gone)
+}
+
+/// Hands a message to its event, and deletes it.
+async fn handle<P: Ports, T: Targets>(
+    dispatch: &Dispatch<'_, P, T>,
+    at: &Place,
+    (subscription, queue_url): (&Subscription, &url::Url),
+    message: &Message,
+) -> Result<(), Halt> {
+    let event = subscription.event_ref();
+    let at = at.message(&message.id, event.event);
+    let input = given(dispatch.catalog, subscription, event, message)?;
+    dispatch.named(&at, &Named { event, retries: 0, timeout_ms: None }, &input).await?;
+    let (queue_url, receipt) = (queue_url.clone(), message.receipt.clone());
+    dispatch.send(&at, Request::Aws(AwsRequest::DeleteMessage { queue_url, receipt }), QUEUE_MS).await?;
+    Ok(())
+}
+
+/// What the event is given.
+fn given(
+    catalog: &Catalog,
+    subscription: &Subscription,
+    event: EventRef<'_>,
+    message: &Message,
+) -> Result<Value, RunError> {
+    if let Some(template) = &subscription.input {
+        let (template, faults) = (Value::Object(template.clone()), RefCell::<Faults>::default());
+        let filled = fill(&Field::root(&template, &faults), &[message]).map(std::borrow::Cow::into_owned);
+        let missing =
+            || RunError::permanent(codes::VALIDATION_ERROR, "the subscription refers to what the message has not");
+        return filled.ok_or_else(missing);
+    }
+    let body = message.seen["body"].clone();
+    Ok(match followed_by(catalog, event).map(|followed| followed.target) {
+        Some(Target::Action(..)) => json!({"body": body}),
+        Some(Target::Function(_)) => json!({"payload": body}),
+        _ if body.is_object() && !matches!(catalog.resolve(event), Ok(Target::Publish(..))) => body,
+        _ => json!({"message": body}),
+    })
+}
