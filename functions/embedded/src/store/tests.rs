@@ -10,7 +10,7 @@ use futures_util::future::join_all;
 use rusqlite::Connection;
 
 use super::readers::Readers;
-use super::{Durability, OpenError, Store, catalogs, keys, locked, places, requests, results, sql};
+use super::{Durability, OpenError, Store, catalogs, flows, keys, locked, places, requests, results, sql};
 use crate::samples::job;
 use crate::timeline::Timeline;
 
@@ -57,6 +57,18 @@ fn no_statement_reads_more_than_it_gives_back() {
         catalogs::READ,
         catalogs::PUT,
         catalogs::DELETE,
+        flows::PARTS,
+        flows::NOTE,
+        flows::FORGET_PARTS,
+        flows::USED,
+        flows::ADD,
+        flows::RESET,
+        flows::FORGET_COUNTERS,
+        flows::COUNTED,
+        flows::UNCOUNTED,
+        flows::FORGET_COUNTED,
+        flows::FAILING,
+        flows::MARK,
         keys::FIND,
         keys::ADD,
         keys::REVOKE,
@@ -171,7 +183,7 @@ async fn a_store_of_the_first_layout_is_brought_up_to_date_with_all_that_it_hold
     meddle(
         folder.path(),
         "DROP INDEX runs_by_expiry; ALTER TABLE runs DROP COLUMN expires_at; DROP TABLE results; DROP TABLE requests;
-         PRAGMA user_version = 1",
+         DROP TABLE parts; DROP TABLE counters; DROP TABLE counted; DROP TABLE health; PRAGMA user_version = 1",
     );
     let store = open(folder.path()).unwrap();
     assert_eq!(store.retired_runs(job(1, 0).id, None, 100).await.unwrap().runs.len(), 2);
