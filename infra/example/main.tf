@@ -32,6 +32,7 @@ module "carillon" {
   function_architecture = var.function_architecture
 
   first_api_key_sha256 = var.first_api_key_sha256
+  targets              = var.targets
   outbound_allow_list  = var.outbound_allow_list
 
   executor_concurrency     = var.executor_concurrency

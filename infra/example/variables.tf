@@ -41,6 +41,26 @@ variable "outbound_allow_list" {
   default     = []
 }
 
+variable "targets" {
+  description = "What the executor may use on behalf of jobs, by ARN; see the module."
+  type = object({
+    function_arns       = optional(list(string), [])
+    topic_arns          = optional(list(string), [])
+    queue_arns          = optional(list(string), [])
+    drained_queue_arns  = optional(list(string), [])
+    event_bus_arns      = optional(list(string), [])
+    bucket_arns         = optional(list(string), [])
+    email_identity_arns = optional(list(string), [])
+    table_arns          = optional(list(string), [])
+    cluster_arns        = optional(list(string), [])
+    sms                 = optional(bool, false)
+    parameter_arns      = optional(list(string), [])
+    secret_arns         = optional(list(string), [])
+    secret_key_arns     = optional(list(string), [])
+  })
+  default = {}
+}
+
 variable "executor_concurrency" {
   description = "Most executors that run at once, each with up to ten jobs."
   type        = number

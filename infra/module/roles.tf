@@ -1,5 +1,6 @@
 # What each function may do: the actions that its code calls, on the resources that it calls them on.
-# What a job's targets need (a topic, a bucket, a function) is the caller's: attach it to the output `executor_role_name`.
+# What a job's targets need (a topic, a bucket, a function) is named by the variable `targets`, and granted in targets.tf. What
+# that does not cover can be attached to the output `executor_role_name`.
 
 resource "aws_iam_role" "function" {
   for_each = local.functions
@@ -35,6 +36,7 @@ data "aws_iam_policy_document" "api" {
   source_policy_documents = [
     data.aws_iam_policy_document.arm_timers.json,
     data.aws_iam_policy_document.open_sessions.json,
+    data.aws_iam_policy_document.secrets.json,
     data.aws_iam_policy_document.write_logs["api"].json,
     data.aws_iam_policy_document.table_key.json,
     data.aws_iam_policy_document.queue_key.json,
@@ -98,6 +100,8 @@ data "aws_iam_policy_document" "executor" {
   source_policy_documents = [
     data.aws_iam_policy_document.arm_timers.json,
     data.aws_iam_policy_document.open_sessions.json,
+    data.aws_iam_policy_document.secrets.json,
+    data.aws_iam_policy_document.targets.json,
     data.aws_iam_policy_document.write_logs["executor"].json,
     data.aws_iam_policy_document.table_key.json,
     data.aws_iam_policy_document.queue_key.json,
@@ -109,6 +113,8 @@ data "aws_iam_policy_document" "executor" {
       "dynamodb:BatchGetItem",
       "dynamodb:GetItem",
       "dynamodb:PutItem",
+      # The parts of a run that are done.
+      "dynamodb:Query",
       "dynamodb:UpdateItem",
     ]
     resources = [aws_dynamodb_table.carillon.arn]

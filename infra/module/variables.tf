@@ -59,6 +59,34 @@ variable "outbound_allow_list" {
   }
 }
 
+variable "targets" {
+  description = "What the executor may use on behalf of jobs, by ARN; an ARN may hold `*`. `queue_arns` are sent to, `drained_queue_arns` are read and emptied by subscriptions, `cluster_arns` are asked over the RDS Data API, `sms` allows text messages to any telephone. `parameter_arns` (SSM) and `secret_arns` (Secrets Manager) hold what catalogs refer to, and what the Data API logs in with; both functions read them. `secret_key_arns` are the customer managed KMS keys that these are encrypted with."
+  type = object({
+    function_arns       = optional(list(string), [])
+    topic_arns          = optional(list(string), [])
+    queue_arns          = optional(list(string), [])
+    drained_queue_arns  = optional(list(string), [])
+    event_bus_arns      = optional(list(string), [])
+    bucket_arns         = optional(list(string), [])
+    email_identity_arns = optional(list(string), [])
+    table_arns          = optional(list(string), [])
+    cluster_arns        = optional(list(string), [])
+    sms                 = optional(bool, false)
+    parameter_arns      = optional(list(string), [])
+    secret_arns         = optional(list(string), [])
+    secret_key_arns     = optional(list(string), [])
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition = alltrue([
+      for arn in flatten([for name, arns in var.targets : arns if name != "sms"]) : can(regex("^arn:[^:]+:[^:]+:[^:]*:[^:]*:.+$", arn))
+    ])
+    error_message = "Every target is named by its ARN, such as arn:aws:sns:eu-west-1:123456789012:orders."
+  }
+}
+
 variable "cors" {
   description = "Cross-origin access for browsers. Null: off. Lists of origins, methods and headers as in the Access-Control headers; `max_age_seconds` is how long a browser may cache a preflight (0 to 86,400)."
   type = object({

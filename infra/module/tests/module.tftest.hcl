@@ -113,6 +113,42 @@ run "sessions_are_sealed_by_the_api_alone_and_opened_by_both_functions" {
   }
 }
 
+run "nothing_of_the_account_is_open_to_jobs_unless_it_is_named" {
+  command = plan
+
+  assert {
+    condition     = length(data.aws_iam_policy_document.targets.statement) == 0 && length(data.aws_iam_policy_document.secrets.statement) == 0
+    error_message = "A target was granted that nobody named."
+  }
+}
+
+run "what_is_named_is_granted_and_nothing_beside_it" {
+  command = plan
+
+  variables {
+    targets = {
+      bucket_arns = ["arn:aws:s3:::files"]
+      secret_arns = ["arn:aws:secretsmanager:eu-west-1:123456789012:secret:shop-*"]
+      sms         = true
+    }
+  }
+
+  assert {
+    condition     = join(",", data.aws_iam_policy_document.targets.statement[*].sid) == "PutObjects,SendSms"
+    error_message = "Other than the bucket and the telephones was granted."
+  }
+
+  assert {
+    condition     = tolist(data.aws_iam_policy_document.targets.statement[0].resources) == tolist(["arn:aws:s3:::files/*"])
+    error_message = "Other objects than those of the bucket were granted."
+  }
+
+  assert {
+    condition     = join(",", data.aws_iam_policy_document.secrets.statement[*].sid) == "ReadSecrets"
+    error_message = "Other than the secret was granted."
+  }
+}
+
 run "values_out_of_range_are_refused" {
   command = plan
 
@@ -121,6 +157,7 @@ run "values_out_of_range_are_refused" {
     function_architecture    = "riscv"
     first_api_key_sha256     = "the key itself"
     outbound_allow_list      = ["10.0.0.0/8, 10.1.0.0/16"]
+    targets                  = { queue_arns = ["https://sqs.eu-west-1.amazonaws.com/123456789012/orders"] }
     cors                     = { allow_origins = ["*"], max_age_seconds = 86401 }
     api_throttle             = { rate = 0, burst = 0 }
     api_memory_mb            = 64
@@ -139,6 +176,7 @@ run "values_out_of_range_are_refused" {
     var.function_architecture,
     var.first_api_key_sha256,
     var.outbound_allow_list,
+    var.targets,
     var.cors,
     var.api_throttle,
     var.api_memory_mb,

@@ -1,0 +1,61 @@
+# What the executor may do to the targets of jobs, by the variable `targets`. Nothing by default: a job whose target is not listed
+# here fails with FORBIDDEN.
+
+data "aws_iam_policy_document" "targets" {
+  dynamic "statement" {
+    for_each = { for sid, grant in local.target_grants : sid => grant if length(grant.resources) > 0 }
+    content {
+      sid       = statement.key
+      actions   = statement.value.actions
+      resources = statement.value.resources
+    }
+  }
+
+  # A telephone has no ARN: this is what is published to anything but a topic.
+  dynamic "statement" {
+    for_each = var.targets.sms ? [true] : []
+    content {
+      sid           = "SendSms"
+      actions       = ["sns:Publish"]
+      not_resources = ["arn:${local.partition}:sns:*:*:*"]
+    }
+  }
+}
+
+# Secrets of jobs, and keys of sessions: the api verifies tokens with these.
+data "aws_iam_policy_document" "secrets" {
+  dynamic "statement" {
+    for_each = { for sid, grant in local.secret_grants : sid => grant if length(grant.resources) > 0 }
+    content {
+      sid       = statement.key
+      actions   = statement.value.actions
+      resources = statement.value.resources
+    }
+  }
+}
+
+locals {
+  target_grants = {
+    InvokeFunctions = { actions = ["lambda:InvokeFunction"], resources = var.targets.function_arns }
+    PublishToTopics = { actions = ["sns:Publish"], resources = var.targets.topic_arns }
+    SendToQueues    = { actions = ["sqs:SendMessage"], resources = var.targets.queue_arns }
+    DrainQueues = {
+      actions   = ["sqs:DeleteMessage", "sqs:ReceiveMessage"]
+      resources = var.targets.drained_queue_arns
+    }
+    PutEvents  = { actions = ["events:PutEvents"], resources = var.targets.event_bus_arns }
+    PutObjects = { actions = ["s3:PutObject"], resources = [for arn in var.targets.bucket_arns : "${arn}/*"] }
+    SendEmail  = { actions = ["ses:SendEmail"], resources = var.targets.email_identity_arns }
+    QueryTables = {
+      actions   = ["dynamodb:PartiQLDelete", "dynamodb:PartiQLInsert", "dynamodb:PartiQLSelect", "dynamodb:PartiQLUpdate"]
+      resources = flatten([for arn in var.targets.table_arns : [arn, "${arn}/index/*"]])
+    }
+    QueryClusters = { actions = ["rds-data:ExecuteStatement"], resources = var.targets.cluster_arns }
+  }
+
+  secret_grants = {
+    ReadParameters = { actions = ["ssm:GetParameter"], resources = var.targets.parameter_arns }
+    ReadSecrets    = { actions = ["secretsmanager:GetSecretValue"], resources = var.targets.secret_arns }
+    DecryptSecrets = { actions = ["kms:Decrypt"], resources = var.targets.secret_key_arns }
+  }
+}
