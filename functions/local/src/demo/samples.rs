@@ -15,6 +15,8 @@ pub(super) struct Sample {
     pub(super) ends: &'static str,
     /// The attempts that this should take.
     pub(super) attempts: u64,
+    /// The requests that its receiver should see.
+    pub(super) requests: u64,
 }
 
 /// Where the sample catalog's `dev` environment stands; the demonstration's receiver takes its place.
@@ -44,7 +46,7 @@ pub(super) fn session_data() -> Value {
 /// The sample jobs.
 pub(super) fn samples(now: UnixMillis) -> Result<Vec<Sample>, Failure> {
     let sample = |title, text, ends, attempts| -> Result<Sample, Failure> {
-        Ok(Sample { title, body: serde_json::from_str(text)?, ends, attempts })
+        Ok(Sample { title, body: serde_json::from_str(text)?, ends, attempts, requests: attempts })
     };
     let mut samples = vec![
         sample("confirm an order, now", include_str!("../../../../events/jobs/confirm-order.json"), "completed", 1)?,
@@ -74,5 +76,14 @@ pub(super) fn samples(now: UnixMillis) -> Result<Vec<Sample>, Failure> {
         sample("send an invoice, hopeless", include_str!("../../../../events/jobs/send-invoice.json"), "failed", 3)?,
     ];
     samples[3].body["start_at"] = json!(now.plus(2_000));
+    // What consists of others makes a request for each, and tries some of them again; a counter makes none.
+    let composed = [
+        ("settle an order, in steps", include_str!("../../../../events/jobs/settle-order.json"), 2),
+        ("bill, by another option", include_str!("../../../../events/jobs/notify-billing.json"), 3),
+        ("count an order", include_str!("../../../../events/jobs/count-order.json"), 0),
+    ];
+    for (title, text, requests) in composed {
+        samples.push(Sample { requests, ..sample(title, text, "completed", 1)? });
+    }
     Ok(samples)
 }
