@@ -425,15 +425,17 @@ pub struct Output {
     pub truncated: bool,
 }
 
+impl Output {
+    /// A result keeps this many bytes; the rest is cut off, and the result says so.
+    pub const MOST_BYTES: usize = 256 * 1024;
+}
+
 impl From<Value> for Output {
     /// A result that is all there is.
     fn from(value: Value) -> Self {
         Self { value, truncated: false }
     }
 }
-
-/// A result keeps this many bytes; the rest is cut off, and the result says so.
-pub const MAX_RESULT_BYTES: usize = 256 * 1024;
 
 /// Why an attempt failed. Carries no secret: it is shown to callers and logged.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -479,6 +481,9 @@ pub mod codes {
     pub const UNAUTHORIZED: &str = "UNAUTHORIZED";
     /// HTTP 403.
     pub const FORBIDDEN: &str = "FORBIDDEN";
+    /// What is stored stands against the request: a condition that does not hold, a key that is there already, or a transaction
+    /// of somebody else. Retryable in the last case only.
+    pub const CONFLICT: &str = "CONFLICT";
     /// HTTP 3xx: redirects are never followed.
     pub const REDIRECTED: &str = "REDIRECTED";
     /// The address may not be dialled (see the allow list).

@@ -9,10 +9,12 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use zeroize::Zeroizing;
+
 use crate::access::{ApiKey, KeyHash};
 use crate::cache::{CacheKey, CacheName};
 use crate::call::{AwsRequest, Call, CallId};
-use crate::catalog::{Catalog, Revision, Session, SessionEnv};
+use crate::catalog::{Catalog, Revision, SecretRef, Session, SessionEnv};
 use crate::error::FieldCode;
 use crate::idempotency::{RequestName, Reservation};
 use crate::ids::{Fire, JobId, Owner};
@@ -378,6 +380,15 @@ pub trait Targets: Send + Sync {
 pub trait AwsServices: Send + Sync {
     /// Carries a request out. `id` names it where a service can tell a repetition.
     fn perform(&self, id: &CallId, request: AwsRequest) -> impl Future<Output = Result<Output, RunError>> + Send;
+}
+
+/// What fetches secrets from the services that keep them.
+pub trait SecretKeepers: Send + Sync {
+    /// The secret behind a reference as it is now. An error names the reference and never the secret: permanent where there is
+    /// none ([`codes::SECRET_NOT_FOUND`]), retryable where the keeper asks for fewer requests or cannot be reached.
+    ///
+    /// [`codes::SECRET_NOT_FOUND`]: crate::job::codes::SECRET_NOT_FOUND
+    fn fetch(&self, secret: &SecretRef) -> impl Future<Output = Result<Zeroizing<String>, RunError>> + Send;
 }
 
 /// What tells whether a session's token is genuine, and makes tokens.

@@ -19,7 +19,7 @@ use crate::annotation::{fill, outside};
 use crate::catalog::{Catalog, Fallback, FallbackOption, Tag};
 use crate::error::{Faults, FieldCode};
 use crate::flow::{FallbackName, Place};
-use crate::job::{MAX_RESULT_BYTES, Output, RunError, codes};
+use crate::job::{Output, RunError, codes};
 use crate::json::{Field, room_left};
 use crate::ports::{Clock, Health, Ports, Targets};
 use crate::time::UnixMillis;
@@ -187,7 +187,7 @@ async fn mark<P: Ports, T: Targets>(
 }
 
 fn result((index, option): (usize, &FallbackOption), output: Output, failed: &[Value]) -> Output {
-    let is_too_large = room_left(&output.value, MAX_RESULT_BYTES).is_none();
+    let is_too_large = room_left(&output.value, Output::MOST_BYTES).is_none();
     let value = if is_too_large { Value::Null } else { output.value };
     let value = json!({"option": option.event, "position": index + 1, "output": value, "failed": failed});
     Output { value, truncated: output.truncated || is_too_large }

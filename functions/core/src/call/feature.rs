@@ -17,7 +17,7 @@ use crate::annotation::{self, Source, fill, outside, paths, walk};
 use crate::catalog::{Catalog, Feature, FeatureStep};
 use crate::error::{Faults, FieldCode};
 use crate::flow::{PartOutcome, Place};
-use crate::job::{MAX_RESULT_BYTES, Output, RunError, codes};
+use crate::job::{Output, RunError, codes};
 use crate::json::{Field, child, room_left};
 use crate::ports::{Ports, Targets};
 
@@ -129,7 +129,7 @@ fn filled(template: &Value, input: &Value, sequence: &Sequence, what: &str) -> R
 
 /// The result, without an output that is too large to be kept.
 fn capped(output: Value, steps: &[Value]) -> Output {
-    let truncated = room_left(&output, MAX_RESULT_BYTES).is_none();
+    let truncated = room_left(&output, Output::MOST_BYTES).is_none();
     let output = if truncated { Value::Null } else { output };
     Output { value: json!({"output": output, "steps": steps}), truncated }
 }

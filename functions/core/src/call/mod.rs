@@ -43,6 +43,20 @@ pub struct Capabilities {
     pub aws: Result<(), &'static str>,
 }
 
+impl Capabilities {
+    /// Why this stack cannot fetch a secret, if it cannot.
+    pub fn without(&self, secret: &SecretRef) -> Option<String> {
+        if self.keepers.contains(&secret.keeper) {
+            return None;
+        }
+        let lack = format!("the secret {secret} cannot be fetched by this deployment");
+        Some(match (secret.keeper, self.aws) {
+            (Keeper::Ssm | Keeper::SecretsManager, Err(reason)) => format!("{lack}: {reason}"),
+            _ => lack,
+        })
+    }
+}
+
 /// Bounds on attempts, ms.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
@@ -172,8 +186,7 @@ impl<'c> Needs<'c> {
         if let (Some(what), Err(reason)) = (self.aws, capabilities.aws) {
             return Some(format!("{what} cannot be reached by this deployment: {reason}"));
         }
-        let foreign = self.secrets.iter().find(|secret| !capabilities.keepers.contains(&secret.keeper))?;
-        Some(format!("the secret {foreign} cannot be fetched by this deployment"))
+        self.secrets.iter().find_map(|secret| capabilities.without(secret))
     }
 }
 

@@ -191,6 +191,24 @@ fn what_cannot_run_here_says_why() {
 }
 
 #[test]
+fn a_secret_that_cannot_be_fetched_says_what_aws_lacks_where_aws_keeps_it() {
+    let without = |capabilities: Capabilities, secret: &str| capabilities.without(&SecretRef::parse(secret).unwrap());
+    let nowhere = Capabilities { keepers: &[], ..EMBEDDED };
+    for (capabilities, secret, expected) in [
+        (EMBEDDED, "env:A", None),
+        (EMBEDDED, "ssm:/a", Some("the secret ssm:/a cannot be fetched by this deployment: no AWS")),
+        (
+            EMBEDDED,
+            "secretsmanager:a",
+            Some("the secret secretsmanager:a cannot be fetched by this deployment: no AWS"),
+        ),
+        (nowhere, "env:A", Some("the secret env:A cannot be fetched by this deployment")),
+    ] {
+        assert_eq!(without(capabilities, secret).as_deref(), expected);
+    }
+}
+
+#[test]
 fn every_type_without_a_module_here_is_not_available_by_its_name() {
     let catalog = catalog("https://a.example", "/", |document| {
         document["notifications"] = json!({"n": {"messages": {"m": {"sms": "hello"}}}});

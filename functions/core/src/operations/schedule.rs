@@ -378,9 +378,8 @@ pub(super) fn defined<'c>(
     let definition = catalog.sessions.get(tag).ok_or_else(|| unknown(format!("the catalog has no session {tag}")))?;
     let place = definition.envs.get(env);
     let place = place.ok_or_else(|| unknown(format!("the session {tag} is not defined in {env}")))?;
-    let foreign = place.key.as_ref().filter(|key| !capabilities.keepers.contains(&key.keeper));
-    match foreign {
-        Some(key) => Err((FieldCode::NotAvailable, format!("the secret {key} cannot be fetched by this deployment"))),
+    match place.key.as_ref().and_then(|key| capabilities.without(key)) {
+        Some(reason) => Err((FieldCode::NotAvailable, reason)),
         None => Ok((definition, place)),
     }
 }

@@ -13,7 +13,7 @@ use crate::outbound::Outbound;
 use crate::secrets::SecretSource;
 
 /// A result keeps this many bytes; the rest is cut off, and the result says so.
-pub const MAX_RESULT_BYTES: usize = 256 * 1024;
+pub const MAX_RESULT_BYTES: usize = Output::MOST_BYTES;
 
 /// Every provider that this executor has. Each is made when it is first used.
 #[derive(Clone)]

@@ -15,6 +15,7 @@
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use carillon_core::job::{Output, RunError, codes};
+use carillon_core::json::text_within;
 use carillon_core::time::UnixMillis;
 use http::{HeaderMap, StatusCode, header};
 use jiff::fmt::rfc2822::DateTimeParser;
@@ -80,10 +81,10 @@ fn result(answer: &Answer) -> Output {
     let json = json.filter(|json| json.to_string().len() <= MAX_RESULT_BYTES);
     let (name, body, cut) = match (json, std::str::from_utf8(&answer.body)) {
         (Some(json), _) => ("body", json, false),
-        (_, Ok(text)) => text_within(text, MAX_RESULT_BYTES),
+        (_, Ok(text)) => kept(text),
         (_, Err(fault)) if answer.truncated && fault.error_len().is_none() => {
             // Only the last character was cut in two.
-            text_within(&String::from_utf8_lossy(&answer.body[..fault.valid_up_to()]), MAX_RESULT_BYTES)
+            kept(&String::from_utf8_lossy(&answer.body[..fault.valid_up_to()]))
         }
         _ => {
             let kept = &answer.body[..answer.body.len().min(MAX_RESULT_BYTES / 4 * 3)];
@@ -99,17 +100,8 @@ fn is_json(content_type: Option<&str>) -> bool {
     media_type.eq_ignore_ascii_case("application/json") || media_type.to_ascii_lowercase().ends_with("+json")
 }
 
-/// A text, cut so that it has at most `limit` bytes once it is written as JSON.
-fn text_within(text: &str, limit: usize) -> (&'static str, Value, bool) {
-    let mut written = 2;
-    let fits = text.char_indices().take_while(|(_, character)| {
-        written += match character {
-            '"' | '\\' | '\n' | '\r' | '\t' | '\u{8}' | '\u{c}' => 2,
-            control if control.is_ascii_control() => 6,
-            other => other.len_utf8(),
-        };
-        written <= limit
-    });
-    let end = fits.last().map_or(0, |(start, character)| start + character.len_utf8());
-    ("body", json!(text[..end]), end < text.len())
+/// A text, as much of it as is kept.
+fn kept(text: &str) -> (&'static str, Value, bool) {
+    let kept = text_within(text, MAX_RESULT_BYTES);
+    ("body", json!(kept), kept.len() < text.len())
 }
