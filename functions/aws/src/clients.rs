@@ -1,12 +1,18 @@
 //! The SDK's clients.
 
-use std::sync::{Arc, OnceLock};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
-use aws_sdk_dynamodb::config::{BehaviorVersion, Region, retry::RetryConfig, timeout::TimeoutConfig};
+use aws_sdk_dynamodb::config::{
+    BehaviorVersion, Region, StalledStreamProtectionConfig, retry::RetryConfig, timeout::TimeoutConfig,
+};
 use aws_types::SdkConfig;
+
+/// How long a connection may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// One client of each service that both functions use. Clients share their connections and clone cheaply.
 #[derive(Clone, Debug)]
@@ -19,24 +25,50 @@ pub struct Clients {
     pub scheduler: aws_sdk_scheduler::Client,
     /// KMS.
     pub kms: Kms,
-}
-
-/// KMS, whose client is made when it is asked for: most functions never meet a session, and should not start later for it.
-#[derive(Clone, Debug)]
-pub struct Kms {
     config: SdkConfig,
-    client: Arc<OnceLock<aws_sdk_kms::Client>>,
 }
 
-impl Kms {
-    /// KMS by this configuration.
-    pub fn new(config: SdkConfig) -> Self {
-        Self { config, client: Arc::default() }
+/// KMS.
+pub type Kms = Lazy<aws_sdk_kms::Client>;
+
+/// A service's client for each region, made when it is asked for and kept: most functions never meet most services, and should
+/// not start later for them.
+#[derive(Clone, Debug)]
+pub struct Lazy<C> {
+    config: SdkConfig,
+    make: fn(&SdkConfig) -> C,
+    /// By region; the configuration's own has no name.
+    made: Arc<Mutex<HashMap<Option<String>, C>>>,
+}
+
+/// Clients of so many regions are kept. There are about forty.
+const MOST_REGIONS: usize = 64;
+
+impl<C: Clone> Lazy<C> {
+    /// Clients by this configuration, each of which `make` makes.
+    pub fn new(config: &SdkConfig, make: fn(&SdkConfig) -> C) -> Self {
+        Self { config: config.clone(), make, made: Arc::default() }
     }
 
-    /// The client.
-    pub(crate) fn client(&self) -> &aws_sdk_kms::Client {
-        self.client.get_or_init(|| aws_sdk_kms::Client::new(&self.config))
+    /// The client of the configuration's own region.
+    pub(crate) fn client(&self) -> C {
+        self.client_in(None)
+    }
+
+    /// The client of a region.
+    pub(crate) fn client_in(&self, region: Option<&str>) -> C {
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        let region = region.map(str::to_owned);
+        if let Some(client) = made.get(&region) {
+            return client.clone();
+        }
+        if made.len() >= MOST_REGIONS {
+            made.clear();
+        }
+        let config = region.clone().map(|region| self.config.to_builder().region(Region::new(region)).build());
+        let client = (self.make)(config.as_ref().unwrap_or(&self.config));
+        made.insert(region, client.clone());
+        client
     }
 }
 
@@ -52,15 +84,16 @@ impl Clients {
     /// # Errors
     /// [`NotInLambda`] names what is missing.
     pub fn from_environment(variable: impl Fn(&str) -> Option<String>) -> Result<Self, NotInLambda> {
-        let required = |name| variable(name).filter(|value| !value.is_empty()).ok_or(NotInLambda(name));
+        let optional = |name: &str| variable(name).filter(|value| !value.is_empty());
+        let required = |name| optional(name).ok_or(NotInLambda(name));
         let credentials = Credentials::new(
             required("AWS_ACCESS_KEY_ID")?,
             required("AWS_SECRET_ACCESS_KEY")?,
-            variable("AWS_SESSION_TOKEN").filter(|token| !token.is_empty()),
+            optional("AWS_SESSION_TOKEN"),
             None,
             "environment",
         );
-        Ok(Self::new(credentials, required("AWS_REGION")?, variable("AWS_ENDPOINT_URL")))
+        Ok(Self::new(credentials, required("AWS_REGION")?, optional("AWS_ENDPOINT_URL")))
     }
 
     /// Clients with given credentials; an endpoint stands for all services, as the emulator's does.
@@ -68,7 +101,7 @@ impl Clients {
         // The SDK sets no timeouts of its own. Each of these calls takes milliseconds; what takes seconds is lost, and is
         // better tried again while the function still has time.
         let timeouts = TimeoutConfig::builder()
-            .connect_timeout(Duration::from_secs(2))
+            .connect_timeout(CONNECT_TIMEOUT)
             .operation_attempt_timeout(Duration::from_secs(3))
             .operation_timeout(Duration::from_secs(9))
             .build();
@@ -84,7 +117,25 @@ impl Clients {
             dynamodb: aws_sdk_dynamodb::Client::new(&config),
             sqs: aws_sdk_sqs::Client::new(&config),
             scheduler: aws_sdk_scheduler::Client::new(&config),
-            kms: Kms::new(config),
+            kms: Kms::new(&config, aws_sdk_kms::Client::new),
+            config,
         }
+    }
+
+    /// The configuration of calls that take milliseconds: bookkeeping, and secrets.
+    pub(crate) fn brief(&self) -> &SdkConfig {
+        &self.config
+    }
+
+    /// The configuration of calls on behalf of a job. They take as long as the job lets them, which is bounded where they are
+    /// dispatched, and are tried once: to try again is the job's own affair. A function may say nothing for minutes before it
+    /// answers, so a stream that stands still is no fault.
+    pub(crate) fn patient(&self) -> SdkConfig {
+        self.config
+            .to_builder()
+            .timeout_config(TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).build())
+            .retry_config(RetryConfig::disabled())
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+            .build()
     }
 }

@@ -6,11 +6,13 @@
 //! - [`table`] is the one DynamoDB table: [`table::keys`] names its keys and access patterns.
 //! - [`queue`] is the SQS queue with its dead letters; [`timers`] arms it, by delay or by EventBridge Scheduler.
 //! - [`sealing`] has KMS wrap the keys of what is confidential at rest.
+//! - [`targets`] calls services on behalf of a job; [`keepers`] fetches the secrets that such a job needs.
 //! - [`metrics`] are log lines that CloudWatch counts.
 //! - [`stack`] bundles them.
 
 pub mod clients;
 pub mod fault;
+pub mod keepers;
 pub mod logging;
 pub mod message;
 pub mod metrics;
@@ -19,6 +21,7 @@ pub mod sealing;
 pub mod settings;
 pub mod stack;
 pub mod table;
+pub mod targets;
 pub mod timers;
 #[cfg(test)]
 mod wire;

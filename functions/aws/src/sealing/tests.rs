@@ -20,7 +20,7 @@ impl Clock for HandClock {
 }
 
 fn keys(wire: &Wire, clock: &HandClock) -> KmsSealingKeys<HandClock> {
-    KmsSealingKeys::new(Kms::new(wire.config()), &settings(), clock.clone())
+    KmsSealingKeys::new(Kms::new(&wire.config(), aws_sdk_kms::Client::new), &settings(), clock.clone())
 }
 
 /// A data key whose every byte is this one.

@@ -1,0 +1,131 @@
+//! Secrets of SSM's Parameter Store and of Secrets Manager.
+
+use aws_sdk_secretsmanager as secrets_manager;
+use aws_sdk_ssm as ssm;
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use aws_types::SdkConfig;
+use carillon_core::catalog::{Keeper, SecretRef};
+use carillon_core::job::{RunError, codes};
+use carillon_core::ports::SecretKeepers;
+use zeroize::Zeroizing;
+
+use crate::clients::{Clients, Lazy};
+use crate::targets::fault::fault;
+use crate::targets::region_of_arn;
+
+/// The services that keep secrets, by their references:
+///
+/// - `ssm:/path` is the parameter of this name, decrypted;
+/// - `secretsmanager:name` the secret of this name or ARN, which has to be a text. An ARN names the region as well.
+///
+/// What they refuse has the code that [`fault`](crate::targets) gives it, but for what is not there: `SECRET_NOT_FOUND`.
+#[derive(Clone, Debug)]
+pub struct AwsKeepers {
+    ssm: Lazy<ssm::Client>,
+    secrets_manager: Lazy<secrets_manager::Client>,
+}
+
+impl AwsKeepers {
+    /// The services by the credentials of these clients.
+    pub fn new(clients: &Clients) -> Self {
+        Self::of(clients.brief())
+    }
+
+    fn of(config: &SdkConfig) -> Self {
+        Self {
+            ssm: Lazy::new(config, ssm::Client::new),
+            secrets_manager: Lazy::new(config, secrets_manager::Client::new),
+        }
+    }
+}
+
+impl SecretKeepers for AwsKeepers {
+    async fn fetch(&self, secret: &SecretRef) -> Result<Zeroizing<String>, RunError> {
+        let found = match secret.keeper {
+            Keeper::Ssm => {
+                let request = self.ssm.client().get_parameter().name(&secret.name).with_decryption(true);
+                let answer = request.send().await.map_err(|error| refused("AWS Systems Manager", secret, &error))?;
+                answer.parameter.and_then(|parameter| parameter.value)
+            }
+            Keeper::SecretsManager => {
+                let client = self.secrets_manager.client_in(region_of_arn(&secret.name));
+                let request = client.get_secret_value().secret_id(&secret.name);
+                let answer = request.send().await.map_err(|error| refused("AWS Secrets Manager", secret, &error))?;
+                answer.secret_string
+            }
+            Keeper::Env => None,
+        };
+        let none = || RunError::permanent(codes::SECRET_NOT_FOUND, format!("there is no text in the secret {secret}"));
+        found.map(Zeroizing::new).ok_or_else(none)
+    }
+}
+
+fn refused<E: ProvideErrorMetadata>(service: &str, secret: &SecretRef, error: &SdkError<E, HttpResponse>) -> RunError {
+    let refused = fault(service, error);
+    if refused.code == codes::NOT_FOUND {
+        return RunError::permanent(codes::SECRET_NOT_FOUND, format!("there is no secret {secret}"));
+    }
+    RunError { message: format!("the secret {secret} cannot be fetched: {}", refused.message), ..refused }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::wire::{Answer, Wire};
+
+    async fn fetch(wire: &Wire, reference: &str) -> Result<String, RunError> {
+        let fetched = AwsKeepers::of(&wire.config()).fetch(&SecretRef::parse(reference).unwrap()).await;
+        fetched.map(|secret| secret.to_string())
+    }
+
+    #[tokio::test]
+    async fn a_parameter_is_fetched_decrypted() {
+        let wire = Wire::that_answers([(200, json!({"Parameter": {"Name": "/shop/key", "Value": "hunter2"}}))]);
+        assert_eq!(fetch(&wire, "ssm:/shop/key").await.unwrap(), "hunter2");
+        let body = json!({"Name": "/shop/key", "WithDecryption": true});
+        assert_eq!(wire.requests(), [("GetParameter".to_owned(), body)]);
+    }
+
+    #[tokio::test]
+    async fn a_secret_is_fetched_by_its_name_or_by_its_arn_where_that_is() {
+        let arn = "arn:aws:secretsmanager:us-east-2:123456789012:secret:shop/key-AbCdEf";
+        for (name, region) in [("shop/key", "eu-west-1"), (arn, "us-east-2")] {
+            let wire = Wire::that_answers([(200, json!({"Name": "shop/key", "SecretString": "hunter2"}))]);
+            assert_eq!(fetch(&wire, &format!("secretsmanager:{name}")).await.unwrap(), "hunter2");
+            assert_eq!(wire.requests(), [("GetSecretValue".to_owned(), json!({"SecretId": name}))]);
+            assert_eq!(wire.asked()[0].origin, format!("https://secretsmanager.{region}.amazonaws.com"));
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_missing_or_refused_names_the_reference_and_no_more() {
+        let refusal = |status, code: &str| (status, json!({"__type": code, "message": "hunter2"})).into();
+        let text = |document: Value| Answer::from((200, document));
+        for (reference, answer, code, retryable) in [
+            ("ssm:/a", refusal(400, "ParameterNotFound"), codes::SECRET_NOT_FOUND, false),
+            ("ssm:/a", refusal(400, "ParameterVersionNotFound"), codes::SECRET_NOT_FOUND, false),
+            ("ssm:/a", refusal(400, "AccessDeniedException"), codes::FORBIDDEN, false),
+            ("ssm:/a", refusal(400, "ThrottlingException"), codes::RATE_LIMITED, true),
+            ("ssm:/a", refusal(500, "InternalServerError"), codes::SERVICE_UNAVAILABLE, true),
+            ("ssm:/a", Answer::IsLate, codes::TIMEOUT, true),
+            ("ssm:/a", Answer::Breaks, codes::CONNECTION_ERROR, true),
+            ("ssm:/a", text(json!({"Parameter": {}})), codes::SECRET_NOT_FOUND, false),
+            ("secretsmanager:a", refusal(400, "ResourceNotFoundException"), codes::SECRET_NOT_FOUND, false),
+            ("secretsmanager:a", refusal(400, "AccessDeniedException"), codes::FORBIDDEN, false),
+            ("secretsmanager:a", refusal(400, "InvalidRequestException"), codes::VALIDATION_ERROR, false),
+            ("secretsmanager:a", refusal(400, "ThrottlingException"), codes::RATE_LIMITED, true),
+            ("secretsmanager:a", refusal(500, "InternalServiceError"), codes::SERVICE_UNAVAILABLE, true),
+            ("secretsmanager:a", text(json!({"SecretBinary": "//4="})), codes::SECRET_NOT_FOUND, false),
+        ] {
+            let error = fetch(&Wire::that([answer]), reference).await.unwrap_err();
+            assert_eq!((error.code.as_str(), error.retryable), (code, retryable), "{}", error.message);
+            assert!(error.message.contains(reference) && !error.message.contains("hunter2"), "{}", error.message);
+        }
+        let error = fetch(&Wire::that([]), "env:A").await.unwrap_err();
+        assert_eq!((error.code.as_str(), error.retryable), (codes::SECRET_NOT_FOUND, false));
+    }
+}
