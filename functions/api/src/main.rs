@@ -6,13 +6,12 @@ use axum::extract::Request;
 use axum::middleware::{Next, from_fn};
 use carillon_api::sessions::JwtSessions;
 use carillon_api::{Service, router};
-use carillon_aws::clients::Clients;
 use carillon_aws::settings::Settings;
 use carillon_aws::stack::{Stack, SystemClock};
-use carillon_aws::{logging, metrics};
+use carillon_aws::{clients::Clients, keepers::AwsKeepers, logging, metrics};
 use carillon_core::ports::Clock;
 use carillon_executor::outbound::{AllowList, Outbound};
-use carillon_executor::secrets::EnvSecrets;
+use carillon_executor::secrets::{EnvSecrets, Secrets};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
@@ -20,9 +19,11 @@ async fn main() -> Result<(), lambda_http::Error> {
     let (variable, variables) = (|name: &str| std::env::var(name).ok(), std::env::vars());
     logging::start(variable("CARILLON_LOG").as_deref());
     let settings = Settings::read(variable)?;
-    let stack = Stack::new(&Clients::from_environment(variable)?, &settings);
+    let clients = Clients::from_environment(variable)?;
+    let stack = Stack::new(&clients, &settings);
+    let secrets = Secrets::new(EnvSecrets::new(variables), AwsKeepers::new(&clients), SystemClock);
     let outbound = Outbound::new(AllowList::parse(&settings.allow_list)?);
-    let sessions = Arc::new(JwtSessions::new(outbound, EnvSecrets::new(variables), SystemClock));
+    let sessions = Arc::new(JwtSessions::new(outbound, secrets, SystemClock));
     let service: Arc<str> = settings.service.into();
     let count = from_fn(move |request: Request, next: Next| {
         let service = Arc::clone(&service);

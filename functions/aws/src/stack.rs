@@ -88,7 +88,7 @@ impl Ports for Stack {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { keepers: &[Keeper::Env], aws: Err("AWS services cannot be called here") }
+        Capabilities { keepers: &[Keeper::Env, Keeper::Ssm, Keeper::SecretsManager], aws: Ok(()) }
     }
 }
 

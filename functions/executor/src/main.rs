@@ -3,15 +3,17 @@
 use std::sync::Arc;
 
 use carillon_aws::clients::Clients;
+use carillon_aws::keepers::AwsKeepers;
 use carillon_aws::logging;
 use carillon_aws::metrics;
 use carillon_aws::settings::Settings;
 use carillon_aws::stack::{Stack, SystemClock};
+use carillon_aws::targets::AwsTargets;
 use carillon_core::call::Limits;
 use carillon_executor::lambda::{Batch, handler::handle};
 use carillon_executor::outbound::{AllowList, Outbound};
-use carillon_executor::secrets::EnvSecrets;
-use carillon_executor::targets::{NoAws, Providers};
+use carillon_executor::secrets::{EnvSecrets, Secrets};
+use carillon_executor::targets::Providers;
 use lambda_runtime::service_fn;
 
 #[tokio::main(flavor = "current_thread")]
@@ -20,12 +22,14 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let (variable, variables) = (|name: &str| std::env::var(name).ok(), std::env::vars());
     logging::start(variable("CARILLON_LOG").as_deref());
     let settings = Settings::read(variable)?;
-    let stack = Stack::new(&Clients::from_environment(variable)?, &settings);
+    let clients = Clients::from_environment(variable)?;
+    let stack = Stack::new(&clients, &settings);
+    let secrets = Secrets::new(EnvSecrets::new(variables), AwsKeepers::new(&clients), SystemClock);
     let outbound = Outbound::new(AllowList::parse(&settings.allow_list)?);
     let batch = Arc::new(Batch {
         carrier: Arc::new(stack.queue().clone()),
         ports: Arc::new(stack),
-        targets: Providers::new(outbound, EnvSecrets::new(variables), SystemClock, NoAws),
+        targets: Providers::new(outbound, secrets, SystemClock, AwsTargets::new(&clients)),
         limits: Limits::default(),
         service: settings.service,
         metrics: metrics::write,

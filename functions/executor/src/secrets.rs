@@ -1,4 +1,11 @@
 //! Where secrets come from. They are fetched when an attempt needs them, and are in no job, log line or error.
+//!
+//! What a service keeps is remembered for five minutes. A target that refuses a secret which was remembered may know a newer
+//! one: [`SecretSource::renew`] fetches past what is remembered.
+
+mod remembered;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -6,20 +13,30 @@ use std::future::Future;
 
 use carillon_core::catalog::{Keeper, SecretRef};
 use carillon_core::job::{RunError, codes};
+use carillon_core::ports::SecretKeepers;
+use zeroize::Zeroizing;
 
-/// A secret's text. It has no `Display`, and its `Debug` shows nothing of it.
+pub use self::remembered::{KEPT_MS, Secrets};
+
+/// A secret's text, which is wiped when it is dropped. It has no `Display`, and its `Debug` shows nothing of it.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
+pub struct Secret(Zeroizing<String>);
 
 impl Secret {
     /// Wraps a text.
     pub fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
+        Self(Zeroizing::new(text.into()))
     }
 
     /// The text, for the one place that sends it.
     pub fn expose(&self) -> &str {
         &self.0
+    }
+}
+
+impl From<Zeroizing<String>> for Secret {
+    fn from(text: Zeroizing<String>) -> Self {
+        Self(text)
     }
 }
 
@@ -29,10 +46,30 @@ impl fmt::Debug for Secret {
     }
 }
 
+/// A secret, and how it was come by.
+#[derive(Clone, Debug)]
+pub struct Recalled {
+    /// The secret.
+    pub secret: Secret,
+    /// Whether it was remembered: there may be a newer one.
+    pub is_old: bool,
+}
+
 /// What fetches secrets.
 pub trait SecretSource: Send + Sync {
     /// Fetches the secret behind a reference; the error names the reference and never the secret.
     fn fetch(&self, secret: &SecretRef) -> impl Future<Output = Result<Secret, RunError>> + Send;
+
+    /// The same, and whether it was remembered.
+    fn recall(&self, secret: &SecretRef) -> impl Future<Output = Result<Recalled, RunError>> + Send {
+        async move { self.fetch(secret).await.map(|secret| Recalled { secret, is_old: false }) }
+    }
+
+    /// The secret behind a reference, whose remembered value `refused` was not taken: fetched past what is remembered, unless
+    /// that is another by now. It may be the same again.
+    fn renew(&self, secret: &SecretRef, _refused: &Secret) -> impl Future<Output = Result<Secret, RunError>> + Send {
+        self.fetch(secret)
+    }
 }
 
 /// Secrets that stand in the environment of the process (`env:NAME`), as its main read them at the start.
@@ -40,17 +77,31 @@ pub trait SecretSource: Send + Sync {
 pub struct EnvSecrets(HashMap<String, Secret>);
 
 impl EnvSecrets {
-    /// Takes the variables that may be referred to.
+    /// Takes the variables that may be referred to: all but AWS's own. Whoever writes catalogs may have a target act with what
+    /// the process was given, and not with what it is.
     pub fn new(variables: impl IntoIterator<Item = (String, String)>) -> Self {
-        Self(variables.into_iter().map(|(name, value)| (name, Secret::new(value))).collect())
+        let variables = variables.into_iter().filter(|(name, _)| !name.starts_with("AWS_"));
+        Self(variables.map(|(name, value)| (name, Secret::new(value))).collect())
     }
 }
 
 impl SecretSource for EnvSecrets {
     async fn fetch(&self, secret: &SecretRef) -> Result<Secret, RunError> {
         let found = if secret.keeper == Keeper::Env { self.0.get(&secret.name) } else { None };
-        found
-            .cloned()
-            .ok_or_else(|| RunError::permanent(codes::SECRET_NOT_FOUND, format!("there is no secret {secret}")))
+        found.cloned().ok_or_else(|| missing(secret))
     }
+}
+
+/// No service that keeps secrets.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoKeepers;
+
+impl SecretKeepers for NoKeepers {
+    async fn fetch(&self, secret: &SecretRef) -> Result<Zeroizing<String>, RunError> {
+        Err(missing(secret))
+    }
+}
+
+fn missing(secret: &SecretRef) -> RunError {
+    RunError::permanent(codes::SECRET_NOT_FOUND, format!("there is no secret {secret}"))
 }

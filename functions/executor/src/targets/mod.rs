@@ -30,14 +30,16 @@ impl<S: SecretSource, C: Clock, A: AwsServices> Providers<S, C, A> {
 
     async fn perform(&self, call: Call) -> Result<Output, RunError> {
         let Call { id, attempt, timeout_ms, trace, request } = call;
-        let timeout = Duration::from_millis(timeout_ms.into());
+        let head = |id, most_bytes| {
+            let timeout = Duration::from_millis(timeout_ms.into());
+            Head { id, attempt, timeout, trace, most_bytes }
+        };
         match request {
-            Request::Http(request) => self.http.perform(&Head { id, attempt, timeout, trace }, *request).await,
+            Request::Http(request) => self.http.perform(&head(id, MAX_RESULT_BYTES), *request).await,
             Request::Aws(request) => self.aws.perform(&id, request).await,
             Request::Transfer(transfer) => {
                 let Transfer { from, most_bytes, into } = *transfer;
-                let content =
-                    self.http.fetch(&Head { id: id.clone(), attempt, timeout, trace }, from, most_bytes).await?;
+                let content = self.http.fetch(&head(id.clone(), most_bytes), from).await?;
                 self.aws.perform(&id, into.with_content(content)).await
             }
             Request::Mail(_) | Request::Fcm(_) | Request::Sql(_) => {

@@ -1,6 +1,7 @@
 //! A request over HTTP: secrets, signature, request, and what the answer means.
 
 mod answer;
+mod held;
 mod oauth2;
 mod signature;
 #[cfg(test)]
@@ -10,16 +11,17 @@ use std::time::Duration;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use carillon_core::call::{CallId, HttpRequest};
-use carillon_core::catalog::{Auth, OAuth2, SecretRef};
+use carillon_core::catalog::{Auth, SecretRef};
 use carillon_core::job::{Output, RunError, codes};
 use carillon_core::ports::Clock;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use url::Url;
+use zeroize::Zeroizing;
 
+use self::held::Held;
 use self::oauth2::Tokens;
-use super::MAX_RESULT_BYTES;
 use crate::outbound::{Answer, Outbound, Request, SendError};
-use crate::secrets::{Secret, SecretSource};
+use crate::secrets::{Recalled, Secret, SecretSource};
 
 /// What a request goes by.
 #[derive(Clone, Debug)]
@@ -32,6 +34,8 @@ pub struct Head {
     pub timeout: Duration,
     /// The trace that it belongs to.
     pub trace: Option<String>,
+    /// So many bytes of the answer's body are kept.
+    pub most_bytes: usize,
 }
 
 /// Targets reached over HTTP.
@@ -61,60 +65,89 @@ impl<S: SecretSource, C: Clock> Http<S, C> {
     /// Fetches what a request answers, whole.
     ///
     /// # Errors
-    /// By the table of [`answer`], and when there is more of it than `most_bytes`.
-    pub async fn fetch(&self, head: &Head, request: HttpRequest, most_bytes: usize) -> Result<Vec<u8>, RunError> {
-        let request = Request { max_response_bytes: most_bytes, ..self.complete(head, request, None).await? };
-        let answer = self.outbound.send(request).await.map_err(|error| failed(&error))?;
+    /// By the table of [`answer`], and when there is more of it than the head allows.
+    pub async fn fetch(&self, head: &Head, request: HttpRequest) -> Result<Vec<u8>, RunError> {
+        let answer = self.exchange(head, request).await?;
         if !answer.status.is_success() {
             answer::read(&answer, self.clock.now())?;
         }
         if answer.truncated {
-            let message = format!("what is to be fetched has more than {most_bytes} bytes");
+            let message = format!("what is to be fetched has more than {} bytes", head.most_bytes);
             return Err(RunError::permanent(codes::VALIDATION_ERROR, message));
         }
         Ok(answer.body.into())
     }
 
-    /// Sends the request. Where a token that was remembered is refused, it is sent once more with a new one: a target that
-    /// answers 401 has done nothing yet.
+    /// Sends the request. Where what was remembered is refused, secrets or a token, it is sent once more with what is new: a
+    /// target that answers 401 has done nothing yet.
     async fn exchange(&self, head: &Head, request: HttpRequest) -> Result<Answer, RunError> {
-        let Some(Auth::Oauth2(client)) = &request.auth else { return self.send(head, request, None).await };
-        let client = client.clone();
-        let (token, is_old) = self.token(&client, None).await?;
-        if !is_old {
-            return self.send(head, request, Some(&token)).await;
+        let mut secrets = Held::fetch(&self.secrets, &request).await?;
+        let token = self.token(request.auth.as_ref(), &mut secrets, None).await?;
+        if !secrets.has_old() && !token.as_ref().is_some_and(|token| token.is_old) {
+            return self.send(head, request, &secrets, token.as_ref()).await;
         }
-        let answer = self.send(head, request.clone(), Some(&token)).await?;
+        let answer = self.send(head, request.clone(), &secrets, token.as_ref()).await?;
         if answer.status != StatusCode::UNAUTHORIZED {
             return Ok(answer);
         }
-        let (token, _) = self.token(&client, Some(&token)).await?;
-        self.send(head, request, Some(&token)).await
+        let is_renewed = secrets.renew(&self.secrets).await?;
+        let token = match token {
+            Some(refused) if refused.is_old || is_renewed => {
+                self.token(request.auth.as_ref(), &mut secrets, Some(&refused.secret)).await?
+            }
+            _ if is_renewed => None,
+            _ => return Ok(answer),
+        };
+        self.send(head, request, &secrets, token.as_ref()).await
     }
 
-    async fn token(&self, client: &OAuth2, refused: Option<&Secret>) -> Result<(Secret, bool), RunError> {
-        let client_secret = self.secrets.fetch(&client.client_secret).await?;
-        self.tokens.token(&self.outbound, client, &client_secret, refused, self.clock.now()).await
+    /// The token of a request that needs one. A client secret that was remembered and is refused is fetched once more.
+    async fn token(
+        &self,
+        auth: Option<&Auth>,
+        secrets: &mut Held,
+        refused: Option<&Secret>,
+    ) -> Result<Option<Recalled>, RunError> {
+        let Some(Auth::Oauth2(client)) = auth else { return Ok(None) };
+        let now = self.clock.now();
+        let mut token =
+            self.tokens.token(&self.outbound, client, secrets.get(&client.client_secret)?, refused, now).await;
+        let is_refused = token.as_ref().is_err_and(|error| error.code == codes::UNAUTHORIZED);
+        if is_refused && secrets.renew(&self.secrets).await? {
+            token = self.tokens.token(&self.outbound, client, secrets.get(&client.client_secret)?, refused, now).await;
+        }
+        token.map(|(secret, is_old)| Some(Recalled { secret, is_old }))
     }
 
-    async fn send(&self, head: &Head, request: HttpRequest, token: Option<&Secret>) -> Result<Answer, RunError> {
-        let request = self.complete(head, request, token).await?;
+    async fn send(
+        &self,
+        head: &Head,
+        request: HttpRequest,
+        secrets: &Held,
+        token: Option<&Recalled>,
+    ) -> Result<Answer, RunError> {
+        let request = self.complete(head, request, secrets, token.map(|token| &token.secret))?;
         self.outbound.send(request).await.map_err(|error| failed(&error))
     }
 
     /// Puts the secrets into the request: what it carries from here on is sent and dropped.
-    async fn complete(&self, head: &Head, request: HttpRequest, token: Option<&Secret>) -> Result<Request, RunError> {
+    fn complete(
+        &self,
+        head: &Head,
+        request: HttpRequest,
+        secrets: &Held,
+        token: Option<&Secret>,
+    ) -> Result<Request, RunError> {
         let mut url = request.url;
         let mut headers: HeaderMap = request.headers.into_iter().collect();
         if let Some(auth) = &request.auth {
-            self.authorise(auth, token, &mut url, &mut headers).await?;
+            authorise(auth, secrets, token, &mut url, &mut headers)?;
         }
         let webhook_id = head.id.to_string();
         let timestamp = self.clock.now().0.div_euclid(1_000);
         let mut signatures = Vec::new();
         for secret in &request.signing_secrets.0 {
-            let key = self.secrets.fetch(secret).await?;
-            let signed = signature::sign(&key, &webhook_id, timestamp, &request.body);
+            let signed = signature::sign(secrets.get(secret)?, &webhook_id, timestamp, &request.body);
             signatures.push(signed.ok_or_else(|| unusable(secret, "a whsec_ secret in base64"))?);
         }
         // The id stays the same over all attempts of a fire, so that the receiver can act once.
@@ -133,46 +166,40 @@ impl<S: SecretSource, C: Clock> Http<S, C> {
             headers,
             body: request.body.into(),
             timeout: head.timeout,
-            max_response_bytes: MAX_RESULT_BYTES,
+            max_response_bytes: head.most_bytes,
         })
     }
+}
 
-    async fn authorise(
-        &self,
-        auth: &Auth,
-        token: Option<&Secret>,
-        url: &mut Url,
-        headers: &mut HeaderMap,
-    ) -> Result<(), RunError> {
-        let (reference, name, text): (&SecretRef, HeaderName, String) = match auth {
-            Auth::Bearer(reference) => {
-                let secret = self.secrets.fetch(reference).await?;
-                (reference, header::AUTHORIZATION, format!("Bearer {}", secret.expose()))
-            }
-            Auth::Basic(basic) => {
-                let secret = self.secrets.fetch(&basic.password).await?;
-                let pair = format!("{}:{}", basic.username, secret.expose());
-                (&basic.password, header::AUTHORIZATION, format!("Basic {}", STANDARD.encode(pair)))
-            }
-            Auth::Header(key) => {
-                let secret = self.secrets.fetch(&key.value).await?;
-                (&key.value, key.name.0.clone(), secret.expose().to_owned())
-            }
-            Auth::Query(key) => {
-                let secret: Secret = self.secrets.fetch(&key.value).await?;
-                url.query_pairs_mut().append_pair(&key.name, secret.expose());
-                return Ok(());
-            }
-            Auth::Oauth2(client) => {
-                let token = token.map(Secret::expose).unwrap_or_default();
-                (&client.client_secret, header::AUTHORIZATION, format!("Bearer {token}"))
-            }
-        };
-        let mut value = HeaderValue::from_str(&text).map_err(|_| unusable(reference, "a text that fits a header"))?;
-        value.set_sensitive(true);
-        headers.insert(name, value);
-        Ok(())
-    }
+fn authorise(
+    auth: &Auth,
+    secrets: &Held,
+    token: Option<&Secret>,
+    url: &mut Url,
+    headers: &mut HeaderMap,
+) -> Result<(), RunError> {
+    let (reference, name, text): (&SecretRef, HeaderName, Zeroizing<String>) = match auth {
+        Auth::Bearer(reference) => {
+            (reference, header::AUTHORIZATION, format!("Bearer {}", secrets.get(reference)?.expose()).into())
+        }
+        Auth::Basic(basic) => {
+            let pair = Zeroizing::new(format!("{}:{}", basic.username, secrets.get(&basic.password)?.expose()));
+            (&basic.password, header::AUTHORIZATION, format!("Basic {}", STANDARD.encode(&*pair)).into())
+        }
+        Auth::Header(key) => (&key.value, key.name.0.clone(), secrets.get(&key.value)?.expose().to_owned().into()),
+        Auth::Query(key) => {
+            url.query_pairs_mut().append_pair(&key.name, secrets.get(&key.value)?.expose());
+            return Ok(());
+        }
+        Auth::Oauth2(client) => {
+            let token = token.map(Secret::expose).unwrap_or_default();
+            (&client.client_secret, header::AUTHORIZATION, format!("Bearer {token}").into())
+        }
+    };
+    let mut value = HeaderValue::from_str(&text).map_err(|_| unusable(reference, "a text that fits a header"))?;
+    value.set_sensitive(true);
+    headers.insert(name, value);
+    Ok(())
 }
 
 fn visible(text: &str) -> Result<HeaderValue, RunError> {

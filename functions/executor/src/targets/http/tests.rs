@@ -1,6 +1,7 @@
 //! Attempts against a real server on loopback, which the allow list opens.
 
 mod oauth2;
+mod renewal;
 
 use std::sync::{Arc, Mutex};
 
@@ -19,7 +20,7 @@ use serde_json::json;
 use super::*;
 use crate::outbound::AllowList;
 use crate::secrets::EnvSecrets;
-use crate::targets::{NoAws, Providers};
+use crate::targets::{MAX_RESULT_BYTES, NoAws, Providers};
 
 const NOW: UnixMillis = UnixMillis(1_800_000_000_500);
 const OLD_KEY: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";

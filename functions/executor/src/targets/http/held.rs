@@ -1,0 +1,57 @@
+//! The secrets that go into one request.
+
+use carillon_core::call::HttpRequest;
+use carillon_core::catalog::{Auth, SecretRef};
+use carillon_core::job::{RunError, codes};
+
+use crate::secrets::{Recalled, Secret, SecretSource};
+
+/// What a request's authorisation and signatures are made of.
+pub(super) struct Held(Vec<(SecretRef, Recalled)>);
+
+impl Held {
+    /// Fetches what the request needs.
+    ///
+    /// # Errors
+    /// As of the source.
+    pub(super) async fn fetch<S: SecretSource>(source: &S, request: &HttpRequest) -> Result<Self, RunError> {
+        let authorises = request.auth.as_ref().map(|auth| match auth {
+            Auth::Bearer(secret) => secret,
+            Auth::Basic(basic) => &basic.password,
+            Auth::Header(header) => &header.value,
+            Auth::Query(query) => &query.value,
+            Auth::Oauth2(client) => &client.client_secret,
+        });
+        let mut held = Vec::new();
+        for reference in authorises.into_iter().chain(&request.signing_secrets.0) {
+            held.push((reference.clone(), source.recall(reference).await?));
+        }
+        Ok(Self(held))
+    }
+
+    /// The secret behind a reference of the request.
+    pub(super) fn get(&self, reference: &SecretRef) -> Result<&Secret, RunError> {
+        let found = self.0.iter().find(|(known, _)| known == reference);
+        let found = found.map(|(_, recalled)| &recalled.secret);
+        found.ok_or_else(|| RunError::permanent(codes::INTERNAL_ERROR, format!("{reference} was not fetched")))
+    }
+
+    /// Whether one of them was remembered.
+    pub(super) fn has_old(&self) -> bool {
+        self.0.iter().any(|(_, recalled)| recalled.is_old)
+    }
+
+    /// Fetches those that were remembered once more, and none a second time. Tells whether one is another now.
+    ///
+    /// # Errors
+    /// As of the source.
+    pub(super) async fn renew<S: SecretSource>(&mut self, source: &S) -> Result<bool, RunError> {
+        let mut is_renewed = false;
+        for (reference, recalled) in self.0.iter_mut().filter(|(_, recalled)| recalled.is_old) {
+            let secret = source.renew(reference, &recalled.secret).await?;
+            is_renewed |= secret != recalled.secret;
+            *recalled = Recalled { secret, is_old: false };
+        }
+        Ok(is_renewed)
+    }
+}
