@@ -32,6 +32,7 @@ pub struct Embedded<C = SystemClock> {
     clock: C,
     entropy: OsEntropy,
     sealing_keys: SealingKeyFile,
+    capabilities: Capabilities,
     _folder: Option<FolderLock>,
 }
 
@@ -88,7 +89,16 @@ impl<C: Wait> Embedded<C> {
         sealing_keys: SealingKeyFile,
         folder: Option<FolderLock>,
     ) -> Self {
-        Self { store, timers: RowTimers, timeline, clock, entropy: OsEntropy, sealing_keys, _folder: folder }
+        let capabilities = Capabilities { keepers: &[Keeper::Env], aws: Err("AWS services cannot be called here") };
+        let (timers, entropy) = (RowTimers, OsEntropy);
+        Self { store, timers, timeline, clock, entropy, sealing_keys, capabilities, _folder: folder }
+    }
+
+    /// The same, where more can be run than what one process does by itself: secrets of its environment, and no AWS.
+    #[must_use]
+    pub fn that_can(mut self, capabilities: Capabilities) -> Self {
+        self.capabilities = capabilities;
+        self
     }
 
     /// The same, with runs that leave the history so many days after their end: [`Run::KEPT_DAYS`] otherwise.
@@ -169,7 +179,7 @@ impl<C: Wait> Ports for Embedded<C> {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { keepers: &[Keeper::Env], aws: Err("AWS services cannot be called here") }
+        self.capabilities
     }
 }
 

@@ -4,6 +4,7 @@
 //! lists and revokes API keys; `carillon next` shows when a cron expression is due. This file is wiring; the only place here
 //! that reads the environment and the real clock.
 
+mod aws;
 mod cli;
 mod curl;
 mod data;

@@ -15,16 +15,17 @@ use carillon_core::ports::{Condition, KeyStore, Ports};
 use carillon_embedded::{Embedded, Handled, Pump, SystemClock};
 use carillon_executor::outbound::{AllowList, Outbound};
 use carillon_executor::record;
-use carillon_executor::secrets::EnvSecrets;
-use carillon_executor::targets::{NoAws, Providers};
+use carillon_executor::secrets::{EnvSecrets, Secrets};
+use carillon_executor::targets::Providers;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use crate::aws::Aws;
 use crate::cli::{Durability, Serve};
 use crate::{Failure, curl, data, receiver};
 
-type LocalTargets = Providers<EnvSecrets, SystemClock, NoAws>;
+type LocalTargets = Providers<Secrets<Aws, SystemClock>, SystemClock, Aws>;
 
 /// How long a stop waits for requests: as long as the pump waits for attempts. Some callers never end theirs.
 const GRACE: Duration = Duration::from_secs(10);
@@ -36,7 +37,8 @@ pub(crate) struct Options {
     /// Catalog files to publish before anything runs.
     pub(crate) catalogs: Vec<PathBuf>,
     pub(crate) allow: Vec<String>,
-    pub(crate) secrets: Vec<(String, String)>,
+    /// Variables: secrets that may be referred to, and AWS's own.
+    pub(crate) environment: Vec<(String, String)>,
     pub(crate) concurrency: u32,
     pub(crate) durability: Durability,
     pub(crate) run_retention_days: u32,
@@ -59,9 +61,11 @@ pub(crate) async fn start(options: Options) -> Result<Server, Failure> {
         Durability::Power => carillon_embedded::Durability::Power,
     };
     let allow = AllowList::parse(&options.allow)?;
+    let aws = Aws::of(&options.environment);
     let embedded = Embedded::open(&options.directory, durability)?
         .keeping_runs_for(options.run_retention_days)
-        .keeping_requests_for(options.idempotency_hours);
+        .keeping_requests_for(options.idempotency_hours)
+        .that_can(aws.capabilities());
     let embedded = Arc::new(embedded);
     let first_key = data::first_key(&embedded, &options.directory).await?;
     let listener = TcpListener::bind(options.address)
@@ -74,10 +78,11 @@ pub(crate) async fn start(options: Options) -> Result<Server, Failure> {
     }
     let (stop, stopped) = watch::channel(false);
 
-    let (outbound, secrets) = (Outbound::new(allow), EnvSecrets::new(options.secrets));
+    let outbound = Outbound::new(allow);
+    let secrets = Secrets::new(EnvSecrets::new(options.environment), aws.clone(), SystemClock);
     let sessions = Arc::new(JwtSessions::new(outbound.clone(), secrets.clone(), SystemClock));
     let executor = Executor {
-        targets: Providers::new(outbound, secrets, SystemClock, NoAws),
+        targets: Providers::new(outbound, secrets, SystemClock, aws),
         limits: Limits::default(),
         trace: None,
     };
@@ -158,7 +163,7 @@ pub(crate) async fn serve(
         address: (options.host, options.port).into(),
         catalogs: options.catalog.clone(),
         allow,
-        secrets: environment,
+        environment,
         concurrency: options.concurrency.into(),
         durability: options.durability,
         run_retention_days: options.run_retention_days,

@@ -35,7 +35,7 @@ pub(crate) async fn run() -> Result<ExitCode, Failure> {
         catalogs: Vec::new(),
         // The receiver is opened by this entry and by nothing else.
         allow: vec![receiver.address.to_string()],
-        secrets: samples::secrets(),
+        environment: samples::secrets(),
         concurrency: 64,
         durability: Durability::Process,
         run_retention_days: Run::KEPT_DAYS,
