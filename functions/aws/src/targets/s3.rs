@@ -29,9 +29,12 @@ pub(super) async fn put(
     content: Vec<u8>,
 ) -> Result<Output, RunError> {
     let checksum = STANDARD.encode(Sha256::digest(&content));
+    let mut result = json!({
+        "bucket": bucket, "key": key, "size": content.len(), "content_type": content_type, "checksum_sha256": checksum,
+    });
     let request = client.put_object().bucket(bucket).key(key).content_type(content_type).checksum_sha256(&checksum);
     let put = request.body(ByteStream::from(content)).send().await.map_err(|error| fault(SERVICE, &error))?;
-    let mut result = json!({"etag": put.e_tag.unwrap_or_default(), "checksum_sha256": checksum});
+    result["etag"] = put.e_tag.unwrap_or_default().into();
     if let Some(version) = put.version_id {
         result["version_id"] = version.into();
     }

@@ -14,7 +14,7 @@ const JOB: &str = "job_01HF7YAT00000000000000000Z_g1_r1";
 
 fn id(place: &str) -> CallId {
     let fire: Fire = JOB.parse().unwrap();
-    CallId { fire, place: place.to_owned() }
+    CallId { fire, message: None, place: place.to_owned() }
 }
 
 async fn perform(wire: &Wire, request: AwsRequest) -> Result<Output, RunError> {

@@ -83,7 +83,7 @@ impl World {
         };
         let fire: Fire = "job_01HF7YAT00000000000000000Z_g1_r1".parse().unwrap();
         let request = Request::Http(Box::new(request));
-        Call { id: CallId { fire, place: String::new() }, attempt: 1, timeout_ms: 5_000, trace: None, request }
+        Call { id: CallId::of(fire), attempt: 1, timeout_ms: 5_000, trace: None, request }
     }
 
     /// The authorisations that came in since the last look.
