@@ -494,6 +494,8 @@ pub mod codes {
     pub const EVENT_NOT_FOUND: &str = "EVENT_NOT_FOUND";
     /// What the job's session said cannot be opened any more: its key is gone, or it was changed where it is stored.
     pub const SESSION_UNREADABLE: &str = "SESSION_UNREADABLE";
+    /// What a statement would leave in a database breaks one of its constraints.
+    pub const CONSTRAINT_VIOLATION: &str = "CONSTRAINT_VIOLATION";
     /// A cloud function ended with an error of its own. Retryable.
     pub const FUNCTION_ERROR: &str = "FUNCTION_ERROR";
     /// The quota's limit is reached.

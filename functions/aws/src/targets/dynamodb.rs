@@ -1,8 +1,10 @@
 //! DynamoDB: PartiQL statements, with plain JSON on both sides.
 
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use carillon_core::call::Bound;
 use carillon_core::job::{Output, RunError};
 use serde_json::{Number, Value};
 
@@ -16,10 +18,10 @@ const SERVICE: &str = "Amazon DynamoDB";
 pub(super) async fn execute(
     client: &Client,
     statement: &str,
-    parameters: Vec<Value>,
+    parameters: Vec<Bound>,
     max_rows: u32,
 ) -> Result<Output, RunError> {
-    let parameters: Vec<_> = parameters.into_iter().map(attribute).collect();
+    let parameters: Vec<_> = parameters.into_iter().map(bound).collect();
     let parameters = Some(parameters).filter(|parameters| !parameters.is_empty());
     let (mut rows, mut next) = (Rows::up_to(max_rows), None);
     loop {
@@ -37,6 +39,22 @@ pub(super) async fn execute(
             return Ok(rows.output(None));
         }
     }
+}
+
+/// Of a type that DynamoDB lacks the text.
+fn bound(value: Bound) -> AttributeValue {
+    let given = match value {
+        Bound::Text(text) | Bound::Uuid(text) | Bound::Timestamp(text) | Bound::Date(text) => {
+            text.map(AttributeValue::S)
+        }
+        Bound::Integer(number) => number.map(|number| AttributeValue::N(number.to_string())),
+        Bound::Double(number) => number.map(|number| AttributeValue::N(number.to_string())),
+        Bound::Numeric(number) => number.map(AttributeValue::N),
+        Bound::Boolean(truth) => truth.map(AttributeValue::Bool),
+        Bound::Json(document) => document.map(attribute),
+        Bound::Bytes(bytes) => bytes.map(|bytes| AttributeValue::B(Blob::new(bytes))),
+    };
+    given.unwrap_or(AttributeValue::Null(true))
 }
 
 fn attribute(value: Value) -> AttributeValue {

@@ -8,7 +8,7 @@
 //! | nothing in time | TIMEOUT | yes |
 //! | nothing, or the connection broke | CONNECTION_ERROR | yes |
 //! | a request that cannot be made of what it was given | VALIDATION_ERROR | no |
-//! | SQLSTATE class 23: a constraint is violated | CONFLICT | no |
+//! | SQLSTATE class 23: a constraint is violated | CONSTRAINT_VIOLATION | no |
 //! | SQLSTATE class 40: a transaction was rolled back for another | CONFLICT | yes |
 //! | a code of [`THROTTLED`], or 429 | RATE_LIMITED | yes, not before Retry-After |
 //! | a code of [`UNKNOWN_CALLER`]: credentials that are expired or wrong | UNAUTHORIZED | no |
@@ -149,7 +149,7 @@ fn meaning(code: &str, status: u16, sql_state: Option<&str>) -> (&'static str, b
     let name = code.rsplit('.').next().unwrap_or(code);
     let name = name.strip_suffix("Exception").unwrap_or(name);
     match (sql_state.and_then(|state| state.get(..2)), status) {
-        (Some("23"), _) => (codes::CONFLICT, false),
+        (Some("23"), _) => (codes::CONSTRAINT_VIOLATION, false),
         (Some("40"), _) => (codes::CONFLICT, true),
         (_, 429) => (codes::RATE_LIMITED, true),
         _ if THROTTLED.contains(&name) => (codes::RATE_LIMITED, true),
@@ -241,7 +241,7 @@ mod tests {
     #[test]
     fn the_state_of_a_statement_is_told_apart_from_what_it_says() {
         for (message, expected, retryable, state) in [
-            ("ERROR: duplicate key; SQLState: 23505", codes::CONFLICT, false, " (SQLSTATE 23505)"),
+            ("ERROR: duplicate key; SQLState: 23505", codes::CONSTRAINT_VIOLATION, false, " (SQLSTATE 23505)"),
             ("ERROR: deadlock; SQLState: 40P01", codes::CONFLICT, true, " (SQLSTATE 40P01)"),
             ("ERROR: syntax; SQLState: 42601", codes::VALIDATION_ERROR, false, " (SQLSTATE 42601)"),
             ("SQLState: 23505 is quoted; SQLState: 42601", codes::VALIDATION_ERROR, false, " (SQLSTATE 42601)"),

@@ -4,6 +4,7 @@
 //! by the same code when a job is scheduled and when it runs.
 
 mod action;
+mod database;
 mod dispatch;
 mod fallback;
 mod feature;
@@ -91,6 +92,7 @@ impl Limits {
         let all = |parts: &mut dyn Iterator<Item = u32>| parts.fold(0, u32::saturating_add);
         let own = match followed.target {
             Target::Action(_, action) => action.timeout.map(|timeout| timeout.0),
+            Target::DatabaseAction(_, action) => action.timeout.map(|timeout| timeout.0),
             Target::Publish(_, topic) => topic.timeout.map(|timeout| timeout.0),
             Target::Function(function) => function.timeout.map(|timeout| timeout.0),
             Target::Feature(it) => {
@@ -135,6 +137,7 @@ impl<'c> Needs<'c> {
             Target::Action(app, _) => {
                 app.envs.get(env).map(|place| Self::http(place.auth.as_ref(), &place.signing_secrets))
             }
+            Target::DatabaseAction(database, _) => database.envs.get(env).map(|place| database::needs(database, place)),
             Target::Publish(broker, _) => broker.envs.get(env).map(publish::needs),
             Target::Function(function) => function.envs.get(env).map(function::needs),
             Target::Storage(storage) => storage.envs.get(env).map(|_| storage::needs()),
@@ -196,6 +199,7 @@ pub fn check_input(followed: &Followed<'_>, env: Option<&str>, input: &Field<'_>
     let catalog = followed.catalog;
     match followed.target {
         Target::Action(_, action) => drop(action::Input::read(action, input)),
+        Target::DatabaseAction(database, action) => drop(database::Input::read(database.engine, action, input)),
         Target::Publish(broker, topic) => {
             let place = env.and_then(|env| broker.envs.get(env).zip(topic.envs.get(env)));
             drop(place.and_then(|(place, address)| publish::Input::read(place, address, input)));
@@ -254,6 +258,10 @@ fn made(target: &Target<'_>, env: &str, input: &Field<'_>) -> Option<Request> {
         Target::Action(app, action) => {
             let input = action::Input::read(action, input)?;
             action::request(app.envs.get(env)?, action, &input).map(Request::http_of)
+        }
+        Target::DatabaseAction(database, action) => {
+            let input = database::Input::read(database.engine, action, input)?;
+            database::request(database, database.envs.get(env)?, action, input)
         }
         Target::Publish(broker, topic) => {
             let (place, address) = (broker.envs.get(env)?, topic.envs.get(env)?);

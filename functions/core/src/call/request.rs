@@ -222,8 +222,8 @@ pub enum AwsRequest {
         region: Option<String>,
         /// The statement, with `?` for the parameters.
         statement: String,
-        /// What is bound to them.
-        parameters: Vec<Value>,
+        /// What is bound to them, in their order.
+        parameters: Vec<Bound>,
         /// Rows that the result keeps.
         max_rows: u32,
     },
@@ -294,6 +294,8 @@ pub struct FcmRequest {
 pub struct SqlRequest {
     /// The connection URL.
     pub url: SecretRef,
+    /// The root certificates that the server's own has to descend from, as PEM; those that the system trusts otherwise.
+    pub root_certificate: Option<SecretRef>,
     /// The statement, with `$1`, `$2` and so on for the parameters.
     pub statement: String,
     /// What is bound to them.

@@ -4,9 +4,10 @@
 use std::collections::BTreeSet;
 
 use super::cycles;
-use super::document::{BrokerProvider, Catalog, EmailProvider, Engine, PushProvider, SmsProvider};
+use super::document::{BrokerProvider, Catalog, DatabaseEnv, EmailProvider, Engine, PushProvider, SmsProvider};
 use super::read::{PerEnv, Tag, Tagged};
 use super::resolve::{EventRef, Resolver, Unresolved};
+use super::statement::Statement;
 use crate::error::{Faults, FieldCode};
 use crate::json::child;
 
@@ -131,15 +132,30 @@ impl Check<'_> {
     }
 
     fn databases(&mut self) {
-        for (tag, database) in self.catalog.databases.iter().filter(|(_, it)| it.engine == Engine::Postgresql) {
-            for (env, place) in &database.envs {
-                let direct = place.url.is_some();
-                let data_api = (place.resource_arn.is_some(), place.secret_arn.is_some());
-                if !matches!((direct, data_api), (true, (false, false)) | (false, (true, true))) {
-                    let at = ["databases", tag.as_str(), "envs", env.as_str()];
-                    self.fault(&at, FieldCode::Conflict, "must have url, or resource_arn with secret_arn");
+        for (tag, database) in &self.catalog.databases {
+            if database.engine == Engine::Postgresql {
+                for (env, place) in &database.envs {
+                    self.postgres(&["databases", tag.as_str(), "envs", env.as_str()], place);
                 }
             }
+            let by_data_api = database.envs.values().any(|place| place.resource_arn.is_some());
+            for (part, action) in &database.actions {
+                if let Some(detail) = unfit(database.engine, by_data_api, &action.statement) {
+                    let at = ["databases", tag.as_str(), "actions", part.as_str(), "statement"];
+                    self.fault(&at, FieldCode::Malformed, detail);
+                }
+            }
+        }
+    }
+
+    fn postgres(&mut self, at: &[&str], place: &DatabaseEnv) {
+        let direct = place.url.is_some();
+        let data_api = (place.resource_arn.is_some(), place.secret_arn.is_some());
+        if !matches!((direct, data_api), (true, (false, false)) | (false, (true, true))) {
+            self.fault(at, FieldCode::Conflict, "must have url, or resource_arn with secret_arn");
+        }
+        if place.root_certificate.is_some() && !direct {
+            self.fault(&[at, &["root_certificate"]].concat(), FieldCode::Conflict, "goes with url");
         }
     }
 
@@ -256,5 +272,20 @@ impl Check<'_> {
         for (pointer, detail) in cycles::find(&self.resolver) {
             self.faults.add(pointer, FieldCode::Conflict, detail);
         }
+    }
+}
+
+/// Why a statement is none that its database can be asked for, if so.
+fn unfit(engine: Engine, by_data_api: bool, statement: &Statement) -> Option<String> {
+    let foreign = |spelling: &str| Some(format!("parameters are written as {{{{name:TYPE}}}}, not as {spelling}"));
+    let verb = statement.verb.as_str();
+    match (engine, verb) {
+        (Engine::Dynamodb, _) if statement.natives.question_mark => foreign("?"),
+        (Engine::Postgresql, _) if by_data_api && statement.natives.colon => foreign(":name"),
+        (Engine::Postgresql, "BEGIN" | "START" | "COMMIT" | "END" | "ROLLBACK" | "ABORT" | "SAVEPOINT" | "RELEASE") => {
+            Some(format!("{verb} cannot stand alone: each statement is a transaction of its own"))
+        }
+        (Engine::Postgresql, "COPY") => Some("COPY needs a stream, and a job has none".to_owned()),
+        _ => None,
     }
 }

@@ -5,11 +5,13 @@
 
 mod check;
 mod cycles;
+mod decimal;
 mod document;
 mod headers;
 mod leaf;
 mod read;
 mod resolve;
+mod statement;
 
 use std::cell::RefCell;
 use std::fmt;
@@ -17,11 +19,13 @@ use std::fmt;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+pub use decimal::Decimal;
 pub use document::*;
 pub use headers::*;
 pub use leaf::*;
 pub use read::{PerEnv, Read, Tag, Tagged};
 pub use resolve::{EventRef, Target, Unresolved};
+pub use statement::{Kind, Placeholder, Statement};
 
 use crate::error::FieldError;
 use crate::hash::hex;

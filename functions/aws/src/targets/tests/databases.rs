@@ -102,7 +102,7 @@ async fn what_the_data_api_refuses_is_told_by_its_code() {
     };
     let duplicate = "ERROR: duplicate key (secret); SQLState: 23505";
     for (answer, expected) in [
-        (refusal(400, "DatabaseErrorException", duplicate), permanent(codes::CONFLICT)),
+        (refusal(400, "DatabaseErrorException", duplicate), permanent(codes::CONSTRAINT_VIOLATION)),
         (refusal(400, "BadRequestException", "secret"), permanent(codes::VALIDATION_ERROR)),
         (refusal(403, "ForbiddenException", ""), permanent(codes::FORBIDDEN)),
         (refusal(404, "DatabaseNotFoundException", ""), permanent(codes::NOT_FOUND)),
@@ -117,7 +117,7 @@ async fn what_the_data_api_refuses_is_told_by_its_code() {
     }
 }
 
-fn partiql(parameters: Vec<serde_json::Value>, max_rows: u32) -> AwsRequest {
+fn partiql(parameters: Vec<Bound>, max_rows: u32) -> AwsRequest {
     AwsRequest::ExecutePartiql {
         region: None,
         statement: r#"SELECT * FROM "t" WHERE id = ?"#.to_owned(),
@@ -134,14 +134,27 @@ async fn values_are_bound_by_their_type_and_items_are_plain_json() {
         "list": {"L": [{"S": "y"}]}, "map": {"M": {"k": {"N": "1"}}}, "raws": {"BS": ["//4="]},
     });
     let wire = Wire::that_answers([(200, json!({"Items": [item]}))]);
-    let parameters = vec![json!("x' OR 1=1"), json!(1.5), json!({"a": [null, true]})];
+    let text = |text: &str| Some(text.to_owned());
+    let parameters = vec![
+        Bound::Text(text("x' OR 1=1")),
+        Bound::Double(Some(1.5)),
+        Bound::Json(Some(json!({"a": [null, true]}))),
+        Bound::Integer(Some(i64::MIN)),
+        Bound::Numeric(text("12345678901234567890.50")),
+        Bound::Boolean(Some(true)),
+        Bound::Date(text("2024-02-29")),
+        Bound::Bytes(Some(vec![255, 254])),
+        Bound::Uuid(None),
+    ];
     let output = perform(&wire, partiql(parameters, 10)).await.unwrap();
     let row = json!({"id": "x", "n": 3.5, "long": "12345678901234567890123", "raw": "//4=", "set": [1], "words": ["a"],
         "none": null, "yes": true, "list": ["y"], "map": {"k": 1}, "raws": ["//4="]});
     assert_eq!((output.value, output.truncated), (json!({"rows": [row], "row_count": 1}), false));
     let body = json!({
         "Statement": r#"SELECT * FROM "t" WHERE id = ?"#,
-        "Parameters": [{"S": "x' OR 1=1"}, {"N": "1.5"}, {"M": {"a": {"L": [{"NULL": true}, {"BOOL": true}]}}}],
+        "Parameters": [{"S": "x' OR 1=1"}, {"N": "1.5"}, {"M": {"a": {"L": [{"NULL": true}, {"BOOL": true}]}}},
+            {"N": "-9223372036854775808"}, {"N": "12345678901234567890.50"}, {"BOOL": true}, {"S": "2024-02-29"}, {"B": "//4="},
+            {"NULL": true}],
     });
     assert_eq!(wire.requests(), [("ExecuteStatement".to_owned(), body)]);
 }
@@ -177,6 +190,6 @@ async fn what_dynamodb_refuses_is_told_by_its_code() {
         (refusal(500, "InternalServerError"), transient(codes::SERVICE_UNAVAILABLE)),
         (Answer::Breaks, transient(codes::CONNECTION_ERROR)),
     ] {
-        assert_eq!(refused_by(answer, partiql(vec![json!("secret")], 1)).await, expected);
+        assert_eq!(refused_by(answer, partiql(vec![Bound::Text(Some("secret".to_owned()))], 1)).await, expected);
     }
 }

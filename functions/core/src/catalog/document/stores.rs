@@ -2,6 +2,7 @@
 
 use crate::catalog::leaf::{Arn, MaxBytes, MaxRows, SecretRef, TimeoutMs};
 use crate::catalog::read::{PerEnv, Tagged, document, words};
+use crate::catalog::statement::Statement;
 
 document! {
     /// A database with its statements.
@@ -18,6 +19,8 @@ document! {
     struct DatabaseEnv {
         /// The connection URL, as a secret.
         url: Option<SecretRef>,
+        /// The root certificates that the server's own has to descend from, as PEM; default those that the system trusts.
+        root_certificate: Option<SecretRef>,
         /// RDS Data API: the cluster.
         resource_arn: Option<Arn>,
         /// RDS Data API: its credentials.
@@ -30,8 +33,8 @@ document! {
 
     /// One statement with `{{name:TYPE:min:max}}` placeholders, which are always bound and never spliced.
     struct DatabaseAction {
-        /// SQL or PartiQL.
-        statement: String,
+        /// SQL or PartiQL, exactly one statement.
+        statement: Statement,
         /// Bound on one attempt.
         timeout: Option<TimeoutMs>,
         /// Rows that the result keeps; default 1000.
