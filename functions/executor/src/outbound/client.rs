@@ -57,6 +57,11 @@ impl Outbound {
         Self { shared: Arc::new(Shared { allow, lookup, clients: Mutex::default() }) }
     }
 
+    /// What decides which addresses are dialled.
+    pub(super) fn guard(&self) -> (&AllowList, &dyn Lookup) {
+        (&self.shared.allow, &*self.shared.lookup)
+    }
+
     /// Sends one request, once, and reads its answer. Any status is an answer, redirects included.
     ///
     /// `request.timeout` covers all of it: name lookup, connection, headers and body.

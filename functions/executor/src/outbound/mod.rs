@@ -1,4 +1,4 @@
-//! The only way out of this process over HTTP to a target that a user named.
+//! The only way out of this process to a target that a user named.
 //!
 //! | rule | where it is held |
 //! | --- | --- |
@@ -10,11 +10,13 @@
 //! | no redirect is followed, no proxy used, nothing retried | `client::Shared::client` |
 //! | time and size are capped, over the whole exchange | [`Request::timeout`], [`Request::max_response_bytes`] |
 //!
-//! A connection that is taken from the pool was vetted when it was dialled.
+//! A connection that is taken from the pool was vetted when it was dialled. [`Outbound::dial`] holds the rules about addresses
+//! for what is not HTTP.
 
 mod address;
 mod allow;
 mod client;
+mod dial;
 mod resolver;
 #[cfg(test)]
 mod tests;
@@ -22,6 +24,7 @@ mod tests;
 pub use address::refusal;
 pub use allow::{AllowList, AllowListError, MalformedEntry};
 pub use client::Outbound;
+pub use dial::DialError;
 pub use resolver::{Lookup, SystemLookup};
 
 use bytes::Bytes;

@@ -60,7 +60,7 @@ impl Resolve for VettingResolver {
 
 /// One refused address refuses the whole name. A public service has no reason to publish a private address next to its
 /// public ones; a mixed answer is how a rebinding attack gets the connection to fall back from the one to the other.
-fn vet_all(allow: &AllowList, name: &str, addresses: &[IpAddr], port: Option<u16>) -> Result<(), NameError> {
+pub(super) fn vet_all(allow: &AllowList, name: &str, addresses: &[IpAddr], port: Option<u16>) -> Result<(), NameError> {
     if addresses.is_empty() {
         return Err(NameError::Empty);
     }

@@ -1,6 +1,8 @@
 //! What carries a request out, by its kind.
 
 pub mod http;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 
 use std::time::Duration;
 
@@ -9,6 +11,8 @@ use carillon_core::job::{Output, RunError, codes};
 use carillon_core::ports::{AwsServices, Clock, Targets};
 
 use self::http::{Head, Http};
+#[cfg(feature = "postgres")]
+use self::postgres::Postgres;
 use crate::outbound::Outbound;
 use crate::secrets::SecretSource;
 
@@ -19,13 +23,20 @@ pub const MAX_RESULT_BYTES: usize = Output::MOST_BYTES;
 #[derive(Clone)]
 pub struct Providers<S, C, A> {
     http: Http<S, C>,
+    #[cfg(feature = "postgres")]
+    postgres: Postgres<S, C>,
     aws: A,
 }
 
-impl<S: SecretSource, C: Clock, A: AwsServices> Providers<S, C, A> {
+impl<S: SecretSource + Clone, C: Clock + Clone + 'static, A: AwsServices> Providers<S, C, A> {
     /// Providers behind a guarded way out, with the source of their secrets, the clock of their signatures, and AWS.
     pub fn new(outbound: Outbound, secrets: S, clock: C, aws: A) -> Self {
-        Self { http: Http::new(outbound, secrets, clock), aws }
+        Self {
+            #[cfg(feature = "postgres")]
+            postgres: Postgres::new(outbound.clone(), secrets.clone(), clock.clone()),
+            http: Http::new(outbound, secrets, clock),
+            aws,
+        }
     }
 
     async fn perform(&self, call: Call) -> Result<Output, RunError> {
@@ -42,14 +53,20 @@ impl<S: SecretSource, C: Clock, A: AwsServices> Providers<S, C, A> {
                 let content = self.http.fetch(&head(id.clone(), most_bytes), from).await?;
                 self.aws.perform(&id, into.with_content(content)).await
             }
-            Request::Mail(_) | Request::Fcm(_) | Request::Sql(_) => {
+            #[cfg(feature = "postgres")]
+            Request::Sql(request) => self.postgres.perform(timeout, *request).await,
+            #[cfg(not(feature = "postgres"))]
+            Request::Sql(_) => {
+                Err(RunError::permanent(codes::EVENT_NOT_FOUND, "this executor is built without PostgreSQL"))
+            }
+            Request::Mail(_) | Request::Fcm(_) => {
                 Err(RunError::permanent(codes::INTERNAL_ERROR, "there is no provider for this"))
             }
         }
     }
 }
 
-impl<S: SecretSource, C: Clock, A: AwsServices> Targets for Providers<S, C, A> {
+impl<S: SecretSource + Clone, C: Clock + Clone + 'static, A: AwsServices> Targets for Providers<S, C, A> {
     async fn dispatch(&self, call: Call) -> Result<Output, RunError> {
         let deadline = Duration::from_millis(call.timeout_ms.into());
         // Fetching secrets and tokens counts as part of the attempt: the lease was measured for all of it.
