@@ -27,6 +27,7 @@ async fn a_server_has_to_show_a_certificate_that_is_trusted_for_its_host() {
         assert!(encrypted(&server, &server.url(mode), &authority.pem).await, "{mode}");
     }
     assert!(!encrypted(&server, &server.url("sslmode=disable"), &authority.pem).await);
+    assert!(encrypted(&server, &server.url("sslmode=require&channel_binding=require"), &authority.pem).await);
     let both = format!("{}{}", stranger.pem, authority.pem);
     assert!(encrypted(&server, &server.url("sslmode=require"), &both).await);
     let elsewhere = server.url("sslmode=require").replace("127.0.0.1", "localhost");

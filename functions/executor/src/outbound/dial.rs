@@ -7,9 +7,9 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 use url::Host;
 
-use super::allow::{AllowList, without_root};
+use super::allow::without_root;
 use super::client::Outbound;
-use super::resolver::{Lookup, NameError, vet_all};
+use super::resolver::{NameError, vet_all};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -44,17 +44,35 @@ impl Outbound {
     /// Connects to a host by the rules of [`Self::send`]: its name is resolved once, every address is vetted, and one that was
     /// vetted is dialled.
     pub async fn dial(&self, host: &str, port: u16) -> Result<TcpStream, DialError> {
+        let failed = |source| DialError::Connect { host: host.to_owned(), source };
+        let connected = async {
+            let addresses = self.vetted(host, port).await?;
+            let addresses: Vec<_> = addresses.into_iter().map(|address| SocketAddr::new(address, port)).collect();
+            TcpStream::connect(addresses.as_slice()).await.map_err(failed)
+        };
+        let connected = tokio::time::timeout(CONNECT_TIMEOUT, connected).await;
+        connected.unwrap_or_else(|_| Err(failed(io::ErrorKind::TimedOut.into())))
+    }
+
+    /// The addresses of a host, each of them one that may be dialled.
+    async fn vetted(&self, host: &str, port: u16) -> Result<Vec<IpAddr>, DialError> {
         let (allow, lookup) = self.guard();
         let refused = |reason| DialError::Refused { host: host.to_owned(), reason };
-        let addresses = match read(host).map_err(refused)? {
-            Host::Ipv4(ip) => vec![vetted(allow, ip.into(), port).map_err(refused)?],
-            Host::Ipv6(ip) => vec![vetted(allow, ip.into(), port).map_err(refused)?],
-            Host::Domain(name) => resolve(&name, allow, lookup, port).await?,
+        let unresolvable = || DialError::Unresolvable { host: host.to_owned() };
+        let class = allow.port_class(port);
+        let address = match read(host).map_err(refused)? {
+            Host::Ipv4(ip) => ip.into(),
+            Host::Ipv6(ip) => ip.into(),
+            Host::Domain(name) => {
+                let addresses = lookup.lookup(&name).await.map_err(|_| unresolvable())?;
+                return match vet_all(allow, &name, &addresses, class) {
+                    Ok(()) => Ok(addresses),
+                    Err(NameError::Refused(reason)) => Err(refused(reason)),
+                    Err(NameError::Failed(_) | NameError::Empty) => Err(unresolvable()),
+                };
+            }
         };
-        let addresses: Vec<_> = addresses.into_iter().map(|address| SocketAddr::new(address, port)).collect();
-        let connected = tokio::time::timeout(CONNECT_TIMEOUT, TcpStream::connect(addresses.as_slice())).await;
-        let stream = connected.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
-        stream.map_err(|source| DialError::Connect { host: host.to_owned(), source })
+        allow.vet(None, address, class).map(|()| vec![address]).map_err(refused)
     }
 }
 
@@ -69,19 +87,5 @@ fn read(host: &str) -> Result<Host, &'static str> {
         }
         Ok(host) => Ok(host),
         Err(_) => Err("it is no host name"),
-    }
-}
-
-fn vetted(allow: &AllowList, ip: IpAddr, port: u16) -> Result<IpAddr, &'static str> {
-    allow.vet(None, ip, allow.port_class(port)).map(|()| ip)
-}
-
-async fn resolve(host: &str, allow: &AllowList, lookup: &dyn Lookup, port: u16) -> Result<Vec<IpAddr>, DialError> {
-    let unresolvable = || DialError::Unresolvable { host: host.to_owned() };
-    let addresses = lookup.lookup(host).await.map_err(|_| unresolvable())?;
-    match vet_all(allow, host, &addresses, allow.port_class(port)) {
-        Ok(()) => Ok(addresses),
-        Err(NameError::Refused(reason)) => Err(DialError::Refused { host: host.to_owned(), reason }),
-        Err(NameError::Failed(_) | NameError::Empty) => Err(unresolvable()),
     }
 }

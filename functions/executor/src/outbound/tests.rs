@@ -2,6 +2,7 @@
 
 mod addresses;
 mod allowed;
+mod dial;
 mod exchange;
 mod hostile;
 mod names;

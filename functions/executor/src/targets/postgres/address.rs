@@ -10,8 +10,8 @@
 //! database's environment (`root_certificate`), or from one that the system trusts where there is none. There is no way to
 //! encrypt without that, as it would keep out nobody who can change what is on the wire.
 //!
-//! A URL names one host over TCP, and its user. The other parameters are those of the driver, such as `application_name`
-//! and `options`.
+//! A URL names one host over TCP, and its user. The other parameters are those of the driver, such as `application_name`,
+//! `options` and `channel_binding`.
 
 use tokio_postgres::Config;
 use tokio_postgres::config::{Host, SslMode, SslNegotiation};

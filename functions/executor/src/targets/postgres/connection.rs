@@ -11,10 +11,13 @@ use rustls::{ClientConfig, RootCertStore, crypto};
 use rustls_platform_verifier::BuilderVerifierExt as _;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use tokio_postgres::config::{SslMode, SslNegotiation};
+use tokio_postgres::tls::TlsConnect;
 use tokio_postgres::{Client, Config, NoTls};
 use tokio_rustls::TlsConnector;
 
 use super::address::{Address, Encryption};
+use super::encrypted::{Done, Encrypted};
 use super::error;
 use crate::outbound::{DialError, Outbound};
 
@@ -56,14 +59,18 @@ impl Connector {
                 let name = name
                     .map_err(|_| RunError::permanent(codes::TARGET_REFUSED, format!("\"{host}\" is no host name")))?;
                 let encrypted = TlsConnector::from(config).connect(name, stream).await;
-                return sign_in(&address.config, encrypted.map_err(|error| unverified(host, &error))?).await;
+                let encrypted = Encrypted::new(encrypted.map_err(|error| unverified(host, &error))?);
+                let mut config = address.config.clone();
+                // As far as the driver knows, it has asked for encryption itself, and may bind to it what it signs in with.
+                config.ssl_mode(SslMode::Require).ssl_negotiation(SslNegotiation::Direct);
+                return sign_in(&config, encrypted, Done).await;
             }
             if address.encryption == Encryption::Always {
                 let message = format!("\"{host}\" offers no TLS; sslmode=disable in its URL goes without");
                 return Err(RunError::transient(codes::CONNECTION_ERROR, message));
             }
         }
-        sign_in(&address.config, stream).await
+        sign_in(&address.config, stream, NoTls).await
     }
 
     fn rules(&self, roots: Option<(&SecretRef, &str)>) -> Result<Arc<ClientConfig>, RunError> {
@@ -110,11 +117,13 @@ fn unverified(host: &str, error: &io::Error) -> RunError {
     RunError::transient(codes::CONNECTION_ERROR, message)
 }
 
-async fn sign_in(
-    config: &Config,
-    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-) -> Result<Client, RunError> {
-    let (client, connection) = config.connect_raw(stream, NoTls).await.map_err(|error| error::signing_in(&error))?;
+async fn sign_in<S, T>(config: &Config, stream: S, tls: T) -> Result<Client, RunError>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    T: TlsConnect<S>,
+    T::Stream: Send + 'static,
+{
+    let (client, connection) = config.connect_raw(stream, tls).await.map_err(|error| error::signing_in(&error))?;
     // It ends when the client is dropped, or the server goes; whoever uses the client is told.
     tokio::spawn(async move { drop(connection.await) });
     Ok(client)

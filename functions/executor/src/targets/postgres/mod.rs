@@ -8,6 +8,7 @@
 pub(crate) mod address;
 pub(crate) mod cell;
 mod connection;
+mod encrypted;
 pub(crate) mod error;
 mod parameter;
 pub(crate) mod pool;
