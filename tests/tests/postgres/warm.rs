@@ -1,7 +1,12 @@
 //! Connections that are kept from one job to the next.
 
+use std::net::SocketAddr;
+
 use futures_util::future::join_all;
 use serde_json::json;
+use tokio::io::copy_bidirectional;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 
 use super::World;
 use super::server::Server;
@@ -58,4 +63,54 @@ async fn many_jobs_at_once_share_few_connections() {
     assert_eq!(look.texts("SELECT count(DISTINCT n) FROM marks").await, ["60"]);
     let connections: u32 = look.texts("SELECT count(DISTINCT pid) FROM marks").await[0].parse().unwrap();
     assert!((1..=10).contains(&connections), "{connections} connections");
+}
+
+/// Stands before a server. What it has let through it holds back from `freeze` on, without a word; what comes later passes.
+struct Proxy {
+    address: SocketAddr,
+    frozen: watch::Sender<u32>,
+}
+
+impl Proxy {
+    async fn start(server: SocketAddr) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (frozen, thawed) = watch::channel(0);
+        let proxy = Self { address: listener.local_addr().unwrap(), frozen };
+        tokio::spawn(async move {
+            while let Ok((mut inside, _)) = listener.accept().await {
+                let mut thawed = thawed.clone();
+                thawed.mark_unchanged();
+                tokio::spawn(async move {
+                    let mut outside = TcpStream::connect(server).await.unwrap();
+                    tokio::select! {
+                        _ = copy_bidirectional(&mut inside, &mut outside) => {}
+                        // Both ends stay open, and nobody reads.
+                        _ = thawed.changed() => std::future::pending().await,
+                    }
+                });
+            }
+        });
+        proxy
+    }
+
+    fn freeze(&self) {
+        self.frozen.send_modify(|times| *times += 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_that_has_fallen_silent_is_replaced_before_anything_has_run() {
+    let server = Server::start(None).await;
+    server.look().await.run("CREATE TABLE marks (pid int)").await;
+    let proxy = Proxy::start(server.address()).await;
+    let url = server.url("sslmode=disable").replace(&server.address().to_string(), &proxy.address.to_string());
+    let statement = ("mark", "INSERT INTO marks VALUES (pg_backend_pid()) RETURNING pid");
+    let world = World::with(&server, &url, "", &[&proxy.address.to_string()], &[statement]).await;
+    let first = world.result("mark", &json!({})).await;
+    assert_eq!(world.result("mark", &json!({})).await, first);
+    proxy.freeze();
+    let run = world.end(&World::job("mark", &json!({}))).await;
+    assert_eq!((&run["status"], &run["attempts"]), (&json!("completed"), &json!(1)), "{run}");
+    assert_ne!(run["result"], first);
+    assert_eq!(server.look().await.texts("SELECT count(*) FROM marks").await, ["3"]);
 }

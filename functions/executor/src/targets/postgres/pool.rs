@@ -109,3 +109,103 @@ async fn watch(pool: Weak<Pool>, clock: impl Clock) {
         next = IDLE_MS - now.since(*since);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicI64, Ordering};
+
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
+    use tokio_postgres::{Config, NoTls};
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Moved(Arc<AtomicI64>);
+
+    impl Clock for Moved {
+        fn now(&self) -> UnixMillis {
+            UnixMillis(self.0.load(Ordering::SeqCst))
+        }
+    }
+
+    impl Moved {
+        /// Lets so much time pass, for the clock and for whoever sleeps.
+        async fn pass(&self, ms: i64) {
+            self.0.fetch_add(ms, Ordering::SeqCst);
+            tokio::time::sleep(Duration::from_millis(ms.unsigned_abs() + 1)).await;
+        }
+    }
+
+    /// A client that is signed in, with the server's end.
+    async fn client() -> (Client, DuplexStream) {
+        let (own, mut server) = duplex(1_024);
+        // It may sign in without a password, and is asked for what it wants.
+        server.write_all(b"R\0\0\0\x08\0\0\0\0Z\0\0\0\x05I").await.unwrap();
+        let (client, connection) = Config::new().user("u").connect_raw(own, NoTls).await.unwrap();
+        tokio::spawn(connection);
+        (client, server)
+    }
+
+    /// Whether the client has hung up.
+    async fn is_over(server: &mut DuplexStream) -> bool {
+        let mut read = Vec::new();
+        tokio::time::timeout(Duration::from_millis(10), server.read_to_end(&mut read)).await.is_ok()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_that_nobody_uses_for_five_minutes_is_closed() {
+        let (clock, pools) = (Moved::default(), Pools::default());
+        let pool = pools.of("a".to_owned());
+        let ((old, mut old_end), (young, mut young_end)) = (client().await, client().await);
+        pool.keep(old, clock.clone());
+        clock.pass(IDLE_MS / 2).await;
+        pool.keep(young, clock.clone());
+        clock.pass(IDLE_MS / 2).await;
+        assert!(is_over(&mut old_end).await && !is_over(&mut young_end).await);
+        clock.pass(IDLE_MS / 2).await;
+        assert!(is_over(&mut young_end).await);
+        // Somebody watches again after all were gone.
+        let (next, mut next_end) = client().await;
+        pool.keep(next, clock.clone());
+        clock.pass(IDLE_MS).await;
+        assert!(is_over(&mut next_end).await && pool.take(clock.now()).is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_used_last_is_taken_first_if_it_is_young_and_open() {
+        let (clock, pools) = (Moved::default(), Pools::default());
+        let pool = pools.of("a".to_owned());
+        for _ in 0..3 {
+            let (client, mut end) = client().await;
+            pool.keep(client, clock.clone());
+            end.shutdown().await.unwrap();
+            drop(end);
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        assert!(pool.take(clock.now()).is_none(), "all are closed");
+        let (client, _end) = client().await;
+        pool.keep(client, clock.clone());
+        assert!(pools.of("b".to_owned()).take(clock.now()).is_none(), "another database's");
+        // A process that was frozen has slept through its timers.
+        clock.0.fetch_add(IDLE_MS, Ordering::SeqCst);
+        assert!(pools.of("a".to_owned()).take(clock.now()).is_none(), "it is old");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_database_has_so_many_connections_in_use_and_pools_do_not_pile_up() {
+        let pools = Pools::default();
+        let pool = pools.of("a".to_owned());
+        let mut places = Vec::new();
+        for _ in 0..MOST_CONNECTIONS {
+            places.push(pool.place().await.unwrap());
+        }
+        assert!(tokio::time::timeout(Duration::from_secs(1), pool.place()).await.is_err());
+        places.pop();
+        assert!(tokio::time::timeout(Duration::from_secs(1), pool.place()).await.is_ok());
+        for number in 0..2 * MOST_DATABASES {
+            drop(pools.of(number.to_string()));
+        }
+        assert!(pools.0.lock().unwrap().len() <= MOST_DATABASES);
+        assert!(Arc::ptr_eq(&pool, &pools.of("a".to_owned())), "it is in use");
+    }
+}
