@@ -54,7 +54,7 @@ impl<S: SecretSource + Clone, C: Clock + Clone + 'static, A: AwsServices> Provid
                 self.aws.perform(&id, into.with_content(content)).await
             }
             #[cfg(feature = "postgres")]
-            Request::Sql(request) => self.postgres.perform(timeout, *request).await,
+            Request::Sql(request) => self.postgres.perform(Duration::from_millis(timeout_ms.into()), *request).await,
             #[cfg(not(feature = "postgres"))]
             Request::Sql(_) => {
                 Err(RunError::permanent(codes::EVENT_NOT_FOUND, "this executor is built without PostgreSQL"))

@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use carillon_core::call::SqlRequest;
 use carillon_core::hash::sha256_hex;
-use carillon_core::job::{Output, RunError};
+use carillon_core::job::{Output, RunError, codes};
 use carillon_core::ports::Clock;
 use carillon_core::time::UnixMillis;
 use futures_util::future::join;
@@ -30,7 +30,7 @@ use self::connection::Connector;
 use self::error::Failure;
 use self::pool::{Pool, Pools};
 use crate::outbound::Outbound;
-use crate::secrets::SecretSource;
+use crate::secrets::{Recalled, Secret, SecretSource};
 
 /// How long a connection that was kept may take to show that it still works.
 const PROBE: Duration = Duration::from_secs(5);
@@ -54,13 +54,28 @@ impl<S: SecretSource, C: Clock + Clone + 'static> Postgres<S, C> {
         Self { secrets, clock, connector: Connector::new(outbound), pools: Pools::default() }
     }
 
-    /// Has the statement run within `timeout`.
+    /// Has the statement run within `timeout`. Where nobody may sign in with a URL that was remembered, it is fetched anew once: a
+    /// password may have changed meanwhile.
     ///
     /// # Errors
     /// By the table of [`error`], and as of the way out and the secrets.
     pub async fn perform(&self, timeout: Duration, request: SqlRequest) -> Result<Output, RunError> {
         let deadline = Deadline { clock: &self.clock, at: self.clock.now().plus(millis(timeout)) };
-        let url = self.secrets.fetch(&request.url).await?;
+        let Recalled { secret: url, is_old } = self.secrets.recall(&request.url).await?;
+        let output = self.perform_at(&url, &request, &deadline).await;
+        if !is_old || output.as_ref().err().is_none_or(|error| error.code != codes::UNAUTHORIZED) {
+            return output;
+        }
+        let renewed = self.secrets.renew(&request.url, &url).await?;
+        if renewed == url { output } else { self.perform_at(&renewed, &request, &deadline).await }
+    }
+
+    async fn perform_at(
+        &self,
+        url: &Secret,
+        request: &SqlRequest,
+        deadline: &Deadline<'_, C>,
+    ) -> Result<Output, RunError> {
         let address = Address::parse(url.expose()).map_err(|reason| error::unusable(&request.url, reason))?;
         let root = match &request.root_certificate {
             Some(reference) => Some((reference, self.secrets.fetch(reference).await?)),
@@ -69,14 +84,14 @@ impl<S: SecretSource, C: Clock + Clone + 'static> Postgres<S, C> {
         let roots = root.as_ref().map(|(reference, secret)| (*reference, secret.expose()));
         let pool = self.pools.of(digest(url.expose(), roots.map_or("", |(_, pem)| pem)));
         let _place = pool.place().await;
-        let (client, statement) = if let Some(ready) = self.warm(&pool, &request, &deadline).await? {
+        let (client, statement) = if let Some(ready) = self.warm(&pool, request, deadline).await? {
             ready
         } else {
             let client = self.connector.connect(&address, roots).await?;
-            let statement = prepare(&client, "", &request, deadline.left()).await.map_err(Failure::into_error)?;
+            let statement = prepare(&client, "", request, deadline.left()).await.map_err(Failure::into_error)?;
             (client, statement)
         };
-        let output = rows::read(&client, &statement, &request).await;
+        let output = rows::read(&client, &statement, request).await;
         if output.as_ref().err().is_none_or(Failure::leaves_connection) {
             pool.keep(client, self.clock.clone());
         }
