@@ -84,7 +84,7 @@ fn params(action: &AppAction, field: &Field<'_>) -> Option<Vec<(String, String)>
 }
 
 /// Members with scalar values, or arrays of them for a name that repeats.
-fn pairs(field: &Field<'_>) -> Option<Vec<(String, String)>> {
+pub(super) fn pairs(field: &Field<'_>) -> Option<Vec<(String, String)>> {
     let read = every(field.entries()?.into_iter().map(|(name, value)| {
         let values = if value.value().is_array() { value.elements()? } else { vec![value] };
         every(values.iter().map(|value| Some((name.to_owned(), scalar(value)?))))

@@ -11,6 +11,7 @@ mod feature;
 mod function;
 mod job;
 mod multipart;
+pub mod notification;
 mod publish;
 mod quota;
 mod request;
@@ -117,6 +118,22 @@ pub fn not_available(followed: &Followed<'_>, env: &str, capabilities: Capabilit
     }
 }
 
+/// The members of an input that this stack cannot run in an environment, and why, where an event asks for several things.
+pub fn members_not_available(
+    target: &Target<'_>,
+    env: &str,
+    input: &Value,
+    capabilities: Capabilities,
+) -> Vec<(&'static str, String)> {
+    match target {
+        Target::Notification(it, _) => it
+            .envs
+            .get(env)
+            .map_or_else(Vec::new, |place| notification::members_not_available(place, input, capabilities)),
+        _ => Vec::new(),
+    }
+}
+
 /// What it takes to run something.
 #[derive(Default)]
 struct Needs<'c> {
@@ -141,7 +158,8 @@ impl<'c> Needs<'c> {
             Target::Publish(broker, _) => broker.envs.get(env).map(publish::needs),
             Target::Function(function) => function.envs.get(env).map(function::needs),
             Target::Storage(storage) => storage.envs.get(env).map(|_| storage::needs()),
-            Target::Quota(..) => Some(Self::default()),
+            // It depends on the channels that an input asks for: see [`members_not_available`].
+            Target::Quota(..) | Target::Notification(..) => Some(Self::default()),
             Target::Feature(it) => return Self::of_all(catalog, it.steps.iter().map(FeatureStep::event_ref), env),
             Target::Fallback(_, it) => {
                 return Self::of_all(catalog, it.options.iter().map(FallbackOption::event_ref), env);
@@ -151,9 +169,10 @@ impl<'c> Needs<'c> {
                 let handler = Self::of_all(catalog, [it.event_ref()], env)?;
                 return Ok(Self { aws: Some("Amazon SQS"), ..handler });
             }
-            _ => None,
+            // A definition was followed to its event.
+            Target::Job(_) => None,
         };
-        place.ok_or_else(|| format!("jobs of type {} are not available yet", followed.target.event_type()))
+        place.ok_or_else(|| format!("the event is not defined in {env}"))
     }
 
     /// Of several events that the catalog names.
@@ -210,6 +229,9 @@ pub fn check_input(followed: &Followed<'_>, env: Option<&str>, input: &Field<'_>
         Target::Subscribe(..) => drop(subscribe::Input::read(input)),
         Target::Fallback(_, fallback) => fallback::check(catalog, fallback, env, input),
         Target::Feature(feature) => feature::check(catalog, feature, env, input),
+        Target::Notification(it, message) => {
+            drop(env.and_then(|env| notification::channels(it, message, env, input)));
+        }
         _ => {}
     }
 }
@@ -282,6 +304,14 @@ fn media_type(field: &Field<'_>) -> Option<String> {
             text.contains('/') && text.len() <= 255 && text.bytes().all(|byte| (b' '..=b'~').contains(&byte));
         is_sound.then(|| text.to_owned())
     })
+}
+
+/// The address of a path at a service: at `own` where that is given, otherwise at the provider's.
+fn under(own: Option<&Url>, provider: &str, path: &str) -> Option<Url> {
+    let mut url = own.cloned().or_else(|| Url::parse(provider).ok())?;
+    let path = url.path().trim_end_matches('/').to_owned() + path;
+    url.set_path(&path);
+    Some(url)
 }
 
 /// A POST of a JSON document.

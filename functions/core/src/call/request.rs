@@ -65,7 +65,7 @@ pub enum Request {
     Aws(AwsRequest),
     /// Something that is fetched over HTTP and handed on to AWS. Result: as of that.
     Transfer(Box<Transfer>),
-    /// An e-mail over SMTP. Result: `{response}`.
+    /// An e-mail over SMTP. Result: `{message_id, response}`.
     Mail(Box<MailRequest>),
     /// A push message over FCM v1. Result: `{name}`.
     Fcm(Box<FcmRequest>),
@@ -245,7 +245,7 @@ impl AwsRequest {
 /// An e-mail.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Email {
-    /// The sender.
+    /// The sender: an address, or `Name <address>`, which SES is given as a header has it.
     pub from: String,
     /// Who gets it.
     pub to: Vec<String>,
@@ -253,7 +253,7 @@ pub struct Email {
     pub cc: Vec<String>,
     /// Who gets a copy that the others do not see.
     pub bcc: Vec<String>,
-    /// Where answers go.
+    /// Where answers go, as with the sender.
     pub reply_to: Option<String>,
     /// The subject.
     pub subject: String,

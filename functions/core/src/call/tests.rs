@@ -210,45 +210,6 @@ fn a_secret_that_cannot_be_fetched_says_what_aws_lacks_where_aws_keeps_it() {
 }
 
 #[test]
-fn every_type_without_a_module_here_is_not_available_by_its_name() {
-    let catalog = catalog("https://a.example", "/", |document| {
-        document["notifications"] = json!({"n": {"messages": {"m": {"sms": "hello"}}}});
-        document["storages"] = json!({"s": {"envs": {"prd": {"bucket": "b"}}}});
-        document["brokers"]["bus"]["subscriptions"] = json!({"sub": {"topic": "orders", "event": "call"}});
-        document["jobs"] = json!({"j": {"event": "call"}});
-        document["quotas"] = json!({"q": {"limit": 1, "period": "day"}});
-        document["fallbacks"] = json!({"f": {"options": [{"event": "call"}]}});
-        document["features"] = json!({"ft": {"steps": [{"event": "call"}]}});
-    });
-    // A job definition is followed to its event.
-    let mut types = vec![
-        EventType::Action,
-        EventType::DatabaseAction,
-        EventType::Publish,
-        EventType::Function,
-        EventType::Job,
-        EventType::Storage,
-        EventType::Subscribe,
-        EventType::Quota,
-        EventType::Fallback,
-        EventType::Feature,
-    ];
-    let (event, event_type) = ("n", EventType::Notification);
-    let wanted = EventRef { event, event_type: Some(event_type), app: None };
-    let target = catalog.resolve(wanted).unwrap();
-    let followed = Followed::of(&catalog, target).unwrap();
-    let reason = not_available(&followed, "prd", EMBEDDED);
-    assert_eq!(reason, Some(format!("jobs of type {event_type} are not available yet")));
-    let error = asked_for(&followed, &spec(event, event_type, json!({}))).unwrap_err();
-    assert_eq!((error.code.as_str(), error.retryable), (codes::VALIDATION_ERROR, false));
-    types.push(event_type);
-    types.sort_unstable();
-    let mut all = EventType::WORDS.map(|(_, event_type)| event_type);
-    all.sort_unstable();
-    assert_eq!(types, all);
-}
-
-#[test]
 fn a_catalog_that_changed_makes_permanent_errors() {
     let catalog = catalog("https://a.example", "/users/:id", unchanged);
     let code = |spec: &JobSpec| {

@@ -4,7 +4,8 @@
 use std::collections::BTreeSet;
 
 use super::cycles;
-use super::document::{BrokerProvider, Catalog, DatabaseEnv, EmailProvider, Engine, PushProvider, SmsProvider};
+use super::document::{BrokerProvider, Catalog, DatabaseEnv, Engine};
+use super::messages;
 use super::read::{PerEnv, Tag, Tagged};
 use super::resolve::{EventRef, Resolver, Unresolved};
 use super::statement::Statement;
@@ -37,7 +38,7 @@ impl Check<'_> {
     fn everything(&mut self) {
         self.environments();
         self.sessions();
-        self.channels();
+        self.notifications();
         self.databases();
         self.brokers();
         self.functions();
@@ -100,34 +101,12 @@ impl Check<'_> {
         }
     }
 
-    fn channels(&mut self) {
-        let missing = "is required by this provider";
+    fn notifications(&mut self) {
         for (tag, notification) in &self.catalog.notifications {
-            for (env, channels) in &notification.envs {
-                let at = ["notifications", tag.as_str(), "envs", env.as_str()];
-                let mut require = |present: bool, channel: &str, name: &str| {
-                    if !present {
-                        self.fault(&[&at[..], &[channel, name]].concat(), FieldCode::Required, missing);
-                    }
-                };
-                if let Some(push) = channels.push.as_ref().filter(|push| push.provider == PushProvider::Fcm) {
-                    require(push.service_account.is_some(), "push", "service_account");
-                }
-                if let Some(email) = channels.email.as_ref().filter(|email| email.provider == EmailProvider::Smtp) {
-                    require(email.host.is_some(), "email", "host");
-                }
-                if let Some(sms) = channels.sms.as_ref().filter(|sms| sms.provider == SmsProvider::Twilio) {
-                    require(sms.from.is_some(), "sms", "from");
-                    require(sms.account_sid.is_some(), "sms", "account_sid");
-                    require(sms.auth_token.is_some(), "sms", "auth_token");
-                }
-            }
-            for (slug, message) in &notification.messages {
-                if message.email.as_ref().is_some_and(|email| email.text.is_none() && email.html.is_none()) {
-                    let at = ["notifications", tag.as_str(), "messages", slug.as_str(), "email"];
-                    self.fault(&at, FieldCode::Required, "must have text, html or both");
-                }
-            }
+            let at = |rest: &[&str]| {
+                ["notifications", tag.as_str()].iter().chain(rest).fold(String::new(), |at, name| child(&at, name))
+            };
+            messages::check(notification, at, self.faults);
         }
     }
 

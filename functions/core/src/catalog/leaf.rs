@@ -137,6 +137,33 @@ impl Read for BaseUrl {
     }
 }
 
+/// A host, by name or address.
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema)]
+pub struct HostName(pub String);
+
+impl Read for HostName {
+    fn read(field: &Field<'_>) -> Option<Self> {
+        field.parsed("the name or the address of a host, such as smtp.example.com", |text| {
+            let sound = super::mailbox::is_domain(text) || text.parse::<std::net::IpAddr>().is_ok();
+            sound.then(|| Self(text.to_owned()))
+        })
+    }
+}
+
+/// An account of Twilio: `AC` and more letters and digits.
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema)]
+pub struct AccountSid(#[schemars(regex(pattern = "^AC[0-9A-Za-z]{1,62}$"))] pub String);
+
+impl Read for AccountSid {
+    fn read(field: &Field<'_>) -> Option<Self> {
+        field.parsed("an account SID: AC and more letters and digits", |text| {
+            let rest = text.strip_prefix("AC")?;
+            let sound = (1..=62).contains(&rest.len()) && rest.bytes().all(|byte| byte.is_ascii_alphanumeric());
+            sound.then(|| Self(text.to_owned()))
+        })
+    }
+}
+
 /// An Amazon Resource Name.
 #[derive(Clone, Debug, PartialEq, Eq, JsonSchema)]
 pub struct Arn(#[schemars(regex(pattern = "^arn:[^:]+:[^:]+:[^:]*:[^:]*:.+$"))] pub String);

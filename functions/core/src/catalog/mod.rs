@@ -9,9 +9,12 @@ mod decimal;
 mod document;
 mod headers;
 mod leaf;
+mod mailbox;
+mod messages;
 mod read;
 mod resolve;
 mod statement;
+mod template;
 
 use std::cell::RefCell;
 use std::fmt;
@@ -23,9 +26,11 @@ pub use decimal::Decimal;
 pub use document::*;
 pub use headers::*;
 pub use leaf::*;
+pub use mailbox::{Mailbox, is_email_address};
 pub use read::{PerEnv, Read, Tag, Tagged};
 pub use resolve::{EventRef, Target, Unresolved};
 pub use statement::{Kind, Placeholder, Statement};
+pub use template::{Piece, pieces};
 
 use crate::error::FieldError;
 use crate::hash::hex;

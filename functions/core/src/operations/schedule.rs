@@ -14,7 +14,7 @@ use crate::hash::sha256_hex;
 use crate::idempotency::{Accepted, RequestName, Reservation};
 use crate::ids::{JobId, Owner};
 use crate::job::{EventType, Job, JobSpec, JobState};
-use crate::json::{Field, parse};
+use crate::json::{Field, child, parse};
 use crate::machine::first_state;
 use crate::ports::{
     CatalogStore, Clock, DefinedSession, Entropy, JobStore, PortError, Ports, Published, Reservations, SealingKeys,
@@ -442,6 +442,12 @@ fn find<'c>(
             fault("/env", FieldCode::UnknownTag, format!("the event {event:?} is not defined in {env}"));
         } else if let Some(reason) = call::not_available(&followed, env, capabilities) {
             fault("/event", FieldCode::NotAvailable, reason);
+        } else if let Some(input) = &submission.input {
+            for (member, reason) in
+                call::members_not_available(target, env, &followed.input(input.value()), capabilities)
+            {
+                fault(&child("/input", member), FieldCode::NotAvailable, reason);
+            }
         }
     }
     Some((event_type, followed))

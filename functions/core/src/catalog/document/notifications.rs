@@ -7,7 +7,8 @@ use serde_json::{Map, Value};
 
 use super::auth::{Auth, SigningSecrets};
 use crate::catalog::headers::Headers;
-use crate::catalog::leaf::{HttpUrl, Port, SecretRef};
+use crate::catalog::leaf::{AccountSid, BaseUrl, HostName, HttpUrl, Port, SecretRef};
+use crate::catalog::mailbox::Mailbox;
 use crate::catalog::read::{PerEnv, Read, Tagged, document, words};
 use crate::error::FieldCode;
 use crate::json::{Field, every};
@@ -41,6 +42,8 @@ document! {
         access_token: Option<SecretRef>,
         /// FCM's service account, as its JSON document.
         service_account: Option<SecretRef>,
+        /// The service's address, where it is not the provider's own.
+        url: Option<BaseUrl>,
     }
 
     /// Who delivers e-mail.
@@ -48,11 +51,11 @@ document! {
         /// The provider.
         provider: EmailProvider,
         /// The sender.
-        from: String,
+        from: Mailbox,
         /// Where answers go.
-        reply_to: Option<String>,
+        reply_to: Option<Mailbox>,
         /// SMTP: the server.
-        host: Option<String>,
+        host: Option<HostName>,
         /// SMTP: its port.
         port: Option<Port>,
         /// SMTP: how the connection is secured; default `starttls`.
@@ -70,9 +73,11 @@ document! {
         /// The sender's number or name.
         from: Option<String>,
         /// Twilio: the account.
-        account_sid: Option<String>,
+        account_sid: Option<AccountSid>,
         /// Twilio: its token.
         auth_token: Option<SecretRef>,
+        /// Twilio: the service's address, where it is not the provider's own.
+        url: Option<BaseUrl>,
     }
 
     /// Where callbacks go.
@@ -87,7 +92,7 @@ document! {
         signing_secrets: SigningSecrets,
     }
 
-    /// What a notification says, by channel. `{{name}}` is filled from the input.
+    /// What a notification says, by channel. `{{name}}` is filled from the `data` of the input's channel.
     struct Message {
         /// The push message.
         push: Option<PushTemplate>,
@@ -162,6 +167,37 @@ pub enum Localized {
     Plain(String),
     /// By locale, such as `en` or `pt-BR`.
     ByLocale(BTreeMap<String, String>),
+}
+
+impl Localized {
+    /// The text for a locale (BCP 47): of it, of what it is a kind of (`pt-BR`, then `pt`), in English, or in the first
+    /// language that there is.
+    ///
+    /// ```
+    /// use carillon_core::catalog::Localized;
+    /// let hello = Localized::ByLocale([("de", "Hallo"), ("en", "Hello"), ("pt", "Olá")].map(|(a, b)| (a.into(), b.into())).into());
+    /// assert_eq!((hello.text(Some("pt-BR")), hello.text(Some("fi")), hello.text(None)), ("Olá", "Hello", "Hello"));
+    /// ```
+    pub fn text(&self, locale: Option<&str>) -> &str {
+        let texts = match self {
+            Self::Plain(text) => return text,
+            Self::ByLocale(texts) => texts,
+        };
+        let kinds = std::iter::successors(locale, |tag| Some(tag.rsplit_once('-')?.0));
+        let mut found =
+            kinds.chain(["en"]).filter_map(|tag| texts.iter().find(|(own, _)| own.eq_ignore_ascii_case(tag)));
+        found.next().or_else(|| texts.iter().next()).map_or("", |(_, text)| text)
+    }
+
+    /// Every text, with its locale where there are several.
+    pub fn texts(&self) -> Vec<(Option<&str>, &str)> {
+        match self {
+            Self::Plain(text) => vec![(None, text)],
+            Self::ByLocale(texts) => {
+                texts.iter().map(|(locale, text)| (Some(locale.as_str()), text.as_str())).collect()
+            }
+        }
+    }
 }
 
 impl Read for Localized {

@@ -49,7 +49,7 @@ fn its_defaults_are_filled_in_by_the_jobs_session_and_checked_with_the_input() {
     assert_eq!(faults(&definition("close-own", &json!({}))), unresolved);
     let wrong = definition("close-7", &json!({"params": {"id": [], "of": "7"}}));
     assert_eq!(faults(&wrong).len(), 2);
-    assert_eq!(faults(&definition("greet", &json!({}))), [("/event".to_owned(), FieldCode::NotAvailable)]);
+    assert_eq!(faults(&definition("greet", &json!({}))), [("/input".to_owned(), FieldCode::Required)]);
 
     let mut body = definition("close-own", &json!({}));
     body["session"] = json!({"tag": "s", "token": r#"{"order": "9"}"#});

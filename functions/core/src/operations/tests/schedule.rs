@@ -167,7 +167,10 @@ fn the_contracts_own_example_is_understood_and_told_what_is_not_available() {
     let stack = Stack::new();
     let catalog = json!({
         "envs": ["prd"],
-        "notifications": {"send_notification": {"envs": {"prd": {"push": {"provider": "expo"}}}}},
+        "notifications": {"send_notification": {
+            "envs": {"prd": {"push": {"provider": "fcm", "service_account": "ssm:/my-product/fcm"}}},
+            "messages": {"order_update": {}},
+        }},
         "sessions": {"user-session": {"algorithm": "HS256", "envs": {"prd": {"key": "env:SESSION_KEY"}}}},
         "caches": {"notify-user-123": {"expiry": 60_000}},
     });
@@ -191,8 +194,10 @@ fn the_contracts_own_example_is_understood_and_told_what_is_not_available() {
         Err(OperationError::Invalid(faults)) => {
             let found: Vec<_> = faults.iter().map(|fault| (fault.pointer.as_str(), fault.code)).collect();
             // Its token is cut short.
-            assert_eq!(found, [("/event", FieldCode::NotAvailable), ("/session/token", FieldCode::TokenSignature)]);
-            assert_eq!(faults[0].detail, "jobs of type notification are not available yet");
+            let expected =
+                [("/input/push_notification", FieldCode::NotAvailable), ("/session/token", FieldCode::TokenSignature)];
+            assert_eq!(found, expected);
+            assert!(faults[0].detail.starts_with("the secret ssm:/my-product/fcm cannot be fetched"), "{faults:?}");
         }
         other => panic!("{other:?}"),
     }
@@ -299,4 +304,23 @@ fn an_input_that_grows_when_it_is_stored_is_refused_and_not_found_too_large_by_t
     assert!(
         matches!(edited, Err(OperationError::Invalid(faults)) if faults[0].pointer == "/input" && faults.len() == 1)
     );
+}
+
+#[test]
+fn a_channel_that_is_not_available_is_named_by_its_member() {
+    let stack = Stack::new();
+    stack.publish(&json!({
+        "envs": ["prd"],
+        "notifications": {"n": {"envs": {"prd": {
+            "push": {"provider": "expo"},
+            "email": {"provider": "smtp", "from": "a@example.com", "host": "smtp.example.com",
+                      "username": "u", "password": "ssm:/smtp"},
+        }}}},
+    }));
+    let push = json!({"device_token": "t", "title": "t", "body": "b"});
+    let email = json!({"to": "a@example.com", "subject": "s", "text": "t"});
+    let body = |input: Value| body(&json!({"event": "n", "input": input}));
+    let both = body(json!({"push_notification": push, "email": email}));
+    assert_eq!(invalid(&stack, &both), [("/input/email".to_owned(), FieldCode::NotAvailable)]);
+    stack.scheduled(&json!({"event": "n", "input": {"push_notification": push}}));
 }
