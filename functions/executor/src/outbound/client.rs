@@ -1,11 +1,13 @@
 //! The client: vets the URL, sends the request, reads the answer up to its caps.
 
 use super::allow::{AllowList, without_root};
-use super::resolver::{Lookup, NameError, SystemLookup, VettingResolver};
+use super::resolver::{Lookup, NameError, SystemLookup, VettingResolver, vet_all};
+use super::roots::Roots;
 use super::{Answer, Request, SendError};
 use http::{HeaderMap, HeaderValue, Method, header};
 use std::collections::BTreeMap;
 use std::error::Error;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use url::{Host, Url};
@@ -40,6 +42,7 @@ pub struct Outbound {
 struct Shared {
     allow: Arc<AllowList>,
     lookup: Arc<dyn Lookup>,
+    roots: Option<Roots>,
     /// One client for each port class: one in all, unless the allow list has entries with ports. The resolver cannot see
     /// the port, so it must know it. Sockets are pooled by port anyway; nothing that could be shared is kept apart.
     clients: Mutex<BTreeMap<Option<u16>, reqwest::Client>>,
@@ -54,7 +57,50 @@ impl Outbound {
     /// An outbound with its own way of resolving names.
     pub fn with_lookup(allow: AllowList, lookup: impl Lookup) -> Self {
         let (allow, lookup) = (Arc::new(allow), Arc::new(lookup));
-        Self { shared: Arc::new(Shared { allow, lookup, clients: Mutex::default() }) }
+        Self { shared: Arc::new(Shared { allow, lookup, roots: None, clients: Mutex::default() }) }
+    }
+
+    /// The same, which trusts servers with certificates of the operator's too.
+    #[must_use]
+    pub fn trusting(self, roots: Roots) -> Self {
+        let (allow, lookup) = (Arc::clone(&self.shared.allow), Arc::clone(&self.shared.lookup));
+        Self { shared: Arc::new(Shared { allow, lookup, roots: Some(roots), clients: Mutex::default() }) }
+    }
+
+    /// Certificates that are trusted besides the platform's.
+    pub fn roots(&self) -> Option<&Roots> {
+        self.shared.roots.as_ref()
+    }
+
+    /// The addresses of a host, which may be dialled: what is not HTTP connects to these, and looks up no name itself.
+    ///
+    /// # Errors
+    /// [`SendError::Refused`] and [`SendError::Unresolvable`], as of a request.
+    pub async fn addresses(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>, SendError> {
+        let allow = &self.shared.allow;
+        let class = allow.port_class(port);
+        let refuse = |reason| SendError::Refused { host: host.to_owned(), reason };
+        let unresolvable = |source| SendError::Unresolvable { host: host.to_owned(), source };
+        // As in a URL: every spelling of an IPv4 address is one.
+        let ip = host.parse().ok().or_else(|| match Host::parse(host) {
+            Ok(Host::Ipv4(ip)) => Some(IpAddr::V4(ip)),
+            _ => None,
+        });
+        let addresses = if let Some(ip) = ip {
+            allow.vet(None, ip, class).map_err(refuse)?;
+            vec![ip]
+        } else {
+            if without_root(host).split('.').any(str::is_empty) {
+                return Err(refuse("the host name has an empty part"));
+            }
+            let found = self.shared.lookup.lookup(host).await.map_err(|error| unresolvable(error.into()))?;
+            vet_all(allow, host, &found, class).map_err(|error| match error {
+                NameError::Refused(reason) => refuse(reason),
+                error => unresolvable(error.into()),
+            })?;
+            found
+        };
+        Ok(addresses.into_iter().map(|ip| SocketAddr::new(ip, port)).collect())
     }
 
     /// What decides which addresses are dialled.
@@ -93,7 +139,9 @@ impl Shared {
             return Ok(client.clone());
         }
         let resolver = VettingResolver { lookup: Arc::clone(&self.lookup), allow: Arc::clone(&self.allow), port };
+        let roots = self.roots.as_ref().map_or_else(|| Ok(Vec::new()), Roots::certificates)?;
         let client = reqwest::Client::builder()
+            .tls_certs_merge(roots)
             .dns_resolver(resolver)
             .redirect(reqwest::redirect::Policy::none()) // a redirect's target was not vetted
             .no_proxy() // a proxy would resolve the name once more, out of our sight
@@ -169,7 +217,7 @@ fn classify(host: String, error: reqwest::Error) -> SendError {
     let error = error.without_url();
     match name_error(&error) {
         Some(NameError::Refused(reason)) => SendError::Refused { host, reason },
-        Some(NameError::Failed(_) | NameError::Empty) => SendError::Unresolvable { host, source: error },
+        Some(NameError::Failed(_) | NameError::Empty) => SendError::Unresolvable { host, source: error.into() },
         None if error.is_connect() => SendError::Connect { host, source: error },
         None => SendError::Protocol { host, source: error },
     }

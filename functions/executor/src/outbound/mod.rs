@@ -1,4 +1,4 @@
-//! The only way out of this process to a target that a user named.
+//! The only way out of this process to a target that a user named: over HTTP, or to addresses that were vetted here.
 //!
 //! | rule | where it is held |
 //! | --- | --- |
@@ -18,6 +18,7 @@ mod allow;
 mod client;
 mod dial;
 mod resolver;
+mod roots;
 #[cfg(test)]
 mod tests;
 
@@ -26,6 +27,7 @@ pub use allow::{AllowList, AllowListError, MalformedEntry};
 pub use client::Outbound;
 pub use dial::DialError;
 pub use resolver::{Lookup, SystemLookup};
+pub use roots::{Roots, RootsError};
 
 use bytes::Bytes;
 use std::fmt;
@@ -90,7 +92,7 @@ pub enum SendError {
         /// The URL's host.
         host: String,
         /// The resolver's error is at the end of its chain.
-        source: reqwest::Error,
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// No connection came about: nobody listens, the handshake failed, or it took more than 5 seconds.
     #[error("no connection to \"{host}\" could be opened")]

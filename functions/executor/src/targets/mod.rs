@@ -1,8 +1,15 @@
 //! What carries a request out, by its kind.
 
+#[cfg(feature = "fcm")]
+mod fcm;
 pub mod http;
+#[cfg(feature = "smtp")]
+mod mail;
 #[cfg(feature = "postgres")]
 pub mod postgres;
+#[cfg(test)]
+mod tests;
+mod tokens;
 
 use std::time::Duration;
 
@@ -25,6 +32,8 @@ pub struct Providers<S, C, A> {
     http: Http<S, C>,
     #[cfg(feature = "postgres")]
     postgres: Postgres<S, C>,
+    #[cfg(feature = "smtp")]
+    mail: mail::Mail,
     aws: A,
 }
 
@@ -34,6 +43,8 @@ impl<S: SecretSource + Clone, C: Clock + Clone + 'static, A: AwsServices> Provid
         Self {
             #[cfg(feature = "postgres")]
             postgres: Postgres::new(outbound.clone(), secrets.clone(), clock.clone()),
+            #[cfg(feature = "smtp")]
+            mail: mail::Mail::default(),
             http: Http::new(outbound, secrets, clock),
             aws,
         }
@@ -55,12 +66,13 @@ impl<S: SecretSource + Clone, C: Clock + Clone + 'static, A: AwsServices> Provid
             }
             #[cfg(feature = "postgres")]
             Request::Sql(request) => self.postgres.perform(Duration::from_millis(timeout_ms.into()), *request).await,
-            #[cfg(not(feature = "postgres"))]
-            Request::Sql(_) => {
-                Err(RunError::permanent(codes::EVENT_NOT_FOUND, "this executor is built without PostgreSQL"))
-            }
-            Request::Mail(_) | Request::Fcm(_) => {
-                Err(RunError::permanent(codes::INTERNAL_ERROR, "there is no provider for this"))
+            #[cfg(feature = "smtp")]
+            Request::Mail(request) => self.mail.perform(&self.http, &id, *request).await,
+            #[cfg(feature = "fcm")]
+            Request::Fcm(request) => fcm::perform(&self.http, &head(id, MAX_RESULT_BYTES), *request).await,
+            #[cfg(not(all(feature = "fcm", feature = "postgres", feature = "smtp")))]
+            _ => {
+                Err(RunError::permanent(codes::EVENT_NOT_FOUND, "this executor is built without the provider for this"))
             }
         }
     }

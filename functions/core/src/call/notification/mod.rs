@@ -62,10 +62,10 @@ pub struct Channel {
 }
 
 impl Channel {
-    /// The place of the request within its fire: the channel, and the receiver's position after a dot. It is the same over
+    /// The place of the request within its fire: the channel, and the receiver's position after `_`. It is the same over
     /// all attempts.
     pub fn place(&self) -> String {
-        self.part.map_or_else(|| self.name.to_owned(), |part| format!("{}.{part}", self.name))
+        self.part.map_or_else(|| self.name.to_owned(), |part| format!("{}_{part}", self.name))
     }
 }
 

@@ -131,11 +131,11 @@ fn channels_are_sent_in_a_fixed_order_and_receivers_of_their_own_have_a_place_of
         places.iter().map(|(place, provider)| ((*place).to_owned(), *provider)).collect()
     };
     let expected =
-        [("push", "expo"), ("email", "smtp"), ("sms.0", "twilio"), ("sms.1", "twilio"), ("callback", "http")];
+        [("push", "expo"), ("email", "smtp"), ("sms_0", "twilio"), ("sms_1", "twilio"), ("callback", "http")];
     assert_eq!(places("dev", &everything), named(&expected));
     let mut everything = everything;
     everything.as_object_mut().unwrap().remove("callback");
-    let expected = [("push.0", "fcm"), ("push.1", "fcm"), ("email", "ses"), ("sms.0", "sns"), ("sms.1", "sns")];
+    let expected = [("push_0", "fcm"), ("push_1", "fcm"), ("email", "ses"), ("sms_0", "sns"), ("sms_1", "sns")];
     assert_eq!(places("prd", &everything), named(&expected));
     // The event's tag may name the message, and the slug say it once more.
     let input = json!({"slug": "shipped", "email": {"to": "a@example.com", "data": {"name": "Ada"}}});

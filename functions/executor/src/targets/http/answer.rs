@@ -11,7 +11,8 @@
 //! | other 4xx | VALIDATION_ERROR | no |
 //! | other 5xx | SERVICE_UNAVAILABLE | yes, not before Retry-After |
 //!
-//! A `code` in the answer's JSON body takes the place of the code above; whether it is retried stays with the status.
+//! A `code` in the answer's JSON body takes the place of the code above; whether it is retried stays with the status. One that
+//! is a number stands in the message.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use carillon_core::job::{Output, RunError, codes};
@@ -29,11 +30,18 @@ pub(super) fn read(answer: &Answer, now: UnixMillis) -> Result<Output, RunError>
     if answer.status.is_success() {
         return Ok(result(answer));
     }
+    Err(refusal(answer, now))
+}
+
+/// The error that an answer stands for which is no success.
+pub(in crate::targets) fn refusal(answer: &Answer, now: UnixMillis) -> RunError {
     let (code, retryable) = meaning(answer.status);
-    let code = own_code(answer).unwrap_or_else(|| code.to_owned());
-    let message = format!("the target answered {}", answer.status);
+    let own = own_code(answer);
+    let code = own.as_ref().and_then(Value::as_str).unwrap_or(code).to_owned();
+    let number = own.filter(Value::is_u64).map_or_else(String::new, |number| format!(" with code {number}"));
+    let message = format!("the target answered {}{number}", answer.status);
     let retry_after_ms = if retryable { retry_after_ms(&answer.headers, now) } else { None };
-    Err(RunError { code, message, retryable, retry_after_ms })
+    RunError { code, message, retryable, retry_after_ms }
 }
 
 fn meaning(status: StatusCode) -> (&'static str, bool) {
@@ -49,12 +57,12 @@ fn meaning(status: StatusCode) -> (&'static str, bool) {
     }
 }
 
-/// The `code` of a JSON object, at its top or in `error`: 1 to 100 visible ASCII characters.
-fn own_code(answer: &Answer) -> Option<String> {
+/// The `code` of a JSON object, at its top or in `error`: 1 to 100 visible ASCII characters, or a whole number.
+fn own_code(answer: &Answer) -> Option<Value> {
     let document: Value = serde_json::from_slice(&answer.body).ok()?;
-    let code = document.get("code").or_else(|| document.get("error")?.get("code"))?.as_str()?;
-    let sound = (1..=100).contains(&code.len()) && code.bytes().all(|byte| byte.is_ascii_graphic());
-    sound.then(|| code.to_owned())
+    let code = document.get("code").or_else(|| document.get("error")?.get("code"))?;
+    let is_word = |text: &str| (1..=100).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
+    (code.is_u64() || code.as_str().is_some_and(is_word)).then(|| code.clone())
 }
 
 /// Retry-After (RFC 9110, 10.2.3) in seconds or as a date, from now.

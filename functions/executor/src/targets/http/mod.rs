@@ -1,6 +1,6 @@
 //! A request over HTTP: secrets, signature, request, and what the answer means.
 
-mod answer;
+pub(super) mod answer;
 mod held;
 mod oauth2;
 mod signature;
@@ -19,7 +19,7 @@ use url::Url;
 use zeroize::Zeroizing;
 
 use self::held::Held;
-use self::oauth2::Tokens;
+use super::tokens::Tokens;
 use crate::outbound::{Answer, Outbound, Request, SendError};
 use crate::secrets::{Recalled, Secret, SecretSource};
 
@@ -41,10 +41,10 @@ pub struct Head {
 /// Targets reached over HTTP.
 #[derive(Clone)]
 pub struct Http<S, C> {
-    outbound: Outbound,
-    secrets: S,
-    clock: C,
-    tokens: Tokens,
+    pub(super) outbound: Outbound,
+    pub(super) secrets: S,
+    pub(super) clock: C,
+    pub(super) tokens: Tokens,
 }
 
 impl<S: SecretSource, C: Clock> Http<S, C> {
@@ -110,11 +110,12 @@ impl<S: SecretSource, C: Clock> Http<S, C> {
     ) -> Result<Option<Recalled>, RunError> {
         let Some(Auth::Oauth2(client)) = auth else { return Ok(None) };
         let now = self.clock.now();
-        let mut token =
-            self.tokens.token(&self.outbound, client, secrets.get(&client.client_secret)?, refused, now).await;
+        let mut grant = oauth2::Client { client, secret: secrets.get(&client.client_secret)?.clone() };
+        let mut token = self.tokens.token(&self.outbound, &grant, refused, now).await;
         let is_refused = token.as_ref().is_err_and(|error| error.code == codes::UNAUTHORIZED);
         if is_refused && secrets.renew(&self.secrets).await? {
-            token = self.tokens.token(&self.outbound, client, secrets.get(&client.client_secret)?, refused, now).await;
+            grant.secret = secrets.get(&client.client_secret)?.clone();
+            token = self.tokens.token(&self.outbound, &grant, refused, now).await;
         }
         token.map(|(secret, is_old)| Some(Recalled { secret, is_old }))
     }
@@ -206,12 +207,12 @@ fn visible(text: &str) -> Result<HeaderValue, RunError> {
     HeaderValue::from_str(text).map_err(|_| RunError::permanent(codes::INTERNAL_ERROR, "a header could not be made"))
 }
 
-fn unusable(secret: &SecretRef, wanted: &str) -> RunError {
+pub(super) fn unusable(secret: &SecretRef, wanted: &str) -> RunError {
     RunError::permanent(codes::SECRET_NOT_FOUND, format!("the secret {secret} is not {wanted}"))
 }
 
 /// What it means that there is no answer.
-fn failed(error: &SendError) -> RunError {
+pub(super) fn failed(error: &SendError) -> RunError {
     let message = error.to_string();
     match error {
         SendError::Refused { .. } => RunError::permanent(codes::TARGET_REFUSED, message),

@@ -101,12 +101,12 @@ async fn a_token_is_fetched_once_for_many_and_again_before_it_expires() {
     // The client and its secret, each form-encoded.
     assert_eq!(headers["authorization"], format!("Basic {}", STANDARD.encode("the+client:s3cr3t%2F%2B%26")));
     assert_eq!(body, "grant_type=client_credentials");
-    clock.0.store(3_569_000, Ordering::SeqCst);
+    clock.0.store(3_539_000, Ordering::SeqCst);
     targets.dispatch(world.call(None)).await.unwrap();
     assert_eq!(world.fetched.load(Ordering::SeqCst), 1);
-    clock.0.store(3_571_000, Ordering::SeqCst);
+    clock.0.store(3_541_000, Ordering::SeqCst);
     targets.dispatch(world.call(None)).await.unwrap();
-    assert_eq!(world.fetched.load(Ordering::SeqCst), 2, "half a minute before its end");
+    assert_eq!(world.fetched.load(Ordering::SeqCst), 2, "a minute before its end");
     // Another scope is another token.
     targets.dispatch(world.call(Some("orders:write"))).await.unwrap();
     assert_eq!(world.asked.lock().unwrap()[2].1, "grant_type=client_credentials&scope=orders%3Awrite");

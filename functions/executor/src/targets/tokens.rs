@@ -1,0 +1,147 @@
+//! Access tokens: fetched when they are needed, remembered, and replaced once where one is refused.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use carillon_core::hash::sha256_hex;
+use carillon_core::job::{RunError, codes};
+use carillon_core::time::UnixMillis;
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use serde_json::Value;
+use url::Url;
+
+use super::http::failed;
+use crate::outbound::{Answer, Outbound, Request};
+use crate::secrets::Secret;
+
+/// A token is not used in the last minute of its life, ms.
+const MARGIN_MS: i64 = 60_000;
+/// How long a token lives whose endpoint does not say, ms.
+const DEFAULT_LIFE_MS: i64 = 300_000;
+/// How long the endpoint may take.
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// An answer is no larger.
+const MOST_BYTES: usize = 64 * 1024;
+/// So many clients' tokens are remembered.
+const MOST_CLIENTS: usize = 1_000;
+
+/// What a token is given for (RFC 6749, 1.3).
+pub(super) trait Grant: Sync {
+    /// Everything that makes it another grant, its secret included. Only a hash of it is kept.
+    fn parts(&self) -> Vec<&str>;
+
+    /// Where it is shown.
+    fn endpoint(&self) -> &Url;
+
+    /// The form that shows it, and the header that goes with it.
+    fn form(&self, now: UnixMillis) -> Result<(String, Option<HeaderValue>), RunError>;
+}
+
+/// The tokens. Clones share them.
+#[derive(Clone, Default)]
+pub(super) struct Tokens(Arc<Mutex<HashMap<String, Arc<Slot>>>>);
+
+/// A client's token. Whoever fetches one holds the lock, so that others wait for that one.
+type Slot = tokio::sync::Mutex<Option<Token>>;
+
+struct Token {
+    text: Secret,
+    good_until: UnixMillis,
+}
+
+impl Tokens {
+    /// Sends a request with a token. Where one that was remembered is refused, it is sent once more with a new one: a target
+    /// that answers 401 has done nothing yet.
+    ///
+    /// # Errors
+    /// As of the endpoint, where what it refuses stays refused and anything else may pass; and as of the way out.
+    pub(super) async fn send(
+        &self,
+        outbound: &Outbound,
+        grant: &impl Grant,
+        request: Request,
+        now: UnixMillis,
+    ) -> Result<Answer, RunError> {
+        let (token, is_old) = self.token(outbound, grant, None, now).await?;
+        let answer = sent(outbound, request.clone(), &token).await?;
+        if answer.status != StatusCode::UNAUTHORIZED || !is_old {
+            return Ok(answer);
+        }
+        let (token, _) = self.token(outbound, grant, Some(&token), now).await?;
+        sent(outbound, request, &token).await
+    }
+
+    /// A grant's token, and whether it was remembered: one that is `refused` is not used again.
+    ///
+    /// # Errors
+    /// As of the endpoint.
+    pub(super) async fn token(
+        &self,
+        outbound: &Outbound,
+        grant: &impl Grant,
+        refused: Option<&Secret>,
+        now: UnixMillis,
+    ) -> Result<(Secret, bool), RunError> {
+        let slot = self.slot(grant);
+        let mut known = slot.lock().await;
+        if let Some(token) = known.as_ref().filter(|token| token.good_until > now && refused != Some(&token.text)) {
+            return Ok((token.text.clone(), true));
+        }
+        *known = None;
+        let token = fetch(outbound, grant, now).await?;
+        let text = token.text.clone();
+        *known = Some(token);
+        Ok((text, false))
+    }
+
+    fn slot(&self, grant: &impl Grant) -> Arc<Slot> {
+        let parts: Vec<_> = grant.parts().iter().map(|part| format!("{}:{part}", part.len())).collect();
+        let key = sha256_hex(parts.concat());
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= MOST_CLIENTS && !known.contains_key(&key) {
+            known.clear();
+        }
+        Arc::clone(known.entry(key).or_default())
+    }
+}
+
+async fn sent(outbound: &Outbound, mut request: Request, token: &Secret) -> Result<Answer, RunError> {
+    let unusable = |_| RunError::permanent(codes::UNAUTHORIZED, "the endpoint's token does not fit a header");
+    let mut value = HeaderValue::from_str(&format!("Bearer {}", token.expose())).map_err(unusable)?;
+    value.set_sensitive(true);
+    request.headers.insert(header::AUTHORIZATION, value);
+    outbound.send(request).await.map_err(|error| failed(&error))
+}
+
+async fn fetch(outbound: &Outbound, grant: &impl Grant, now: UnixMillis) -> Result<Token, RunError> {
+    let (form, authorization) = grant.form(now)?;
+    let mut headers = HeaderMap::from_iter([
+        (header::CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded")),
+        (header::ACCEPT, HeaderValue::from_static("application/json")),
+    ]);
+    headers.extend(authorization.map(|value| (header::AUTHORIZATION, value)));
+    let request = Request {
+        method: Method::POST,
+        url: grant.endpoint().clone(),
+        headers,
+        body: form.into(),
+        timeout: TIMEOUT,
+        max_response_bytes: MOST_BYTES,
+    };
+    let answer = outbound.send(request).await.map_err(|error| failed(&error))?;
+    let said = format!("the token endpoint answered {}", answer.status);
+    if answer.status.is_client_error() && !matches!(answer.status.as_u16(), 408 | 425 | 429) {
+        return Err(RunError::permanent(codes::UNAUTHORIZED, said));
+    }
+    if !answer.status.is_success() {
+        return Err(RunError::transient(codes::SERVICE_UNAVAILABLE, said));
+    }
+    let document: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+    let is_bearer = document["token_type"].as_str().is_none_or(|kind| kind.eq_ignore_ascii_case("bearer"));
+    let text = document["access_token"].as_str().filter(|text| is_bearer && !text.is_empty());
+    let text =
+        text.ok_or_else(|| RunError::permanent(codes::UNAUTHORIZED, "the token endpoint gave no bearer token"))?;
+    let life_ms = document["expires_in"].as_i64().map_or(DEFAULT_LIFE_MS, |seconds| seconds.saturating_mul(1_000));
+    Ok(Token { text: Secret::new(text), good_until: now.plus(life_ms.saturating_sub(MARGIN_MS)) })
+}
