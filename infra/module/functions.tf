@@ -33,6 +33,7 @@ locals {
     CARILLON_IDEMPOTENCY_HOURS       = var.idempotency_hours
     CARILLON_SEALING_KEY_ID          = aws_kms_key.sealing.arn
     CARILLON_ALLOW_LIST              = join(",", var.outbound_allow_list)
+    CARILLON_ROOT_CERTIFICATES       = var.outbound_root_certificates
   })
 }
 

@@ -87,6 +87,18 @@ variable "targets" {
   }
 }
 
+variable "outbound_root_certificates" {
+  description = "Certificates in PEM that targets and mail servers are trusted by besides the public ones. A function's environment has room for one or two. Empty: the public ones alone."
+  type        = string
+  default     = ""
+  nullable    = false
+
+  validation {
+    condition     = var.outbound_root_certificates == "" || can(regex("-----BEGIN CERTIFICATE-----", var.outbound_root_certificates))
+    error_message = "The certificates are in PEM: they begin with -----BEGIN CERTIFICATE-----."
+  }
+}
+
 variable "cors" {
   description = "Cross-origin access for browsers. Null: off. Lists of origins, methods and headers as in the Access-Control headers; `max_age_seconds` is how long a browser may cache a preflight (0 to 86,400)."
   type = object({

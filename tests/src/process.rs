@@ -20,7 +20,7 @@ use crate::client::Client;
 const LIMIT: Duration = Duration::from_mins(1);
 
 /// What would change the program's behaviour if whoever runs the tests has set it.
-const VARIABLES: [&str; 11] = [
+const VARIABLES: [&str; 12] = [
     "CARILLON_ALLOW_LIST",
     "CARILLON_CATALOG",
     "CARILLON_CONCURRENCY",
@@ -30,6 +30,7 @@ const VARIABLES: [&str; 11] = [
     "CARILLON_IDEMPOTENCY_HOURS",
     "CARILLON_LOG_FORMAT",
     "CARILLON_PORT",
+    "CARILLON_ROOT_CERTIFICATES_FILE",
     "CARILLON_RUN_RETENTION_DAYS",
     "RUST_LOG",
 ];

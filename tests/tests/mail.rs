@@ -96,7 +96,7 @@ async fn next(lines: &mut Lines<BufReader<ChildStdout>>) -> Value {
 /// The outcome of a channel that is sent with this password.
 async fn sent(outbound: Outbound, channel: &Channel, password: &str) -> Result<Value, RunError> {
     let fire: Fire = "job_01HF7YAT00000000000000000Z_g1_r1".parse().unwrap();
-    let id = CallId { fire, place: channel.place() };
+    let id = CallId { place: channel.place(), ..CallId::of(fire) };
     let call = Call { id, attempt: 1, timeout_ms: 20_000, trace: None, request: channel.request.clone() };
     let secrets = EnvSecrets::new([("SMTP".to_owned(), password.to_owned())]);
     let targets = Providers::new(outbound, secrets, SystemClock, NoAws);
@@ -114,7 +114,7 @@ async fn a_message_arrives_encrypted_and_whole_both_ways() {
         "data": {"n": 7, "name": "Ada <&>"}});
     for kind in ["starttls", "implicit"] {
         let result = sent(server.outbound(kind), &server.channel(kind, &input), "s3cr3t").await.unwrap();
-        let id = "<job_01HF7YAT00000000000000000Z_g1_r1.email@example.com>";
+        let id = "<job_01HF7YAT00000000000000000Z_g1_r1_email@example.com>";
         assert_eq!(result, json!({"provider": "smtp", "id": id, "response": "2.0.0 OK: queued as 4F1C"}), "{kind}");
         let taken = server.taken().await;
         assert_eq!((&taken["tls"], &taken["user"]), (&json!(true), &json!("svc")), "{kind}");

@@ -10,7 +10,7 @@ use carillon_aws::settings::Settings;
 use carillon_aws::stack::{Stack, SystemClock};
 use carillon_aws::{clients::Clients, keepers::AwsKeepers, logging, metrics};
 use carillon_core::ports::Clock;
-use carillon_executor::outbound::{AllowList, Outbound};
+use carillon_executor::outbound::Outbound;
 use carillon_executor::secrets::{EnvSecrets, Secrets};
 
 #[tokio::main(flavor = "current_thread")]
@@ -22,7 +22,7 @@ async fn main() -> Result<(), lambda_http::Error> {
     let clients = Clients::from_environment(variable)?;
     let stack = Stack::new(&clients, &settings);
     let secrets = Secrets::new(EnvSecrets::new(variables), AwsKeepers::new(&clients), SystemClock);
-    let outbound = Outbound::new(AllowList::parse(&settings.allow_list)?);
+    let outbound = Outbound::configured(&settings.allow_list, settings.root_certificates.as_deref())?;
     let sessions = Arc::new(JwtSessions::new(outbound, secrets, SystemClock));
     let service: Arc<str> = settings.service.into();
     let count = from_fn(move |request: Request, next: Next| {

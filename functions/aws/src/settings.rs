@@ -36,6 +36,8 @@ pub struct Settings {
     pub sealing_key_id: String,
     /// Non-public targets that the operator opened.
     pub allow_list: Vec<String>,
+    /// Certificates in PEM that targets are trusted by besides the platform's.
+    pub root_certificates: Option<String>,
 }
 
 /// Settings that are missing or out of range, all of them.
@@ -71,6 +73,7 @@ impl Settings {
             kept_days: 0,
             idempotency_hours: 0,
             allow_list: Vec::new(),
+            root_certificates: variable("CARILLON_ROOT_CERTIFICATES").filter(|pem| !pem.is_empty()),
         };
         let mut number = |name: &str, default: u32, range: RangeInclusive<u32>| {
             let read = variable(name).map_or(Ok(default), |value| value.parse());
@@ -113,6 +116,7 @@ mod tests {
     fn what_is_not_said_has_its_default() {
         let settings = Settings::read(|name| match name {
             "CARILLON_ALLOW_LIST" => Some("127.0.0.1:8080, 10.0.0.0/8".to_owned()),
+            "CARILLON_ROOT_CERTIFICATES" => Some(String::new()),
             name if ["SECONDS", "DAYS", "HOURS"].iter().any(|unit| name.ends_with(unit)) => None,
             name => Some(name.to_lowercase()),
         })
@@ -120,5 +124,6 @@ mod tests {
         let numbers = (settings.delay_threshold_seconds, settings.schedule_lead_seconds);
         assert_eq!((numbers, settings.kept_days, settings.idempotency_hours), ((900, 120), 90, 24));
         assert_eq!(settings.allow_list, ["127.0.0.1:8080", "10.0.0.0/8"]);
+        assert_eq!(settings.root_certificates, None);
     }
 }

@@ -11,7 +11,7 @@ use carillon_aws::stack::{Stack, SystemClock};
 use carillon_aws::targets::AwsTargets;
 use carillon_core::call::Limits;
 use carillon_executor::lambda::{Batch, handler::handle};
-use carillon_executor::outbound::{AllowList, Outbound};
+use carillon_executor::outbound::Outbound;
 use carillon_executor::secrets::{EnvSecrets, Secrets};
 use carillon_executor::targets::Providers;
 use lambda_runtime::service_fn;
@@ -25,7 +25,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let clients = Clients::from_environment(variable)?;
     let stack = Stack::new(&clients, &settings);
     let secrets = Secrets::new(EnvSecrets::new(variables), AwsKeepers::new(&clients), SystemClock);
-    let outbound = Outbound::new(AllowList::parse(&settings.allow_list)?);
+    let outbound = Outbound::configured(&settings.allow_list, settings.root_certificates.as_deref())?;
     let batch = Arc::new(Batch {
         carrier: Arc::new(stack.queue().clone()),
         ports: Arc::new(stack),

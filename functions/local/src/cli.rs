@@ -53,6 +53,10 @@ pub(crate) struct Serve {
     #[arg(long, value_name = "ENTRY", value_delimiter = ',', env = "CARILLON_ALLOW_LIST")]
     pub(crate) allow: Vec<String>,
 
+    /// Certificates in PEM that targets are trusted by besides the system's, such as a private mail server's
+    #[arg(long, value_name = "FILE", env = "CARILLON_ROOT_CERTIFICATES_FILE")]
+    pub(crate) root_certificates: Option<PathBuf>,
+
     /// Jobs that run at the same time
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=4096), env = "CARILLON_CONCURRENCY")]
     pub(crate) concurrency: u16,

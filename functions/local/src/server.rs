@@ -13,7 +13,7 @@ use carillon_core::json::ParseError;
 use carillon_core::operations::{Executor, OperationError, Verdict, put_catalog};
 use carillon_core::ports::{Condition, KeyStore, Ports};
 use carillon_embedded::{Embedded, Handled, Pump, SystemClock};
-use carillon_executor::outbound::{AllowList, Outbound};
+use carillon_executor::outbound::Outbound;
 use carillon_executor::record;
 use carillon_executor::secrets::{EnvSecrets, Secrets};
 use carillon_executor::targets::Providers;
@@ -37,6 +37,8 @@ pub(crate) struct Options {
     /// Catalog files to publish before anything runs.
     pub(crate) catalogs: Vec<PathBuf>,
     pub(crate) allow: Vec<String>,
+    /// Certificates that are trusted besides the system's.
+    pub(crate) root_certificates: Option<PathBuf>,
     /// Variables: secrets that may be referred to, and AWS's own.
     pub(crate) environment: Vec<(String, String)>,
     pub(crate) concurrency: u32,
@@ -60,7 +62,10 @@ pub(crate) async fn start(options: Options) -> Result<Server, Failure> {
         Durability::Process => carillon_embedded::Durability::Process,
         Durability::Power => carillon_embedded::Durability::Power,
     };
-    let allow = AllowList::parse(&options.allow)?;
+    let unreadable = |path: &Path, error: std::io::Error| format!("cannot read {}: {error}", path.display());
+    let roots = options.root_certificates.as_ref();
+    let roots = roots.map(|path| std::fs::read_to_string(path).map_err(|error| unreadable(path, error))).transpose()?;
+    let outbound = Outbound::configured(&options.allow, roots.as_deref())?;
     let aws = Aws::of(&options.environment);
     let embedded = Embedded::open(&options.directory, durability)?
         .keeping_runs_for(options.run_retention_days)
@@ -78,7 +83,6 @@ pub(crate) async fn start(options: Options) -> Result<Server, Failure> {
     }
     let (stop, stopped) = watch::channel(false);
 
-    let outbound = Outbound::new(allow);
     let secrets = Secrets::new(EnvSecrets::new(options.environment), aws.clone(), SystemClock);
     let sessions = Arc::new(JwtSessions::new(outbound.clone(), secrets.clone(), SystemClock));
     let executor = Executor {
@@ -163,6 +167,7 @@ pub(crate) async fn serve(
         address: (options.host, options.port).into(),
         catalogs: options.catalog.clone(),
         allow,
+        root_certificates: options.root_certificates.clone(),
         environment,
         concurrency: options.concurrency.into(),
         durability: options.durability,

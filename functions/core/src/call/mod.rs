@@ -232,7 +232,7 @@ pub fn check_input(followed: &Followed<'_>, env: Option<&str>, input: &Field<'_>
         Target::Notification(it, message) => {
             drop(env.and_then(|env| notification::channels(it, message, env, input)));
         }
-        _ => {}
+        Target::Job(_) => {}
     }
 }
 

@@ -3,7 +3,7 @@
 use super::allow::{AllowList, without_root};
 use super::resolver::{Lookup, NameError, SystemLookup, VettingResolver, vet_all};
 use super::roots::Roots;
-use super::{Answer, Request, SendError};
+use super::{Answer, OutboundError, Request, SendError};
 use http::{HeaderMap, HeaderValue, Method, header};
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -52,6 +52,18 @@ impl Outbound {
     /// An outbound that asks the operating system's resolver. Nothing is loaded before the first request.
     pub fn new(allow: AllowList) -> Self {
         Self::with_lookup(allow, SystemLookup)
+    }
+
+    /// An outbound as the operator configures it: with what is opened, and with root certificates in PEM.
+    ///
+    /// # Errors
+    /// [`OutboundError`], for what cannot be read.
+    pub fn configured(allow: &[String], roots: Option<&str>) -> Result<Self, OutboundError> {
+        let outbound = Self::new(AllowList::parse(allow)?);
+        Ok(match roots {
+            Some(pem) => outbound.trusting(Roots::parse(pem)?),
+            None => outbound,
+        })
     }
 
     /// An outbound with its own way of resolving names.

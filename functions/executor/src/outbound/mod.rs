@@ -74,6 +74,17 @@ impl fmt::Debug for Answer {
     }
 }
 
+/// Settings of the operator that cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum OutboundError {
+    /// Entries of the allow list.
+    #[error(transparent)]
+    AllowList(#[from] AllowListError),
+    /// The root certificates.
+    #[error(transparent)]
+    Roots(#[from] RootsError),
+}
+
 /// Why there is no answer. The text names the host and nothing else of the request, and may be shown to its user; the
 /// sources are for the operator's log.
 #[derive(Debug, thiserror::Error)]

@@ -35,6 +35,7 @@ pub(crate) async fn run() -> Result<ExitCode, Failure> {
         catalogs: Vec::new(),
         // The receiver is opened by this entry and by nothing else.
         allow: vec![receiver.address.to_string()],
+        root_certificates: None,
         environment: samples::secrets(),
         concurrency: 64,
         durability: Durability::Process,
