@@ -7,7 +7,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::Value;
 
-use super::{Call, CallId, Followed, Limits, Request, fallback, feature, followed_by, made, misfit, quota, subscribe};
+use super::{
+    Call, CallId, Followed, Limits, Request, fallback, feature, followed_by, made, misfit, notification, quota,
+    subscribe,
+};
 use crate::catalog::{Catalog, EventRef, Target};
 use crate::error::Faults;
 use crate::flow::{Part, PartName, PartOutcome, Place, RunName};
@@ -127,6 +130,10 @@ impl<'a, P: Ports, T: Targets> Dispatch<'a, P, T> {
             Target::Subscribe(broker, subscription) => {
                 let input = read(written, input, subscribe::Input::read)?;
                 Box::pin(subscribe::run(self, at, (broker, subscription), &input)).await
+            }
+            Target::Notification(notification, message) => {
+                let channels = read(written, input, |input| notification::channels(notification, message, env, input))?;
+                Box::pin(notification::run(self, at, channels)).await
             }
             target => {
                 let request = read(written, input, |input| made(&target, env, input))?;

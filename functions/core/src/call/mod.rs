@@ -103,6 +103,8 @@ impl Limits {
                 .options
                 .iter()
                 .map(|option| named(option.event_ref(), option.retries, option.timeout)))),
+            // One request for each channel, and more where each receiver has one.
+            Target::Notification(..) => Some(4 * notification::REQUEST_MS),
             Target::Subscribe(..) => Some(self.max_timeout_ms),
             _ => None,
         };

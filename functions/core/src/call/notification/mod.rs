@@ -29,11 +29,13 @@ mod email;
 mod fill;
 mod outcome;
 mod push;
+mod run;
 mod sms;
 #[cfg(test)]
 mod tests;
 
 pub use outcome::outcome;
+pub(super) use run::{REQUEST_MS, run};
 
 use serde_json::Value;
 
