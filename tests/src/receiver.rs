@@ -23,6 +23,8 @@ pub struct Delivery {
     pub nth: u32,
     /// The path that it asked for.
     pub path: String,
+    /// Its `authorization`.
+    pub authorization: String,
 }
 
 /// A receiver that listens, until it is dropped.
@@ -48,14 +50,15 @@ impl Receiver {
         let arrivals = Arc::<Mutex<HashMap<String, Vec<i64>>>>::default();
         let noted = Arc::clone(&arrivals);
         let receive = move |request: Request| {
-            let id = request.headers().get("webhook-id").and_then(|id| id.to_str().ok()).unwrap_or_default().to_owned();
+            let header = |name| request.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+            let (id, authorization) = (header("webhook-id").to_owned(), header("authorization").to_owned());
             let nth = {
                 let mut arrivals = noted.lock().unwrap_or_else(PoisonError::into_inner);
                 let of_this = arrivals.entry(id.clone()).or_default();
                 of_this.push(epoch_ms());
                 count(of_this)
             };
-            answer(Delivery { id, nth, path: request.uri().path().to_owned() })
+            answer(Delivery { id, nth, path: request.uri().path().to_owned(), authorization })
         };
         let app = Router::new().fallback(receive);
         let serving = tokio::spawn(async move { axum::serve(listener, app).await });

@@ -9,6 +9,7 @@
 //! - [`kills`]: executors and apis that are killed again and again, under load.
 //! - [`load`]: many clients.
 //! - [`members`]: sessions, remembered results, named requests.
+//! - [`targets`]: what jobs reach of AWS, and events that consist of others.
 //! - [`privacy`]: what others see, and what the logs say.
 //!
 //! There is one queue, one dead-letter queue and one set of executors for all of them, so a test says whether the others
@@ -30,6 +31,8 @@ mod messages;
 mod privacy;
 #[path = "end_to_end/recurrence.rs"]
 mod recurrence;
+#[path = "end_to_end/targets.rs"]
+mod targets;
 #[path = "end_to_end/timing.rs"]
 mod timing;
 

@@ -10,6 +10,7 @@ use carillon_aws::clients::Clients;
 use carillon_aws::message::Message;
 use http::Method;
 use serde_json::{Value, json};
+use url::form_urlencoded;
 
 use crate::outside::epoch_ms;
 
@@ -59,26 +60,68 @@ impl Emulator {
     }
 
     async fn request(&self, method: Method, service: &str, path: &str, target: &str, body: &Value) -> Value {
-        let credential = format!("{}/20260101/{}/{service}/aws4_request", self.account, self.region);
-        let request = self
-            .http
-            .request(method, format!("{}{path}", self.endpoint))
-            .header(
-                "authorization",
-                format!("AWS4-HMAC-SHA256 Credential={credential}, SignedHeaders=host, Signature=0"),
-            )
-            .header("content-type", "application/x-amz-json-1.0")
-            .header("x-amz-target", target)
-            .body(if body.is_null() { String::new() } else { body.to_string() });
-        let response = request.send().await.unwrap_or_else(|error| panic!("{service} {path} {target}: {error:?}"));
-        let status = response.status();
-        let text = response.text().await.unwrap_or_else(|error| panic!("{service} {path} {target}: {error:?}"));
-        assert!(status.is_success(), "{service} {path} {target}: {status} {text}");
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        let headers = [("content-type", "application/x-amz-json-1.0"), ("x-amz-target", target)];
+        let text = self.exchange(method, service, path, &headers, body).await;
         if text.is_empty() { Value::Null } else { serde_json::from_str(&text).expect("AWS answers with JSON") }
     }
 
-    async fn call(&self, service: &str, target: &str, body: Value) -> Value {
+    async fn exchange(
+        &self,
+        method: Method,
+        service: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: String,
+    ) -> String {
+        let credential = format!("{}/20260101/{}/{service}/aws4_request", self.account, self.region);
+        let authorization = format!("AWS4-HMAC-SHA256 Credential={credential}, SignedHeaders=host, Signature=0");
+        let request =
+            self.http.request(method, format!("{}{path}", self.endpoint)).header("authorization", authorization);
+        let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+        let response =
+            request.body(body).send().await.unwrap_or_else(|error| panic!("{service} {path} {headers:?}: {error:?}"));
+        let status = response.status();
+        let text = response.text().await.unwrap_or_else(|error| panic!("{service} {path} {headers:?}: {error:?}"));
+        assert!(status.is_success(), "{service} {path} {headers:?}: {status} {text}");
+        text
+    }
+
+    /// Calls an action of a service that speaks JSON.
+    pub async fn call(&self, service: &str, target: &str, body: Value) -> Value {
         self.request(Method::POST, service, "/", target, &body).await
+    }
+
+    /// Calls an action of a service that takes forms.
+    pub async fn submit(&self, service: &str, fields: &[(&str, &str)]) -> String {
+        let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+        let headers = [("content-type", "application/x-www-form-urlencoded")];
+        self.exchange(Method::POST, service, "/", &headers, body).await
+    }
+
+    /// Asks a service by path.
+    pub async fn rest(&self, method: Method, service: &str, path: &str, body: &Value) -> Value {
+        self.request(method, service, path, "", body).await
+    }
+
+    /// Makes a bucket.
+    pub async fn create_bucket(&self, name: &str) {
+        self.exchange(Method::PUT, "s3", &format!("/{name}"), &[], String::new()).await;
+    }
+
+    /// The text of an object.
+    pub async fn object(&self, bucket: &str, key: &str) -> String {
+        self.exchange(Method::GET, "s3", &format!("/{bucket}/{key}"), &[], String::new()).await
+    }
+
+    /// What an ARN of this account begins with.
+    pub fn arn(&self, service: &str) -> String {
+        format!("arn:aws:{service}:{}:{}:", self.region, self.account)
+    }
+
+    /// The account's number.
+    pub fn account(&self) -> &str {
+        &self.account
     }
 
     /// The environment of a function.
