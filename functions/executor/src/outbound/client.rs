@@ -1,13 +1,12 @@
 //! The client: vets the URL, sends the request, reads the answer up to its caps.
 
 use super::allow::{AllowList, without_root};
-use super::resolver::{Lookup, NameError, SystemLookup, VettingResolver, vet_all};
+use super::resolver::{Lookup, NameError, SystemLookup, VettingResolver};
 use super::roots::Roots;
 use super::{Answer, OutboundError, Request, SendError};
 use http::{HeaderMap, HeaderValue, Method, header};
 use std::collections::BTreeMap;
 use std::error::Error;
-use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use url::{Host, Url};
@@ -82,37 +81,6 @@ impl Outbound {
     /// Certificates that are trusted besides the platform's.
     pub fn roots(&self) -> Option<&Roots> {
         self.shared.roots.as_ref()
-    }
-
-    /// The addresses of a host, which may be dialled: what is not HTTP connects to these, and looks up no name itself.
-    ///
-    /// # Errors
-    /// [`SendError::Refused`] and [`SendError::Unresolvable`], as of a request.
-    pub async fn addresses(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>, SendError> {
-        let allow = &self.shared.allow;
-        let class = allow.port_class(port);
-        let refuse = |reason| SendError::Refused { host: host.to_owned(), reason };
-        let unresolvable = |source| SendError::Unresolvable { host: host.to_owned(), source };
-        // As in a URL: every spelling of an IPv4 address is one.
-        let ip = host.parse().ok().or_else(|| match Host::parse(host) {
-            Ok(Host::Ipv4(ip)) => Some(IpAddr::V4(ip)),
-            _ => None,
-        });
-        let addresses = if let Some(ip) = ip {
-            allow.vet(None, ip, class).map_err(refuse)?;
-            vec![ip]
-        } else {
-            if without_root(host).split('.').any(str::is_empty) {
-                return Err(refuse("the host name has an empty part"));
-            }
-            let found = self.shared.lookup.lookup(host).await.map_err(|error| unresolvable(error.into()))?;
-            vet_all(allow, host, &found, class).map_err(|error| match error {
-                NameError::Refused(reason) => refuse(reason),
-                error => unresolvable(error.into()),
-            })?;
-            found
-        };
-        Ok(addresses.into_iter().map(|ip| SocketAddr::new(ip, port)).collect())
     }
 
     /// What decides which addresses are dialled.
@@ -229,7 +197,7 @@ fn classify(host: String, error: reqwest::Error) -> SendError {
     let error = error.without_url();
     match name_error(&error) {
         Some(NameError::Refused(reason)) => SendError::Refused { host, reason },
-        Some(NameError::Failed(_) | NameError::Empty) => SendError::Unresolvable { host, source: error.into() },
+        Some(NameError::Failed(_) | NameError::Empty) => SendError::Unresolvable { host, source: error },
         None if error.is_connect() => SendError::Connect { host, source: error },
         None => SendError::Protocol { host, source: error },
     }

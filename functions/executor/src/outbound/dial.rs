@@ -46,15 +46,19 @@ impl Outbound {
     pub async fn dial(&self, host: &str, port: u16) -> Result<TcpStream, DialError> {
         let failed = |source| DialError::Connect { host: host.to_owned(), source };
         let connected = async {
-            let addresses = self.vetted(host, port).await?;
-            let addresses: Vec<_> = addresses.into_iter().map(|address| SocketAddr::new(address, port)).collect();
+            let addresses = self.addresses(host, port).await?;
             TcpStream::connect(addresses.as_slice()).await.map_err(failed)
         };
         let connected = tokio::time::timeout(CONNECT_TIMEOUT, connected).await;
         connected.unwrap_or_else(|_| Err(failed(io::ErrorKind::TimedOut.into())))
     }
 
-    /// The addresses of a host, each of them one that may be dialled.
+    /// The addresses of a host, each of them one that may be dialled, for what dials by itself and looks up no name.
+    pub async fn addresses(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>, DialError> {
+        let addresses = self.vetted(host, port).await?;
+        Ok(addresses.into_iter().map(|address| SocketAddr::new(address, port)).collect())
+    }
+
     async fn vetted(&self, host: &str, port: u16) -> Result<Vec<IpAddr>, DialError> {
         let (allow, lookup) = self.guard();
         let refused = |reason| DialError::Refused { host: host.to_owned(), reason };

@@ -103,7 +103,7 @@ pub enum SendError {
         /// The URL's host.
         host: String,
         /// The resolver's error is at the end of its chain.
-        source: Box<dyn std::error::Error + Send + Sync>,
+        source: reqwest::Error,
     },
     /// No connection came about: nobody listens, the handshake failed, or it took more than 5 seconds.
     #[error("no connection to \"{host}\" could be opened")]

@@ -17,16 +17,16 @@ use carillon_core::call::FcmRequest;
 use carillon_core::job::{Output, RunError, codes};
 use carillon_core::ports::Clock;
 use carillon_core::time::UnixMillis;
-use http::{HeaderMap, HeaderValue, Method, header};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Value, json};
 use url::Url;
 use url::form_urlencoded::Serializer;
 
-use super::http::{Head, Http, answer, unusable};
+use super::http::{Head, Http, answer, failed, unusable};
 use super::tokens::Grant;
-use crate::outbound::Request;
-use crate::secrets::{Secret, SecretSource};
+use crate::outbound::{Answer, Request};
+use crate::secrets::{Recalled, Secret, SecretSource};
 
 const SCOPE: &str = "https://www.googleapis.com/auth/firebase.messaging";
 const ADDRESS: &str = "https://fcm.googleapis.com";
@@ -35,17 +35,31 @@ const JWT_SECONDS: i64 = 3_600;
 /// An answer is no larger.
 const MOST_BYTES: usize = 64 * 1024;
 
-/// Sends the message. Result: `{name}`.
+/// Sends the message. A service account that was remembered and is refused is fetched once more. Result: `{name}`.
 pub(super) async fn perform<S: SecretSource, C: Clock>(
     http: &Http<S, C>,
     head: &Head,
     request: FcmRequest,
 ) -> Result<Output, RunError> {
-    let document = http.secrets.fetch(&request.service_account).await?;
+    let Recalled { secret, is_old } = http.secrets.recall(&request.service_account).await?;
+    let sent = send(http, head, &request, secret.clone()).await;
+    if !is_old || !sent.as_ref().is_err_and(|error| error.code == codes::UNAUTHORIZED) {
+        return sent;
+    }
+    let renewed = http.secrets.renew(&request.service_account, &secret).await?;
+    if renewed == secret { sent } else { send(http, head, &request, renewed).await }
+}
+
+async fn send<S: SecretSource, C: Clock>(
+    http: &Http<S, C>,
+    head: &Head,
+    request: &FcmRequest,
+    document: Secret,
+) -> Result<Output, RunError> {
     let account = Account::parse(document);
     let account = account.ok_or_else(|| unusable(&request.service_account, "a service account's JSON document"))?;
     let no_address = || RunError::permanent(codes::VALIDATION_ERROR, "the service's address cannot be used");
-    let url = account.address(request.url).ok_or_else(no_address)?;
+    let url = account.address(request.url.clone()).ok_or_else(no_address)?;
     let sent = Request {
         method: Method::POST,
         url,
@@ -55,7 +69,7 @@ pub(super) async fn perform<S: SecretSource, C: Clock>(
         max_response_bytes: MOST_BYTES,
     };
     let now = http.clock.now();
-    let answer = http.tokens.send(&http.outbound, &account, sent, now).await?;
+    let answer = authorised(http, &account, sent, now).await?;
     let document: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
     if answer.status.is_success() {
         return Ok(Output { value: json!({"name": document["name"]}), truncated: false });
@@ -69,6 +83,35 @@ pub(super) async fn perform<S: SecretSource, C: Clock>(
         error.message = format!("FCM answered {}: {said}", answer.status);
     }
     Err(error)
+}
+
+/// Sends a request with a token. Where one that was remembered is refused, it is sent once more with a new one: FCM has done
+/// nothing yet when it answers 401.
+async fn authorised<S: SecretSource, C: Clock>(
+    http: &Http<S, C>,
+    account: &Account,
+    request: Request,
+    now: UnixMillis,
+) -> Result<Answer, RunError> {
+    let (token, is_old) = http.tokens.token(&http.outbound, account, None, now).await?;
+    let answer = bearing(http, request.clone(), &token).await?;
+    if answer.status != StatusCode::UNAUTHORIZED || !is_old {
+        return Ok(answer);
+    }
+    let (token, _) = http.tokens.token(&http.outbound, account, Some(&token), now).await?;
+    bearing(http, request, &token).await
+}
+
+async fn bearing<S: SecretSource, C: Clock>(
+    http: &Http<S, C>,
+    mut request: Request,
+    token: &Secret,
+) -> Result<Answer, RunError> {
+    let unusable = |_| RunError::permanent(codes::UNAUTHORIZED, "the endpoint's token does not fit a header");
+    let mut value = HeaderValue::from_str(&format!("Bearer {}", token.expose())).map_err(unusable)?;
+    value.set_sensitive(true);
+    request.headers.insert(header::AUTHORIZATION, value);
+    http.outbound.send(request).await.map_err(|error| failed(&error))
 }
 
 /// A service account, of its JSON document.

@@ -32,9 +32,9 @@ use lettre::transport::smtp::client::{AsyncSmtpConnection, Certificate, TlsParam
 use lettre::transport::smtp::extension::ClientId;
 use serde_json::json;
 
-use super::http::{Http, failed};
-use crate::outbound::Outbound;
-use crate::secrets::SecretSource;
+use super::http::Http;
+use crate::outbound::{DialError, Outbound};
+use crate::secrets::{Recalled, Secret, SecretSource};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const NO_CONNECTION: &str = "no trusted connection to the mail server could be opened";
@@ -48,7 +48,7 @@ const LONGEST_RESPONSE: usize = 500;
 pub(super) struct Mail(Arc<Mutex<HashMap<String, TlsParameters>>>);
 
 impl Mail {
-    /// Sends the message. Result: `{message_id, response}`.
+    /// Sends the message. A password that was remembered and is refused is fetched once more. Result: `{message_id, response}`.
     pub(super) async fn perform<S: SecretSource, C: Clock>(
         &self,
         http: &Http<S, C>,
@@ -57,14 +57,32 @@ impl Mail {
     ) -> Result<Output, RunError> {
         let message_id = message_id(id, &request.email.from)?;
         let message = message(&request.email, &message_id, http.clock.now())?;
-        let credentials = match &request.credentials {
-            Some((user, secret)) => {
-                Some(Credentials::new(user.clone(), http.secrets.fetch(secret).await?.expose().to_owned()))
-            }
-            None => None,
+        let Some((user, reference)) = &request.credentials else {
+            return self.deliver(&http.outbound, &request, None, &message, &message_id).await;
         };
-        let mut connection = self.connect(&http.outbound, &request, message.envelope()).await?;
-        let sent = send(&mut connection, credentials.as_ref(), &message).await;
+        let login = |secret: &Secret| Some(Credentials::new(user.clone(), secret.expose().to_owned()));
+        let Recalled { secret, is_old } = http.secrets.recall(reference).await?;
+        let sent = self.deliver(&http.outbound, &request, login(&secret), &message, &message_id).await;
+        if !is_old || !sent.as_ref().is_err_and(|error| error.code == codes::UNAUTHORIZED) {
+            return sent;
+        }
+        let renewed = http.secrets.renew(reference, &secret).await?;
+        if renewed == secret {
+            return sent;
+        }
+        self.deliver(&http.outbound, &request, login(&renewed), &message, &message_id).await
+    }
+
+    async fn deliver(
+        &self,
+        outbound: &Outbound,
+        request: &MailRequest,
+        credentials: Option<Credentials>,
+        message: &Message,
+        message_id: &str,
+    ) -> Result<Output, RunError> {
+        let mut connection = self.connect(outbound, request, message.envelope()).await?;
+        let sent = send(&mut connection, credentials.as_ref(), message).await;
         // The server has taken the message or it has not: how the connection ends changes nothing.
         let _ = connection.quit().await;
         let response = sent.map_err(|error| refused(&error, "the connection to the mail server broke off"))?;
@@ -84,7 +102,10 @@ impl Mail {
             SmtpTls::StartTls => 587,
             SmtpTls::Implicit => 465,
         });
-        let addresses = outbound.addresses(&request.host, port).await.map_err(|error| failed(&error))?;
+        let addresses = outbound.addresses(&request.host, port).await.map_err(|error| match error {
+            DialError::Refused { .. } => RunError::permanent(codes::TARGET_REFUSED, error.to_string()),
+            _ => RunError::transient(codes::CONNECTION_ERROR, error.to_string()),
+        })?;
         let tls = self.tls(outbound, &request.host).map_err(|error| refused(&error, NO_CONNECTION))?;
         let name = envelope.from().map_or("localhost", |from| from.domain());
         let name = ClientId::Domain(name.to_owned());

@@ -7,12 +7,12 @@ use std::time::Duration;
 use carillon_core::hash::sha256_hex;
 use carillon_core::job::{RunError, codes};
 use carillon_core::time::UnixMillis;
-use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, header};
 use serde_json::Value;
 use url::Url;
 
 use super::http::failed;
-use crate::outbound::{Answer, Outbound, Request};
+use crate::outbound::{Outbound, Request};
 use crate::secrets::Secret;
 
 /// A token is not used in the last minute of its life, ms.
@@ -51,31 +51,10 @@ struct Token {
 }
 
 impl Tokens {
-    /// Sends a request with a token. Where one that was remembered is refused, it is sent once more with a new one: a target
-    /// that answers 401 has done nothing yet.
-    ///
-    /// # Errors
-    /// As of the endpoint, where what it refuses stays refused and anything else may pass; and as of the way out.
-    pub(super) async fn send(
-        &self,
-        outbound: &Outbound,
-        grant: &impl Grant,
-        request: Request,
-        now: UnixMillis,
-    ) -> Result<Answer, RunError> {
-        let (token, is_old) = self.token(outbound, grant, None, now).await?;
-        let answer = sent(outbound, request.clone(), &token).await?;
-        if answer.status != StatusCode::UNAUTHORIZED || !is_old {
-            return Ok(answer);
-        }
-        let (token, _) = self.token(outbound, grant, Some(&token), now).await?;
-        sent(outbound, request, &token).await
-    }
-
     /// A grant's token, and whether it was remembered: one that is `refused` is not used again.
     ///
     /// # Errors
-    /// As of the endpoint.
+    /// As of the endpoint: what it refuses stays refused, anything else may pass.
     pub(super) async fn token(
         &self,
         outbound: &Outbound,
@@ -104,14 +83,6 @@ impl Tokens {
         }
         Arc::clone(known.entry(key).or_default())
     }
-}
-
-async fn sent(outbound: &Outbound, mut request: Request, token: &Secret) -> Result<Answer, RunError> {
-    let unusable = |_| RunError::permanent(codes::UNAUTHORIZED, "the endpoint's token does not fit a header");
-    let mut value = HeaderValue::from_str(&format!("Bearer {}", token.expose())).map_err(unusable)?;
-    value.set_sensitive(true);
-    request.headers.insert(header::AUTHORIZATION, value);
-    outbound.send(request).await.map_err(|error| failed(&error))
 }
 
 async fn fetch(outbound: &Outbound, grant: &impl Grant, now: UnixMillis) -> Result<Token, RunError> {

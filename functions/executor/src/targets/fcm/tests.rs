@@ -8,11 +8,15 @@ use aws_lc_rs::rsa::{KeyPair, KeySize};
 use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
 use base64::{Engine as _, engine::general_purpose::STANDARD, engine::general_purpose::URL_SAFE_NO_PAD};
 use carillon_core::call::notification::{self, Channel};
+use carillon_core::catalog::SecretRef;
+use carillon_core::job::{RunError, codes};
 use carillon_core::ports::Targets as _;
 use serde_json::{Value, json};
 
-use crate::targets::codes;
+use crate::outbound::{AllowList, Outbound};
+use crate::secrets::{Recalled, Secret, SecretSource};
 use crate::targets::tests::{Moved, Service, Told, Wire, call, channel};
+use crate::targets::{NoAws, Providers};
 
 static KEY: LazyLock<KeyPair> = LazyLock::new(|| KeyPair::generate(KeySize::Rsa2048).unwrap());
 
@@ -196,4 +200,37 @@ async fn a_service_account_that_cannot_be_used_ends_the_attempt_before_anything_
         service.targets(&[("FCM", &account)], Moved::default()).dispatch(call(&push(&service))).await.unwrap_err();
     assert_eq!((error.code.as_str(), error.retryable), (codes::TARGET_REFUSED, false));
     assert!(service.seen().is_empty());
+}
+
+/// A service account that was remembered, and the one that has taken its place.
+#[derive(Clone)]
+struct Replaced {
+    old: Secret,
+    new: Secret,
+}
+
+impl SecretSource for Replaced {
+    async fn fetch(&self, _: &SecretRef) -> Result<Secret, RunError> {
+        Ok(self.new.clone())
+    }
+
+    async fn recall(&self, _: &SecretRef) -> Result<Recalled, RunError> {
+        Ok(Recalled { secret: self.old.clone(), is_old: true })
+    }
+}
+
+#[tokio::test]
+async fn a_service_account_that_was_remembered_and_is_refused_is_fetched_once_more() {
+    let unknown = (400, Vec::new(), json!({"error": "invalid_grant"}));
+    for (replaced, requests) in [(true, 3), (false, 1)] {
+        let service = Service::answering(vec![unknown.clone(), token(1), sent()]).await;
+        let token_uri = service.base.join("/token").unwrap();
+        let new = account(token_uri.as_str());
+        let old = if replaced { new.replace("push@", "gone@") } else { new.clone() };
+        let source = Replaced { old: Secret::new(old), new: Secret::new(new) };
+        let allow = AllowList::parse(&[service.base.authority().to_owned()]).unwrap();
+        let targets = Providers::new(Outbound::new(allow), source, Moved::default(), NoAws);
+        let answered = targets.dispatch(call(&push(&service))).await;
+        assert_eq!((answered.is_ok(), service.seen().len()), (replaced, requests));
+    }
 }
