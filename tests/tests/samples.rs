@@ -1,8 +1,10 @@
 //! The samples in `events/` are what they say: every one goes through the real router.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use carillon_core::catalog::Catalog;
+use carillon_core::catalog::{Catalog, EventRef};
+use carillon_core::job::EventType;
 use carillon_core::json::parse;
 use carillon_tests::in_process::InProcess;
 use carillon_tests::process::root;
@@ -73,6 +75,19 @@ async fn every_sample_job_is_accepted_or_told_that_it_needs_an_account() {
         }
         assert_eq!(stored["recurring"], sent["repeat"].is_object(), "{name}");
     }
+}
+
+#[test]
+fn the_samples_have_a_job_of_every_type() {
+    let document = parse(&sample("catalogs", "my-product.json")).expect("JSON");
+    let catalog = Catalog::from_document(&document).expect("a sound catalog");
+    let event_type = |text: &[u8]| {
+        let job: Value = serde_json::from_slice(text).expect("JSON");
+        let (event, app) = (job["event"].as_str().expect("an event"), job["app"].as_str());
+        catalog.resolve(EventRef { event, event_type: None, app }).expect("its event").event_type()
+    };
+    let found: BTreeSet<EventType> = samples("jobs").iter().map(|(_, text)| event_type(text)).collect();
+    assert_eq!(found, EventType::WORDS.iter().map(|(_, event_type)| *event_type).collect());
 }
 
 #[tokio::test]

@@ -104,7 +104,10 @@ fn look(job: &Value, sample: &Sample) -> Look {
             .map(|failure| failure["error"]["code"].clone()),
         (Value::Null, error) => Some(error["code"].clone()),
         // What went over HTTP has a body; what consists of others, its output.
-        (result, _) => Some(result.get("body").or_else(|| result.get("output")).unwrap_or(result).clone()),
+        (result, _) => {
+            let told = ["body", "output", "channels"].iter().find_map(|name| result.get(name));
+            Some(told.unwrap_or(result).clone())
+        }
     };
     Look {
         has_ended: matches!(status.as_str(), "completed" | "failed" | "cancelled"),

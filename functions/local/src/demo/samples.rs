@@ -51,6 +51,12 @@ pub(super) fn samples(now: UnixMillis) -> Result<Vec<Sample>, Failure> {
     let mut samples = vec![
         sample("confirm an order, now", include_str!("../../../../events/jobs/confirm-order.json"), "completed", 1)?,
         sample("publish to a topic, now", include_str!("../../../../events/jobs/publish-order.json"), "completed", 1)?,
+        sample(
+            "tell a partner, by callback",
+            include_str!("../../../../events/jobs/tell-partner.json"),
+            "completed",
+            1,
+        )?,
         sample("call a function, now", include_str!("../../../../events/jobs/make-thumbnail.json"), "completed", 1)?,
         sample(
             "remind of a basket, in 2 s",
@@ -75,7 +81,7 @@ pub(super) fn samples(now: UnixMillis) -> Result<Vec<Sample>, Failure> {
         sample("sync stock, fails twice", include_str!("../../../../events/jobs/sync-stock.json"), "completed", 3)?,
         sample("send an invoice, hopeless", include_str!("../../../../events/jobs/send-invoice.json"), "failed", 3)?,
     ];
-    samples[3].body["start_at"] = json!(now.plus(2_000));
+    samples[4].body["start_at"] = json!(now.plus(2_000));
     // What consists of others makes a request for each, and tries some of them again; a counter makes none.
     let composed = [
         ("settle an order, in steps", include_str!("../../../../events/jobs/settle-order.json"), 2),
