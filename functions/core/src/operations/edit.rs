@@ -4,7 +4,7 @@ use std::cell::RefCell;
 
 use super::change::store;
 use super::claims::Opened;
-use super::schedule::{check_input, no_run_left, with_catalog};
+use super::resolve::{check_input, no_run_left, with_catalog};
 use super::{ATTEMPTS_AT_A_CHANGE, OperationError, Stored, require, visible};
 use crate::access::{ApiKey, Scope};
 use crate::call;

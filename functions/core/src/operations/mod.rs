@@ -11,6 +11,7 @@ mod execute;
 mod preview;
 mod read;
 mod recall;
+mod resolve;
 mod results;
 mod schedule;
 mod sessions;

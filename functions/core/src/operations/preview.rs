@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 
-use super::schedule::resolved;
+use super::resolve::resolved;
 use super::{OperationError, require};
 use crate::access::{ApiKey, Scope};
 use crate::cadence::{Cadence, Cron, Explained, Repeat};

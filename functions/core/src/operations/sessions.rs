@@ -4,7 +4,7 @@ use std::cell::RefCell;
 
 use serde_json::{Map, Value, json};
 
-use super::schedule::{defined, session_name};
+use super::resolve::{defined, session_name};
 use super::{OperationError, invalid, require};
 use crate::access::{ApiKey, Scope};
 use crate::error::{Faults, FieldCode};
