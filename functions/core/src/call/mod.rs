@@ -1,7 +1,10 @@
-//! From a job and its catalog to the request that a target receives.
+//! From a job and its catalog to what its targets receive.
 //!
-//! Each type that runs is one module here, with the shape of its input and the request made of it. The input is checked
-//! by the same code when a job is scheduled and when it runs.
+//! Each type is one module here: the shape of its input, what it takes, and the request made of it, or how it is run where it
+//! consists of others. The input is checked by the same code when a job is scheduled and when it runs.
+//!
+//! - [`dispatch`] runs an event, alone or as a part of another; [`request`] has every kind of request that a provider carries out.
+//! - [`limits`] is how long that may take, [`needs`] whether a stack can do it.
 
 mod action;
 mod database;
@@ -10,7 +13,9 @@ mod fallback;
 mod feature;
 mod function;
 mod job;
+mod limits;
 mod multipart;
+mod needs;
 pub mod notification;
 mod publish;
 mod quota;
@@ -20,6 +25,8 @@ mod subscribe;
 
 pub use dispatch::{Dispatch, Halt};
 pub use job::Followed;
+pub use limits::Limits;
+pub use needs::{Capabilities, members_not_available, not_available};
 pub use request::*;
 
 use std::cell::RefCell;
@@ -28,191 +35,12 @@ use http::{HeaderName, HeaderValue, Method, header};
 use serde_json::Value;
 use url::Url;
 
+use self::needs::Needs;
 use crate::annotation;
-use crate::catalog::{
-    Auth, Catalog, EventRef, FallbackOption, FeatureStep, Keeper, Retries, SecretRef, SigningSecrets, Target, TimeoutMs,
-};
+use crate::catalog::{Catalog, EventRef, SigningSecrets, Target};
 use crate::error::{Faults, FieldError};
 use crate::job::{JobSpec, RunError, codes};
 use crate::json::Field;
-
-/// What a stack can run.
-#[derive(Clone, Copy, Debug)]
-pub struct Capabilities {
-    /// The keepers whose secrets it can fetch.
-    pub keepers: &'static [Keeper],
-    /// Whether it can call AWS services; if not, why not.
-    pub aws: Result<(), &'static str>,
-}
-
-impl Capabilities {
-    /// Why this stack cannot fetch a secret, if it cannot.
-    pub fn without(&self, secret: &SecretRef) -> Option<String> {
-        if self.keepers.contains(&secret.keeper) {
-            return None;
-        }
-        let lack = format!("the secret {secret} cannot be fetched by this deployment");
-        Some(match (secret.keeper, self.aws) {
-            (Keeper::Ssm | Keeper::SecretsManager, Err(reason)) => format!("{lack}: {reason}"),
-            _ => lack,
-        })
-    }
-}
-
-/// Bounds on attempts, ms.
-#[derive(Clone, Copy, Debug)]
-pub struct Limits {
-    /// When neither the job nor the catalog says.
-    pub default_timeout_ms: u32,
-    /// The longest that this stack can wait.
-    pub max_timeout_ms: u32,
-    /// How much longer than the attempt its lease lasts: time to record the outcome.
-    pub lease_margin_ms: u32,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self { default_timeout_ms: 30_000, max_timeout_ms: 900_000, lease_margin_ms: 10_000 }
-    }
-}
-
-impl Limits {
-    /// How long an attempt of a job may take, ms: the job's word before the catalog's before the type's.
-    pub fn timeout_ms(&self, spec: &JobSpec, followed: Option<&Followed<'_>>) -> u32 {
-        let own = followed.map(|followed| self.timeout_of(followed));
-        spec.timeout.or(own).unwrap_or(self.default_timeout_ms).min(self.max_timeout_ms)
-    }
-
-    /// How long an event may take, ms: as the catalog says. What consists of others takes as long as all of them together.
-    fn timeout_of(&self, followed: &Followed<'_>) -> u32 {
-        let named = |event: EventRef<'_>, retries: Option<Retries>, timeout: Option<TimeoutMs>| {
-            let own = || followed_by(followed.catalog, event).map_or(0, |followed| self.timeout_of(&followed));
-            let tries = retries.map_or(0, |retries| retries.0).saturating_add(1);
-            timeout.map_or_else(own, |timeout| timeout.0).saturating_mul(tries)
-        };
-        let all = |parts: &mut dyn Iterator<Item = u32>| parts.fold(0, u32::saturating_add);
-        let own = match followed.target {
-            Target::Action(_, action) => action.timeout.map(|timeout| timeout.0),
-            Target::DatabaseAction(_, action) => action.timeout.map(|timeout| timeout.0),
-            Target::Publish(_, topic) => topic.timeout.map(|timeout| timeout.0),
-            Target::Function(function) => function.timeout.map(|timeout| timeout.0),
-            Target::Feature(it) => {
-                Some(all(&mut it.steps.iter().map(|step| named(step.event_ref(), step.retries, step.timeout))))
-            }
-            Target::Fallback(_, it) => Some(all(&mut it
-                .options
-                .iter()
-                .map(|option| named(option.event_ref(), option.retries, option.timeout)))),
-            // One request for each channel, and more where each receiver has one.
-            Target::Notification(..) => Some(4 * notification::REQUEST_MS),
-            Target::Subscribe(..) => Some(self.max_timeout_ms),
-            _ => None,
-        };
-        followed.timeout_ms().or(own).unwrap_or(self.default_timeout_ms).min(self.max_timeout_ms)
-    }
-}
-
-/// Why this stack cannot run an event, if it cannot.
-pub fn not_available(followed: &Followed<'_>, env: &str, capabilities: Capabilities) -> Option<String> {
-    match Needs::of(followed, env) {
-        Ok(needs) => needs.beyond(capabilities),
-        Err(reason) => Some(reason),
-    }
-}
-
-/// The members of an input that this stack cannot run in an environment, and why, where an event asks for several things.
-pub fn members_not_available(
-    target: &Target<'_>,
-    env: &str,
-    input: &Value,
-    capabilities: Capabilities,
-) -> Vec<(&'static str, String)> {
-    match target {
-        Target::Notification(it, _) => it
-            .envs
-            .get(env)
-            .map_or_else(Vec::new, |place| notification::members_not_available(place, input, capabilities)),
-        _ => Vec::new(),
-    }
-}
-
-/// What it takes to run something.
-#[derive(Default)]
-struct Needs<'c> {
-    /// Secrets that are fetched for it.
-    secrets: Vec<&'c SecretRef>,
-    /// What is called of AWS, in words.
-    aws: Option<&'static str>,
-}
-
-impl<'c> Needs<'c> {
-    /// Of an event in an environment.
-    ///
-    /// # Errors
-    /// Why there is none that could be run.
-    fn of(followed: &Followed<'c>, env: &str) -> Result<Self, String> {
-        let catalog = followed.catalog;
-        let place = match followed.target {
-            Target::Action(app, _) => {
-                app.envs.get(env).map(|place| Self::http(place.auth.as_ref(), &place.signing_secrets))
-            }
-            Target::DatabaseAction(database, _) => database.envs.get(env).map(|place| database::needs(database, place)),
-            Target::Publish(broker, _) => broker.envs.get(env).map(publish::needs),
-            Target::Function(function) => function.envs.get(env).map(function::needs),
-            Target::Storage(storage) => storage.envs.get(env).map(|_| storage::needs()),
-            // It depends on the channels that an input asks for: see [`members_not_available`].
-            Target::Quota(..) | Target::Notification(..) => Some(Self::default()),
-            Target::Feature(it) => return Self::of_all(catalog, it.steps.iter().map(FeatureStep::event_ref), env),
-            Target::Fallback(_, it) => {
-                return Self::of_all(catalog, it.options.iter().map(FallbackOption::event_ref), env);
-            }
-            Target::Subscribe(broker, it) => {
-                subscribe::queue_url(broker, it, env).map_err(|error| error.message)?;
-                let handler = Self::of_all(catalog, [it.event_ref()], env)?;
-                return Ok(Self { aws: Some("Amazon SQS"), ..handler });
-            }
-            // A definition was followed to its event.
-            Target::Job(_) => None,
-        };
-        place.ok_or_else(|| format!("the event is not defined in {env}"))
-    }
-
-    /// Of several events that the catalog names.
-    fn of_all(catalog: &'c Catalog, events: impl IntoIterator<Item = EventRef<'c>>, env: &str) -> Result<Self, String> {
-        events.into_iter().try_fold(Self::default(), |mut all, event| {
-            let followed = followed_by(catalog, event).filter(|followed| followed.target.is_in(env));
-            let one = followed.ok_or_else(|| format!("its event {:?} is not defined in {env}", event.event))?;
-            let one = Self::of(&one, env)?;
-            all.secrets.extend(one.secrets);
-            Ok(Self { aws: all.aws.or(one.aws), ..all })
-        })
-    }
-
-    /// Of requests that are authorised and signed like this.
-    fn http(auth: Option<&'c Auth>, signing: &'c SigningSecrets) -> Self {
-        let own = auth.map(|auth| match auth {
-            Auth::Bearer(secret) => secret,
-            Auth::Basic(basic) => &basic.password,
-            Auth::Header(header) => &header.value,
-            Auth::Query(query) => &query.value,
-            Auth::Oauth2(oauth2) => &oauth2.client_secret,
-        });
-        Self { secrets: own.into_iter().chain(&signing.0).collect(), aws: None }
-    }
-
-    /// Of an AWS service.
-    fn aws(what: &'static str) -> Self {
-        Self { secrets: Vec::new(), aws: Some(what) }
-    }
-
-    /// What a stack cannot do of it, if anything.
-    fn beyond(&self, capabilities: Capabilities) -> Option<String> {
-        if let (Some(what), Err(reason)) = (self.aws, capabilities.aws) {
-            return Some(format!("{what} cannot be reached by this deployment: {reason}"));
-        }
-        self.secrets.iter().find_map(|secret| capabilities.without(secret))
-    }
-}
 
 /// Checks an input against the shape of its type, noting every fault. Some of a shape may depend on the environment: without a
 /// known one that is not looked at.

@@ -5,6 +5,7 @@ mod hostile;
 use serde_json::json;
 
 use super::*;
+use crate::catalog::{Auth, Keeper, SecretRef};
 use crate::error::FieldCode;
 use crate::job::EventType;
 use crate::retry::RetryPolicy;

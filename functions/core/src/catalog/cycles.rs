@@ -1,4 +1,4 @@
-//! Which components run each other: none may come back to itself, and no chain of them may be too long.
+//! Which components run each other: none may come back to itself, no chain of them may be too long, and none may run too much.
 
 use std::collections::BTreeMap;
 
@@ -7,22 +7,31 @@ use crate::json::child;
 
 /// The longest chain of components that run each other.
 const MAX_CHAIN: usize = 16;
+/// So many events a component may come to, with all that its components run. Each of them is looked at when a job is scheduled:
+/// without a bound a catalog of a few hundred bytes a component could ask for any number of them.
+const MAX_EVENTS: usize = 1_000;
 
-/// The pointers of components that come back to themselves or begin a chain that is too long, with the fault.
+/// The pointers of components that come back to themselves or begin a chain that is too long, or come to too many events, with the fault.
 ///
 /// Looks at every component and at every reference once.
 pub(super) fn find(resolver: &Resolver<'_>) -> Vec<(String, String)> {
     let graph = Graph::of(resolver);
     let lengths = graph.chain_lengths();
     let circular = graph.circular(&lengths);
+    let sizes = graph.sizes();
+    let is_too_large = |node: usize| sizes[node] > MAX_EVENTS;
     let fault = |(node, pointer): (usize, String)| {
         // Longer chains contain one that is too long by one, and only that is named.
         if lengths[node] == Some(MAX_CHAIN + 1) {
             return Some((pointer, format!("begins a chain of more than {MAX_CHAIN} components that run each other")));
         }
+        // Nor are those named that only contain such a one.
+        if lengths[node].is_some() && is_too_large(node) && !graph.runs[node].iter().any(|inner| is_too_large(*inner)) {
+            return Some((pointer, format!("comes to more than {MAX_EVENTS} events with those that it names")));
+        }
         circular[node].then(|| (pointer, "comes back to itself through the events that it names".to_owned()))
     };
-    graph.pointers.into_iter().enumerate().filter_map(fault).collect()
+    graph.pointers.iter().cloned().enumerate().filter_map(fault).collect()
 }
 
 /// Components, by number, and who runs whom.
@@ -30,6 +39,8 @@ struct Graph {
     pointers: Vec<String>,
     runs: Vec<Vec<usize>>,
     run_by: Vec<Vec<usize>>,
+    /// How many events each names that run nothing else.
+    leaves: Vec<usize>,
 }
 
 impl Graph {
@@ -41,11 +52,12 @@ impl Graph {
         let number = |event: &EventRef<'_>| numbers.get(component(resolver, *event)?.as_str()).copied();
         let runs: Vec<Vec<usize>> =
             nodes.iter().map(|(_, events)| events.iter().filter_map(number).collect()).collect();
+        let leaves = nodes.iter().zip(&runs).map(|((_, events), runs)| events.len() - runs.len()).collect();
         let mut run_by = vec![Vec::new(); runs.len()];
         for (node, next) in runs.iter().enumerate().flat_map(|(node, next)| next.iter().map(move |next| (node, next))) {
             run_by[*next].push(node);
         }
-        Self { pointers, runs, run_by }
+        Self { pointers, runs, run_by, leaves }
     }
 
     /// How many components the longest chain from each has; `None` for those that reach a circle.
@@ -65,6 +77,23 @@ impl Graph {
             }
         }
         lengths.into_iter().zip(open).map(|(length, open)| (open == 0).then_some(length)).collect()
+    }
+
+    /// How many events each comes to. Those that reach a circle come to no end, and are counted in part.
+    fn sizes(&self) -> Vec<usize> {
+        let mut open: Vec<usize> = self.runs.iter().map(Vec::len).collect();
+        let mut sizes = self.leaves.clone();
+        let mut ended: Vec<usize> = (0..open.len()).filter(|node| open[*node] == 0).collect();
+        while let Some(node) = ended.pop() {
+            for before in &self.run_by[node] {
+                sizes[*before] = sizes[*before].saturating_add(sizes[node].max(1));
+                open[*before] -= 1;
+                if open[*before] == 0 {
+                    ended.push(*before);
+                }
+            }
+        }
+        sizes
     }
 
     /// Which of those that reach a circle are on one, or between two.

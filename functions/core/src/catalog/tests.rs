@@ -219,3 +219,22 @@ fn hostile_documents_cost_no_more_than_their_size_and_are_answered_briefly() {
         );
     }
 }
+
+#[test]
+fn a_component_that_comes_to_very_many_events_is_refused_and_named_alone() {
+    // Each runs the next one ten times: a catalog of a few hundred bytes a feature, and a thousand million events.
+    let mut features = serde_json::Map::new();
+    for number in 0..9 {
+        let next = if number == 8 { "ping".to_owned() } else { format!("f{}", number + 1) };
+        let steps: Vec<_> = (0..10).map(|_| json!({"event": next})).collect();
+        features.insert(format!("f{number}"), json!({"steps": steps}));
+    }
+    let document = json!({
+        "envs": ["prd"],
+        "apps": {"a": {"envs": {}, "actions": {"ping": {"method": "GET", "path": "/"}}}},
+        "features": features,
+    });
+    let faults = Catalog::from_document(&document).unwrap_err();
+    let pointers: Vec<_> = faults.iter().map(|fault| fault.pointer.as_str()).collect();
+    assert_eq!(pointers, ["/features/f5"], "a thousand are allowed: {faults:?}");
+}

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use carillon_aws::message::Message;
 use carillon_aws::metrics;
+use carillon_aws::queue::LONGEST_DELAY_SECONDS;
 use carillon_core::call::Limits;
 use carillon_core::job::{Job, Outcome, RunError, Status};
 use carillon_core::machine::Refusal;
@@ -27,8 +28,6 @@ const CLOCKS_DIFFER_MS: i64 = 1_000;
 /// A message that only waits for another's result is sent anew when it was received so often. The queue gives up what it has
 /// handed out 160 times at the least (infra/module/queue.tf), and an attempt for each of a job's 100 retries must fit in there.
 const SENT_ANEW_AFTER: u32 = 20;
-/// The longest that SQS delays a message, seconds.
-const LONGEST_DELAY_SECONDS: i64 = 900;
 /// What met a fault is hidden for so long at the most, seconds. A shorter time would use the message's receives up in an
 /// outage, and send it to the dead letters for no fault of its own.
 const LONGEST_PAUSE_SECONDS: i64 = 30;
