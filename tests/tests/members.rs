@@ -8,7 +8,8 @@ use carillon_tests::client::job;
 use carillon_tests::members::{ask_at_once, content_but_for_fails, live, members, send_at_once};
 use carillon_tests::outside::until;
 use carillon_tests::process::{Launch, Server, run};
-use carillon_tests::receiver::{Receiver, done};
+use carillon_tests::receiver::{Receiver, answer, done};
+use http::StatusCode;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
@@ -166,4 +167,29 @@ async fn a_race_of_fifty_requests_of_one_key_gives_one_job() {
     let changed = server.client.send(http::Method::POST, "/v1/jobs", &headers, Some(&other)).await.unwrap();
     assert_eq!(changed.status, 422, "{}", changed.text);
     assert_eq!((server.client.jobs("p", None).await.len(), receiver.ids()), (1, 1));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_contracts_own_example_runs_whole_once_its_token_is_genuine() {
+    let folder = tempfile::tempdir().unwrap();
+    let tickets = json!({"data": [{"status": "ok", "id": "ticket-1"}]});
+    let receiver = Receiver::start(move |_| std::future::ready(answer(StatusCode::OK, &tickets))).await;
+    let server = Launch::on(folder.path()).allow(receiver.address).variable("MEMBER_KEY", SECRET).start().await;
+    let mut catalog: Value = serde_json::from_str(include_str!("../../events/catalogs/my-product.json")).unwrap();
+    catalog["sessions"]["user-session"]["envs"]["prd"]["key"] = json!("env:MEMBER_KEY");
+    let push = &mut catalog["notifications"]["send_notification"]["envs"]["prd"]["push"];
+    push["url"] = json!(format!("http://{}/push", receiver.address));
+    server.client.put("/v1/products/my-product", &catalog).await.json(201);
+    let sessions = "/v1/products/my-product/envs/prd/sessions/user-session";
+    let minted = server.client.post(sessions, &json!({"data": {"id": 7}})).await.json(201);
+    let mut example: Value = serde_json::from_str(include_str!("../../events/jobs/contract-example.json")).unwrap();
+    example["session"]["token"] = minted["token"].clone();
+    let id = server.client.schedule(&example).await;
+    server.client.change(&id, "run").await;
+    let look = async || Some(server.client.job(&id).await).filter(|job| !job["last_run"].is_null());
+    let job = until("the first run is over".to_owned(), SOON, look).await;
+    assert_eq!((&job["last_run"]["status"], &job["status"]), (&json!("completed"), &json!("scheduled")), "{job}");
+    let runs = server.client.get(&format!("/v1/jobs/{id}/runs")).await.json(200);
+    let sent = runs["runs"].as_array().unwrap().iter().find_map(|run| run["result"]["channels"].get("push"));
+    assert_eq!(sent, Some(&json!({"provider": "expo", "tickets": [{"id": "ticket-1"}]})), "{runs}");
 }

@@ -16,7 +16,7 @@ use tokio::process::Command;
 const SOON: Duration = Duration::from_secs(30);
 
 /// The options and commands that there are; the README's table and `--help` have to have all of them.
-const OPTIONS: [&str; 12] = [
+const OPTIONS: [&str; 13] = [
     "--allow",
     "--catalog",
     "--concurrency",
@@ -27,6 +27,7 @@ const OPTIONS: [&str; 12] = [
     "--idempotency-hours",
     "--log-format",
     "--port",
+    "--root-certificates",
     "--run-retention-days",
     "--version",
 ];
@@ -51,6 +52,7 @@ async fn help_names_every_option_with_its_variable() {
         "IDEMPOTENCY_HOURS",
         "LOG_FORMAT",
         "PORT",
+        "ROOT_CERTIFICATES_FILE",
         "RUN_RETENTION_DAYS",
     ];
     for variable in variables.map(|it| format!("CARILLON_{it}")) {
@@ -272,7 +274,7 @@ async fn the_demonstration_ends_with_success_in_plain_lines_where_there_is_no_te
     let ended = run(&["demo"]).await;
     assert_eq!(ended.status.code(), Some(0), "{}{}", ended.stdout, ended.stderr);
     assert!(!ended.stdout.contains('\u{1b}') && !ended.stdout.contains('\r'), "{:?}", ended.stdout);
-    assert!(ended.stdout.contains("All 10 jobs ended as they should, in 16 attempts, none lost and none doubled."));
+    assert!(ended.stdout.contains("All 14 jobs ended as they should, in 20 attempts, none lost and none doubled."));
     assert_eq!(ended.stderr, "");
 }
 
