@@ -59,7 +59,7 @@ async fn letter(deployment: &Deployment, queue_url: &str) -> Letter {
 fn app(receiver: &Receiver) -> Value {
     json!({"worker": {
         "envs": {"dev": {"base_url": format!("http://{}", receiver.address)}},
-        "actions": {"work": {"method": "POST", "path": "/work/:number"}},
+        "actions": {"work": {"method": "POST", "path": "/tasks/:number"}},
     }})
 }
 
@@ -122,7 +122,7 @@ async fn messages_are_published_to_queues_topics_and_buses() {
 async fn a_topic_is_drained_and_a_message_goes_once_its_event_has_succeeded() {
     let (deployment, _shared) = among_others().await;
     let receiver = Receiver::start(async |delivery| match delivery.path.as_str() {
-        "/work/13" => answer(StatusCode::UNPROCESSABLE_ENTITY, &json!({})),
+        "/tasks/13" => answer(StatusCode::UNPROCESSABLE_ENTITY, &json!({})),
         _ => done(&delivery),
     });
     let receiver = receiver.await;
@@ -260,7 +260,7 @@ async fn secrets_are_fetched_from_where_they_are_kept_and_again_when_they_are_re
     let place = |reference: String| {
         let base_url = format!("http://{}", receiver.address);
         json!({"envs": {"dev": {"base_url": base_url, "auth": {"bearer": reference}}},
-               "actions": {"work": {"method": "POST", "path": "/work"}}})
+               "actions": {"work": {"method": "POST", "path": "/task"}}})
     };
     let apps = json!({
         "one": place(format!("ssm:{parameter}")), "two": place(format!("secretsmanager:{secret}")),
@@ -313,7 +313,7 @@ async fn an_executor_that_dies_in_a_step_repeats_that_step_and_no_other() {
     let (killed, once) = (Arc::<AtomicBool>::default(), Arc::<AtomicBool>::default());
     let (has_died, first) = (Arc::clone(&killed), Arc::clone(&once));
     let receiver = Receiver::start(move |delivery| {
-        let dies = delivery.path == "/work/2" && !first.swap(true, Ordering::Relaxed);
+        let dies = delivery.path == "/tasks/2" && !first.swap(true, Ordering::Relaxed);
         let has_died = Arc::clone(&has_died);
         async move {
             if dies {

@@ -14,7 +14,7 @@ use super::{
 use crate::catalog::{Catalog, EventRef, Target};
 use crate::error::Faults;
 use crate::flow::{Part, PartName, PartOutcome, Place, RunName};
-use crate::ids::Owner;
+use crate::ids::{Fire, Owner};
 use crate::job::{Job, Output, RunError, Status, codes};
 use crate::json::Field;
 use crate::ports::{Clock, JobStore, Parts, PortError, Ports, Targets};
@@ -52,6 +52,8 @@ pub struct Dispatch<'a, P, T> {
     pub catalog: &'a Catalog,
     /// The job as it was claimed.
     pub job: &'a Job,
+    /// The fire that was claimed.
+    pub fire: Fire,
     /// Who claimed it.
     pub owner: &'a Owner,
     /// The trace that it belongs to.
@@ -71,13 +73,13 @@ impl<'a, P: Ports, T: Targets> Dispatch<'a, P, T> {
     pub fn new(
         ports: &'a P,
         targets: &'a T,
-        (catalog, job, owner): (&'a Catalog, &'a Job, &'a Owner),
+        (catalog, job, fire, owner): (&'a Catalog, &'a Job, Fire, &'a Owner),
         limits: &'a Limits,
         timeout_ms: u32,
     ) -> Self {
         let until = ports.clock().now().plus(timeout_ms.into());
         let (done, has_begun) = (Arc::default(), Arc::default());
-        Self { ports, targets, catalog, job, owner, trace: None, limits, until, done, has_begun }
+        Self { ports, targets, catalog, job, fire, owner, trace: None, limits, until, done, has_begun }
     }
 
     /// The same, as a part of a trace.
@@ -152,7 +154,7 @@ impl<'a, P: Ports, T: Targets> Dispatch<'a, P, T> {
         if timeout_ms == 0 {
             return Err(RunError::transient(codes::TIMEOUT, "the attempt took too long").into());
         }
-        let id = CallId { fire: self.job.fire(), message: at.message.clone(), place: at.path.clone() };
+        let id = CallId { fire: self.fire, message: at.message.clone(), place: at.path.clone() };
         let (attempt, trace) = (self.job.state.run.attempts, self.trace.map(str::to_owned));
         Ok(self.targets.dispatch(Call { id, attempt, timeout_ms, trace, request }).await?)
     }

@@ -114,7 +114,7 @@ pub async fn execute<P: Ports, T: Targets>(
     };
     let number = claimed.state.run.attempts;
     let began_at = claimed.state.updated_at;
-    let dispatched = dispatch(ports, executor, &claimed, &owner, &planned).await;
+    let dispatched = dispatch(ports, executor, (&claimed, fire, &owner), &planned).await;
     let dispatch_ms = ports.clock().now().since(began_at);
     let forgotten = match &planned.cache {
         Some(cached) => cached.conclude(ports, &owner, &dispatched).await.err(),
@@ -163,15 +163,14 @@ struct Work {
 async fn dispatch<P: Ports, T: Targets>(
     ports: &P,
     executor: &Executor<T>,
-    job: &Job,
-    owner: &Owner,
+    (job, fire, owner): (&Job, Fire, &Owner),
     planned: &Planned,
 ) -> Result<Output, Halt> {
     let work = planned.work.as_ref().map_err(RunError::clone)?;
     let catalog = &work.published.catalog;
     let followed = call::resolve(catalog, &job.spec)?;
     let (targets, limits) = (&executor.targets, &executor.limits);
-    let dispatch = Dispatch::new(ports, targets, (catalog, job, owner), limits, planned.timeout_ms);
+    let dispatch = Dispatch::new(ports, targets, (catalog, job, fire, owner), limits, planned.timeout_ms);
     dispatch.traced(executor.trace.as_deref()).whole(&followed, &work.input).await
 }
 
