@@ -74,8 +74,8 @@ pub fn build(arguments: &[&str]) -> std::io::Result<Vec<PathBuf>> {
     Ok(messages.filter_map(|it| Some(PathBuf::from(it["executable"].as_str()?))).collect())
 }
 
-fn command(arguments: impl IntoIterator<Item = impl Into<OsString>>) -> Command {
-    let mut command = Command::new(program());
+fn command(program: &Path, arguments: impl IntoIterator<Item = impl Into<OsString>>) -> Command {
+    let mut command = Command::new(program);
     command.args(arguments.into_iter().map(Into::into)).stdin(Stdio::null()).current_dir(root()).kill_on_drop(true);
     for name in VARIABLES {
         command.env_remove(name);
@@ -99,7 +99,7 @@ pub struct Ended {
 /// # Panics
 /// When it does not end.
 pub async fn run(arguments: &[&str]) -> Ended {
-    finished(command(arguments)).await
+    finished(command(program(), arguments)).await
 }
 
 async fn finished(mut command: Command) -> Ended {
@@ -113,13 +113,15 @@ async fn finished(mut command: Command) -> Ended {
 pub struct Launch {
     arguments: Vec<OsString>,
     variables: Vec<(&'static str, String)>,
+    /// The program, where it is not the workspace's own as it is built by default.
+    program: Option<PathBuf>,
 }
 
 impl Launch {
     /// On a folder, on a free port.
     pub fn on(folder: &Path) -> Self {
         let arguments = vec!["--data".into(), folder.into(), "--port".into(), "0".into()];
-        Self { arguments, variables: Vec::new() }
+        Self { arguments, variables: Vec::new(), program: None }
     }
 
     /// With an option and its value.
@@ -142,8 +144,14 @@ impl Launch {
         self
     }
 
+    /// With another program.
+    #[must_use]
+    pub fn program(self, program: PathBuf) -> Self {
+        Self { program: Some(program), ..self }
+    }
+
     fn command(&self) -> Command {
-        let mut command = command(&self.arguments);
+        let mut command = command(self.program.as_deref().unwrap_or_else(|| program()), &self.arguments);
         command.envs(self.variables.iter().map(|(name, value)| (name, value)));
         command
     }

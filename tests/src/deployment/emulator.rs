@@ -49,14 +49,19 @@ impl Emulator {
 
     /// The SDK's clients of this account.
     pub fn clients(&self) -> Clients {
-        let clients = Clients::from_environment(|name| match name {
-            "AWS_ACCESS_KEY_ID" => Some(self.account.clone()),
-            "AWS_SECRET_ACCESS_KEY" => Some("test".to_owned()),
-            "AWS_REGION" => Some(self.region.clone()),
-            "AWS_ENDPOINT_URL" => Some(self.endpoint.clone()),
-            _ => None,
-        });
-        clients.expect("everything is there")
+        let variables = self.variables();
+        let value = |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| value.clone());
+        Clients::from_environment(value).expect("everything is there")
+    }
+
+    /// What makes the emulator AWS, to whatever reads its environment as the functions do.
+    pub fn variables(&self) -> [(&'static str, String); 4] {
+        [
+            ("AWS_ACCESS_KEY_ID", self.account.clone()),
+            ("AWS_SECRET_ACCESS_KEY", "test".to_owned()),
+            ("AWS_REGION", self.region.clone()),
+            ("AWS_ENDPOINT_URL", self.endpoint.clone()),
+        ]
     }
 
     async fn request(&self, method: Method, service: &str, path: &str, target: &str, body: &Value) -> Value {

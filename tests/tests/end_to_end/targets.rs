@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use carillon_tests::deployment::{Deployment, Letter, SOON};
 use carillon_tests::outside::{epoch_ms, until};
+use carillon_tests::process::{Launch, build};
 use carillon_tests::receiver::{Receiver, answer, done};
 use futures_util::future::join_all;
 use http::{Method, StatusCode};
@@ -337,4 +338,33 @@ async fn an_executor_that_dies_in_a_step_repeats_that_step_and_no_other() {
     let counts = receiver.counts();
     let of_steps: Vec<_> = ["_1", "_2", "_3"].map(|place| counts[&format!("{id}_g1_r1{place}")]).into();
     assert_eq!(of_steps, [1, 2, 1], "{counts:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_local_server_reaches_aws_with_the_credentials_of_its_environment() {
+    let (deployment, _shared) = among_others().await;
+    // With the features that the tests are built with, so that the SDK is not built once more.
+    let features = "carillon/aws,carillon-api/lambda,carillon-executor/lambda,carillon-tests/stack";
+    let compile = || build(&["--workspace", "--bin", "carillon", "--features", features]);
+    let built = tokio::task::spawn_blocking(compile).await.unwrap().expect("the program builds");
+    let folder = tempfile::tempdir().unwrap();
+    let launch = Launch::on(folder.path()).program(built.into_iter().next().expect("cargo names what it built"));
+    let queue_url = deployment.emulator.create_queue(&fresh("local")).await;
+    let document = json!({"envs": ["dev"], "brokers": {"bus": {
+        "envs": {"dev": {"provider": "sqs"}}, "topics": {"orders": {"envs": {"dev": {"url": queue_url}}}},
+    }}});
+    let body = job("p", "bus:orders", &json!({"message": "from here"}));
+
+    let without = launch.start().await;
+    without.client.put("/v1/products/p", &document).await.json(201);
+    let problem = without.client.post("/v1/jobs", &body).await.json(422);
+    let detail = text(&problem["errors"][0]["detail"]);
+    assert!(problem["code"] == "not_available" && detail.contains("set AWS_REGION"), "{problem}");
+    without.kill().await;
+
+    let variables = deployment.emulator.variables();
+    let launch = variables.iter().fold(launch, |launch, (name, value)| launch.variable(name, value));
+    let with = launch.start().await;
+    with.client.schedule(&body).await;
+    assert_eq!(letter(&deployment, &queue_url).await.body, "from here");
 }
