@@ -284,7 +284,7 @@ async fn secrets_are_fetched_from_where_they_are_kept_and_again_when_they_are_re
     assert_eq!(outcome("one").await, "", "what was remembered is fetched anew once it is refused");
     assert_eq!(outcome("two").await, "UNAUTHORIZED");
     assert_eq!(outcome("none").await, "SECRET_NOT_FOUND");
-    assert_eq!(outcome("shut").await, "SECRET_NOT_FOUND");
+    assert_eq!(outcome("shut").await, "FORBIDDEN");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
