@@ -111,7 +111,11 @@ impl Emulator {
 
     /// Makes a bucket.
     pub async fn create_bucket(&self, name: &str) {
-        self.exchange(Method::PUT, "s3", &format!("/{name}"), &[], String::new()).await;
+        let location = format!(
+            "<CreateBucketConfiguration><LocationConstraint>{}</LocationConstraint></CreateBucketConfiguration>",
+            self.region
+        );
+        self.exchange(Method::PUT, "s3", &format!("/{name}"), &[], location).await;
     }
 
     /// The text of an object.

@@ -1,6 +1,7 @@
 """IAM: what a request is held to."""
 
 import json
+import re
 
 from ministack import app
 from ministack.core import iam_actions, iam_evaluator
@@ -15,6 +16,7 @@ def mend() -> None:
     require(iam_evaluator, "EvalContext", "evaluate", "evaluate_resource_policy", "caller_arn", "_gather_role_policies")
     require(iam, "_roles")
     replace(app, "pin_request_origin", _every_request_is_encrypted)
+    replace(iam_actions, "extract_iam_action", _name_the_action)
     replace(iam_actions, "extract_resource_arn", _name_the_resource)
 
 
@@ -23,14 +25,37 @@ def _every_request_is_encrypted(original):
     return lambda source_ip, _secure: original(source_ip, True)
 
 
+def _name_the_action(original):
+    """A PartiQL statement is authorised as what it does: PartiQLSelect, PartiQLInsert and so on, not as ExecuteStatement."""
+
+    def extract(service, method, path, headers, body, query):
+        found = original(service, method, path, headers, body, query)
+        if found == "dynamodb:ExecuteStatement":
+            return f"dynamodb:PartiQL{_statement(body)[0].capitalize()}"
+        return found
+
+    return extract
+
+
+def _statement(body: bytes) -> tuple[str, str]:
+    """The verb of a PartiQL statement, and its table."""
+    found = re.match(r'\s*(\w+)[^"]*"([^"]+)"', _field(body, "Statement") or "")
+    return (found[1], found[2]) if found else ("select", "*")
+
+
 def _name_the_resource(original):
-    """Schedules belong to a group (the emulator always says `default`), and a message move is about its source queue."""
+    """Schedules belong to a group (the emulator always says `default`), a message move is about its source queue, a PartiQL
+    statement about its table, and an e-mail about its sender."""
 
     def extract(service, method, path, headers, body, query, region, account):
         found = original(service, method, path, headers, body, query, region, account)
         if service == "scheduler" and path.startswith("/schedules/"):
             group = _field(body, "GroupName") or (query.get("groupName") or ["default"])[0]
             return f"arn:aws:scheduler:{region}:{account}:schedule/{group}/{path.split('/')[2]}"
+        if service == "dynamodb" and _field(body, "Statement"):
+            return f"arn:aws:dynamodb:{region}:{account}:table/{_statement(body)[1]}"
+        if service == "ses" and path == "/v2/email/outbound-emails":
+            return f"arn:aws:ses:{region}:{account}:identity/{_field(body, 'FromEmailAddress')}"
         if service == "sqs" and found == "*":
             return _field(body, "SourceArn") or found
         return found

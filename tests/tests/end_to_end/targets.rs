@@ -75,6 +75,11 @@ async fn messages_are_published_to_queues_topics_and_buses() {
         aws.call("sqs", "AmazonSQS.CreateQueue", json!({"QueueName": fifo, "Attributes": {"FifoQueue": "true"}})).await;
     let ordered = text(&ordered["QueueUrl"]).to_owned();
     let of_topic = aws.create_queue(&format!("{topic}-queue")).await;
+    let everybody = json!({"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Principal": {"Service": "sns.amazonaws.com"}, "Action": "sqs:SendMessage", "Resource": "*"},
+    ]});
+    let policy = json!({"QueueUrl": of_topic, "Attributes": {"Policy": everybody.to_string()}});
+    aws.call("sqs", "AmazonSQS.SetQueueAttributes", policy).await;
     let of_bus = aws.create_queue(&format!("{bus}-queue")).await;
     let version = ("Version", "2010-03-31");
     aws.submit("sns", &[("Action", "CreateTopic"), version, ("Name", &topic)]).await;
