@@ -348,12 +348,13 @@ async fn an_executor_that_dies_in_a_step_repeats_that_step_and_no_other() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_local_server_reaches_aws_with_the_credentials_of_its_environment() {
     let (deployment, _shared) = among_others().await;
-    // With the features that the tests are built with, so that the SDK is not built once more.
+    // With the tests, and the features that they are built with, so that the SDK is not built once more.
     let features = "carillon/aws,carillon-api/lambda,carillon-executor/lambda,carillon-tests/stack";
-    let compile = || build(&["--workspace", "--bin", "carillon", "--features", features]);
+    let compile = || build(&["--workspace", "--bin", "carillon", "--tests", "--features", features]);
     let built = tokio::task::spawn_blocking(compile).await.unwrap().expect("the program builds");
     let folder = tempfile::tempdir().unwrap();
-    let launch = Launch::on(folder.path()).program(built.into_iter().next().expect("cargo names what it built"));
+    let program = built.into_iter().find(|path| path.ends_with("carillon")).expect("cargo names what it built");
+    let launch = Launch::on(folder.path()).program(program);
     let queue_url = deployment.emulator.create_queue(&fresh("local")).await;
     let document = json!({"envs": ["dev"], "brokers": {"bus": {
         "envs": {"dev": {"provider": "sqs"}}, "topics": {"orders": {"envs": {"dev": {"url": queue_url}}}},
