@@ -1,11 +1,12 @@
 //! One attempt of a run: what its event asks for, and everything that this consists of.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{
     Call, CallId, Followed, Limits, Request, fallback, feature, followed_by, made, misfit, notification, quota,
@@ -163,10 +164,12 @@ impl<'a, P: Ports, T: Targets> Dispatch<'a, P, T> {
     pub(super) async fn named(&self, at: &Place, wanted: &Named<'_>, input: &Value) -> Result<Output, Halt> {
         let followed = self.follow(wanted.event)?;
         let laid = followed.input(input);
+        // What is in the place of an annotation may be a session's: what is wrong with it is told by where that stands.
+        let written = wanted.template.map_or(Cow::Owned(json!("")), |template| followed.input(template));
         let mut pause_ms = FIRST_PAUSE_MS;
         for tries_left in (0..=wanted.retries).rev() {
             let limited = self.within(wanted.timeout_ms.unwrap_or_else(|| self.limits.timeout_of(&followed)));
-            let ended = limited.event(at, &followed, &laid, &laid).await;
+            let ended = limited.event(at, &followed, &written, &laid).await;
             let Err(Halt::Failed(error)) = &ended else { return ended };
             let wanted_ms = u32::try_from(error.retry_after_ms.unwrap_or(0)).unwrap_or(u32::MAX).max(pause_ms);
             let is_in_time = self.ports.clock().now().plus(wanted_ms.into()) < self.until;
@@ -230,6 +233,8 @@ impl<'a, P: Ports, T: Targets> Dispatch<'a, P, T> {
 pub(super) struct Named<'c> {
     /// The event.
     pub(super) event: EventRef<'c>,
+    /// Its input as the catalog writes it, where it does.
+    pub(super) template: Option<&'c Value>,
     /// Tries after the first.
     pub(super) retries: u32,
     /// Bound on each, ms.

@@ -170,7 +170,9 @@ async fn attempt<P: Ports, T: Targets>(
     };
     let unfilled = || RunError::permanent(codes::VALIDATION_ERROR, "its input refers to what the job does not give");
     let retries = option.retries.map_or(0, |retries| retries.0);
-    let wanted = Named { event: option.event_ref(), retries, timeout_ms: option.timeout.map(|timeout| timeout.0) };
+    let timeout_ms = option.timeout.map(|timeout| timeout.0);
+    let own = option.input.as_ref().map(|_| &template);
+    let wanted = Named { event: option.event_ref(), template: own, retries, timeout_ms };
     dispatch.named(at, &wanted, &filled.ok_or_else(unfilled)?).await
 }
 

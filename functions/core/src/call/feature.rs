@@ -4,7 +4,7 @@
 //! `step` is that step's tag, or its position from 1. Each step is tried as often as its `retries` say, with short pauses. One that
 //! still fails ends the feature with its error, unless `allow_fail` says otherwise: the steps after it then find `null` in its
 //! place. What is done is remembered, so that another attempt of the job goes on after the last step that ended; a crash repeats the
-//! step that it met, and no other.
+//! step that it met, and no other. Altogether the steps may bring 4 MiB.
 //!
 //! Result: `{output, steps: [{step, event, status, error?}]}`, where `output` is what the feature's own `output` is filled in to, or
 //! the last step's result.
@@ -20,6 +20,9 @@ use crate::flow::{PartOutcome, Place};
 use crate::job::{Output, RunError, codes};
 use crate::json::{Field, child, room_left};
 use crate::ports::{Ports, Targets};
+
+/// The steps of a feature may bring so many bytes of JSON altogether.
+const MOST_BYTES: usize = 4 * 1024 * 1024;
 
 const INPUT: &str = "$Input{";
 const SEQUENCE: &str = "$Sequence{";
@@ -77,9 +80,9 @@ pub(super) async fn run<P: Ports, T: Targets>(
             Some(done) => done.clone(),
             None => run_step(dispatch, &at, (index, step), input, &sequence).await?,
         };
-        sequence.push(index, step, outcome);
+        sequence.push(index, step, outcome)?;
     }
-    let Sequence { results, steps, last } = sequence;
+    let Sequence { results, steps, last, .. } = sequence;
     let output = match &feature.output {
         Some(template) => filled(template, input, &Sequence { results, ..Sequence::default() }, "the output")?,
         None => last,
@@ -96,11 +99,13 @@ async fn run_step<P: Ports, T: Targets>(
     sequence: &Sequence,
 ) -> Result<PartOutcome, Halt> {
     let name = step.name(index);
-    let ended = match filled(&step.template(), input, sequence, &format!("step {name}")) {
+    let template = step.template();
+    let ended = match filled(&template, input, sequence, &format!("step {name}")) {
         Ok(filled) => {
             let retries = step.retries.map_or(0, |retries| retries.0);
             let timeout_ms = step.timeout.map(|timeout| timeout.0);
-            dispatch.named(at, &Named { event: step.event_ref(), retries, timeout_ms }, &filled).await
+            let wanted = Named { event: step.event_ref(), template: Some(&template), retries, timeout_ms };
+            dispatch.named(at, &wanted, &filled).await
         }
         Err(error) => Err(error.into()),
     };
@@ -174,10 +179,16 @@ struct Sequence {
     steps: Vec<Value>,
     /// The last one's result.
     last: Value,
+    /// How many bytes of JSON they have brought.
+    bytes: usize,
 }
 
 impl Sequence {
-    fn push(&mut self, index: usize, step: &FeatureStep, outcome: PartOutcome) {
+    /// Takes a step's outcome.
+    ///
+    /// # Errors
+    /// When all of them together are too large to be held: whoever runs the feature runs others' jobs besides.
+    fn push(&mut self, index: usize, step: &FeatureStep, outcome: PartOutcome) -> Result<(), RunError> {
         let name = step.name(index);
         let mut said = json!({"step": name, "event": step.event, "status": "completed"});
         self.last = match outcome {
@@ -189,10 +200,17 @@ impl Sequence {
             }
         };
         self.steps.push(said);
+        let taken = Output::MOST_BYTES.saturating_sub(room_left(&self.last, Output::MOST_BYTES).unwrap_or(0));
+        self.bytes = self.bytes.saturating_add(taken);
+        if self.bytes > MOST_BYTES {
+            let message = format!("the steps up to {name} have brought more than {MOST_BYTES} bytes");
+            return Err(RunError::permanent(codes::VALIDATION_ERROR, message));
+        }
         if step.tag.is_some() {
             self.results.insert((index + 1).to_string(), self.last.clone());
         }
         self.results.insert(name, self.last.clone());
+        Ok(())
     }
 }
 

@@ -142,7 +142,7 @@ async fn handle<P: Ports, T: Targets>(
     let event = subscription.event_ref();
     let at = at.message(&message.id, event.event);
     let input = given(dispatch.catalog, subscription, event, message)?;
-    dispatch.named(&at, &Named { event, retries: 0, timeout_ms: None }, &input).await?;
+    dispatch.named(&at, &Named { event, template: None, retries: 0, timeout_ms: None }, &input).await?;
     let (queue_url, receipt) = (queue_url.clone(), message.receipt.clone());
     dispatch.send(&at, Request::Aws(AwsRequest::DeleteMessage { queue_url, receipt }), QUEUE_MS).await?;
     Ok(())

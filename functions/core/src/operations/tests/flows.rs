@@ -410,3 +410,34 @@ fn a_notification_is_retried_if_that_may_help_any_of_its_channels() {
     hopeless.drive();
     assert_eq!((failure(&hopeless, &job).code.as_str(), places(&hopeless).len()), (codes::FORBIDDEN, 4));
 }
+
+#[test]
+fn what_a_step_brings_is_named_by_nothing_of_it_when_the_next_one_cannot_take_it() {
+    let stack = stack();
+    let mut document = flows();
+    document["features"]["passing"] = json!({"steps": [
+        {"tag": "ask", "event": "ping", "app": "bank"},
+        {"event": "ping", "app": "bank", "input": {"query": "$Sequence{ask}{claims}"}},
+    ]});
+    stack.publish(&document);
+    stack.answers([Answer::new(Ok(json!({"claims": {"canary": {"canary": 1}}}).into()))]);
+    let job = stack.scheduled(&json!({"event": "passing", "input": {}}));
+    stack.drive();
+    let error = failure(&stack, &job);
+    assert_eq!(error.code, codes::VALIDATION_ERROR);
+    assert!(error.message.contains("/query: ") && !error.message.contains("canary"), "{}", error.message);
+}
+
+#[test]
+fn steps_that_bring_more_than_an_executor_can_hold_end_their_feature() {
+    let stack = stack();
+    let mut document = flows();
+    let steps: Vec<_> = (0..20).map(|_| json!({"event": "ping", "app": "bank"})).collect();
+    document["features"]["large"] = json!({"steps": steps});
+    stack.publish(&document);
+    stack.answers((0..20).map(|_| Answer::new(Ok(json!("x".repeat(250_000)).into()))));
+    let job = stack.scheduled(&json!({"event": "large", "input": {}}));
+    stack.drive();
+    let error = failure(&stack, &job);
+    assert_eq!((error.code.as_str(), error.retryable, stack.dispatched()), (codes::VALIDATION_ERROR, false, 17));
+}
