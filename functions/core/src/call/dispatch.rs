@@ -65,7 +65,7 @@ pub struct Dispatch<'a, P, T> {
     pub until: UnixMillis,
     /// Parts that earlier attempts have done, by place.
     done: Arc<BTreeMap<String, Part>>,
-    /// Whether something was dispatched.
+    /// Whether something was begun.
     has_begun: Arc<AtomicBool>,
 }
 
@@ -147,9 +147,7 @@ impl<'a, P: Ports, T: Targets> Dispatch<'a, P, T> {
 
     /// Sends one request, which may take as long as the attempt has left, and no longer than `most_ms`.
     pub(super) async fn send(&self, at: &Place, request: Request, most_ms: u32) -> Result<Output, Halt> {
-        if self.has_begun.swap(true, Ordering::Relaxed) {
-            self.check_lease().await?;
-        }
+        self.begin().await?;
         let left_ms = self.until.since(self.ports.clock().now());
         let timeout_ms = most_ms.min(u32::try_from(left_ms.max(0)).unwrap_or(u32::MAX));
         if timeout_ms == 0 {
@@ -214,7 +212,12 @@ impl<'a, P: Ports, T: Targets> Dispatch<'a, P, T> {
         Ok(noted.map_err(|error| unrecorded(&error))?)
     }
 
-    /// Nothing begins for a job that was called off or paused meanwhile (I6), nor without the lease.
+    /// Has to come before whatever has an effect: nothing begins for a job that was called off or paused meanwhile (I6), nor
+    /// without the lease. The first thing of an attempt begins with the claim.
+    pub(super) async fn begin(&self) -> Result<(), Halt> {
+        if self.has_begun.swap(true, Ordering::Relaxed) { self.check_lease().await } else { Ok(()) }
+    }
+
     async fn check_lease(&self) -> Result<(), Halt> {
         let job = self.ports.jobs().get(self.job.id).await.map_err(|error| unrecorded(&error))?;
         let state = job.map(|job| job.state);

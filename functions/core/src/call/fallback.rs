@@ -110,10 +110,12 @@ pub(super) async fn run<P: Ports, T: Targets>(
     match input {
         Input::Trigger(input) => trigger(dispatch, at, (&name, fallback), &input).await,
         Input::Update { option, healthy } => {
+            dispatch.begin().await?;
             mark(dispatch, &name, &option, !healthy).await?;
             Ok(json!({"option": option, "healthy": healthy}).into())
         }
         Input::Reset => {
+            dispatch.begin().await?;
             for option in &fallback.options {
                 mark(dispatch, &name, &option.event, false).await?;
             }

@@ -56,6 +56,7 @@ pub(super) async fn run<P: Ports, T: Targets>(
     let (from, until) = period(quota, dispatch.ports.clock().now());
     let (product, env) = (spec.product.clone(), spec.env.clone());
     let counter = CounterName { product, env, quota: tag.to_string(), from, until };
+    dispatch.begin().await?;
     let (counters, by) = (dispatch.ports.flows(), dispatch.part_name(at));
     let ended = match input.action {
         Action::Increment => counters.add(&counter, &by, input.amount, limit).await,

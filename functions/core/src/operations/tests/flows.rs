@@ -174,6 +174,26 @@ fn nothing_of_a_feature_begins_once_its_job_is_called_off() {
 }
 
 #[test]
+fn nothing_is_counted_and_no_health_is_said_for_a_job_that_was_called_off() {
+    let stack = stack();
+    let mut document = flows();
+    for (tag, event, input) in [("count", "orders", json!({})), ("say", "pay", json!({"action": "reset"}))] {
+        let first = json!({"event": "order.close", "input": {"params": {"id": "a"}}});
+        document["features"][tag] = json!({"steps": [first, {"event": event, "input": input}]});
+    }
+    stack.publish(&document);
+    for tag in ["count", "say"] {
+        let job = stack.scheduled(&json!({"event": tag, "input": {}}));
+        let cancel = Event::Cancel { reason: None };
+        stack.answers([Answer { meanwhile: Box::new(move |world| happens(world, job.id, &cancel)), ..number(1) }]);
+        stack.drive();
+        assert_eq!(stack.status(job.id), Status::Cancelled);
+    }
+    let flows = &stack.memory.world().flows;
+    assert!(flows.counted.is_empty() && flows.marks.is_empty(), "{flows:?}");
+}
+
+#[test]
 fn a_feature_that_is_paused_stops_between_two_steps_and_goes_on_when_it_is_resumed() {
     let stack = stack();
     let job = feature(&stack, "settle", 0);
