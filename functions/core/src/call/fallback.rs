@@ -9,6 +9,7 @@
 //! An option whose own `input` is given refers to the job's by `$Input{key}`; otherwise it gets that as it is. An option that has just
 //! failed is tried last for a minute, by every executor. When all fail, the run fails with the error of the last one that was tried.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 
 use serde_json::{Value, json};
@@ -85,7 +86,7 @@ fn check_option(catalog: &Catalog, option: &FallbackOption, env: Option<&str>, i
     let (faults, template) = (RefCell::<Faults>::default(), option.template(input));
     let filled = match &option.input {
         Some(_) => fill(&Field::root(&template, &faults), &[&Given(input)]),
-        None => Some(std::borrow::Cow::Borrowed(&template)),
+        None => Some(Cow::Borrowed(&template)),
     };
     if let (Some(filled), Some(followed)) = (filled, followed_by(catalog, option.event_ref())) {
         check_input(&followed, env, &Field::root(&followed.input(&filled), &faults));
@@ -167,7 +168,7 @@ async fn attempt<P: Ports, T: Targets>(
 ) -> Result<Output, Halt> {
     let (faults, template) = (RefCell::<Faults>::default(), option.template(input));
     let filled = match &option.input {
-        Some(_) => fill(&Field::root(&template, &faults), &[&Given(input)]).map(std::borrow::Cow::into_owned),
+        Some(_) => fill(&Field::root(&template, &faults), &[&Given(input)]).map(Cow::into_owned),
         None => Some(template.clone()),
     };
     let unfilled = || RunError::permanent(codes::VALIDATION_ERROR, "its input refers to what the job does not give");
@@ -197,7 +198,18 @@ fn result((index, option): (usize, &FallbackOption), output: Output, failed: &[V
     Output { value, truncated: output.truncated || is_too_large }
 }
 
+/// What the options are given, as far as an input says it.
+pub(super) fn given(input: &Value) -> &Value {
+    input.get("input").unwrap_or(&Value::Null)
+}
+
 impl FallbackOption {
+    /// What is known of its input, from what the options are given.
+    pub(super) fn known<'v>(&self, given: Option<&'v Value>) -> Option<Cow<'v, Value>> {
+        let own = self.input.clone().map(|input| Cow::Owned(Value::Object(input)));
+        own.or_else(|| given.map(Cow::Borrowed))
+    }
+
     fn template(&self, input: &Value) -> Value {
         self.input.clone().map_or_else(|| input.clone(), Value::Object)
     }

@@ -145,7 +145,8 @@ impl FeatureStep {
         self.tag.as_ref().map_or_else(|| (index + 1).to_string(), ToString::to_string)
     }
 
-    fn template(&self) -> Value {
+    /// Its input as the catalog writes it.
+    pub(super) fn template(&self) -> Value {
         Value::Object(self.input.clone().unwrap_or_default())
     }
 

@@ -26,7 +26,7 @@ mod subscribe;
 pub use dispatch::{Dispatch, Halt};
 pub use job::Followed;
 pub use limits::Limits;
-pub use needs::{Capabilities, members_not_available, not_available};
+pub use needs::{Capabilities, Lack, not_available};
 pub use request::*;
 
 use std::cell::RefCell;

@@ -1,9 +1,11 @@
 //! What it takes to run an event, and whether a stack has it.
 
+use std::borrow::Cow;
+
 use serde_json::Value;
 
-use super::{Followed, database, followed_by, function, notification, publish, storage, subscribe};
-use crate::catalog::{Auth, Catalog, EventRef, FallbackOption, FeatureStep, Keeper, SecretRef, SigningSecrets, Target};
+use super::{Followed, database, fallback, followed_by, function, notification, publish, storage, subscribe};
+use crate::catalog::{Auth, Catalog, EventRef, Keeper, SecretRef, SigningSecrets, Target};
 
 /// What a stack can run.
 #[derive(Clone, Copy, Debug)]
@@ -28,28 +30,31 @@ impl Capabilities {
     }
 }
 
-/// Why this stack cannot run an event, if it cannot.
-pub fn not_available(followed: &Followed<'_>, env: &str, capabilities: Capabilities) -> Option<String> {
-    match Needs::of(followed, env) {
-        Ok(needs) => needs.beyond(capabilities),
-        Err(reason) => Some(reason),
-    }
+/// What this stack lacks to run an event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lack {
+    /// The member of the input that asks for it, where the event itself can be run.
+    pub member: Option<&'static str>,
+    /// What it is, in words.
+    pub reason: String,
 }
 
-/// The members of an input that this stack cannot run in an environment, and why, where an event asks for several things.
-pub fn members_not_available(
-    target: &Target<'_>,
+/// What this stack lacks to run an event with an input: of the event itself, or else of what the input asks for. Without an input
+/// only what every input takes is looked at.
+pub fn not_available(
+    followed: &Followed<'_>,
     env: &str,
-    input: &Value,
+    input: Option<&Value>,
     capabilities: Capabilities,
-) -> Vec<(&'static str, String)> {
-    match target {
-        Target::Notification(it, _) => it
-            .envs
-            .get(env)
-            .map_or_else(Vec::new, |place| notification::members_not_available(place, input, capabilities)),
-        _ => Vec::new(),
+) -> Vec<Lack> {
+    let lack = |member, reason| Lack { member, reason };
+    if let (Target::Notification(it, _), Some(input)) = (followed.target, input) {
+        let asked = it.envs.get(env).map(|place| notification::asked(place, input));
+        let lacking = asked.into_iter().flatten();
+        return lacking.filter_map(|(member, needs)| Some(lack(Some(member), needs.beyond(capabilities)?))).collect();
     }
+    let reason = Needs::of(followed, env, input).map_or_else(Some, |needs| needs.beyond(capabilities));
+    reason.map(|reason| lack(None, reason)).into_iter().collect()
 }
 
 /// What it takes to run something.
@@ -62,11 +67,11 @@ pub(super) struct Needs<'c> {
 }
 
 impl<'c> Needs<'c> {
-    /// Of an event in an environment.
+    /// Of an event in an environment, with an input as far as it is known.
     ///
     /// # Errors
     /// Why there is none that could be run.
-    fn of(followed: &Followed<'c>, env: &str) -> Result<Self, String> {
+    fn of(followed: &Followed<'c>, env: &str, input: Option<&Value>) -> Result<Self, String> {
         let catalog = followed.catalog;
         let place = match followed.target {
             Target::Action(app, _) => {
@@ -76,15 +81,24 @@ impl<'c> Needs<'c> {
             Target::Publish(broker, _) => broker.envs.get(env).map(publish::needs),
             Target::Function(function) => function.envs.get(env).map(function::needs),
             Target::Storage(storage) => storage.envs.get(env).map(|_| storage::needs()),
-            // It depends on the channels that an input asks for: see [`members_not_available`].
-            Target::Quota(..) | Target::Notification(..) => Some(Self::default()),
-            Target::Feature(it) => return Self::of_all(catalog, it.steps.iter().map(FeatureStep::event_ref), env),
+            Target::Quota(..) => Some(Self::default()),
+            Target::Notification(it, _) => it.envs.get(env).map(|place| {
+                let asked = input.into_iter().flat_map(|input| notification::asked(place, input));
+                asked.fold(Self::default(), |all, (_, needs)| all.and(needs))
+            }),
+            Target::Feature(it) => {
+                let steps = it.steps.iter().map(|step| (step.event_ref(), Some(Cow::Owned(step.template()))));
+                return Self::of_all(catalog, steps, env);
+            }
             Target::Fallback(_, it) => {
-                return Self::of_all(catalog, it.options.iter().map(FallbackOption::event_ref), env);
+                let given = input.map(|input| fallback::given(input));
+                let options = it.options.iter().map(|option| (option.event_ref(), option.known(given)));
+                return Self::of_all(catalog, options, env);
             }
             Target::Subscribe(broker, it) => {
                 subscribe::queue_url(broker, it, env).map_err(|error| error.message)?;
-                let handler = Self::of_all(catalog, [it.event_ref()], env)?;
+                let own = it.input.clone().map(|input| Cow::Owned(Value::Object(input)));
+                let handler = Self::of_all(catalog, [(it.event_ref(), own)], env)?;
                 return Ok(Self { aws: Some("Amazon SQS"), ..handler });
             }
             // A definition was followed to its event.
@@ -93,15 +107,24 @@ impl<'c> Needs<'c> {
         place.ok_or_else(|| format!("the event is not defined in {env}"))
     }
 
-    /// Of several events that the catalog names.
-    fn of_all(catalog: &'c Catalog, events: impl IntoIterator<Item = EventRef<'c>>, env: &str) -> Result<Self, String> {
-        events.into_iter().try_fold(Self::default(), |mut all, event| {
+    /// Of several events that the catalog names, each with what is known of its input.
+    fn of_all<'v>(
+        catalog: &'c Catalog,
+        events: impl IntoIterator<Item = (EventRef<'c>, Option<Cow<'v, Value>>)>,
+        env: &str,
+    ) -> Result<Self, String> {
+        events.into_iter().try_fold(Self::default(), |all, (event, input)| {
             let followed = followed_by(catalog, event).filter(|followed| followed.target.is_in(env));
             let one = followed.ok_or_else(|| format!("its event {:?} is not defined in {env}", event.event))?;
-            let one = Self::of(&one, env)?;
-            all.secrets.extend(one.secrets);
-            Ok(Self { aws: all.aws.or(one.aws), ..all })
+            let input = input.as_deref().map(|input| one.input(input));
+            Ok(all.and(Self::of(&one, env, input.as_deref())?))
         })
+    }
+
+    /// Of both.
+    fn and(mut self, other: Self) -> Self {
+        self.secrets.extend(other.secrets);
+        Self { aws: self.aws.or(other.aws), ..self }
     }
 
     /// Of requests that are authorised and signed like this.

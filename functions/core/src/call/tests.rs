@@ -144,11 +144,19 @@ fn messages_and_payloads_are_posted_as_json_to_their_address() {
     );
 }
 
+/// What the embedded stack lacks to run an event of `prd`, of which it lacks one thing at most.
+fn lacking(followed: &Followed<'_>, input: &Value) -> Option<String> {
+    let mut lacks = not_available(followed, "prd", Some(input), EMBEDDED);
+    let first = lacks.pop().map(|lack| lack.reason);
+    assert_eq!(lacks, []);
+    first
+}
+
 #[test]
 fn what_cannot_run_here_says_why() {
     let reason = |event: &str, event_type: EventType, change: &dyn Fn(&mut Value)| {
         let catalog = catalog("https://a.example", "/", change);
-        not_available(&resolve(&catalog, &spec(event, event_type, json!({}))).unwrap(), "prd", EMBEDDED)
+        lacking(&resolve(&catalog, &spec(event, event_type, json!({}))).unwrap(), &json!({}))
     };
     let app = |auth: Value| {
         reason("call", EventType::Action, &|document| document["apps"]["shop"]["envs"]["prd"]["auth"] = auth.clone())
@@ -189,6 +197,47 @@ fn what_cannot_run_here_says_why() {
         (reason("resize", EventType::Function, &arn), "AWS Lambda"),
     ] {
         assert!(reason.as_ref().is_some_and(|reason| reason.contains(word)), "{reason:?} does not say {word}");
+    }
+}
+
+#[test]
+fn a_channel_that_cannot_be_used_here_is_found_wherever_an_event_would_use_it() {
+    let document = json!({
+        "envs": ["prd"],
+        "notifications": {"n": {
+            "envs": {"prd": {"email": {"provider": "ses", "from": "a@example.com"}, "push": {"provider": "expo"}}},
+            "messages": {"m": {"push": {"title": "t", "body": "b"}, "email": {"subject": "s", "text": "t"}}},
+        }},
+        "jobs": {"mails": {"event": "n", "input": {"email": {"to": "a@example.com"}}}},
+        "features": {
+            "pushed": {"steps": [{"event": "n:m", "input": {"push_notification": {"device_token": "$Input{token}"}}}]},
+            "mailed": {"steps": [{"event": "pushed"}, {"event": "n:m", "input": {"email": {"to": "$Input{to}"}}}]},
+            "by_definition": {"steps": [{"event": "mails"}]},
+        },
+        "fallbacks": {
+            "own": {"options": [{"event": "n:m", "input": {"email": {"to": "$Input{to}"}}}]},
+            "given": {"options": [{"event": "n:m"}]},
+        },
+    });
+    let catalog = Catalog::from_document(&document).unwrap();
+    let mail = json!({"email": {"to": "a@example.com"}});
+    let push = json!({"push_notification": {"device_token": "t"}});
+    for (event, event_type, input, is_lacking) in [
+        ("pushed", EventType::Feature, json!({"token": "t"}), false),
+        ("mailed", EventType::Feature, json!({"token": "t", "to": "a@example.com"}), true),
+        ("by_definition", EventType::Feature, json!({}), true),
+        ("own", EventType::Fallback, json!({"input": {"to": "a@example.com"}}), true),
+        ("given", EventType::Fallback, json!({"input": push}), false),
+        ("given", EventType::Fallback, json!({"input": mail}), true),
+        ("given", EventType::Fallback, json!({"action": "reset"}), false),
+    ] {
+        let spec = spec(event, event_type, input);
+        let followed = resolve(&catalog, &spec).unwrap();
+        let reason = lacking(&followed, &spec.input);
+        let expected = is_lacking.then(|| "Amazon SES cannot be reached by this deployment: no AWS".to_owned());
+        assert_eq!(reason, expected, "{event} with {}", spec.input);
+        // Without its input, what the catalog writes still counts.
+        assert_eq!(not_available(&followed, "prd", None, EMBEDDED).len(), usize::from(is_lacking && event != "given"));
     }
 }
 

@@ -295,8 +295,9 @@ async fn plan<P: Ports>(ports: &P, limits: &Limits, job: &Job) -> Result<Planned
         let cache = Cached::of(published.as_deref(), &job.spec, input.as_ref().ok());
         let sound = followed.and_then(|followed| {
             let input = input?;
-            match call::not_available(&followed, &job.spec.env, ports.capabilities()) {
-                Some(reason) => Err(RunError::permanent(codes::EVENT_NOT_FOUND, reason)),
+            // The channels of a notification do their part each, whatever another one lacks.
+            match call::not_available(&followed, &job.spec.env, None, ports.capabilities()).pop() {
+                Some(lack) => Err(RunError::permanent(codes::EVENT_NOT_FOUND, lack.reason)),
                 None => call::still_fits(&followed, &job.spec, &input).map(|()| input),
             }
         });

@@ -301,13 +301,11 @@ fn find<'c>(
     if let Some(env) = known_env {
         if !target.is_in(env) {
             fault("/env", FieldCode::UnknownTag, format!("the event {event:?} is not defined in {env}"));
-        } else if let Some(reason) = call::not_available(&followed, env, capabilities) {
-            fault("/event", FieldCode::NotAvailable, reason);
-        } else if let Some(input) = &submission.input {
-            for (member, reason) in
-                call::members_not_available(target, env, &followed.input(input.value()), capabilities)
-            {
-                fault(&child("/input", member), FieldCode::NotAvailable, reason);
+        } else {
+            let input = submission.input.as_ref().map(|input| followed.input(input.value()));
+            for lack in call::not_available(&followed, env, input.as_deref(), capabilities) {
+                let pointer = lack.member.map_or_else(|| "/event".to_owned(), |member| child("/input", member));
+                fault(&pointer, FieldCode::NotAvailable, lack.reason);
             }
         }
     }

@@ -39,7 +39,7 @@ pub(super) use run::{REQUEST_MS, run};
 
 use serde_json::Value;
 
-use super::{Capabilities, Needs, Request};
+use super::{Needs, Request};
 use crate::catalog::{EmailProvider, Message, Notification, NotificationEnv, PushProvider, SmsProvider, Tag};
 use crate::error::FieldCode;
 use crate::json::{Field, Object, did_you_mean, every};
@@ -192,8 +192,8 @@ fn receivers<T>(field: &Field<'_>, most: usize, form: &str, parse: impl Fn(&str)
     every(fields.iter().map(|field| field.parsed(form, &parse)))
 }
 
-/// What it takes to send over each channel of an environment, by the input's member.
-fn needs(place: &NotificationEnv) -> impl Iterator<Item = (&'static str, Needs<'_>)> {
+/// What it takes to send over the channels that an input asks for, by its member.
+pub(super) fn asked<'c>(place: &'c NotificationEnv, input: &Value) -> impl Iterator<Item = (&'static str, Needs<'c>)> {
     let [push_member, email_member, sms_member, callback_member] = MEMBERS;
     let push = place.push.as_ref().map(|channel| (push_member, push::needs(channel)));
     let email = place.email.as_ref().map(|channel| (email_member, email::needs(channel)));
@@ -201,15 +201,5 @@ fn needs(place: &NotificationEnv) -> impl Iterator<Item = (&'static str, Needs<'
     let callback = place.callback.as_ref();
     let callback =
         callback.map(|channel| (callback_member, Needs::http(channel.auth.as_ref(), &channel.signing_secrets)));
-    [push, email, sms, callback].into_iter().flatten()
-}
-
-/// The channels of an input that cannot be used here, by their member, and why.
-pub(super) fn members_not_available(
-    place: &NotificationEnv,
-    input: &Value,
-    capabilities: Capabilities,
-) -> Vec<(&'static str, String)> {
-    let asked = needs(place).filter(|(member, _)| input.get(member).is_some());
-    asked.filter_map(|(member, needs)| Some((member, needs.beyond(capabilities)?))).collect()
+    [push, email, sms, callback].into_iter().flatten().filter(|(member, _)| input.get(member).is_some())
 }

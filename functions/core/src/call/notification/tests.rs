@@ -10,7 +10,7 @@ use http::header;
 use serde_json::json;
 
 use super::*;
-use crate::call::{AwsRequest, Email, HttpRequest};
+use crate::call::{AwsRequest, Capabilities, Email, HttpRequest};
 use crate::catalog::{Auth, Catalog, EventRef, Keeper, SmtpTls, Target};
 use crate::error::{Faults, FieldError};
 
@@ -286,7 +286,9 @@ fn what_a_deployment_cannot_do_is_said_of_the_channel_that_asks_for_it() {
         change(&mut document["notifications"]["orders"]["envs"]);
         let catalog = Catalog::from_document(&document).unwrap();
         let target = catalog.resolve(EventRef { event: "orders", event_type: None, app: None }).unwrap();
-        crate::call::members_not_available(&target, env, &input, capabilities)
+        let followed = crate::call::Followed::of(&catalog, target).unwrap();
+        let lacks = crate::call::not_available(&followed, env, Some(&input), capabilities);
+        lacks.into_iter().map(|lack| (lack.member.unwrap(), lack.reason)).collect::<Vec<_>>()
     };
     let all = json!({"push_notification": {}, "email": {}, "sms": {}, "callback": {}});
     assert_eq!(reasons(&|_| {}, "dev", all.clone()), Vec::new());

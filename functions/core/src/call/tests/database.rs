@@ -178,7 +178,7 @@ fn each_database_is_asked_as_it_spells_parameters() {
 fn what_a_database_takes_is_said_when_the_job_is_scheduled_and_the_statements_bound_rules() {
     let reason = |catalog: &Catalog| {
         let followed = resolve(catalog, &spec("d:run", EventType::DatabaseAction, json!({}))).unwrap();
-        not_available(&followed, "prd", EMBEDDED)
+        lacking(&followed, &json!({}))
     };
     assert_eq!(reason(&postgresql("SELECT 1")), None);
     for (engine, place, word) in [
