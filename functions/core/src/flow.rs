@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::hash::sha256_hex;
 use crate::ids::JobId;
-use crate::job::RunError;
+use crate::job::{Output, RunError};
 use crate::time::UnixMillis;
 
 /// A run of a job, whichever generation works on it: a manual retry goes on where the run before stopped.
@@ -44,7 +44,7 @@ pub struct Part {
 #[serde(rename_all = "snake_case")]
 pub enum PartOutcome {
     /// A result.
-    Completed(Value),
+    Completed(Output),
     /// An error that the run goes on after.
     Failed(RunError),
 }
@@ -63,6 +63,9 @@ pub struct Place {
 }
 
 impl Place {
+    /// How the keys of what is done for messages begin.
+    pub const MESSAGE: &str = "msg_";
+
     /// The whole of a run whose job asks for this.
     pub fn whole(event: &str, input: &Value) -> Self {
         Self { message: None, path: String::new(), of: chained("", &format!("{event}\n{input}")) }
@@ -82,10 +85,15 @@ impl Place {
         Self { message: Some(id.to_owned()), path: String::new(), of: chained(&self.of, &format!("{id}\n{asked}")) }
     }
 
+    /// How the keys of everything begin that is done under this.
+    pub fn under(&self) -> String {
+        if self.path.is_empty() { self.key() } else { format!("{}_", self.key()) }
+    }
+
     /// Names it among the parts of its run.
     pub fn key(&self) -> String {
         match &self.message {
-            Some(message) => format!("msg_{message}_{}", self.path),
+            Some(message) => format!("{}{message}_{}", Self::MESSAGE, self.path),
             None => self.path.clone(),
         }
     }

@@ -159,6 +159,12 @@ pub struct FlowTables {
 }
 
 impl FlowTables {
+    /// [`Parts::done`].
+    pub fn done(&self, run: RunName, under: &str) -> Vec<Part> {
+        let parts = self.parts.get(&run).into_iter().flat_map(BTreeMap::values);
+        parts.filter(|part| part.place.starts_with(under)).cloned().collect()
+    }
+
     /// [`Counters::add`].
     pub fn add(&mut self, counter: &CounterName, by: &PartName, amount: u64, limit: u64) -> Counted {
         let used = self.used.entry(counter.clone()).or_default();
@@ -265,8 +271,8 @@ impl SealingKeys for Mutex<Keyring> {
 }
 
 impl Parts for Mutex<FlowTables> {
-    async fn done(&self, run: RunName) -> Result<Vec<Part>, PortError> {
-        Ok(locked(self).parts.get(&run).into_iter().flat_map(|parts| parts.values().cloned()).collect())
+    async fn done(&self, run: RunName, under: &str) -> Result<Vec<Part>, PortError> {
+        Ok(locked(self).done(run, under))
     }
 
     async fn note(&self, run: RunName, part: &Part, _: UnixMillis) -> Result<(), PortError> {

@@ -2,7 +2,7 @@
 
 use carillon_core::flow::{Counted, CounterName, FallbackName, Part, PartName, PartOutcome, RunName};
 use carillon_core::ids::JobId;
-use carillon_core::job::RunError;
+use carillon_core::job::{Output, RunError};
 use carillon_core::ports::{Clock, Counters, Health, Parts, Ports};
 use carillon_core::time::UnixMillis;
 use futures_util::future::join_all;
@@ -20,7 +20,7 @@ fn part(place: &str, brought: u32) -> Part {
     Part {
         place: place.to_owned(),
         of: format!("{brought:064x}"),
-        outcome: PartOutcome::Completed(json!({"n": brought})),
+        outcome: PartOutcome::Completed(json!({"n": brought}).into()),
     }
 }
 
@@ -38,18 +38,20 @@ fn counter(quota: &str, now: UnixMillis, hours: i64) -> CounterName {
 /// The parts of a run are those that were noted of it, each as it was noted last.
 pub async fn parts_are_found_with_their_run_as_they_were_noted_last<P: Ports>(ports: &P) {
     let (flows, now) = (ports.flows(), ports.clock().now());
-    assert_eq!(flows.done(run(1, 1)).await.unwrap(), []);
+    assert_eq!(flows.done(run(1, 1), "").await.unwrap(), []);
     for noted in [part("1", 1), part("2_email", 2), part("2", 3), part("1", 4)] {
         flows.note(run(1, 1), &noted, now).await.unwrap();
     }
     let outcome = PartOutcome::Failed(RunError::transient("TIMEOUT", "no answer"));
     let failed = Part { outcome, ..part("10", 5) };
     flows.note(run(1, 1), &failed, now).await.unwrap();
-    let mut done = flows.done(run(1, 1)).await.unwrap();
+    let mut done = flows.done(run(1, 1), "").await.unwrap();
     done.sort_by(|one, other| one.place.cmp(&other.place));
     assert_eq!(done, [part("1", 4), failed, part("2", 3), part("2_email", 2)]);
+    assert_eq!(flows.done(run(1, 1), "2_").await.unwrap(), [part("2_email", 2)]);
+    assert_eq!(flows.done(run(1, 1), "3").await.unwrap(), []);
     for other in [run(1, 2), run(1, 11), run(2, 1)] {
-        assert_eq!(flows.done(other).await.unwrap(), [], "{other:?}");
+        assert_eq!(flows.done(other, "").await.unwrap(), [], "{other:?}");
     }
 }
 
@@ -57,13 +59,13 @@ pub async fn parts_are_found_with_their_run_as_they_were_noted_last<P: Ports>(po
 pub async fn large_parts_are_kept_whole<P: Ports>(ports: &P) {
     let (flows, now) = (ports.flows(), ports.clock().now());
     let large = |number: u32| {
-        let outcome = PartOutcome::Completed(json!("é".repeat(125_000)));
+        let outcome = PartOutcome::Completed(Output { value: json!("é".repeat(125_000)), truncated: number % 2 == 0 });
         Part { outcome, ..part(&number.to_string(), number) }
     };
     for number in 0..8 {
         flows.note(run(1, 1), &large(number), now).await.unwrap();
     }
-    let mut done = flows.done(run(1, 1)).await.unwrap();
+    let mut done = flows.done(run(1, 1), "").await.unwrap();
     done.sort_by(|one, other| one.place.cmp(&other.place));
     assert_eq!(done, (0..8).map(large).collect::<Vec<_>>());
 }

@@ -28,7 +28,7 @@ const TRIES: u32 = 40;
 const LONGEST_PAUSE_MS: f64 = 400.0;
 
 impl<C: Clock> Parts for Table<C> {
-    async fn done(&self, run: RunName) -> Result<Vec<Part>, PortError> {
+    async fn done(&self, run: RunName, under: &str) -> Result<Vec<Part>, PortError> {
         let mut pages = self
             .client
             .query()
@@ -36,7 +36,7 @@ impl<C: Clock> Parts for Table<C> {
             .consistent_read(true)
             .key_condition_expression("pk = :pk AND begins_with(sk, :part)")
             .expression_attribute_values(":pk", text(keys::job(run.job_id)))
-            .expression_attribute_values(":part", text(keys::part(run.run_no, "")))
+            .expression_attribute_values(":part", text(keys::part(run.run_no, under)))
             .into_paginator()
             .items()
             .send();

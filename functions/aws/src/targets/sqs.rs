@@ -1,7 +1,7 @@
 //! SQS: messages that are sent, received and deleted.
 
 use aws_sdk_sqs::Client;
-use aws_sdk_sqs::types::{Message, MessageAttributeValue};
+use aws_sdk_sqs::types::{Message, MessageAttributeValue, MessageSystemAttributeName};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use carillon_core::job::{Output, RunError};
 use serde_json::{Map, Value, json};
@@ -46,7 +46,11 @@ pub(super) fn receipt(message_id: &str, sequence_number: Option<String>) -> Valu
 /// Receives what is there. This is for whoever works on the messages, and is not cut: what is dropped here would be hidden from
 /// everybody for as long as it was asked to be.
 pub(super) async fn receive(client: &Client, queue_url: Url, max: u32, hide_seconds: u32) -> Result<Output, RunError> {
-    let request = client.receive_message().queue_url(queue_url).message_attribute_names("All");
+    let request = client
+        .receive_message()
+        .queue_url(queue_url)
+        .message_attribute_names("All")
+        .message_system_attribute_names(MessageSystemAttributeName::MessageGroupId);
     let request = request
         .max_number_of_messages(i32::try_from(max.clamp(1, 10)).unwrap_or(10))
         .visibility_timeout(i32::try_from(hide_seconds).unwrap_or(i32::MAX))
@@ -59,9 +63,11 @@ pub(super) async fn receive(client: &Client, queue_url: Url, max: u32, hide_seco
 fn message(message: Message) -> Option<Value> {
     let attributes = message.message_attributes.unwrap_or_default().into_iter();
     let attributes: Map<String, Value> = attributes.map(|(name, value)| (name, attribute(value).into())).collect();
+    let group = message.attributes.and_then(|mut own| own.remove(&MessageSystemAttributeName::MessageGroupId));
     Some(json!({
         "id": message.message_id?,
         "receipt": message.receipt_handle?,
+        "group": group,
         "body": message.body.unwrap_or_default(),
         "attributes": attributes,
     }))

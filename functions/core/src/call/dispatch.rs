@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Value, json};
 
@@ -29,12 +29,24 @@ const LONGEST_PAUSE_MS: u32 = 5_000;
 /// Why an attempt ends without a result.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Halt {
-    /// It failed.
+    /// What it ran failed.
     Failed(RunError),
+    /// It cannot go on, whatever it runs: its time is over, or the store does not answer.
+    Stopped(RunError),
     /// The job was paused, and the rest waits for its resumption.
     Paused,
     /// The job was called off, or the lease is somebody else's: nothing is to be recorded.
     Lost,
+}
+
+impl Halt {
+    /// What the attempt fails with, if it fails.
+    pub fn error(&self) -> Option<&RunError> {
+        match self {
+            Self::Failed(error) | Self::Stopped(error) => Some(error),
+            Self::Paused | Self::Lost => None,
+        }
+    }
 }
 
 impl From<RunError> for Halt {
@@ -62,11 +74,22 @@ pub struct Dispatch<'a, P, T> {
     /// Bounds on attempts.
     pub limits: &'a Limits,
     /// When the attempt has to be over.
+    pub deadline: UnixMillis,
+    /// When what runs at present has to be over.
     pub until: UnixMillis,
-    /// Parts that earlier attempts have done, by place.
-    done: Arc<BTreeMap<String, Part>>,
+    /// Parts that are done.
+    done: Arc<Mutex<Done>>,
     /// Whether something was begun.
     has_begun: Arc<AtomicBool>,
+}
+
+/// Parts that this attempt or an earlier one has done.
+#[derive(Default)]
+struct Done {
+    /// By place.
+    by_place: BTreeMap<String, Part>,
+    /// Places of those that the store has not taken yet.
+    unnoted: Vec<String>,
 }
 
 impl<'a, P: Ports, T: Targets> Dispatch<'a, P, T> {
@@ -80,7 +103,20 @@ impl<'a, P: Ports, T: Targets> Dispatch<'a, P, T> {
     ) -> Self {
         let until = ports.clock().now().plus(timeout_ms.into());
         let (done, has_begun) = (Arc::default(), Arc::default());
-        Self { ports, targets, catalog, job, fire, owner, trace: None, limits, until, done, has_begun }
+        Self {
+            ports,
+            targets,
+            catalog,
+            job,
+            fire,
+            owner,
+            trace: None,
+            limits,
+            deadline: until,
+            until,
+            done,
+            has_begun,
+        }
     }
 
     /// The same, as a part of a trace.
@@ -90,16 +126,43 @@ impl<'a, P: Ports, T: Targets> Dispatch<'a, P, T> {
     }
 
     /// Runs the job's event with its input, filled in.
-    pub async fn whole(mut self, followed: &Followed<'_>, input: &Value) -> Result<Output, Halt> {
-        let (spec, state) = (&self.job.spec, &self.job.state);
+    pub async fn whole(self, followed: &Followed<'_>, input: &Value) -> Result<Output, Halt> {
+        let spec = &self.job.spec;
+        let at = Place::whole(&spec.event, &spec.input);
+        let dispatch = self.resumed(&at, &followed.target).await?;
+        let ended = dispatch.event(&at, followed, &followed.input(&spec.input), input).await;
+        dispatch.left(ended).await
+    }
+
+    /// Runs an event that the catalog names with parts of its own, which go when it is done.
+    pub(super) async fn apart(&self, at: &Place, wanted: &Named<'_>, input: &Value) -> Result<Output, Halt> {
+        let dispatch = self.resumed(at, &self.follow(wanted.event)?.target).await?;
+        let ended = dispatch.named(at, wanted, input).await;
+        dispatch.left(ended).await
+    }
+
+    /// The same attempt with the parts alone that earlier ones have done at a place.
+    async fn resumed(&self, at: &Place, target: &Target<'_>) -> Result<Self, Halt> {
+        let state = &self.job.state;
         // The first attempt of a run begins as the run does.
         let is_first = state.run.generation == 1 && state.run.started_at == Some(state.updated_at);
-        if !is_first && has_parts(&followed.target) {
-            let done = self.ports.flows().done(self.run()).await.map_err(|error| unrecorded(&error))?;
-            self.done = Arc::new(done.into_iter().map(|part| (part.place.clone(), part)).collect());
+        let mut done = Done::default();
+        if !is_first && has_parts(target) {
+            let parts = self.ports.flows().done(self.run(), &at.under()).await.map_err(|error| unrecorded(&error))?;
+            // Those of messages are of no use but to them, and may be many.
+            let own = parts.into_iter().filter(|part| at.message.is_some() || !part.place.starts_with(Place::MESSAGE));
+            done.by_place = own.map(|part| (part.place.clone(), part)).collect();
         }
-        let whole = Place::whole(&spec.event, &spec.input);
-        self.event(&whole, followed, &followed.input(&spec.input), input).await
+        Ok(Self { done: Arc::new(Mutex::new(done)), ..self.within(u32::MAX) })
+    }
+
+    /// What something ended with. After a failure another attempt is spared what was done.
+    async fn left(&self, ended: Result<Output, Halt>) -> Result<Output, Halt> {
+        if ended.is_err() {
+            // The store has refused it before: it may again.
+            let _ = self.note_all().await;
+        }
+        ended
     }
 
     /// The run, whichever generation works on it.
@@ -145,14 +208,20 @@ impl<'a, P: Ports, T: Targets> Dispatch<'a, P, T> {
         }
     }
 
-    /// Sends one request, which may take as long as the attempt has left, and no longer than `most_ms`.
+    /// Sends one request, which may take as long as there is left, and no longer than `most_ms`.
     pub(super) async fn send(&self, at: &Place, request: Request, most_ms: u32) -> Result<Output, Halt> {
         self.begin().await?;
-        let left_ms = self.until.since(self.ports.clock().now());
-        let timeout_ms = most_ms.min(u32::try_from(left_ms.max(0)).unwrap_or(u32::MAX));
-        if timeout_ms == 0 {
-            return Err(RunError::transient(codes::TIMEOUT, "the attempt took too long").into());
+        let now = self.ports.clock().now();
+        let timeout_ms = most_ms.min(u32::try_from(self.until.since(now).max(0)).unwrap_or(u32::MAX));
+        if timeout_ms > 0 {
+            return self.conclude(at, request, timeout_ms).await;
         }
+        let error = RunError::transient(codes::TIMEOUT, "no time was left for it");
+        Err(if now < self.deadline { Halt::Failed(error) } else { Halt::Stopped(error) })
+    }
+
+    /// Sends what belongs to an effect that is there already: whatever became of the job meanwhile, and of its time.
+    pub(super) async fn conclude(&self, at: &Place, request: Request, timeout_ms: u32) -> Result<Output, Halt> {
         let id = CallId { fire: self.fire, message: at.message.clone(), place: at.path.clone() };
         let (attempt, trace) = (self.job.state.run.attempts, self.trace.map(str::to_owned));
         Ok(self.targets.dispatch(Call { id, attempt, timeout_ms, trace, request }).await?)
@@ -166,8 +235,7 @@ impl<'a, P: Ports, T: Targets> Dispatch<'a, P, T> {
         let written = wanted.template.map_or(Cow::Owned(json!("")), |template| followed.input(template));
         let mut pause_ms = FIRST_PAUSE_MS;
         for tries_left in (0..=wanted.retries).rev() {
-            let limited = self.within(wanted.timeout_ms.unwrap_or_else(|| self.limits.timeout_of(&followed)));
-            let ended = limited.event(at, &followed, &written, &laid).await;
+            let ended = self.within(self.one_try(wanted)).event(at, &followed, &written, &laid).await;
             let Err(Halt::Failed(error)) = &ended else { return ended };
             let wanted_ms = u32::try_from(error.retry_after_ms.unwrap_or(0)).unwrap_or(u32::MAX).max(pause_ms);
             let is_in_time = self.ports.clock().now().plus(wanted_ms.into()) < self.until;
@@ -175,9 +243,15 @@ impl<'a, P: Ports, T: Targets> Dispatch<'a, P, T> {
                 return ended;
             }
             self.targets.pause(wanted_ms).await;
-            pause_ms = pause_ms.saturating_mul(2).min(LONGEST_PAUSE_MS);
+            pause_ms = longer(pause_ms);
         }
         Err(RunError::permanent(codes::INTERNAL_ERROR, "no try was made").into())
+    }
+
+    /// How long one try of an event may take, ms.
+    pub(super) fn one_try(&self, wanted: &Named<'_>) -> u32 {
+        let own = || self.follow(wanted.event).map_or(0, |followed| self.limits.timeout_of(&followed));
+        wanted.timeout_ms.unwrap_or_else(own)
     }
 
     /// What an event comes to that the catalog names.
@@ -190,32 +264,54 @@ impl<'a, P: Ports, T: Targets> Dispatch<'a, P, T> {
     }
 
     /// The same attempt, of which a part may take no longer than this.
-    fn within(&self, timeout_ms: u32) -> Self {
+    pub(super) fn within(&self, timeout_ms: u32) -> Self {
         let until = self.ports.clock().now().plus(timeout_ms.into()).min(self.until);
         Self { until, done: Arc::clone(&self.done), has_begun: Arc::clone(&self.has_begun), ..*self }
     }
 
-    /// What was noted of a part, if it was done already.
-    pub(super) fn done(&self, at: &Place) -> Option<&PartOutcome> {
-        self.done.get(&at.key()).filter(|part| part.of == at.of).map(|part| &part.outcome)
+    /// What was brought by a part, if it was done already.
+    pub(super) fn done(&self, at: &Place) -> Option<PartOutcome> {
+        self.known().by_place.get(&at.key()).filter(|part| part.of == at.of).map(|part| part.outcome.clone())
     }
 
-    /// Notes that a part is done, so that another attempt does not do it again.
-    pub(super) async fn note(&self, at: &Place, outcome: PartOutcome) -> Result<(), Halt> {
+    /// Notes that a part is done: neither this attempt nor another one does it again. What the store refuses is noted later.
+    pub(super) async fn note(&self, at: &Place, outcome: PartOutcome) {
         let part = Part { place: at.key(), of: at.of.clone(), outcome };
-        let (flows, now) = (self.ports.flows(), self.ports.clock().now());
-        let mut noted = flows.note(self.run(), &part, now).await;
-        if noted.is_err() {
-            // What the target has done is worth a second try.
-            noted = flows.note(self.run(), &part, now).await;
+        {
+            let mut known = self.known();
+            known.unnoted.push(part.place.clone());
+            known.by_place.insert(part.place.clone(), part);
         }
-        Ok(noted.map_err(|error| unrecorded(&error))?)
+        let _ = self.note_all().await;
+    }
+
+    /// Notes whatever is not noted yet.
+    async fn note_all(&self) -> Result<(), PortError> {
+        let (flows, now) = (self.ports.flows(), self.ports.clock().now());
+        loop {
+            let next = {
+                let known = self.known();
+                known.unnoted.first().and_then(|place| known.by_place.get(place)).cloned()
+            };
+            let Some(part) = next else { return Ok(()) };
+            flows.note(self.run(), &part, now).await?;
+            self.known().unnoted.retain(|place| *place != part.place);
+        }
+    }
+
+    fn known(&self) -> MutexGuard<'_, Done> {
+        self.done.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Has to come before whatever has an effect: nothing begins for a job that was called off or paused meanwhile (I6), nor
-    /// without the lease. The first thing of an attempt begins with the claim.
+    /// without the lease, nor before it is noted what was done before: a crash repeats one part at the most. The first thing
+    /// of an attempt begins with the claim.
     pub(super) async fn begin(&self) -> Result<(), Halt> {
-        if self.has_begun.swap(true, Ordering::Relaxed) { self.check_lease().await } else { Ok(()) }
+        if !self.has_begun.swap(true, Ordering::Relaxed) {
+            return Ok(());
+        }
+        self.note_all().await.map_err(|error| unrecorded(&error))?;
+        self.check_lease().await
     }
 
     async fn check_lease(&self) -> Result<(), Halt> {
@@ -232,6 +328,17 @@ impl<'a, P: Ports, T: Targets> Dispatch<'a, P, T> {
     }
 }
 
+/// The pauses between the tries of a part altogether, ms, where its target asks for no longer ones.
+pub(super) fn pauses_ms(retries: u32) -> u32 {
+    let pauses = std::iter::successors(Some(FIRST_PAUSE_MS), |pause_ms| Some(longer(*pause_ms)));
+    pauses.take(usize::try_from(retries).unwrap_or(usize::MAX)).fold(0, u32::saturating_add)
+}
+
+/// The pause that follows one.
+fn longer(pause_ms: u32) -> u32 {
+    pause_ms.saturating_mul(2).min(LONGEST_PAUSE_MS)
+}
+
 /// An event that a component of the catalog names, and how it is to be run.
 pub(super) struct Named<'c> {
     /// The event.
@@ -244,8 +351,9 @@ pub(super) struct Named<'c> {
     pub(super) timeout_ms: Option<u32>,
 }
 
+/// Whether what an event does is noted part by part. A subscription's messages have each its parts to itself.
 fn has_parts(target: &Target<'_>) -> bool {
-    matches!(target, Target::Feature(_) | Target::Fallback(..) | Target::Subscribe(..) | Target::Notification(..))
+    matches!(target, Target::Feature(_) | Target::Fallback(..) | Target::Notification(..))
 }
 
 /// Reads the input of an event when it runs. It was checked when the job was scheduled: what fails here is the catalog's change.
@@ -258,6 +366,6 @@ fn read<T>(written: &Value, input: &Value, read: impl FnOnce(&Field<'_>) -> Opti
 }
 
 /// What has to be recorded within an attempt could not be: another attempt may.
-fn unrecorded(_: &PortError) -> RunError {
-    RunError::transient(codes::INTERNAL_ERROR, "the store did not take or give what belongs to the run")
+fn unrecorded(_: &PortError) -> Halt {
+    Halt::Stopped(RunError::transient(codes::INTERNAL_ERROR, "the store did not take or give what belongs to the run"))
 }

@@ -7,10 +7,12 @@
 //! | `reset` | every option counts as healthy again | `{reset: true}` |
 //!
 //! An option whose own `input` is given refers to the job's by `$Input{key}`; otherwise it gets that as it is. An option that has just
-//! failed is tried last for a minute, by every executor. When all fail, the run fails with the error of the last one that was tried.
+//! failed is tried last for a minute, by every executor, unless it refused the input itself (VALIDATION_ERROR). One that hangs leaves
+//! time for a try of each of the others. When all fail, the run fails with the error of the last one that was tried.
 
 use std::borrow::Cow;
 use std::cell::RefCell;
+use std::collections::VecDeque;
 
 use serde_json::{Value, json};
 
@@ -19,7 +21,7 @@ use super::{check_input, feature::Given, followed_by};
 use crate::annotation::{fill, outside};
 use crate::catalog::{Catalog, Fallback, FallbackOption, Tag};
 use crate::error::{Faults, FieldCode};
-use crate::flow::{FallbackName, Place};
+use crate::flow::{FallbackName, PartOutcome, Place};
 use crate::job::{Output, RunError, codes};
 use crate::json::{Field, room_left};
 use crate::ports::{Clock, Health, Ports, Targets};
@@ -137,18 +139,31 @@ async fn trigger<P: Ports, T: Targets>(
     let is_failing = |option: &FallbackOption| failing.get(&option.event).is_some_and(|until| *until > now);
     let (last, first): (Vec<_>, Vec<_>) =
         fallback.options.iter().enumerate().partition(|(_, option)| is_failing(option));
+    let place = |index: usize, option: &FallbackOption| at.part(&(index + 1).to_string(), &option.event);
+    // An option that has succeeded is not left for another one because nobody could say so.
+    for (index, option) in fallback.options.iter().enumerate() {
+        if let Some(PartOutcome::Completed(output)) = dispatch.done(&place(index, option)) {
+            return Ok(result((index, option), output, &[]));
+        }
+    }
+    let mut left = first.into_iter().chain(last).collect::<VecDeque<_>>();
     let (mut failed, mut error) = (Vec::new(), None);
-    for (index, option) in first.into_iter().chain(last) {
-        let at = at.part(&(index + 1).to_string(), &option.event);
-        match attempt(dispatch, &at, option, input).await {
+    while let Some((index, option)) = left.pop_front() {
+        let at = place(index, option);
+        let share = share(dispatch, left.iter().map(|(_, later)| *later));
+        match attempt(&dispatch.within(share), &at, option, input).await {
             Ok(output) => {
+                dispatch.note(&at, PartOutcome::Completed(output.clone())).await;
                 if is_failing(option) {
                     let _ = mark(dispatch, name, &option.event, false).await;
                 }
                 return Ok(result((index, option), output, &failed));
             }
             Err(Halt::Failed(one)) => {
-                let _ = mark(dispatch, name, &option.event, true).await;
+                // What is wrong with one job's input says nothing of the others'.
+                if one.code != codes::VALIDATION_ERROR {
+                    let _ = mark(dispatch, name, &option.event, true).await;
+                }
                 failed.push(json!({"option": option.event, "error": {"code": one.code, "message": one.message}}));
                 let message = format!("every option failed, at last {}: {}", option.event, one.message);
                 error = Some(RunError { message, ..one });
@@ -158,6 +173,17 @@ async fn trigger<P: Ports, T: Targets>(
     }
     let none = || RunError::permanent(codes::VALIDATION_ERROR, "the fallback has no option");
     Err(error.unwrap_or_else(none).into())
+}
+
+/// How long an option may take, ms: one that hangs leaves a try to each of those after it, or its part of what there is.
+fn share<'c, P: Ports, T: Targets>(
+    dispatch: &Dispatch<'_, P, T>,
+    later: impl ExactSizeIterator<Item = &'c FallbackOption>,
+) -> u32 {
+    let left_ms = u32::try_from(dispatch.until.since(dispatch.ports.clock().now()).max(0)).unwrap_or(u32::MAX);
+    let even = left_ms / u32::try_from(later.len()).unwrap_or(u32::MAX).saturating_add(1);
+    let reserved = later.fold(0_u32, |all, option| all.saturating_add(dispatch.one_try(&option.named(None))));
+    left_ms.saturating_sub(reserved).max(even)
 }
 
 async fn attempt<P: Ports, T: Targets>(
@@ -172,11 +198,8 @@ async fn attempt<P: Ports, T: Targets>(
         None => Some(template.clone()),
     };
     let unfilled = || RunError::permanent(codes::VALIDATION_ERROR, "its input refers to what the job does not give");
-    let retries = option.retries.map_or(0, |retries| retries.0);
-    let timeout_ms = option.timeout.map(|timeout| timeout.0);
     let own = option.input.as_ref().map(|_| &template);
-    let wanted = Named { event: option.event_ref(), template: own, retries, timeout_ms };
-    dispatch.named(at, &wanted, &filled.ok_or_else(unfilled)?).await
+    dispatch.named(at, &option.named(own), &filled.ok_or_else(unfilled)?).await
 }
 
 /// Says of an option that it fails, or that it does not.
@@ -208,6 +231,12 @@ impl FallbackOption {
     pub(super) fn known<'v>(&self, given: Option<&'v Value>) -> Option<Cow<'v, Value>> {
         let own = self.input.clone().map(|input| Cow::Owned(Value::Object(input)));
         own.or_else(|| given.map(Cow::Borrowed))
+    }
+
+    fn named<'c>(&'c self, template: Option<&'c Value>) -> Named<'c> {
+        let retries = self.retries.map_or(0, |retries| retries.0);
+        let timeout_ms = self.timeout.map(|timeout| timeout.0);
+        Named { event: self.event_ref(), template, retries, timeout_ms }
     }
 
     fn template(&self, input: &Value) -> Value {

@@ -6,8 +6,8 @@
 //! place. What is done is remembered, so that another attempt of the job goes on after the last step that ended; a crash repeats the
 //! step that it met, and no other. Altogether the steps may bring 4 MiB.
 //!
-//! Result: `{output, steps: [{step, event, status, error?}]}`, where `output` is what the feature's own `output` is filled in to, or
-//! the last step's result.
+//! Result: `{output, steps: [{step, event, status, error?, truncated?}]}`, where `output` is what the feature's own `output` is filled
+//! in to, or the last step's result, and `truncated` says that a step's result was larger than what is kept.
 
 use serde_json::{Map, Value, json};
 
@@ -77,14 +77,14 @@ pub(super) async fn run<P: Ports, T: Targets>(
     for (index, step) in feature.steps.iter().enumerate() {
         let at = at.part(&(index + 1).to_string(), &step.asked());
         let outcome = match dispatch.done(&at) {
-            Some(done) => done.clone(),
+            Some(done) => done,
             None => run_step(dispatch, &at, (index, step), input, &sequence).await?,
         };
         sequence.push(index, step, outcome)?;
     }
     let Sequence { results, steps, last, .. } = sequence;
     let output = match &feature.output {
-        Some(template) => filled(template, input, &Sequence { results, ..Sequence::default() }, "the output")?,
+        Some(template) => filled(template, input, &Sequence { results, ..Sequence::default() }, "the output")?.into(),
         None => last,
     };
     Ok(capped(output, &steps))
@@ -110,7 +110,7 @@ async fn run_step<P: Ports, T: Targets>(
         Err(error) => Err(error.into()),
     };
     let outcome = match ended {
-        Ok(output) => PartOutcome::Completed(output.value),
+        Ok(output) => PartOutcome::Completed(output),
         Err(Halt::Failed(error)) if step.allow_fail => PartOutcome::Failed(error),
         Err(Halt::Failed(error)) => {
             let message = format!("step {name} ({}): {}", step.event, error.message);
@@ -118,7 +118,7 @@ async fn run_step<P: Ports, T: Targets>(
         }
         Err(halt) => return Err(halt),
     };
-    dispatch.note(at, outcome.clone()).await?;
+    dispatch.note(at, outcome.clone()).await;
     Ok(outcome)
 }
 
@@ -133,10 +133,11 @@ fn filled(template: &Value, input: &Value, sequence: &Sequence, what: &str) -> R
 }
 
 /// The result, without an output that is too large to be kept.
-fn capped(output: Value, steps: &[Value]) -> Output {
-    let truncated = room_left(&output, Output::MOST_BYTES).is_none();
-    let output = if truncated { Value::Null } else { output };
-    Output { value: json!({"output": output, "steps": steps}), truncated }
+fn capped(output: Output, steps: &[Value]) -> Output {
+    let said = json!({"output": null, "steps": steps});
+    let is_too_large = room_left(&said, Output::MOST_BYTES).is_none_or(|room| room_left(&output.value, room).is_none());
+    let value = if is_too_large { Value::Null } else { output.value };
+    Output { value: json!({"output": value, "steps": steps}), truncated: output.truncated || is_too_large }
 }
 
 impl FeatureStep {
@@ -179,7 +180,7 @@ struct Sequence {
     /// What the result says of each.
     steps: Vec<Value>,
     /// The last one's result.
-    last: Value,
+    last: Output,
     /// How many bytes of JSON they have brought.
     bytes: usize,
 }
@@ -193,24 +194,28 @@ impl Sequence {
         let name = step.name(index);
         let mut said = json!({"step": name, "event": step.event, "status": "completed"});
         self.last = match outcome {
-            PartOutcome::Completed(value) => value,
+            PartOutcome::Completed(output) => output,
             PartOutcome::Failed(error) => {
                 said["status"] = json!("failed");
                 said["error"] = json!({"code": error.code, "message": error.message});
-                Value::Null
+                Output::default()
             }
         };
+        if self.last.truncated {
+            said["truncated"] = json!(true);
+        }
         self.steps.push(said);
-        let taken = Output::MOST_BYTES.saturating_sub(room_left(&self.last, Output::MOST_BYTES).unwrap_or(0));
+        let value = &self.last.value;
+        let taken = Output::MOST_BYTES.saturating_sub(room_left(value, Output::MOST_BYTES).unwrap_or(0));
         self.bytes = self.bytes.saturating_add(taken);
         if self.bytes > MOST_BYTES {
             let message = format!("the steps up to {name} have brought more than {MOST_BYTES} bytes");
             return Err(RunError::permanent(codes::VALIDATION_ERROR, message));
         }
         if step.tag.is_some() {
-            self.results.insert((index + 1).to_string(), self.last.clone());
+            self.results.insert((index + 1).to_string(), value.clone());
         }
-        self.results.insert(name, self.last.clone());
+        self.results.insert(name, value.clone());
         Ok(())
     }
 }

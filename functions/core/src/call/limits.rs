@@ -1,5 +1,6 @@
 //! How long an attempt may take.
 
+use super::dispatch::pauses_ms;
 use super::{Followed, followed_by, notification};
 use crate::catalog::{EventRef, Retries, Target, TimeoutMs};
 use crate::job::JobSpec;
@@ -32,8 +33,9 @@ impl Limits {
     pub(super) fn timeout_of(&self, followed: &Followed<'_>) -> u32 {
         let named = |event: EventRef<'_>, retries: Option<Retries>, timeout: Option<TimeoutMs>| {
             let own = || followed_by(followed.catalog, event).map_or(0, |followed| self.timeout_of(&followed));
-            let tries = retries.map_or(0, |retries| retries.0).saturating_add(1);
-            timeout.map_or_else(own, |timeout| timeout.0).saturating_mul(tries)
+            let retries = retries.map_or(0, |retries| retries.0);
+            let tries_ms = timeout.map_or_else(own, |timeout| timeout.0).saturating_mul(retries.saturating_add(1));
+            tries_ms.saturating_add(pauses_ms(retries))
         };
         let all = |parts: &mut dyn Iterator<Item = u32>| parts.fold(0, u32::saturating_add);
         let own = match followed.target {

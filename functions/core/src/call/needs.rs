@@ -91,7 +91,7 @@ impl<'c> Needs<'c> {
                 return Self::of_all(catalog, steps, env);
             }
             Target::Fallback(_, it) => {
-                let given = input.map(|input| fallback::given(input));
+                let given = input.map(fallback::given);
                 let options = it.options.iter().map(|option| (option.event_ref(), option.known(given)));
                 return Self::of_all(catalog, options, env);
             }

@@ -130,7 +130,8 @@ pub enum AwsRequest {
         /// FIFO: the group. The deduplication id is the call's own.
         group: Option<String>,
     },
-    /// SQS ReceiveMessage, at most `max` (1 to 10) of those that are there. Result: `{messages: [{id, receipt, body, attributes}]}`.
+    /// SQS ReceiveMessage, at most `max` (1 to 10) of those that are there. Result: `{messages: [{id, receipt, group, body,
+    /// attributes}]}`, where `group` is null but for a FIFO queue.
     ReceiveMessages {
         /// The queue.
         queue_url: Url,

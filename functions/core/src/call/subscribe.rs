@@ -1,7 +1,8 @@
 //! `subscribe`: drains a topic into an event. Input: {max?}, 1 to 1000; the subscription's own otherwise, or 10.
 //!
 //! Only a topic of SQS can be drained. Each message is handed to the subscription's event, and deleted only after that has
-//! succeeded; what fails stays in the topic, and comes back by the queue's own rules. The event's `webhook-id` is the message's, so
+//! succeeded; what fails stays in the topic, with those of its group that come after it in a FIFO queue, and comes back by the
+//! queue's own rules. The event's `webhook-id` is the message's, so
 //! that a message that comes twice is recognised.
 //!
 //! The subscription's `input` may refer to a message by `$Message{body}`, `$Message{id}` and `$Message{attributes}{name}`. Without one an
@@ -12,6 +13,7 @@
 //! first one's error.
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
@@ -31,6 +33,8 @@ const DEFAULT_MAX: u32 = 10;
 const MOST_AT_ONCE: u32 = 10;
 /// How long one call of the queue may take, ms.
 const QUEUE_MS: u32 = 10_000;
+/// How long the deletion of a message may take that was handled, ms: also once the attempt's time is over.
+const DELETION_MS: u32 = 3_000;
 /// Messages are hidden for this long beyond the attempt, seconds, and for no longer than SQS allows.
 const HIDDEN_MARGIN_SECONDS: i64 = 30;
 const LONGEST_HIDDEN_SECONDS: i64 = 43_200;
@@ -53,6 +57,8 @@ impl Input {
 struct Message {
     id: String,
     receipt: String,
+    /// Of a FIFO queue: within it one message comes after the other.
+    group: Option<String>,
     /// `{body, id, attributes}`.
     seen: Value,
 }
@@ -62,9 +68,9 @@ impl Message {
         let text = |name: &str| value.get(name)?.as_str().map(str::to_owned);
         let body = text("body")?;
         let body = serde_json::from_str(&body).unwrap_or(Value::String(body));
-        let (id, receipt) = (text("id")?, text("receipt")?);
+        let (id, receipt, group) = (text("id")?, text("receipt")?, text("group"));
         let attributes = value.get("attributes").cloned().unwrap_or_else(|| json!({}));
-        Some(Self { seen: json!({"body": body, "id": id, "attributes": attributes}), id, receipt })
+        Some(Self { seen: json!({"body": body, "id": id, "attributes": attributes}), id, receipt, group })
     }
 }
 
@@ -88,6 +94,7 @@ pub(super) async fn run<P: Ports, T: Targets>(
     let queue_url = queue_url(broker, subscription, env)?;
     let max = input.max.or(subscription.max.map(|max| max.0)).unwrap_or(DEFAULT_MAX);
     let (mut received, mut handled, mut failure) = (0_u32, 0, None);
+    let mut held_up = BTreeSet::new();
     while received < max {
         let left_ms = dispatch.until.since(dispatch.ports.clock().now());
         if received > 0 && left_ms < i64::from(QUEUE_MS) {
@@ -107,9 +114,16 @@ pub(super) async fn run<P: Ports, T: Targets>(
         }
         received += u32::try_from(messages.len()).unwrap_or(u32::MAX);
         for message in messages.iter().filter_map(Message::read) {
+            // Behind one that failed the others of its group stay where they are.
+            if message.group.as_ref().is_some_and(|group| held_up.contains(group)) {
+                continue;
+            }
             match handle(dispatch, at, (subscription, &queue_url), &message).await {
                 Ok(()) => handled += 1,
-                Err(Halt::Failed(error)) => failure = failure.or(Some(error)),
+                Err(Halt::Failed(error)) => {
+                    failure = failure.or(Some(error));
+                    held_up.extend(message.group);
+                }
                 Err(halt) => return Err(halt),
             }
         }
@@ -142,9 +156,11 @@ async fn handle<P: Ports, T: Targets>(
     let event = subscription.event_ref();
     let at = at.message(&message.id, event.event);
     let input = given(dispatch.catalog, subscription, event, message)?;
-    dispatch.named(&at, &Named { event, template: None, retries: 0, timeout_ms: None }, &input).await?;
+    let wanted = Named { event, template: None, retries: 0, timeout_ms: None };
+    dispatch.apart(&at, &wanted, &input).await?;
     let (queue_url, receipt) = (queue_url.clone(), message.receipt.clone());
-    dispatch.send(&at, Request::Aws(AwsRequest::DeleteMessage { queue_url, receipt }), QUEUE_MS).await?;
+    let deletion = Request::Aws(AwsRequest::DeleteMessage { queue_url, receipt });
+    dispatch.conclude(&at, deletion, DELETION_MS).await?;
     Ok(())
 }
 

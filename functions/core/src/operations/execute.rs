@@ -120,10 +120,7 @@ pub async fn execute<P: Ports, T: Targets>(
         Some(cached) => cached.conclude(ports, &owner, &dispatched).await.err(),
         None => None,
     };
-    let error = match &dispatched {
-        Err(Halt::Failed(error)) => Some(error.clone()),
-        _ => None,
-    };
+    let error = dispatched.as_ref().err().and_then(Halt::error).cloned();
     let settled = settle(ports, claimed, &owner, dispatched).await?;
     let attempt = Attempt {
         number,
@@ -384,7 +381,7 @@ async fn settle<P: Ports>(
     let now = ports.clock().now();
     let event = match dispatched {
         Ok(output) => Event::Succeed { owner: owner.clone(), output },
-        Err(Halt::Failed(error)) => Event::Fail { owner: owner.clone(), error, random },
+        Err(Halt::Failed(error) | Halt::Stopped(error)) => Event::Fail { owner: owner.clone(), error, random },
         // Whoever lost the lease is refused by its name.
         Err(Halt::Paused | Halt::Lost) => Event::Suspend { owner: owner.clone() },
     };

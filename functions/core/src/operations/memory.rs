@@ -327,9 +327,8 @@ impl Reservations for Memory {
 }
 
 impl Parts for Memory {
-    async fn done(&self, run: RunName) -> Result<Vec<Part>, PortError> {
-        let done = |world: &mut World| world.flows.parts.get(&run).cloned().unwrap_or_default();
-        Ok(self.call(PortCall::DoneParts, done).await?.into_values().collect())
+    async fn done(&self, run: RunName, under: &str) -> Result<Vec<Part>, PortError> {
+        self.call(PortCall::DoneParts, |world| world.flows.done(run, under)).await
     }
 
     async fn note(&self, run: RunName, part: &Part, _: UnixMillis) -> Result<(), PortError> {

@@ -299,14 +299,14 @@ fn find<'c>(
     };
     let target = &followed.target;
     if let Some(env) = known_env {
-        if !target.is_in(env) {
-            fault("/env", FieldCode::UnknownTag, format!("the event {event:?} is not defined in {env}"));
-        } else {
+        if target.is_in(env) {
             let input = submission.input.as_ref().map(|input| followed.input(input.value()));
             for lack in call::not_available(&followed, env, input.as_deref(), capabilities) {
                 let pointer = lack.member.map_or_else(|| "/event".to_owned(), |member| child("/input", member));
                 fault(&pointer, FieldCode::NotAvailable, lack.reason);
             }
+        } else {
+            fault("/env", FieldCode::UnknownTag, format!("the event {event:?} is not defined in {env}"));
         }
     }
     Some((event_type, followed))

@@ -9,8 +9,8 @@ use crate::time::UnixMillis;
 
 /// What runs remember of their parts that are done, so that another attempt does not do them again.
 pub trait Parts: Send + Sync {
-    /// The parts of a run that are done, with everything that was noted before the call.
-    fn done(&self, run: RunName) -> impl Future<Output = Result<Vec<Part>, PortError>> + Send;
+    /// The parts of a run that are done and whose places begin with `under`, with everything that was noted before the call.
+    fn done(&self, run: RunName, under: &str) -> impl Future<Output = Result<Vec<Part>, PortError>> + Send;
 
     /// Notes at `now` that a part is done, over what may have been noted of its place before. It is kept as long as a run is.
     fn note(&self, run: RunName, part: &Part, now: UnixMillis) -> impl Future<Output = Result<(), PortError>> + Send;

@@ -12,7 +12,9 @@ use super::rows::{json, parsed};
 use super::writer::{Session, Write};
 use super::{Effects, Store};
 
-pub(super) const PARTS: &str = "SELECT part FROM parts WHERE job = ?1 AND run_no = ?2";
+/// Those whose places begin with a text.
+pub(super) const PARTS: &str =
+    "SELECT part FROM parts WHERE job = ?1 AND run_no = ?2 AND substr(place, 1, length(?3)) = ?3";
 pub(super) const NOTE: &str =
     "INSERT OR REPLACE INTO parts (job, run_no, place, expires_at, part) VALUES (?1, ?2, ?3, ?4, ?5)";
 /// A few of those whose time is over: each new one takes more of them along than it adds.
@@ -44,10 +46,11 @@ pub(super) const MARK: &str =
 const LEFT_OVER_MS: i64 = super::DAY_MS;
 
 impl Parts for Store {
-    async fn done(&self, run: RunName) -> Result<Vec<Part>, PortError> {
+    async fn done(&self, run: RunName, under: &str) -> Result<Vec<Part>, PortError> {
+        let under = under.to_owned();
         let parts = move |db: &Connection| {
             let mut statement = db.prepare_cached(PARTS)?;
-            let mut rows = statement.query(params![run.job_id.to_bytes(), run.run_no])?;
+            let mut rows = statement.query(params![run.job_id.to_bytes(), run.run_no, under])?;
             let mut parts = Vec::new();
             while let Some(row) = rows.next()? {
                 parts.push(parsed(row, 0, || format!("a part of {}", run.job_id))?);

@@ -62,17 +62,17 @@ async fn messages_are_received_with_all_that_they_carry() {
     });
     let received = json!({"Messages": [
         {"MessageId": "m", "ReceiptHandle": "r", "Body": "hello", "MD5OfBody": "5d41402abc4b2a76b9719d911017c592",
-            "MessageAttributes": attributes},
+            "MessageAttributes": attributes, "Attributes": {"MessageGroupId": "g"}},
     ]});
     let request = || AwsRequest::ReceiveMessages { queue_url: queue(), max: 3, hide_seconds: 60 };
     let wire = Wire::that_answers([(200, received), (200, json!({}))]);
     let output = perform(&wire, request()).await.unwrap();
-    let message =
-        json!({"id": "m", "receipt": "r", "body": "hello", "attributes": {"kind": "greeting", "raw": "//4="}});
+    let attributes = json!({"kind": "greeting", "raw": "//4="});
+    let message = json!({"id": "m", "receipt": "r", "group": "g", "body": "hello", "attributes": attributes});
     assert_eq!(output.value, json!({"messages": [message]}));
     assert_eq!(perform(&wire, request()).await.unwrap().value, json!({"messages": []}));
     let body = json!({"QueueUrl": QUEUE, "MaxNumberOfMessages": 3, "VisibilityTimeout": 60, "WaitTimeSeconds": 1,
-        "MessageAttributeNames": ["All"]});
+        "MessageAttributeNames": ["All"], "MessageSystemAttributeNames": ["MessageGroupId"]});
     assert_eq!(wire.requests()[0], ("ReceiveMessage".to_owned(), body));
 }
 

@@ -19,16 +19,19 @@ pub(in crate::call) async fn run<P: Ports, T: Targets>(
     at: &Place,
     channels: Vec<Channel>,
 ) -> Result<Output, Halt> {
-    let (all, mut sent, mut failed) = (channels.len(), Map::new(), Vec::new());
+    let (mut sent, mut places, mut failed) = (Map::new(), Vec::new(), Vec::new());
     for channel in channels {
         let at = at.part(&channel.place(), "");
         let (name, part) = (channel.name, channel.part);
         match send(dispatch, &at, channel).await? {
-            Ok(result) => note(&mut sent, name, part, result),
+            Ok(result) => {
+                note(&mut sent, name, part, result);
+                places.push(at.path);
+            }
             Err(error) => failed.push((at.path, error)),
         }
     }
-    match failure(all, failed) {
+    match failure(&places, failed) {
         Some(error) => Err(error.into()),
         None => Ok(json!({"channels": sent}).into()),
     }
@@ -40,8 +43,8 @@ async fn send<P: Ports, T: Targets>(
     at: &Place,
     channel: Channel,
 ) -> Result<Result<Value, RunError>, Halt> {
-    if let Some(PartOutcome::Completed(result)) = dispatch.done(at) {
-        return Ok(Ok(result.clone()));
+    if let Some(PartOutcome::Completed(output)) = dispatch.done(at) {
+        return Ok(Ok(output.value));
     }
     let answered = match dispatch.send(at, channel.request, REQUEST_MS).await {
         Ok(output) => Ok(output),
@@ -50,7 +53,7 @@ async fn send<P: Ports, T: Targets>(
     };
     let brought = outcome(channel.provider, answered);
     if let Ok(result) = &brought {
-        dispatch.note(at, PartOutcome::Completed(result.clone())).await?;
+        dispatch.note(at, PartOutcome::Completed(result.clone().into())).await;
     }
     Ok(brought)
 }
@@ -63,11 +66,11 @@ fn note(sent: &mut Map<String, Value>, name: &str, part: Option<usize>, result: 
     }
 }
 
-/// What the attempt fails with: another one may help if it may help any of them.
-fn failure(all: usize, failed: Vec<(String, RunError)>) -> Option<RunError> {
-    let count = failed.len();
-    let names: Vec<_> = failed.iter().map(|(place, error)| format!("{place}: {}", error.message)).collect();
-    let message = format!("{count} of {all} were not sent; {}", names.join("; "));
+/// What the attempt fails with, which says of every channel what became of it: another attempt may help if it may help any of them.
+fn failure(sent: &[String], failed: Vec<(String, RunError)>) -> Option<RunError> {
+    let not_sent: Vec<_> = failed.iter().map(|(place, error)| format!("{place} ({})", error.message)).collect();
+    let sent = if sent.is_empty() { "nothing".to_owned() } else { sent.join(", ") };
+    let message = format!("sent: {sent}; not sent: {}", not_sent.join(", "));
     let retry_after_ms = failed.iter().filter_map(|(_, error)| error.retry_after_ms).max();
     let (_, first) = failed.into_iter().max_by_key(|(_, error)| error.retryable)?;
     Some(RunError { message, retry_after_ms, ..first })

@@ -1,5 +1,9 @@
 //! Events that consist of others: features, fallbacks, quotas and subscriptions.
 
+mod fallbacks;
+mod notifications;
+mod subscriptions;
+
 use super::*;
 use crate::call::{AwsRequest, Request};
 
@@ -134,19 +138,102 @@ fn a_crash_repeats_the_step_that_it_met_and_no_other() {
     for dies_in in 0..3 {
         let stack = stack();
         let job = feature(&stack, "settle", 3);
-        let dead = |world: &mut World| {
-            // Whoever takes over finds the lease ended.
+        let dead = move |world: &mut World| {
+            // Somebody takes over, and dies too.
             world.now = world.now.plus(3_600_000);
+            claimed_elsewhere(world, job.id);
         };
         stack.answers((0..dies_in).map(number));
         stack.answers([Answer { meanwhile: Box::new(dead), ..number(dies_in) }]);
-        // The dying one's note is lost with it.
-        stack.memory.script(When::Nth(PortCall::NotePart, dies_in as usize), Fault::Before);
-        stack.memory.script(When::Nth(PortCall::NotePart, dies_in as usize + 1), Fault::Before);
+        // The dying one's note is lost with it, however often it is sent.
+        for call in 0..3 {
+            stack.memory.script(When::Nth(PortCall::NotePart, dies_in as usize + call), Fault::Before);
+        }
         stack.drive();
         assert_eq!(stack.status(job.id), Status::Completed, "{dies_in}");
         assert_eq!(paths(&stack).len(), 4, "{dies_in}: {:?}", paths(&stack));
     }
+}
+
+#[test]
+fn a_step_whose_note_the_store_refuses_is_noted_later_and_not_run_again() {
+    for fails_last in [false, true] {
+        let stack = stack();
+        stack.answers([number(1), number(2), if fails_last { transient() } else { number(3) }]);
+        let job = feature(&stack, "settle", 1);
+        stack.script(PortCall::NotePart, Fault::Before);
+        stack.drive();
+        let thrice = ["7", "second-1", "third-2", "third-2"];
+        assert_eq!(paths(&stack), thrice[..3 + usize::from(fails_last)]);
+        assert_eq!(
+            (stack.status(job.id), stack.job(job.id).state.run.attempts),
+            (Status::Completed, 1 + u32::from(fails_last))
+        );
+    }
+}
+
+#[test]
+fn no_step_begins_while_the_one_before_it_is_not_noted() {
+    let stack = stack();
+    stack.answers([number(1)]);
+    let job = feature(&stack, "settle", 1);
+    for call in 0..2 {
+        stack.memory.script(When::Nth(PortCall::NotePart, call), Fault::Before);
+    }
+    stack.execute(job.fire()).unwrap();
+    let error = stack.job(job.id).state.run.failures[0].error.clone();
+    assert_eq!((error.code.as_str(), error.retryable, paths(&stack).len()), (codes::INTERNAL_ERROR, true, 1));
+    stack.drive();
+    assert_eq!(
+        (stack.status(job.id), paths(&stack).len()),
+        (Status::Completed, 3),
+        "it was noted as the attempt ended"
+    );
+}
+
+#[test]
+fn a_step_that_is_tried_again_goes_on_where_it_stopped() {
+    let stack = stack();
+    let mut document = flows();
+    document["features"]["around"] = json!({"steps": [{"event": "settle", "input": {"order": "7"}, "retries": 2}]});
+    stack.publish(&document);
+    stack.answers([number(1), transient(), number(2), transient(), number(3)]);
+    let job = stack.scheduled(&json!({"event": "around", "input": {}}));
+    stack.drive();
+    assert_eq!(paths(&stack), ["7", "second-1", "second-1", "third-2", "third-2"]);
+    assert_eq!((stack.status(job.id), stack.job(job.id).state.run.attempts), (Status::Completed, 1));
+}
+
+#[test]
+fn what_ends_the_attempt_is_no_failure_that_a_feature_goes_on_after() {
+    let stack = stack();
+    let mut document = flows();
+    let lenient = json!({"event": "order.close", "input": {"params": {"id": "a"}}, "allow_fail": true});
+    document["features"]["patient"] = json!({"steps": [lenient, lenient, lenient]});
+    stack.publish(&document);
+    let job = stack.scheduled(&json!({"event": "patient", "input": {}, "retries": 1}));
+    stack.answers([Answer { takes_ms: 60_000, ..transient() }, number(2), number(3)]);
+    stack.drive();
+    let found = result(&stack, &job);
+    let ended: Vec<_> = found["steps"].as_array().unwrap().iter().map(|step| step["status"].clone()).collect();
+    assert_eq!(
+        ended,
+        ["failed", "completed", "completed"],
+        "the first had its try, and no time was left for the others"
+    );
+    assert_eq!(stack.job(job.id).state.run.failures[0].error.message, "no time was left for it");
+}
+
+#[test]
+fn a_result_that_was_cut_says_so_through_its_feature() {
+    let stack = stack();
+    let cut = || Answer::new(Ok(Output { value: json!({"number": 1}), truncated: true }));
+    stack.answers([number(1), number(2), cut()]);
+    let job = feature(&stack, "settle", 0);
+    stack.drive();
+    let Some(Outcome::Completed(output)) = stack.job(job.id).state.run.outcome else { panic!("it failed") };
+    assert!(output.truncated && output.value["steps"][2]["truncated"] == true, "{output:?}");
+    assert_eq!(output.value["output"], json!({"number": 1}));
 }
 
 #[test]
@@ -231,60 +318,6 @@ fn what_steps_refer_to_is_asked_for_when_the_job_is_scheduled() {
 }
 
 #[test]
-fn options_are_tried_in_order_and_one_that_failed_is_tried_last_for_a_minute() {
-    let stack = stack();
-    let pay = || stack.scheduled(&json!({"event": "pay", "input": {"input": {"params": {"id": "7"}}}}));
-    stack.answers([transient(), transient(), number(1)]);
-    let job = pay();
-    stack.drive();
-    assert_eq!(paths(&stack), ["7", "7", "ping"]);
-    let found = result(&stack, &job);
-    assert_eq!(
-        (&found["option"], &found["position"], &found["output"]),
-        (&json!("ping"), &json!(2), &json!({"number": 1}))
-    );
-    assert_eq!(
-        found["failed"],
-        json!([{"option": "order.close", "error": {"code": "TIMEOUT", "message": "no answer in time"}}])
-    );
-    pay();
-    stack.drive();
-    assert_eq!(paths(&stack)[3..], ["ping"], "the one that has just failed comes last");
-    stack.wait(60_000);
-    pay();
-    stack.drive();
-    assert_eq!(paths(&stack)[4..], ["7"]);
-}
-
-#[test]
-fn a_fallback_whose_options_all_fail_says_so_and_is_retried_if_that_may_help() {
-    let stack = stack();
-    stack.answers([permanent(), transient()]);
-    let job = stack.scheduled(&json!({"event": "pay", "input": {"input": {"params": {"id": "7"}}}, "retries": 1}));
-    stack.execute(job.fire()).unwrap();
-    let error = &stack.job(job.id).state.run.failures[0].error;
-    assert!(error.retryable && error.message.contains("at last ping: no answer in time"), "{error:?}");
-    assert_eq!(paths(&stack), ["7", "ping"], "what is refused is not tried again");
-}
-
-#[test]
-fn an_options_health_can_be_said_and_forgotten() {
-    let stack = stack();
-    let run = |input: Value| {
-        let job = stack.scheduled(&json!({"event": "pay", "input": input}));
-        stack.drive();
-        result(&stack, &job)
-    };
-    assert_eq!(
-        run(json!({"action": "update", "option": "order.close", "healthy": false})),
-        json!({"option": "order.close", "healthy": false})
-    );
-    assert_eq!(run(json!({"input": {"params": {"id": "7"}}}))["option"], json!("ping"));
-    assert_eq!(run(json!({"action": "reset"})), json!({"reset": true}));
-    assert_eq!(run(json!({"input": {"params": {"id": "7"}}}))["option"], json!("order.close"));
-}
-
-#[test]
 fn a_quota_counts_up_to_its_limit_within_its_period() {
     let stack = stack();
     let ask = |input: Value| {
@@ -323,112 +356,6 @@ fn whatever_is_attempted_again_is_counted_once() {
         let used: Vec<u64> = stack.memory.world().flows.used.values().copied().collect();
         assert_eq!(used, [2]);
     }
-}
-
-/// A queue at the target: what it holds, and what was deleted of it.
-fn queue(stack: &Stack) -> Vec<String> {
-    let requests = stack.executor.targets.requests.lock().unwrap();
-    let of = |call: &Call| match &call.request {
-        Request::Aws(AwsRequest::ReceiveMessages { max, .. }) => format!("receive {max}"),
-        Request::Aws(AwsRequest::DeleteMessage { receipt, .. }) => format!("delete {receipt}"),
-        Request::Http(http) => format!("{} {}", http.url.path(), call.id),
-        other => panic!("{other:?}"),
-    };
-    requests.iter().map(of).collect()
-}
-
-#[test]
-fn a_message_is_deleted_once_its_event_has_succeeded_and_stays_otherwise() {
-    let stack = stack();
-    stack.memory.world().has_aws = true;
-    let messages = |ids: &[u32]| {
-        let message = |id: &u32| json!({"id": format!("m{id}"), "receipt": format!("r{id}"), "body": json!({"id": id.to_string()}).to_string()});
-        Answer::new(Ok(json!({"messages": ids.iter().map(message).collect::<Vec<_>>()}).into()))
-    };
-    stack.answers([messages(&[1, 2, 3]), number(1), number(0), permanent(), number(3), number(0), messages(&[])]);
-    let job = stack.scheduled(&json!({"event": "bus:drain", "input": {"max": 12}}));
-    stack.drive();
-    let expected = [
-        "receive 10",
-        "/orders/1/close msg_m1",
-        "delete r1",
-        "/orders/2/close msg_m2",
-        "/orders/3/close msg_m3",
-        "delete r3",
-        "receive 9",
-    ];
-    assert_eq!(queue(&stack), expected);
-    let error = failure(&stack, &job);
-    assert_eq!(error.message, "1 of 3 messages stay in the topic, the first for this: no");
-    stack.answers([messages(&[2]), number(2), number(0), messages(&[])]);
-    let job = stack.scheduled(&json!({"event": "bus:drain", "input": {}}));
-    stack.drive();
-    assert_eq!(result(&stack, &job), json!({"received": 1, "handled": 1}));
-}
-
-/// A stack that can call AWS, with a notification of three channels.
-fn notifying() -> Stack {
-    let stack = Stack::new();
-    stack.memory.world().has_aws = true;
-    let mut document = shop();
-    document["notifications"] = json!({"order": {
-        "envs": {"prd": {
-            "email": {"provider": "ses", "from": "shop@example.com"}, "sms": {"provider": "sns"},
-            "callback": {"url": "https://hooks.example.com/orders"},
-        }},
-        "messages": {"shipped": {"email": {"subject": "{{order}}", "text": "{{order}}"}, "sms": "{{order}}"}},
-    }});
-    stack.publish(&document);
-    stack
-}
-
-fn notify(stack: &Stack, retries: u32) -> Job {
-    let data = json!({"order": "7"});
-    let input = json!({
-        "email": {"to": "ada@example.com", "data": data}, "callback": {"body": {"order": 7}},
-        "sms": {"to": ["+31612345678", "+31612345679"], "data": data},
-    });
-    stack.scheduled(&json!({"event": "order:shipped", "input": input, "retries": retries}))
-}
-
-/// The places of what was dispatched.
-fn places(stack: &Stack) -> Vec<String> {
-    let requests = stack.executor.targets.requests.lock().unwrap();
-    requests.iter().map(|call| call.id.place.clone()).collect()
-}
-
-fn sent(id: &str) -> Answer {
-    Answer::new(Ok(json!({"message_id": id}).into()))
-}
-
-#[test]
-fn another_attempt_sends_the_channels_alone_that_were_not_sent() {
-    let stack = notifying();
-    stack.answers([sent("e"), transient(), sent("s1"), transient(), sent("s0"), number(1)]);
-    let job = notify(&stack, 2);
-    stack.execute(job.fire()).unwrap();
-    let error = stack.job(job.id).state.run.failures[0].error.clone();
-    assert_eq!(error.message, "2 of 4 were not sent; sms_0: no answer in time; callback: no answer in time");
-    stack.drive();
-    assert_eq!(places(&stack), ["email", "sms_0", "sms_1", "callback", "sms_0", "callback"]);
-    let found = result(&stack, &job);
-    assert_eq!(found["channels"]["email"], json!({"provider": "ses", "id": "e"}));
-    let texts = json!([{"provider": "sns", "id": "s0"}, {"provider": "sns", "id": "s1"}]);
-    assert_eq!(found["channels"]["sms"], texts);
-}
-
-#[test]
-fn a_notification_is_retried_if_that_may_help_any_of_its_channels() {
-    let stack = notifying();
-    stack.answers([permanent(), sent("s"), sent("s"), transient()]);
-    let job = notify(&stack, 1);
-    stack.execute(job.fire()).unwrap();
-    assert!(stack.job(job.id).state.run.failures[0].error.retryable);
-    let hopeless = notifying();
-    hopeless.answers([permanent()]);
-    let job = notify(&hopeless, 5);
-    hopeless.drive();
-    assert_eq!((failure(&hopeless, &job).code.as_str(), places(&hopeless).len()), (codes::FORBIDDEN, 4));
 }
 
 #[test]
