@@ -9,13 +9,40 @@ use http::{HeaderName, HeaderValue, header};
 use serde_json::Value;
 use url::form_urlencoded;
 
-use super::{HttpRequest, default_header, multipart};
-use crate::catalog::{AppAction, AppEnv, BodyFormat, Headers, Read};
+use super::kind::{EventKind, in_env};
+use super::{HttpRequest, Limits, Needs, Request, default_header, multipart};
+use crate::catalog::{App, AppAction, AppEnv, BodyFormat, Headers, Read};
 use crate::error::FieldCode;
 use crate::json::{Field, every};
 
+/// A request of an app.
+pub(super) struct Event<'c> {
+    pub(super) app: &'c App,
+    pub(super) action: &'c AppAction,
+}
+
+impl<'c> EventKind<'c> for Event<'c> {
+    fn check(&self, _: Option<&str>, input: &Field<'_>) {
+        drop(Input::read(self.action, input));
+    }
+
+    fn needs(&self, env: &str, _: Option<&Value>) -> Result<Needs<'c>, String> {
+        let place = in_env(self.app.envs.get(env), env)?;
+        Ok(Needs::http(place.auth.as_ref(), &place.signing_secrets))
+    }
+
+    fn timeout_ms(&self, _: &Limits) -> Option<u32> {
+        self.action.timeout.map(|timeout| timeout.0)
+    }
+
+    fn request(&self, env: &str, input: &Field<'_>) -> Option<Request> {
+        let input = Input::read(self.action, input)?;
+        request(self.app.envs.get(env)?, self.action, &input).map(Request::http_of)
+    }
+}
+
 /// What the job gives.
-pub(super) struct Input<'a> {
+struct Input<'a> {
     query: Vec<(String, String)>,
     params: Vec<(String, String)>,
     body: Option<&'a Value>,
@@ -24,7 +51,7 @@ pub(super) struct Input<'a> {
 
 impl<'a> Input<'a> {
     /// Reads it against the action: every parameter of the path must be given, and no other.
-    pub(super) fn read(action: &AppAction, field: &Field<'a>) -> Option<Self> {
+    fn read(action: &AppAction, field: &Field<'a>) -> Option<Self> {
         let mut object = field.object()?;
         let query = object.optional("query").map_or(Some(Vec::new()), |field| pairs(&field));
         let params = if let Some(field) = object.optional("params") {
@@ -105,7 +132,7 @@ pub(super) fn scalar(field: &Field<'_>) -> Option<String> {
 }
 
 /// Makes the request. Headers of the job win over the action's, and these over the app's.
-pub(super) fn request(place: &AppEnv, action: &AppAction, input: &Input<'_>) -> Option<HttpRequest> {
+fn request(place: &AppEnv, action: &AppAction, input: &Input<'_>) -> Option<HttpRequest> {
     let mut url = place.base_url.url().clone();
     url.set_path(&path(url.path(), action, &input.params));
     if !input.query.is_empty() {

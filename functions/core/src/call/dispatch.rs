@@ -3,16 +3,15 @@
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Value, json};
 
-use super::{
-    Call, CallId, Followed, Limits, Request, fallback, feature, followed_by, made, misfit, notification, quota,
-    subscribe,
-};
-use crate::catalog::{Catalog, EventRef, Target};
+use super::kind::{EventKind, with_kind};
+use super::{Call, CallId, Followed, Limits, Request, followed_by, misfit};
+use crate::catalog::{Catalog, EventRef};
 use crate::error::Faults;
 use crate::flow::{Part, PartName, PartOutcome, Place, RunName};
 use crate::ids::{Fire, Owner};
@@ -103,20 +102,7 @@ impl<'a, P: Ports, T: Targets> Dispatch<'a, P, T> {
     ) -> Self {
         let until = ports.clock().now().plus(timeout_ms.into());
         let (done, has_begun) = (Arc::default(), Arc::default());
-        Self {
-            ports,
-            targets,
-            catalog,
-            job,
-            fire,
-            owner,
-            trace: None,
-            limits,
-            deadline: until,
-            until,
-            done,
-            has_begun,
-        }
+        Self { ports, targets, catalog, job, fire, owner, trace: None, limits, deadline: until, until, done, has_begun }
     }
 
     /// The same, as a part of a trace.
@@ -129,25 +115,25 @@ impl<'a, P: Ports, T: Targets> Dispatch<'a, P, T> {
     pub async fn whole(self, followed: &Followed<'_>, input: &Value) -> Result<Output, Halt> {
         let spec = &self.job.spec;
         let at = Place::whole(&spec.event, &spec.input);
-        let dispatch = self.resumed(&at, &followed.target).await?;
-        let ended = dispatch.event(&at, followed, &followed.input(&spec.input), input).await;
+        let dispatch = self.resumed(&at, has_parts(followed)).await?;
+        let ended = dispatch.event(&at, followed, Filled { written: &followed.input(&spec.input), value: input }).await;
         dispatch.left(ended).await
     }
 
     /// Runs an event that the catalog names with parts of its own, which go when it is done.
     pub(super) async fn apart(&self, at: &Place, wanted: &Named<'_>, input: &Value) -> Result<Output, Halt> {
-        let dispatch = self.resumed(at, &self.follow(wanted.event)?.target).await?;
+        let dispatch = self.resumed(at, has_parts(&self.follow(wanted.event)?)).await?;
         let ended = dispatch.named(at, wanted, input).await;
         dispatch.left(ended).await
     }
 
     /// The same attempt with the parts alone that earlier ones have done at a place.
-    async fn resumed(&self, at: &Place, target: &Target<'_>) -> Result<Self, Halt> {
+    async fn resumed(&self, at: &Place, has_parts: bool) -> Result<Self, Halt> {
         let state = &self.job.state;
         // The first attempt of a run begins as the run does.
         let is_first = state.run.generation == 1 && state.run.started_at == Some(state.updated_at);
         let mut done = Done::default();
-        if !is_first && has_parts(target) {
+        if !is_first && has_parts {
             let parts = self.ports.flows().done(self.run(), &at.under()).await.map_err(|error| unrecorded(&error))?;
             // Those of messages are of no use but to them, and may be many.
             let own = parts.into_iter().filter(|part| at.message.is_some() || !part.place.starts_with(Place::MESSAGE));
@@ -175,37 +161,9 @@ impl<'a, P: Ports, T: Targets> Dispatch<'a, P, T> {
         PartName { run: self.run(), place: at.key() }
     }
 
-    /// Runs an event. `written` is its input before annotations were filled in: faults name places in that.
-    pub(super) async fn event(
-        &self,
-        at: &Place,
-        followed: &Followed<'_>,
-        written: &Value,
-        input: &Value,
-    ) -> Result<Output, Halt> {
-        let env = self.job.spec.env.as_str();
-        match followed.target {
-            Target::Quota(tag, quota) => {
-                quota::run(self, at, (tag, quota), &read(written, input, quota::Input::read)?).await
-            }
-            Target::Fallback(tag, fallback) => {
-                let input = read(written, input, fallback::Input::read)?;
-                Box::pin(fallback::run(self, at, (tag, fallback), input)).await
-            }
-            Target::Feature(feature) => Box::pin(feature::run(self, at, feature, input)).await,
-            Target::Subscribe(broker, subscription) => {
-                let input = read(written, input, subscribe::Input::read)?;
-                Box::pin(subscribe::run(self, at, (broker, subscription), &input)).await
-            }
-            Target::Notification(notification, message) => {
-                let channels = read(written, input, |input| notification::channels(notification, message, env, input))?;
-                Box::pin(notification::run(self, at, channels)).await
-            }
-            target => {
-                let request = read(written, input, |input| made(&target, env, input))?;
-                self.send(at, request, u32::MAX).await
-            }
-        }
+    /// Runs an event. It may run others, and these again others.
+    fn event<'s>(&'s self, at: &'s Place, followed: &'s Followed<'_>, input: Filled<'s>) -> Running<'s> {
+        with_kind!(followed, |kind| Box::pin(async move { kind.run(self, at, input).await }))
     }
 
     /// Sends one request, which may take as long as there is left, and no longer than `most_ms`.
@@ -235,7 +193,10 @@ impl<'a, P: Ports, T: Targets> Dispatch<'a, P, T> {
         let written = wanted.template.map_or(Cow::Owned(json!("")), |template| followed.input(template));
         let mut pause_ms = FIRST_PAUSE_MS;
         for tries_left in (0..=wanted.retries).rev() {
-            let ended = self.within(self.one_try(wanted)).event(at, &followed, &written, &laid).await;
+            let ended = self
+                .within(self.one_try(wanted))
+                .event(at, &followed, Filled { written: &written, value: &laid })
+                .await;
             let Err(Halt::Failed(error)) = &ended else { return ended };
             let wanted_ms = u32::try_from(error.retry_after_ms.unwrap_or(0)).unwrap_or(u32::MAX).max(pause_ms);
             let is_in_time = self.ports.clock().now().plus(wanted_ms.into()) < self.until;
@@ -351,18 +312,35 @@ pub(super) struct Named<'c> {
     pub(super) timeout_ms: Option<u32>,
 }
 
-/// Whether what an event does is noted part by part. A subscription's messages have each its parts to itself.
-fn has_parts(target: &Target<'_>) -> bool {
-    matches!(target, Target::Feature(_) | Target::Fallback(..) | Target::Notification(..))
+/// An event that is being run.
+type Running<'a> = Pin<Box<dyn Future<Output = Result<Output, Halt>> + Send + 'a>>;
+
+/// An input, filled in, and as it was written before that: faults name places in the latter.
+#[derive(Clone, Copy)]
+pub(super) struct Filled<'a> {
+    pub(super) written: &'a Value,
+    pub(super) value: &'a Value,
 }
 
-/// Reads the input of an event when it runs. It was checked when the job was scheduled: what fails here is the catalog's change.
-fn read<T>(written: &Value, input: &Value, read: impl FnOnce(&Field<'_>) -> Option<T>) -> Result<T, RunError> {
-    let faults = RefCell::<Faults>::default();
-    read(&Field::root(input, &faults)).ok_or_else(|| match faults.borrow().first() {
-        Some(fault) => misfit(written, fault.clone()),
-        None => RunError::permanent(codes::VALIDATION_ERROR, "the event cannot be run as the catalog defines it now"),
-    })
+impl Filled<'_> {
+    /// Reads it. It was checked when the job was scheduled: what fails here is the catalog's change.
+    pub(super) fn read<T>(&self, read: impl FnOnce(&Field<'_>) -> Option<T>) -> Result<T, RunError> {
+        let faults = RefCell::<Faults>::default();
+        read(&Field::root(self.value, &faults)).ok_or_else(|| match faults.borrow().first() {
+            Some(fault) => misfit(self.written, fault.clone()),
+            None => {
+                RunError::permanent(codes::VALIDATION_ERROR, "the event cannot be run as the catalog defines it now")
+            }
+        })
+    }
+}
+
+/// Whether what an event does is noted part by part.
+fn has_parts(followed: &Followed<'_>) -> bool {
+    fn of<'c, K: EventKind<'c>>(_: &K) -> bool {
+        K::HAS_PARTS
+    }
+    with_kind!(followed, |kind| of(&kind))
 }
 
 /// What has to be recorded within an attempt could not be: another attempt may.

@@ -16,8 +16,9 @@ use std::collections::VecDeque;
 
 use serde_json::{Value, json};
 
-use super::dispatch::{Dispatch, Halt, Named};
-use super::{check_input, feature::Given, followed_by};
+use super::dispatch::{Dispatch, Filled, Halt, Named};
+use super::kind::EventKind;
+use super::{Limits, Needs, check_input, feature::Given, followed_by};
 use crate::annotation::{fill, outside};
 use crate::catalog::{Catalog, Fallback, FallbackOption, Tag};
 use crate::error::{Faults, FieldCode};
@@ -30,8 +31,43 @@ use crate::time::UnixMillis;
 /// How long an option that failed is tried last, ms.
 const TRIED_LAST_MS: i64 = 60_000;
 
+/// A fallback, with its tag.
+pub(super) struct Event<'c> {
+    pub(super) catalog: &'c Catalog,
+    pub(super) tag: &'c Tag,
+    pub(super) fallback: &'c Fallback,
+}
+
+impl<'c> EventKind<'c> for Event<'c> {
+    const HAS_PARTS: bool = true;
+
+    fn check(&self, env: Option<&str>, input: &Field<'_>) {
+        check(self.catalog, self.fallback, env, input);
+    }
+
+    fn needs(&self, env: &str, input: Option<&Value>) -> Result<Needs<'c>, String> {
+        let given = input.map(|input| input.get("input").unwrap_or(&Value::Null));
+        let options = self.fallback.options.iter().map(|option| (option.event_ref(), option.known(given)));
+        Needs::of_all(self.catalog, options, env)
+    }
+
+    fn timeout_ms(&self, limits: &Limits) -> Option<u32> {
+        let options = self.fallback.options.iter();
+        Some(limits.of_all(self.catalog, options.map(|option| (option.event_ref(), option.retries, option.timeout))))
+    }
+
+    async fn run<P: Ports, T: Targets>(
+        &self,
+        dispatch: &Dispatch<'_, P, T>,
+        at: &Place,
+        input: Filled<'_>,
+    ) -> Result<Output, Halt> {
+        run(dispatch, at, (self.tag, self.fallback), input.read(Input::read)?).await
+    }
+}
+
 /// What the job asks for.
-pub(super) enum Input {
+enum Input {
     Trigger(Value),
     Update { option: String, healthy: bool },
     Reset,
@@ -45,7 +81,7 @@ enum Action {
 }
 
 impl Input {
-    pub(super) fn read(field: &Field<'_>) -> Option<Self> {
+    fn read(field: &Field<'_>) -> Option<Self> {
         let mut object = field.object()?;
         let words = [("trigger", Action::Trigger), ("update", Action::Update), ("reset", Action::Reset)];
         let action = object.optional("action").map_or(Some(Action::Trigger), |field| field.one_of(&words));
@@ -68,7 +104,7 @@ impl Input {
 }
 
 /// Checks an input, also as each option would get it.
-pub(super) fn check(catalog: &Catalog, fallback: &Fallback, env: Option<&str>, field: &Field<'_>) {
+fn check(catalog: &Catalog, fallback: &Fallback, env: Option<&str>, field: &Field<'_>) {
     match Input::read(field) {
         Some(Input::Trigger(input)) => {
             let at = field.object().and_then(|mut object| object.optional("input"));
@@ -102,7 +138,7 @@ fn check_option(catalog: &Catalog, option: &FallbackOption, env: Option<&str>, i
     }
 }
 
-pub(super) async fn run<P: Ports, T: Targets>(
+async fn run<P: Ports, T: Targets>(
     dispatch: &Dispatch<'_, P, T>,
     at: &Place,
     (tag, fallback): (&Tag, &Fallback),
@@ -221,14 +257,9 @@ fn result((index, option): (usize, &FallbackOption), output: Output, failed: &[V
     Output { value, truncated: output.truncated || is_too_large }
 }
 
-/// What the options are given, as far as an input says it.
-pub(super) fn given(input: &Value) -> &Value {
-    input.get("input").unwrap_or(&Value::Null)
-}
-
 impl FallbackOption {
     /// What is known of its input, from what the options are given.
-    pub(super) fn known<'v>(&self, given: Option<&'v Value>) -> Option<Cow<'v, Value>> {
+    fn known<'v>(&self, given: Option<&'v Value>) -> Option<Cow<'v, Value>> {
         let own = self.input.clone().map(|input| Cow::Owned(Value::Object(input)));
         own.or_else(|| given.map(Cow::Borrowed))
     }

@@ -9,10 +9,13 @@
 //! Result: `{output, steps: [{step, event, status, error?, truncated?}]}`, where `output` is what the feature's own `output` is filled
 //! in to, or the last step's result, and `truncated` says that a step's result was larger than what is kept.
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Value, json};
 
-use super::dispatch::{Dispatch, Halt, Named};
-use super::{check_input, followed_by};
+use super::dispatch::{Dispatch, Filled, Halt, Named};
+use super::kind::EventKind;
+use super::{Limits, Needs, check_input, followed_by};
 use crate::annotation::{self, Source, fill, outside, paths, walk};
 use crate::catalog::{Catalog, Feature, FeatureStep};
 use crate::error::{Faults, FieldCode};
@@ -27,8 +30,41 @@ const MOST_BYTES: usize = 4 * 1024 * 1024;
 const INPUT: &str = "$Input{";
 const SEQUENCE: &str = "$Sequence{";
 
+/// A feature.
+pub(super) struct Event<'c> {
+    pub(super) catalog: &'c Catalog,
+    pub(super) feature: &'c Feature,
+}
+
+impl<'c> EventKind<'c> for Event<'c> {
+    const HAS_PARTS: bool = true;
+
+    fn check(&self, env: Option<&str>, input: &Field<'_>) {
+        check(self.catalog, self.feature, env, input);
+    }
+
+    fn needs(&self, env: &str, _: Option<&Value>) -> Result<Needs<'c>, String> {
+        let steps = self.feature.steps.iter().map(|step| (step.event_ref(), Some(Cow::Owned(step.template()))));
+        Needs::of_all(self.catalog, steps, env)
+    }
+
+    fn timeout_ms(&self, limits: &Limits) -> Option<u32> {
+        let steps = self.feature.steps.iter();
+        Some(limits.of_all(self.catalog, steps.map(|step| (step.event_ref(), step.retries, step.timeout))))
+    }
+
+    async fn run<P: Ports, T: Targets>(
+        &self,
+        dispatch: &Dispatch<'_, P, T>,
+        at: &Place,
+        input: Filled<'_>,
+    ) -> Result<Output, Halt> {
+        run(dispatch, at, self.feature, input.value).await
+    }
+}
+
 /// Checks an input: whatever the steps refer to has to be there, and what they are given has to fit as far as it is known.
-pub(super) fn check(catalog: &Catalog, feature: &Feature, env: Option<&str>, input: &Field<'_>) {
+fn check(catalog: &Catalog, feature: &Feature, env: Option<&str>, input: &Field<'_>) {
     let Some(_) = input.object() else { return };
     let given = Given(input.value());
     let templates = feature.steps.iter().map(FeatureStep::template).chain(feature.output.clone());
@@ -67,7 +103,7 @@ fn required(pointer: String, detail: String) -> crate::error::FieldError {
     crate::error::FieldError { pointer, code: FieldCode::Required, detail }
 }
 
-pub(super) async fn run<P: Ports, T: Targets>(
+async fn run<P: Ports, T: Targets>(
     dispatch: &Dispatch<'_, P, T>,
     at: &Place,
     feature: &Feature,
@@ -125,7 +161,7 @@ async fn run_step<P: Ports, T: Targets>(
 /// A template with what its annotations refer to.
 fn filled(template: &Value, input: &Value, sequence: &Sequence, what: &str) -> Result<Value, RunError> {
     let faults = std::cell::RefCell::<Faults>::default();
-    let filled = fill(&Field::root(template, &faults), &[&Given(input), sequence]).map(std::borrow::Cow::into_owned);
+    let filled = fill(&Field::root(template, &faults), &[&Given(input), sequence]).map(Cow::into_owned);
     filled.ok_or_else(|| {
         let detail = faults.borrow().first().map(|fault| format!("{} {}", fault.pointer, fault.detail));
         RunError::permanent(codes::VALIDATION_ERROR, format!("{what}: {}", detail.unwrap_or_default()))
@@ -147,7 +183,7 @@ impl FeatureStep {
     }
 
     /// Its input as the catalog writes it.
-    pub(super) fn template(&self) -> Value {
+    fn template(&self) -> Value {
         Value::Object(self.input.clone().unwrap_or_default())
     }
 

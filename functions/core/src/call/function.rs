@@ -5,17 +5,41 @@
 
 use serde_json::{Value, json};
 
-use super::{AwsRequest, HttpRequest, Needs, Request, post_json};
-use crate::catalog::FunctionEnv;
+use super::kind::{EventKind, in_env};
+use super::{AwsRequest, HttpRequest, Limits, Needs, Request, post_json};
+use crate::catalog::{Function, FunctionEnv};
 use crate::json::Field;
 
+/// A cloud function.
+pub(super) struct Event<'c> {
+    pub(super) function: &'c Function,
+}
+
+impl<'c> EventKind<'c> for Event<'c> {
+    fn check(&self, _: Option<&str>, input: &Field<'_>) {
+        let _ = Input::read(input);
+    }
+
+    fn needs(&self, env: &str, _: Option<&Value>) -> Result<Needs<'c>, String> {
+        in_env(self.function.envs.get(env), env).map(needs)
+    }
+
+    fn timeout_ms(&self, _: &Limits) -> Option<u32> {
+        self.function.timeout.map(|timeout| timeout.0)
+    }
+
+    fn request(&self, env: &str, input: &Field<'_>) -> Option<Request> {
+        request(self.function.envs.get(env)?, &Input::read(input)?)
+    }
+}
+
 /// What the job gives.
-pub(super) struct Input<'a> {
+struct Input<'a> {
     payload: Option<&'a Value>,
 }
 
 impl<'a> Input<'a> {
-    pub(super) fn read(field: &Field<'a>) -> Option<Self> {
+    fn read(field: &Field<'a>) -> Option<Self> {
         let mut object = field.object()?;
         let payload = object.optional("payload").map(|field| field.value());
         object.finish();
@@ -24,14 +48,14 @@ impl<'a> Input<'a> {
 }
 
 /// What it takes to call the function.
-pub(super) fn needs(place: &FunctionEnv) -> Needs<'_> {
+fn needs(place: &FunctionEnv) -> Needs<'_> {
     match &place.arn {
         Some(_) => Needs::aws("AWS Lambda"),
         None => Needs::http(place.auth.as_ref(), &place.signing_secrets),
     }
 }
 
-pub(super) fn request(place: &FunctionEnv, input: &Input<'_>) -> Option<Request> {
+fn request(place: &FunctionEnv, input: &Input<'_>) -> Option<Request> {
     let nothing = json!({});
     let payload = input.payload.unwrap_or(&nothing);
     if let Some(arn) = &place.arn {

@@ -7,7 +7,21 @@ use std::borrow::Cow;
 
 use serde_json::{Map, Value};
 
+use super::Needs;
+use super::kind::EventKind;
 use crate::catalog::{Catalog, JobDefinition, Target};
+use crate::json::Field;
+
+/// A definition whose end was not looked for: there is nothing to run.
+pub(super) struct Unfollowed;
+
+impl<'c> EventKind<'c> for Unfollowed {
+    fn check(&self, _: Option<&str>, _: &Field<'_>) {}
+
+    fn needs(&self, _: &str, _: Option<&Value>) -> Result<Needs<'c>, String> {
+        Err("the definition leads to no event".to_owned())
+    }
+}
 
 /// The event at the end of a chain of job definitions, and these, the first one first. Most jobs name their event themselves.
 #[derive(Clone, Debug)]

@@ -1,8 +1,9 @@
 //! How long an attempt may take.
 
 use super::dispatch::pauses_ms;
-use super::{Followed, followed_by, notification};
-use crate::catalog::{EventRef, Retries, Target, TimeoutMs};
+use super::kind::{EventKind as _, with_kind};
+use super::{Followed, followed_by};
+use crate::catalog::{Catalog, EventRef, Retries, TimeoutMs};
 use crate::job::JobSpec;
 
 /// Bounds on attempts, ms.
@@ -29,32 +30,25 @@ impl Limits {
         spec.timeout.or(own).unwrap_or(self.default_timeout_ms).min(self.max_timeout_ms)
     }
 
-    /// How long an event may take, ms: as the catalog says. What consists of others takes as long as all of them together.
+    /// How long an event may take, ms: as the catalog says.
     pub(super) fn timeout_of(&self, followed: &Followed<'_>) -> u32 {
-        let named = |event: EventRef<'_>, retries: Option<Retries>, timeout: Option<TimeoutMs>| {
-            let own = || followed_by(followed.catalog, event).map_or(0, |followed| self.timeout_of(&followed));
+        let own = || with_kind!(followed, |kind| kind.timeout_ms(self));
+        followed.timeout_ms().or_else(own).unwrap_or(self.default_timeout_ms).min(self.max_timeout_ms)
+    }
+
+    /// How long several events may take one after the other, ms, each with what its component says: every try, and the pauses
+    /// between.
+    pub(super) fn of_all<'c>(
+        &self,
+        catalog: &'c Catalog,
+        events: impl Iterator<Item = (EventRef<'c>, Option<Retries>, Option<TimeoutMs>)>,
+    ) -> u32 {
+        let one = |(event, retries, timeout): (EventRef<'_>, Option<Retries>, Option<TimeoutMs>)| {
+            let own = || followed_by(catalog, event).map_or(0, |followed| self.timeout_of(&followed));
             let retries = retries.map_or(0, |retries| retries.0);
             let tries_ms = timeout.map_or_else(own, |timeout| timeout.0).saturating_mul(retries.saturating_add(1));
             tries_ms.saturating_add(pauses_ms(retries))
         };
-        let all = |parts: &mut dyn Iterator<Item = u32>| parts.fold(0, u32::saturating_add);
-        let own = match followed.target {
-            Target::Action(_, action) => action.timeout.map(|timeout| timeout.0),
-            Target::DatabaseAction(_, action) => action.timeout.map(|timeout| timeout.0),
-            Target::Publish(_, topic) => topic.timeout.map(|timeout| timeout.0),
-            Target::Function(function) => function.timeout.map(|timeout| timeout.0),
-            Target::Feature(it) => {
-                Some(all(&mut it.steps.iter().map(|step| named(step.event_ref(), step.retries, step.timeout))))
-            }
-            Target::Fallback(_, it) => Some(all(&mut it
-                .options
-                .iter()
-                .map(|option| named(option.event_ref(), option.retries, option.timeout)))),
-            // One request for each channel, and more where each receiver has one.
-            Target::Notification(..) => Some(4 * notification::REQUEST_MS),
-            Target::Subscribe(..) => Some(self.max_timeout_ms),
-            _ => None,
-        };
-        followed.timeout_ms().or(own).unwrap_or(self.default_timeout_ms).min(self.max_timeout_ms)
+        events.map(one).fold(0, u32::saturating_add)
     }
 }

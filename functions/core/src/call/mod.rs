@@ -3,6 +3,7 @@
 //! Each type is one module here: the shape of its input, what it takes, and the request made of it, or how it is run where it
 //! consists of others. The input is checked by the same code when a job is scheduled and when it runs.
 //!
+//! - [`kind`] is the interface of the types, with the list of them.
 //! - [`dispatch`] runs an event, alone or as a part of another; [`request`] has every kind of request that a provider carries out.
 //! - [`limits`] is how long that may take, [`needs`] whether a stack can do it.
 
@@ -13,6 +14,7 @@ mod fallback;
 mod feature;
 mod function;
 mod job;
+mod kind;
 mod limits;
 mod multipart;
 mod needs;
@@ -35,9 +37,10 @@ use http::{HeaderName, HeaderValue, Method, header};
 use serde_json::Value;
 use url::Url;
 
+use self::kind::{EventKind as _, with_kind};
 use self::needs::Needs;
 use crate::annotation;
-use crate::catalog::{Catalog, EventRef, SigningSecrets, Target};
+use crate::catalog::{Catalog, EventRef, SigningSecrets};
 use crate::error::{Faults, FieldError};
 use crate::job::{JobSpec, RunError, codes};
 use crate::json::Field;
@@ -45,25 +48,7 @@ use crate::json::Field;
 /// Checks an input against the shape of its type, noting every fault. Some of a shape may depend on the environment: without a
 /// known one that is not looked at.
 pub fn check_input(followed: &Followed<'_>, env: Option<&str>, input: &Field<'_>) {
-    let catalog = followed.catalog;
-    match followed.target {
-        Target::Action(_, action) => drop(action::Input::read(action, input)),
-        Target::DatabaseAction(database, action) => drop(database::Input::read(database.engine, action, input)),
-        Target::Publish(broker, topic) => {
-            let place = env.and_then(|env| broker.envs.get(env).zip(topic.envs.get(env)));
-            drop(place.and_then(|(place, address)| publish::Input::read(place, address, input)));
-        }
-        Target::Function(_) => drop(function::Input::read(input)),
-        Target::Storage(storage) => drop(storage::Input::read(storage, input)),
-        Target::Quota(..) => drop(quota::Input::read(input)),
-        Target::Subscribe(..) => drop(subscribe::Input::read(input)),
-        Target::Fallback(_, fallback) => fallback::check(catalog, fallback, env, input),
-        Target::Feature(feature) => feature::check(catalog, feature, env, input),
-        Target::Notification(it, message) => {
-            drop(env.and_then(|env| notification::channels(it, message, env, input)));
-        }
-        Target::Job(_) => {}
-    }
+    with_kind!(followed, |kind| kind.check(env, input));
 }
 
 /// What an event comes to that the catalog names.
@@ -102,29 +87,6 @@ pub fn still_fits(followed: &Followed<'_>, spec: &JobSpec, input: &Value) -> Res
 fn misfit(written: &Value, fault: FieldError) -> RunError {
     let fault = annotation::outside(written, fault);
     RunError::permanent(codes::VALIDATION_ERROR, format!("{}: {}", fault.pointer, fault.detail))
-}
-
-/// The request of an event that stands alone. `None` after a fault of its input, or where the catalog says too little.
-fn made(target: &Target<'_>, env: &str, input: &Field<'_>) -> Option<Request> {
-    match target {
-        Target::Action(app, action) => {
-            let input = action::Input::read(action, input)?;
-            action::request(app.envs.get(env)?, action, &input).map(Request::http_of)
-        }
-        Target::DatabaseAction(database, action) => {
-            let input = database::Input::read(database.engine, action, input)?;
-            database::request(database, database.envs.get(env)?, action, input)
-        }
-        Target::Publish(broker, topic) => {
-            let (place, address) = (broker.envs.get(env)?, topic.envs.get(env)?);
-            publish::request(place, topic, address, publish::Input::read(place, address, input)?)
-        }
-        Target::Function(function) => function::request(function.envs.get(env)?, &function::Input::read(input)?),
-        Target::Storage(storage) => {
-            Some(storage::request(storage, storage.envs.get(env)?, storage::Input::read(storage, input)?))
-        }
-        _ => None,
-    }
 }
 
 /// A media type with its parameters, in visible ASCII.

@@ -4,7 +4,8 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 
-use super::{Followed, database, fallback, followed_by, function, notification, publish, storage, subscribe};
+use super::kind::{EventKind as _, with_kind};
+use super::{Followed, followed_by, notification};
 use crate::catalog::{Auth, Catalog, EventRef, Keeper, SecretRef, SigningSecrets, Target};
 
 /// What a stack can run.
@@ -53,7 +54,8 @@ pub fn not_available(
         let lacking = asked.into_iter().flatten();
         return lacking.filter_map(|(member, needs)| Some(lack(Some(member), needs.beyond(capabilities)?))).collect();
     }
-    let reason = Needs::of(followed, env, input).map_or_else(Some, |needs| needs.beyond(capabilities));
+    let needs = with_kind!(followed, |kind| kind.needs(env, input));
+    let reason = needs.map_or_else(Some, |needs| needs.beyond(capabilities));
     reason.map(|reason| lack(None, reason)).into_iter().collect()
 }
 
@@ -67,48 +69,11 @@ pub(super) struct Needs<'c> {
 }
 
 impl<'c> Needs<'c> {
-    /// Of an event in an environment, with an input as far as it is known.
+    /// Of several events that the catalog names, each with what is known of its input.
     ///
     /// # Errors
-    /// Why there is none that could be run.
-    fn of(followed: &Followed<'c>, env: &str, input: Option<&Value>) -> Result<Self, String> {
-        let catalog = followed.catalog;
-        let place = match followed.target {
-            Target::Action(app, _) => {
-                app.envs.get(env).map(|place| Self::http(place.auth.as_ref(), &place.signing_secrets))
-            }
-            Target::DatabaseAction(database, _) => database.envs.get(env).map(|place| database::needs(database, place)),
-            Target::Publish(broker, _) => broker.envs.get(env).map(publish::needs),
-            Target::Function(function) => function.envs.get(env).map(function::needs),
-            Target::Storage(storage) => storage.envs.get(env).map(|_| storage::needs()),
-            Target::Quota(..) => Some(Self::default()),
-            Target::Notification(it, _) => it.envs.get(env).map(|place| {
-                let asked = input.into_iter().flat_map(|input| notification::asked(place, input));
-                asked.fold(Self::default(), |all, (_, needs)| all.and(needs))
-            }),
-            Target::Feature(it) => {
-                let steps = it.steps.iter().map(|step| (step.event_ref(), Some(Cow::Owned(step.template()))));
-                return Self::of_all(catalog, steps, env);
-            }
-            Target::Fallback(_, it) => {
-                let given = input.map(fallback::given);
-                let options = it.options.iter().map(|option| (option.event_ref(), option.known(given)));
-                return Self::of_all(catalog, options, env);
-            }
-            Target::Subscribe(broker, it) => {
-                subscribe::queue_url(broker, it, env).map_err(|error| error.message)?;
-                let own = it.input.clone().map(|input| Cow::Owned(Value::Object(input)));
-                let handler = Self::of_all(catalog, [(it.event_ref(), own)], env)?;
-                return Ok(Self { aws: Some("Amazon SQS"), ..handler });
-            }
-            // A definition was followed to its event.
-            Target::Job(_) => None,
-        };
-        place.ok_or_else(|| format!("the event is not defined in {env}"))
-    }
-
-    /// Of several events that the catalog names, each with what is known of its input.
-    fn of_all<'v>(
+    /// Why one of them could not be run.
+    pub(super) fn of_all<'v>(
         catalog: &'c Catalog,
         events: impl IntoIterator<Item = (EventRef<'c>, Option<Cow<'v, Value>>)>,
         env: &str,
@@ -117,12 +82,12 @@ impl<'c> Needs<'c> {
             let followed = followed_by(catalog, event).filter(|followed| followed.target.is_in(env));
             let one = followed.ok_or_else(|| format!("its event {:?} is not defined in {env}", event.event))?;
             let input = input.as_deref().map(|input| one.input(input));
-            Ok(all.and(Self::of(&one, env, input.as_deref())?))
+            Ok(all.and(with_kind!(one, |kind| kind.needs(env, input.as_deref()))?))
         })
     }
 
     /// Of both.
-    fn and(mut self, other: Self) -> Self {
+    pub(super) fn and(mut self, other: Self) -> Self {
         self.secrets.extend(other.secrets);
         Self { aws: self.aws.or(other.aws), ..self }
     }

@@ -12,8 +12,9 @@
 
 use serde_json::Value;
 
-use super::{AwsRequest, HttpRequest, Needs, Request, post_json};
-use crate::catalog::{BrokerEnv, BrokerProvider, Topic, TopicEnv};
+use super::kind::{EventKind, in_env};
+use super::{AwsRequest, HttpRequest, Limits, Needs, Request, post_json};
+use crate::catalog::{Broker, BrokerEnv, BrokerProvider, Topic, TopicEnv};
 use crate::error::FieldCode;
 use crate::json::{Field, every};
 
@@ -22,8 +23,41 @@ const MOST_ATTRIBUTES: usize = 10;
 /// SQS, SNS and EventBridge take messages of this size.
 const MOST_BYTES: usize = 256 * 1024;
 
+/// A topic of a broker.
+pub(super) struct Event<'c> {
+    pub(super) broker: &'c Broker,
+    pub(super) topic: &'c Topic,
+}
+
+impl<'c> Event<'c> {
+    /// How the broker and the topic are reached in an environment.
+    fn place(&self, env: &str) -> Option<(&'c BrokerEnv, &'c TopicEnv)> {
+        self.broker.envs.get(env).zip(self.topic.envs.get(env))
+    }
+}
+
+impl<'c> EventKind<'c> for Event<'c> {
+    fn check(&self, env: Option<&str>, input: &Field<'_>) {
+        let place = env.and_then(|env| self.place(env));
+        drop(place.and_then(|(place, address)| Input::read(place, address, input)));
+    }
+
+    fn needs(&self, env: &str, _: Option<&Value>) -> Result<Needs<'c>, String> {
+        in_env(self.broker.envs.get(env), env).map(needs)
+    }
+
+    fn timeout_ms(&self, _: &Limits) -> Option<u32> {
+        self.topic.timeout.map(|timeout| timeout.0)
+    }
+
+    fn request(&self, env: &str, input: &Field<'_>) -> Option<Request> {
+        let (place, address) = self.place(env)?;
+        request(place, self.topic, address, Input::read(place, address, input)?)
+    }
+}
+
 /// What the job gives.
-pub(super) struct Input<'a> {
+struct Input<'a> {
     message: &'a Value,
     attributes: Vec<(String, String)>,
     group: Option<String>,
@@ -32,7 +66,7 @@ pub(super) struct Input<'a> {
 
 impl<'a> Input<'a> {
     /// Reads it against the topic as it is addressed in an environment.
-    pub(super) fn read(place: &BrokerEnv, address: &TopicEnv, field: &Field<'a>) -> Option<Self> {
+    fn read(place: &BrokerEnv, address: &TopicEnv, field: &Field<'a>) -> Option<Self> {
         let mut object = field.object()?;
         let message = object.required("message").and_then(|field| message(place.provider, &field));
         let takes_attributes = matches!(place.provider, BrokerProvider::Sqs | BrokerProvider::Sns);
@@ -108,7 +142,7 @@ fn is_fifo(provider: BrokerProvider, address: &TopicEnv) -> bool {
 }
 
 /// What it takes to publish here.
-pub(super) fn needs(place: &BrokerEnv) -> Needs<'_> {
+fn needs(place: &BrokerEnv) -> Needs<'_> {
     match place.provider {
         BrokerProvider::Http => Needs::http(place.auth.as_ref(), &place.signing_secrets),
         BrokerProvider::Sqs => Needs::aws("Amazon SQS"),
@@ -117,7 +151,7 @@ pub(super) fn needs(place: &BrokerEnv) -> Needs<'_> {
     }
 }
 
-pub(super) fn request(place: &BrokerEnv, topic: &Topic, address: &TopicEnv, input: Input<'_>) -> Option<Request> {
+fn request(place: &BrokerEnv, topic: &Topic, address: &TopicEnv, input: Input<'_>) -> Option<Request> {
     let Input { message, attributes, group, subject } = input;
     Some(match place.provider {
         BrokerProvider::Http => {

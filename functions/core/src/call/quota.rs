@@ -11,9 +11,11 @@
 //! counted once.
 
 use jiff::{Timestamp, ToSpan as _, ZonedDateTime};
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::dispatch::{Dispatch, Halt};
+use super::Needs;
+use super::dispatch::{Dispatch, Filled, Halt};
+use super::kind::EventKind;
 use crate::cadence::Zone;
 use crate::catalog::{Period, Quota, Tag};
 use crate::flow::{Counted, CounterName, Place};
@@ -22,8 +24,33 @@ use crate::json::Field;
 use crate::ports::{Clock, Counters, PortError, Ports, Targets};
 use crate::time::UnixMillis;
 
+/// A quota, with its tag.
+pub(super) struct Event<'c> {
+    pub(super) tag: &'c Tag,
+    pub(super) quota: &'c Quota,
+}
+
+impl<'c> EventKind<'c> for Event<'c> {
+    fn check(&self, _: Option<&str>, input: &Field<'_>) {
+        let _ = Input::read(input);
+    }
+
+    fn needs(&self, _: &str, _: Option<&Value>) -> Result<Needs<'c>, String> {
+        Ok(Needs::default())
+    }
+
+    async fn run<P: Ports, T: Targets>(
+        &self,
+        dispatch: &Dispatch<'_, P, T>,
+        at: &Place,
+        input: Filled<'_>,
+    ) -> Result<Output, Halt> {
+        run(dispatch, at, (self.tag, self.quota), &input.read(Input::read)?).await
+    }
+}
+
 /// What the job asks for.
-pub(super) struct Input {
+struct Input {
     action: Action,
     amount: u64,
 }
@@ -36,7 +63,7 @@ enum Action {
 }
 
 impl Input {
-    pub(super) fn read(field: &Field<'_>) -> Option<Self> {
+    fn read(field: &Field<'_>) -> Option<Self> {
         let mut object = field.object()?;
         let words = [("increment", Action::Increment), ("check", Action::Check), ("reset", Action::Reset)];
         let action = object.optional("action").map_or(Some(Action::Increment), |field| field.one_of(&words));
@@ -46,7 +73,7 @@ impl Input {
     }
 }
 
-pub(super) async fn run<P: Ports, T: Targets>(
+async fn run<P: Ports, T: Targets>(
     dispatch: &Dispatch<'_, P, T>,
     at: &Place,
     (tag, quota): (&Tag, &Quota),

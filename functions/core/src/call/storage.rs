@@ -16,7 +16,9 @@ use base64::Engine as _;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use http::Method;
+use serde_json::Value;
 
+use super::kind::{EventKind, in_env};
 use super::{HttpRequest, Needs, Request, Transfer};
 use crate::call::AwsRequest;
 use crate::catalog::{HttpUrl, Read, SigningSecrets, Storage, StorageEnv};
@@ -31,8 +33,27 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
+/// An object storage.
+pub(super) struct Event<'c> {
+    pub(super) storage: &'c Storage,
+}
+
+impl<'c> EventKind<'c> for Event<'c> {
+    fn check(&self, _: Option<&str>, input: &Field<'_>) {
+        drop(Input::read(self.storage, input));
+    }
+
+    fn needs(&self, env: &str, _: Option<&Value>) -> Result<Needs<'c>, String> {
+        in_env(self.storage.envs.get(env), env).map(|_| Needs::aws("Amazon S3"))
+    }
+
+    fn request(&self, env: &str, input: &Field<'_>) -> Option<Request> {
+        Some(request(self.storage, self.storage.envs.get(env)?, Input::read(self.storage, input)?))
+    }
+}
+
 /// What the job gives.
-pub(super) struct Input {
+struct Input {
     content: Content,
     name: String,
     content_type: String,
@@ -44,7 +65,7 @@ enum Content {
 }
 
 impl Input {
-    pub(super) fn read(storage: &Storage, field: &Field<'_>) -> Option<Self> {
+    fn read(storage: &Storage, field: &Field<'_>) -> Option<Self> {
         let mut object = field.object()?;
         let content = match (object.optional("buffer"), object.optional("url")) {
             (Some(buffer), None) => content(storage, &buffer).map(Content::Given),
@@ -98,12 +119,7 @@ fn name(field: &Field<'_>) -> Option<String> {
     })
 }
 
-/// What it takes to store here.
-pub(super) fn needs<'c>() -> Needs<'c> {
-    Needs::aws("Amazon S3")
-}
-
-pub(super) fn request(storage: &Storage, place: &StorageEnv, input: Input) -> Request {
+fn request(storage: &Storage, place: &StorageEnv, input: Input) -> Request {
     let Input { content, name, content_type } = input;
     let (bucket, region) = (place.bucket.clone(), place.region.clone());
     let key = format!("{}{name}", place.prefix.as_deref().unwrap_or_default());

@@ -12,13 +12,15 @@
 //! Result: `{received, handled}`. If a message's event fails, the others are handled all the same, and the run fails with the
 //! first one's error.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::dispatch::{Dispatch, Halt, Named};
-use super::{AwsRequest, Request, followed_by};
+use super::dispatch::{Dispatch, Filled, Halt, Named};
+use super::kind::EventKind;
+use super::{AwsRequest, Limits, Needs, Request, followed_by};
 use crate::annotation::{Source, fill, walk};
 use crate::catalog::{Broker, BrokerProvider, Catalog, EventRef, Subscription, Target};
 use crate::error::Faults;
@@ -39,13 +41,47 @@ const DELETION_MS: u32 = 3_000;
 const HIDDEN_MARGIN_SECONDS: i64 = 30;
 const LONGEST_HIDDEN_SECONDS: i64 = 43_200;
 
+/// A subscription of a broker.
+pub(super) struct Event<'c> {
+    pub(super) catalog: &'c Catalog,
+    pub(super) broker: &'c Broker,
+    pub(super) subscription: &'c Subscription,
+}
+
+impl<'c> EventKind<'c> for Event<'c> {
+    fn check(&self, _: Option<&str>, input: &Field<'_>) {
+        let _ = Input::read(input);
+    }
+
+    fn needs(&self, env: &str, _: Option<&Value>) -> Result<Needs<'c>, String> {
+        let it = self.subscription;
+        queue_url(self.broker, it, env).map_err(|error| error.message)?;
+        let own = it.input.clone().map(|input| Cow::Owned(Value::Object(input)));
+        let handler = Needs::of_all(self.catalog, [(it.event_ref(), own)], env)?;
+        Ok(Needs { aws: Some("Amazon SQS"), ..handler })
+    }
+
+    fn timeout_ms(&self, limits: &Limits) -> Option<u32> {
+        Some(limits.max_timeout_ms)
+    }
+
+    async fn run<P: Ports, T: Targets>(
+        &self,
+        dispatch: &Dispatch<'_, P, T>,
+        at: &Place,
+        input: Filled<'_>,
+    ) -> Result<Output, Halt> {
+        run(dispatch, at, (self.broker, self.subscription), &input.read(Input::read)?).await
+    }
+}
+
 /// What the job gives.
-pub(super) struct Input {
+struct Input {
     max: Option<u32>,
 }
 
 impl Input {
-    pub(super) fn read(field: &Field<'_>) -> Option<Self> {
+    fn read(field: &Field<'_>) -> Option<Self> {
         let mut object = field.object()?;
         let max = object.optional("max").map_or(Some(None), |field| field.integer(1..=1_000).map(Some));
         object.finish();
@@ -84,7 +120,7 @@ impl Source for Message {
     }
 }
 
-pub(super) async fn run<P: Ports, T: Targets>(
+async fn run<P: Ports, T: Targets>(
     dispatch: &Dispatch<'_, P, T>,
     at: &Place,
     (broker, subscription): (&Broker, &Subscription),
@@ -139,7 +175,7 @@ pub(super) async fn run<P: Ports, T: Targets>(
     }
 }
 
-pub(super) fn queue_url(broker: &Broker, subscription: &Subscription, env: &str) -> Result<url::Url, RunError> {
+fn queue_url(broker: &Broker, subscription: &Subscription, env: &str) -> Result<url::Url, RunError> {
     let address = broker.topics.get(&subscription.topic).and_then(|topic| topic.envs.get(env)?.url.as_ref());
     let place = broker.envs.get(env).filter(|place| place.provider == BrokerProvider::Sqs);
     let gone = || RunError::permanent(codes::EVENT_NOT_FOUND, "the topic is no queue of SQS in this environment");
@@ -173,7 +209,7 @@ fn given(
 ) -> Result<Value, RunError> {
     if let Some(template) = &subscription.input {
         let (template, faults) = (Value::Object(template.clone()), RefCell::<Faults>::default());
-        let filled = fill(&Field::root(&template, &faults), &[message]).map(std::borrow::Cow::into_owned);
+        let filled = fill(&Field::root(&template, &faults), &[message]).map(Cow::into_owned);
         let missing =
             || RunError::permanent(codes::VALIDATION_ERROR, "the subscription refers to what the message has not");
         return filled.ok_or_else(missing);

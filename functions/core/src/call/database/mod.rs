@@ -18,7 +18,10 @@
 
 mod value;
 
-use super::{AwsRequest, Bound, Needs, Request, SqlRequest};
+use serde_json::Value;
+
+use super::kind::{EventKind, in_env};
+use super::{AwsRequest, Bound, Limits, Needs, Request, SqlRequest};
 use crate::catalog::{Database, DatabaseAction, DatabaseEnv, Engine, Kind, Placeholder};
 use crate::error::{FieldCode, FieldError};
 use crate::json::{Field, child, did_you_mean, every};
@@ -26,14 +29,39 @@ use crate::json::{Field, child, did_you_mean, every};
 /// Rows that a result keeps, where the catalog does not say.
 const DEFAULT_MAX_ROWS: u32 = 1_000;
 
+/// A statement of a database.
+pub(super) struct Event<'c> {
+    pub(super) database: &'c Database,
+    pub(super) action: &'c DatabaseAction,
+}
+
+impl<'c> EventKind<'c> for Event<'c> {
+    fn check(&self, _: Option<&str>, input: &Field<'_>) {
+        drop(Input::read(self.database.engine, self.action, input));
+    }
+
+    fn needs(&self, env: &str, _: Option<&Value>) -> Result<Needs<'c>, String> {
+        Ok(needs(self.database, in_env(self.database.envs.get(env), env)?))
+    }
+
+    fn timeout_ms(&self, _: &Limits) -> Option<u32> {
+        self.action.timeout.map(|timeout| timeout.0)
+    }
+
+    fn request(&self, env: &str, input: &Field<'_>) -> Option<Request> {
+        let input = Input::read(self.database.engine, self.action, input)?;
+        request(self.database, self.database.envs.get(env)?, self.action, input)
+    }
+}
+
 /// What the job gives: a value for each placeholder of the statement.
-pub(super) struct Input(Vec<Bound>);
+struct Input(Vec<Bound>);
 
 type Entries<'a> = Vec<(&'a str, Field<'a>)>;
 
 impl Input {
     /// Reads it against the statement.
-    pub(super) fn read(engine: Engine, action: &DatabaseAction, field: &Field<'_>) -> Option<Self> {
+    fn read(engine: Engine, action: &DatabaseAction, field: &Field<'_>) -> Option<Self> {
         let mut object = field.object()?;
         let mut entries = |name| object.optional(name).map_or(Some(Vec::new()), |field| field.entries());
         let (data, filter) = (entries("data"), entries("filter"));
@@ -86,7 +114,7 @@ fn bound(placeholder: &Placeholder, engine: Engine, given: Option<&Field<'_>>, i
 }
 
 /// What it takes to reach the database.
-pub(super) fn needs<'c>(database: &Database, place: &'c DatabaseEnv) -> Needs<'c> {
+fn needs<'c>(database: &Database, place: &'c DatabaseEnv) -> Needs<'c> {
     match (database.engine, &place.url) {
         (Engine::Postgresql, Some(url)) => {
             Needs { secrets: [url].into_iter().chain(&place.root_certificate).collect(), aws: None }
@@ -96,7 +124,7 @@ pub(super) fn needs<'c>(database: &Database, place: &'c DatabaseEnv) -> Needs<'c
     }
 }
 
-pub(super) fn request(
+fn request(
     database: &Database,
     place: &DatabaseEnv,
     action: &DatabaseAction,

@@ -35,20 +35,61 @@ mod sms;
 mod tests;
 
 pub use outcome::outcome;
-pub(super) use run::{REQUEST_MS, run};
 
 use serde_json::Value;
 
-use super::{Needs, Request};
+use super::dispatch::{Dispatch, Filled, Halt};
+use super::kind::{EventKind, in_env};
+use super::{Limits, Needs, Request};
 use crate::catalog::{EmailProvider, Message, Notification, NotificationEnv, PushProvider, SmsProvider, Tag};
 use crate::error::FieldCode;
+use crate::flow::Place;
+use crate::job::Output;
 use crate::json::{Field, Object, did_you_mean, every};
+use crate::ports::{Ports, Targets};
 
 /// Channels that send to one receiver a request take at most so many, one after the other in one attempt.
 const MOST_PARTS: usize = 10;
 
 /// The members of an input that are channels, in the order in which they are sent.
 const MEMBERS: [&str; 4] = ["push_notification", "email", "sms", "callback"];
+
+/// A notification, and the message where the event's tag names it.
+pub(super) struct Event<'c> {
+    pub(super) notification: &'c Notification,
+    pub(super) message: Option<&'c Tag>,
+}
+
+impl<'c> EventKind<'c> for Event<'c> {
+    const HAS_PARTS: bool = true;
+
+    fn check(&self, env: Option<&str>, input: &Field<'_>) {
+        drop(env.and_then(|env| channels(self.notification, self.message, env, input)));
+    }
+
+    /// Of the channels that the input asks for.
+    fn needs(&self, env: &str, input: Option<&Value>) -> Result<Needs<'c>, String> {
+        let place = in_env(self.notification.envs.get(env), env)?;
+        let asked = input.into_iter().flat_map(|input| asked(place, input));
+        Ok(asked.fold(Needs::default(), |all, (_, needs)| all.and(needs)))
+    }
+
+    /// One request for each channel, and more where each receiver has one.
+    fn timeout_ms(&self, _: &Limits) -> Option<u32> {
+        Some(4 * run::REQUEST_MS)
+    }
+
+    async fn run<P: Ports, T: Targets>(
+        &self,
+        dispatch: &Dispatch<'_, P, T>,
+        at: &Place,
+        input: Filled<'_>,
+    ) -> Result<Output, Halt> {
+        let env = &dispatch.job.spec.env;
+        let channels = input.read(|input| channels(self.notification, self.message, env, input))?;
+        run::run(dispatch, at, channels).await
+    }
+}
 
 /// One request of a notification. A channel that sends a request for each receiver has several.
 #[derive(Clone, Debug)]

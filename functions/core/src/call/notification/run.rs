@@ -9,12 +9,12 @@ use crate::job::{Output, RunError};
 use crate::ports::{Ports, Targets};
 
 /// How long one request of a channel may take, ms: one that hangs leaves time for the others.
-pub(in crate::call) const REQUEST_MS: u32 = 15_000;
+pub(super) const REQUEST_MS: u32 = 15_000;
 
 /// Sends every channel that no earlier attempt has sent. All are tried, also after one that fails.
 ///
 /// Result: `{channels: {email: {…}, …}}`, each as the table above says, in an array where it sends a request for each receiver.
-pub(in crate::call) async fn run<P: Ports, T: Targets>(
+pub(super) async fn run<P: Ports, T: Targets>(
     dispatch: &Dispatch<'_, P, T>,
     at: &Place,
     channels: Vec<Channel>,

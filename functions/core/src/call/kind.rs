@@ -1,0 +1,92 @@
+//! What a type of event is to everything else: the one interface of the types, and the one list of them.
+//!
+//! A new type is a module with a `EventKind` here, and its part of the catalog.
+
+use std::future::Future;
+
+use serde_json::Value;
+
+use super::dispatch::{Dispatch, Filled, Halt};
+use super::{Limits, Needs, Request};
+use crate::flow::Place;
+use crate::job::Output;
+use crate::json::Field;
+use crate::ports::{Ports, Targets};
+
+/// An event of one type, as a catalog defines it.
+pub(super) trait EventKind<'c>: Sync {
+    /// Whether what it does is noted part by part, so that another attempt does not do it again.
+    const HAS_PARTS: bool = false;
+
+    /// Checks an input against the shape of the type, noting every fault. Some of a shape may depend on the environment: without
+    /// a known one that is not looked at.
+    fn check(&self, env: Option<&str>, input: &Field<'_>);
+
+    /// What it takes to run in an environment, with an input as far as it is known.
+    ///
+    /// # Errors
+    /// Why it could not be run there at all.
+    fn needs(&self, env: &str, input: Option<&Value>) -> Result<Needs<'c>, String>;
+
+    /// How long an attempt may take, ms, where the catalog or the type says.
+    fn timeout_ms(&self, _: &Limits) -> Option<u32> {
+        None
+    }
+
+    /// The request that it comes to, where it is one. `None` after a fault of the input, or where the catalog says too little.
+    fn request(&self, _env: &str, _input: &Field<'_>) -> Option<Request> {
+        None
+    }
+
+    /// Runs it. What comes to one request is that.
+    fn run<P: Ports, T: Targets>(
+        &self,
+        dispatch: &Dispatch<'_, P, T>,
+        at: &Place,
+        input: Filled<'_>,
+    ) -> impl Future<Output = Result<Output, Halt>> + Send {
+        async move {
+            let request = input.read(|input| self.request(&dispatch.job.spec.env, input))?;
+            dispatch.send(at, request, u32::MAX).await
+        }
+    }
+}
+
+/// Uses the [`EventKind`] of what a job or a component of the catalog comes to.
+macro_rules! with_kind {
+    ($followed:expr, |$kind:ident| $use:expr) => {{
+        use $crate::call::{
+            action, database, fallback, feature, function, job, notification, publish, quota, storage, subscribe,
+        };
+        use $crate::catalog::Target;
+        let catalog = $followed.catalog;
+        match $followed.target {
+            Target::Action(app, action) => with_kind!(@ action::Event { app, action }, $kind, $use),
+            Target::DatabaseAction(database, action) => with_kind!(@ database::Event { database, action }, $kind, $use),
+            Target::Fallback(tag, fallback) => with_kind!(@ fallback::Event { catalog, tag, fallback }, $kind, $use),
+            Target::Feature(feature) => with_kind!(@ feature::Event { catalog, feature }, $kind, $use),
+            Target::Function(function) => with_kind!(@ function::Event { function }, $kind, $use),
+            Target::Job(_) => with_kind!(@ job::Unfollowed, $kind, $use),
+            Target::Notification(notification, message) => {
+                with_kind!(@ notification::Event { notification, message }, $kind, $use)
+            }
+            Target::Publish(broker, topic) => with_kind!(@ publish::Event { broker, topic }, $kind, $use),
+            Target::Quota(tag, quota) => with_kind!(@ quota::Event { tag, quota }, $kind, $use),
+            Target::Storage(storage) => with_kind!(@ storage::Event { storage }, $kind, $use),
+            Target::Subscribe(broker, subscription) => {
+                with_kind!(@ subscribe::Event { catalog, broker, subscription }, $kind, $use)
+            }
+        }
+    }};
+    (@ $event:expr, $kind:ident, $use:expr) => {{
+        let $kind = $event;
+        $use
+    }};
+}
+
+pub(super) use with_kind;
+
+/// What needs an environment says so where it is not defined there.
+pub(super) fn in_env<T>(place: Option<T>, env: &str) -> Result<T, String> {
+    place.ok_or_else(|| format!("the event is not defined in {env}"))
+}
