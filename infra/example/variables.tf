@@ -57,6 +57,7 @@ variable "targets" {
     parameter_arns      = optional(list(string), [])
     secret_arns         = optional(list(string), [])
     secret_key_arns     = optional(list(string), [])
+    kms_key_arns        = optional(list(string), [])
   })
   default = {}
 }

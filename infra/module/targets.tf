@@ -11,6 +11,22 @@ data "aws_iam_policy_document" "targets" {
     }
   }
 
+  # A key works in its own region, wherever that is: whose call it serves is what is limited.
+  dynamic "statement" {
+    for_each = { for sid, grant in local.target_key_grants : sid => grant if length(var.targets.kms_key_arns) * length(grant.services) > 0 }
+    content {
+      sid       = statement.key
+      actions   = statement.value.actions
+      resources = var.targets.kms_key_arns
+
+      condition {
+        test     = "StringLike"
+        variable = "kms:ViaService"
+        values   = [for service in statement.value.services : "${service}.*.amazonaws.com"]
+      }
+    }
+  }
+
   # A telephone has no ARN: this is what is published to anything but a topic.
   dynamic "statement" {
     for_each = var.targets.sms ? [true] : []
@@ -30,6 +46,21 @@ data "aws_iam_policy_document" "secrets" {
       sid       = statement.key
       actions   = statement.value.actions
       resources = statement.value.resources
+    }
+  }
+
+  dynamic "statement" {
+    for_each = length(var.targets.secret_key_arns) * length(local.secret_services) > 0 ? [true] : []
+    content {
+      sid       = "DecryptSecrets"
+      actions   = ["kms:Decrypt"]
+      resources = var.targets.secret_key_arns
+
+      condition {
+        test     = "StringLike"
+        variable = "kms:ViaService"
+        values   = [for service in local.secret_services : "${service}.*.amazonaws.com"]
+      }
     }
   }
 }
@@ -56,6 +87,33 @@ locals {
   secret_grants = {
     ReadParameters = { actions = ["ssm:GetParameter"], resources = var.targets.parameter_arns }
     ReadSecrets    = { actions = ["secretsmanager:GetSecretValue"], resources = var.targets.secret_arns }
-    DecryptSecrets = { actions = ["kms:Decrypt"], resources = var.targets.secret_key_arns }
   }
+
+  # What a key is used for is asked of whoever sends, receives or puts.
+  target_key_grants = {
+    UseTargetKeys = {
+      actions = ["kms:Decrypt", "kms:GenerateDataKey"]
+      services = concat(
+        length(var.targets.queue_arns) + length(var.targets.drained_queue_arns) > 0 ? ["sqs"] : [],
+        length(var.targets.topic_arns) > 0 ? ["sns"] : [],
+        length(var.targets.bucket_arns) > 0 ? ["s3"] : [],
+      )
+    }
+    UseTableKeys = {
+      actions = [
+        "kms:Decrypt",
+        "kms:DescribeKey",
+        "kms:Encrypt",
+        "kms:GenerateDataKey",
+        "kms:GenerateDataKeyWithoutPlaintext",
+        "kms:ReEncryptFrom",
+        "kms:ReEncryptTo",
+      ]
+      services = length(var.targets.table_arns) > 0 ? ["dynamodb"] : []
+    }
+  }
+  secret_services = concat(
+    length(var.targets.parameter_arns) > 0 ? ["ssm"] : [],
+    length(var.targets.secret_arns) > 0 ? ["secretsmanager"] : [],
+  )
 }

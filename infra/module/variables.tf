@@ -60,7 +60,7 @@ variable "outbound_allow_list" {
 }
 
 variable "targets" {
-  description = "What the executor may use on behalf of jobs, by ARN; an ARN may hold `*`. `queue_arns` are sent to, `drained_queue_arns` are read and emptied by subscriptions, `cluster_arns` are asked over the RDS Data API, `sms` allows text messages to any telephone. `parameter_arns` (SSM) and `secret_arns` (Secrets Manager) hold what catalogs refer to, and what the Data API logs in with; both functions read them. `secret_key_arns` are the customer managed KMS keys that these are encrypted with."
+  description = "What the executor may use on behalf of jobs, by ARN; an ARN may hold `*`. `queue_arns` are sent to, `drained_queue_arns` are read and emptied by subscriptions, `cluster_arns` are asked over the RDS Data API, `sms` allows text messages to any telephone. `parameter_arns` (SSM) and `secret_arns` (Secrets Manager) hold what catalogs refer to, and what the Data API logs in with; both functions read them. `secret_key_arns` are the customer managed KMS keys that these are encrypted with, `kms_key_arns` those of the queues, topics, buckets and tables; a key is used through the services alone that are named beside it."
   type = object({
     function_arns       = optional(list(string), [])
     topic_arns          = optional(list(string), [])
@@ -75,6 +75,7 @@ variable "targets" {
     parameter_arns      = optional(list(string), [])
     secret_arns         = optional(list(string), [])
     secret_key_arns     = optional(list(string), [])
+    kms_key_arns        = optional(list(string), [])
   })
   default  = {}
   nullable = false

@@ -1,6 +1,7 @@
 //! A job: what was asked for, and where it stands.
 
 pub mod codes;
+pub mod sqlstate;
 
 use std::sync::Arc;
 

@@ -2,6 +2,18 @@
 //!
 //! What a service keeps is remembered for five minutes. A target that refuses a secret which was remembered may know a newer
 //! one: [`SecretSource::renew`] fetches past what is remembered.
+//!
+//! A [`Secret`], and what is made of one here, is wiped from memory when it is dropped. What goes to a library is copied there, and
+//! stays until that memory is used again:
+//!
+//! | what | whose copies |
+//! | --- | --- |
+//! | headers, query parameters and forms of a request | `HeaderValue`, `Url`, `Bytes`, and what the HTTP client and TLS write from |
+//! | a connection URL of PostgreSQL | `tokio_postgres::Config`, for as long as a connection is made |
+//! | a login of SMTP | lettre's `Credentials`, and the line that it sends |
+//! | a service account's key | jsonwebtoken's `EncodingKey` and, while the document is read, what undoes its escapes in `serde_json` |
+//! | tokens, and secrets of SSM and Secrets Manager | the answer that they came in: of the HTTP client, or of the AWS SDK |
+//! | variables (`env:NAME`) | the process's own environment |
 
 mod remembered;
 #[cfg(test)]

@@ -149,6 +149,69 @@ run "what_is_named_is_granted_and_nothing_beside_it" {
   }
 }
 
+run "a_customers_key_is_used_through_the_services_alone_that_are_open" {
+  command = plan
+
+  variables {
+    targets = {
+      drained_queue_arns = ["arn:aws:sqs:eu-west-1:123456789012:orders"]
+      bucket_arns        = ["arn:aws:s3:::files"]
+      table_arns         = ["arn:aws:dynamodb:eu-west-1:123456789012:table/orders"]
+      parameter_arns     = ["arn:aws:ssm:eu-west-1:123456789012:parameter/shop/*"]
+      kms_key_arns       = ["arn:aws:kms:eu-west-1:123456789012:key/targets"]
+      secret_key_arns    = ["arn:aws:kms:eu-west-1:123456789012:key/secrets"]
+    }
+  }
+
+  assert {
+    condition = {
+      for statement in data.aws_iam_policy_document.targets.statement :
+      statement.sid => [statement.actions, statement.resources, one(statement.condition).variable, one(statement.condition).values]
+      if strcontains(statement.sid, "Keys")
+      } == {
+      UseTargetKeys = [
+        toset(["kms:Decrypt", "kms:GenerateDataKey"]), toset(["arn:aws:kms:eu-west-1:123456789012:key/targets"]),
+        "kms:ViaService", tolist(["sqs.*.amazonaws.com", "s3.*.amazonaws.com"]),
+      ]
+      UseTableKeys = [
+        toset([
+          "kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey", "kms:GenerateDataKeyWithoutPlaintext",
+          "kms:ReEncryptFrom", "kms:ReEncryptTo",
+        ]),
+        toset(["arn:aws:kms:eu-west-1:123456789012:key/targets"]), "kms:ViaService", tolist(["dynamodb.*.amazonaws.com"]),
+      ]
+    }
+    error_message = "The key of the targets serves more, or less, than the queue, the bucket and the table."
+  }
+
+  assert {
+    condition = [
+      for statement in data.aws_iam_policy_document.secrets.statement :
+      [statement.actions, statement.resources, one(statement.condition).values] if statement.sid == "DecryptSecrets"
+      ] == [
+      [toset(["kms:Decrypt"]), toset(["arn:aws:kms:eu-west-1:123456789012:key/secrets"]), tolist(["ssm.*.amazonaws.com"])],
+    ]
+    error_message = "The key of the secrets serves more, or less, than the parameters."
+  }
+}
+
+run "a_key_beside_which_nothing_is_named_is_not_granted" {
+  command = plan
+
+  variables {
+    targets = {
+      function_arns   = ["arn:aws:lambda:eu-west-1:123456789012:function:resize"]
+      kms_key_arns    = ["arn:aws:kms:eu-west-1:123456789012:key/targets"]
+      secret_key_arns = ["arn:aws:kms:eu-west-1:123456789012:key/secrets"]
+    }
+  }
+
+  assert {
+    condition     = join(",", data.aws_iam_policy_document.targets.statement[*].sid) == "InvokeFunctions" && length(data.aws_iam_policy_document.secrets.statement) == 0
+    error_message = "A key was granted that nothing needs."
+  }
+}
+
 run "values_out_of_range_are_refused" {
   command = plan
 

@@ -8,16 +8,16 @@
 //! | nothing in time | TIMEOUT | yes |
 //! | nothing, or the connection broke | CONNECTION_ERROR | yes |
 //! | a request that cannot be made of what it was given | VALIDATION_ERROR | no |
-//! | SQLSTATE class 23: a constraint is violated | CONSTRAINT_VIOLATION | no |
-//! | SQLSTATE class 40: a transaction was rolled back for another | CONFLICT | yes |
+//! | a SQLSTATE of the database | [`sqlstate`] has its code | as there |
 //! | a code of [`THROTTLED`], or 429 | RATE_LIMITED | yes, not before Retry-After |
 //! | a code of [`UNKNOWN_CALLER`]: credentials that are expired or wrong | UNAUTHORIZED | no |
 //! | a code of [`DENIED`] | FORBIDDEN | no |
 //! | a code of [`NOT_FOUND`] | NOT_FOUND | no |
 //! | a code of [`CONFLICT`]: a condition does not hold, or the key is there already | CONFLICT | no |
 //! | a code of [`CONCURRENT`]: somebody else is at it | CONFLICT | yes |
+//! | a code of [`NOT_NOW`] | SERVICE_UNAVAILABLE | yes, not before Retry-After |
 //! | a code of [`LATE`], 408 or 504 | TIMEOUT | yes |
-//! | a code of [`NOT_NOW`], or any other 5xx | SERVICE_UNAVAILABLE | yes, not before Retry-After |
+//! | any other 5xx | SERVICE_UNAVAILABLE | yes, not before Retry-After |
 //! | 401 / 403 / 404 and 410 | UNAUTHORIZED / FORBIDDEN / NOT_FOUND | no |
 //! | anything else: a request that is refused as it is | VALIDATION_ERROR | no |
 //!
@@ -26,7 +26,7 @@
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
-use carillon_core::job::{RunError, codes};
+use carillon_core::job::{RunError, codes, sqlstate};
 
 const THROTTLED: [&str; 16] = [
     "BandwidthLimitExceeded",
@@ -91,26 +91,46 @@ const NOT_FOUND: [&str; 11] = [
     "QueueDoesNotExist",
     "ResourceNotFound",
 ];
-const CONFLICT: [&str; 4] = ["ConditionalCheckFailed", "DuplicateItem", "OperationAborted", "PreconditionFailed"];
-const CONCURRENT: [&str; 3] = ["ConditionalRequestConflict", "ResourceConflict", "TransactionConflict"];
-const LATE: [&str; 4] = ["EFSMountTimeout", "RequestTimeout", "SnapStartTimeout", "StatementTimeout"];
-const NOT_NOW: [&str; 16] = [
+const CONFLICT: [&str; 3] = ["ConditionalCheckFailed", "DuplicateItem", "PreconditionFailed"];
+const CONCURRENT: [&str; 5] = [
+    "ConditionalRequestConflict",
+    "OperationAborted",
+    "ReplicatedWriteConflict",
+    "ResourceConflict",
+    "TransactionConflict",
+];
+const LATE: [&str; 6] = [
+    "DependencyTimeout",
+    "EFSMountTimeout",
+    "RequestTimeout",
+    "S3FilesMountTimeout",
+    "SnapStartTimeout",
+    "StatementTimeout",
+];
+const NOT_NOW: [&str; 23] = [
+    "CodeArtifactUserDeleted",
     "CodeArtifactUserPending",
     "DatabaseResuming",
     "DatabaseUnavailable",
+    "Disabled",
+    "EFSIO",
+    "ENINotReady",
     "Internal",
     "InternalError",
     "InternalFailure",
     "InternalServerError",
     "InternalServiceError",
+    "InvalidState",
     "KMSDisabled",
     "KMSInvalidState",
+    "KeyUnavailable",
     "KmsDisabled",
     "KmsInvalidState",
     "ResourceNotReady",
     "ServiceUnavailable",
     "ServiceUnavailableError",
     "SnapStartNotReady",
+    "SnapStartRegenerationFailure",
 ];
 
 /// The error that an SDK error is for a job.
@@ -148,9 +168,8 @@ pub(super) fn refused(service: &str, code: &str, status: u16, sql_state: Option<
 fn meaning(code: &str, status: u16, sql_state: Option<&str>) -> (&'static str, bool) {
     let name = code.rsplit('.').next().unwrap_or(code);
     let name = name.strip_suffix("Exception").unwrap_or(name);
-    match (sql_state.and_then(|state| state.get(..2)), status) {
-        (Some("23"), _) => (codes::CONSTRAINT_VIOLATION, false),
-        (Some("40"), _) => (codes::CONFLICT, true),
+    match (sql_state, status) {
+        (Some(state), _) => sqlstate::meaning(state),
         (_, 429) => (codes::RATE_LIMITED, true),
         _ if THROTTLED.contains(&name) => (codes::RATE_LIMITED, true),
         _ if UNKNOWN_CALLER.contains(&name) => (codes::UNAUTHORIZED, false),
@@ -158,10 +177,10 @@ fn meaning(code: &str, status: u16, sql_state: Option<&str>) -> (&'static str, b
         _ if NOT_FOUND.contains(&name) => (codes::NOT_FOUND, false),
         _ if CONFLICT.contains(&name) => (codes::CONFLICT, false),
         _ if CONCURRENT.contains(&name) => (codes::CONFLICT, true),
-        (_, 408 | 504) => (codes::TIMEOUT, true),
-        _ if LATE.contains(&name) => (codes::TIMEOUT, true),
-        (_, 500..) => (codes::SERVICE_UNAVAILABLE, true),
         _ if NOT_NOW.contains(&name) => (codes::SERVICE_UNAVAILABLE, true),
+        _ if LATE.contains(&name) => (codes::TIMEOUT, true),
+        (_, 408 | 504) => (codes::TIMEOUT, true),
+        (_, 500..) => (codes::SERVICE_UNAVAILABLE, true),
         (_, 401) => (codes::UNAUTHORIZED, false),
         (_, 403) => (codes::FORBIDDEN, false),
         (_, 404 | 410) => (codes::NOT_FOUND, false),
@@ -214,7 +233,10 @@ mod tests {
             (400, "ConditionalCheckFailedException", codes::CONFLICT, false),
             (400, "DuplicateItemException", codes::CONFLICT, false),
             (400, "TransactionConflictException", codes::CONFLICT, true),
+            (400, "ReplicatedWriteConflictException", codes::CONFLICT, true),
+            (409, "OperationAborted", codes::CONFLICT, true),
             (409, "ResourceConflictException", codes::CONFLICT, true),
+            (412, "PreconditionFailed", codes::CONFLICT, false),
             (400, "RequestTimeout", codes::TIMEOUT, true),
             (400, "StatementTimeoutException", codes::TIMEOUT, true),
             (504, "", codes::TIMEOUT, true),
@@ -222,6 +244,14 @@ mod tests {
             (503, "", codes::SERVICE_UNAVAILABLE, true),
             (400, "DatabaseResumingException", codes::SERVICE_UNAVAILABLE, true),
             (400, "KmsDisabled", codes::SERVICE_UNAVAILABLE, true),
+            (400, "KMS.DisabledException", codes::SERVICE_UNAVAILABLE, true),
+            (400, "KMS.InvalidStateException", codes::SERVICE_UNAVAILABLE, true),
+            (504, "DatabaseUnavailableException", codes::SERVICE_UNAVAILABLE, true),
+            (410, "EFSIOException", codes::SERVICE_UNAVAILABLE, true),
+            (409, "ENINotReadyException", codes::SERVICE_UNAVAILABLE, true),
+            (400, "SnapStartRegenerationFailureException", codes::SERVICE_UNAVAILABLE, true),
+            (502, "ResourceNotReadyException", codes::SERVICE_UNAVAILABLE, true),
+            (502, "ENILimitReachedException", codes::SERVICE_UNAVAILABLE, true),
             (401, "Else", codes::UNAUTHORIZED, false),
             (403, "Else", codes::FORBIDDEN, false),
             (404, "Else", codes::NOT_FOUND, false),
@@ -243,6 +273,13 @@ mod tests {
         for (message, expected, retryable, state) in [
             ("ERROR: duplicate key; SQLState: 23505", codes::CONSTRAINT_VIOLATION, false, " (SQLSTATE 23505)"),
             ("ERROR: deadlock; SQLState: 40P01", codes::CONFLICT, true, " (SQLSTATE 40P01)"),
+            ("ERROR: canceled; SQLState: 57014", codes::TIMEOUT, true, " (SQLSTATE 57014)"),
+            ("FATAL: too many clients; SQLState: 53300", codes::SERVICE_UNAVAILABLE, true, " (SQLSTATE 53300)"),
+            ("ERROR: no lock; SQLState: 55P03", codes::CONFLICT, true, " (SQLSTATE 55P03)"),
+            ("FATAL: shutdown; SQLState: 57P01", codes::SERVICE_UNAVAILABLE, true, " (SQLSTATE 57P01)"),
+            ("broken; SQLState: 08006", codes::CONNECTION_ERROR, true, " (SQLSTATE 08006)"),
+            ("FATAL: password; SQLState: 28P01", codes::UNAUTHORIZED, false, " (SQLSTATE 28P01)"),
+            ("ERROR: denied; SQLState: 42501", codes::FORBIDDEN, false, " (SQLSTATE 42501)"),
             ("ERROR: syntax; SQLState: 42601", codes::VALIDATION_ERROR, false, " (SQLSTATE 42601)"),
             ("SQLState: 23505 is quoted; SQLState: 42601", codes::VALIDATION_ERROR, false, " (SQLSTATE 42601)"),
             ("SQLState: ééé", codes::VALIDATION_ERROR, false, ""),

@@ -1,4 +1,17 @@
 //! The RDS Data API: SQL over HTTP.
+//!
+//! The service bounds a statement by 45 s of its own and by nothing that a call could say: it is ended then and rolled back
+//! (`continueAfterTimeout` is not asked for). An attempt that is given up sooner, as after the 30 s of an action without a
+//! `timeout`, does not end it. It goes on and may yet commit, and the next attempt may run beside it. So:
+//!
+//! - a statement that changes something has to bear being run twice, as with any target;
+//! - a `timeout` of 50 s or more sees how the statement ended before another attempt begins;
+//! - sooner than that PostgreSQL alone can end it, where the role that the secret logs in as is told to:
+//!   `ALTER ROLE shop SET statement_timeout = '25s'`. It is rolled back, and answered with SQLSTATE 57014: TIMEOUT.
+//!
+//! A transaction with a `SET LOCAL statement_timeout` would do the same in four calls for one. It is not made: an executor that dies
+//! in it leaves its locks held for three minutes, until the service rolls it back, and what PostgreSQL runs outside of
+//! transactions alone could not be run.
 
 use aws_sdk_rdsdata::Client;
 use aws_sdk_rdsdata::operation::execute_statement::ExecuteStatementOutput;

@@ -105,7 +105,7 @@ pub struct HttpRequest {
     pub signing_secrets: SigningSecrets,
 }
 
-/// What is fetched, and where it goes.
+/// What is fetched, whole, and where it goes.
 #[derive(Clone, Debug)]
 pub struct Transfer {
     /// The request that gets it.

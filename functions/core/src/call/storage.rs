@@ -3,7 +3,7 @@
 //! | member | |
 //! | --- | --- |
 //! | `buffer` | the content in base64, with or without padding |
-//! | `url` | where the content is fetched from when the job runs, through the guard of all requests; for what is too large for a job |
+//! | `url` | where the content is fetched from when the job runs, through the guard of all requests; for what is too large for a job. It is held in memory as a whole, like what is given: S3 is told its size and its checksum before its first byte |
 //! | `fileName` | the object's key after the storage's prefix: 1 to 1024 bytes, no control characters, no `.` or `..` between slashes |
 //! | `mimeType` | the media type; by the name's extension when absent, and `application/octet-stream` for one that is not known |
 //!

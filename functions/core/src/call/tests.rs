@@ -1,6 +1,7 @@
 mod action;
 mod database;
 mod hostile;
+mod storage;
 
 use serde_json::json;
 

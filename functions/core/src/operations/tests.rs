@@ -8,6 +8,7 @@ mod faults;
 mod flows;
 mod idempotency;
 mod look;
+mod notifications;
 mod plans;
 mod preview;
 mod races;

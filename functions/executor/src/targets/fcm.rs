@@ -23,8 +23,8 @@ use serde_json::{Value, json};
 use url::Url;
 use url::form_urlencoded::Serializer;
 
-use super::http::{Head, Http, answer, failed, unusable};
-use super::tokens::Grant;
+use super::http::{Head, Http, answer, bearer, failed, unusable};
+use super::tokens::{Grant, taken};
 use crate::outbound::{Answer, Request};
 use crate::secrets::{Recalled, Secret, SecretSource};
 
@@ -108,7 +108,7 @@ async fn bearing<S: SecretSource, C: Clock>(
     token: &Secret,
 ) -> Result<Answer, RunError> {
     let unusable = |_| RunError::permanent(codes::UNAUTHORIZED, "the endpoint's token does not fit a header");
-    let mut value = HeaderValue::from_str(&format!("Bearer {}", token.expose())).map_err(unusable)?;
+    let mut value = HeaderValue::from_str(&bearer(token.expose())).map_err(unusable)?;
     value.set_sensitive(true);
     request.headers.insert(header::AUTHORIZATION, value);
     http.outbound.send(request).await.map_err(|error| failed(&error))
@@ -126,9 +126,10 @@ struct Account {
 
 impl Account {
     fn parse(document: Secret) -> Option<Self> {
-        let fields: Value = serde_json::from_str(document.expose()).ok()?;
+        let mut fields: Value = serde_json::from_str(document.expose()).ok()?;
+        let key = taken(&mut fields, "private_key")?;
+        let key = EncodingKey::from_rsa_pem(key.expose().as_bytes()).ok()?;
         let text = |name: &str| fields[name].as_str().filter(|text| !text.is_empty()).map(str::to_owned);
-        let key = EncodingKey::from_rsa_pem(text("private_key")?.as_bytes()).ok()?;
         let is_project = |project: &String| {
             let inner = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b':' | b'.');
             project.starts_with(|first: char| first.is_ascii_alphanumeric()) && project.bytes().all(inner)

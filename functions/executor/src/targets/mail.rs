@@ -10,8 +10,9 @@
 //! | no STARTTLS, or no AUTH that is known here | VALIDATION_ERROR | no |
 //! | no connection, no trusted certificate, no reply | CONNECTION_ERROR | yes |
 //!
-//! A recipient that is refused refuses the message for all. A connection that breaks after the message was sent leaves it open
-//! whether it was taken: the next attempt sends it again under the same Message-ID, so that receivers can tell.
+//! A recipient that is refused refuses the message for all. What the server has taken is sent, however the connection ends after
+//! that. A connection that breaks before the server has said so leaves it open whether it was taken: the next attempt sends it
+//! again under the same Message-ID, so that receivers can tell.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -37,6 +38,8 @@ use crate::outbound::{DialError, Outbound};
 use crate::secrets::{Recalled, Secret, SecretSource};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long the server may take to say good-bye. Nobody waits for it.
+const QUIT_TIMEOUT: Duration = Duration::from_secs(1);
 const NO_CONNECTION: &str = "no trusted connection to the mail server could be opened";
 /// So many servers' TLS settings are remembered: the trusted certificates are read once for each.
 const MOST_SERVERS: usize = 100;
@@ -81,14 +84,8 @@ impl Mail {
         message: &Message,
         message_id: &str,
     ) -> Result<Output, RunError> {
-        let mut connection = self.connect(outbound, request, message.envelope()).await?;
-        let sent = send(&mut connection, credentials.as_ref(), message).await;
-        // The server has taken the message or it has not: how the connection ends changes nothing.
-        let _ = connection.quit().await;
-        let response = sent.map_err(|error| refused(&error, "the connection to the mail server broke off"))?;
-        let response: String =
-            response.message().collect::<Vec<_>>().join(" ").chars().take(LONGEST_RESPONSE).collect();
-        Ok(Output { value: json!({"message_id": message_id, "response": response}), truncated: false })
+        let connection = self.connect(outbound, request, message.envelope()).await?;
+        hand_over(connection, credentials.as_ref(), message, message_id).await
     }
 
     /// A connection to an address that was vetted, encrypted for the server's name.
@@ -141,6 +138,21 @@ impl Mail {
         known.insert(host.to_owned(), tls.clone());
         Ok(tls)
     }
+}
+
+/// Sends the message and leaves. The server has taken it or it has not: how the connection ends changes nothing, and an attempt
+/// whose time ran out over it would send again what was taken.
+async fn hand_over(
+    mut connection: AsyncSmtpConnection,
+    credentials: Option<&Credentials>,
+    message: &Message,
+    message_id: &str,
+) -> Result<Output, RunError> {
+    let sent = send(&mut connection, credentials, message).await;
+    tokio::spawn(async move { tokio::time::timeout(QUIT_TIMEOUT, connection.quit()).await.is_ok() });
+    let response = sent.map_err(|error| refused(&error, "the connection to the mail server broke off"))?;
+    let response: String = response.message().collect::<Vec<_>>().join(" ").chars().take(LONGEST_RESPONSE).collect();
+    Ok(Output { value: json!({"message_id": message_id, "response": response}), truncated: false })
 }
 
 async fn send(

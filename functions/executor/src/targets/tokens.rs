@@ -10,9 +10,10 @@ use carillon_core::time::UnixMillis;
 use http::{HeaderMap, HeaderValue, Method, header};
 use serde_json::Value;
 use url::Url;
+use zeroize::Zeroizing;
 
-use super::http::failed;
-use crate::outbound::{Outbound, Request};
+use super::http::{answer, failed};
+use crate::outbound::{Answer, Outbound, Request};
 use crate::secrets::Secret;
 
 /// A token is not used in the last minute of its life, ms.
@@ -54,7 +55,7 @@ impl Tokens {
     /// A grant's token, and whether it was remembered: one that is `refused` is not used again.
     ///
     /// # Errors
-    /// As of the endpoint: what it refuses stays refused, anything else may pass.
+    /// By the table of [`answer`], but that a 4xx that will not pass is UNAUTHORIZED.
     pub(super) async fn token(
         &self,
         outbound: &Outbound,
@@ -75,8 +76,8 @@ impl Tokens {
     }
 
     fn slot(&self, grant: &impl Grant) -> Arc<Slot> {
-        let parts: Vec<_> = grant.parts().iter().map(|part| format!("{}:{part}", part.len())).collect();
-        let key = sha256_hex(parts.concat());
+        let parts: Vec<_> = grant.parts().iter().map(|part| Zeroizing::new(format!("{}:{part}", part.len()))).collect();
+        let key = sha256_hex(&*Zeroizing::new(parts.iter().map(|part| part.as_str()).collect::<Vec<_>>().concat()));
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if known.len() >= MOST_CLIENTS && !known.contains_key(&key) {
             known.clear();
@@ -101,18 +102,32 @@ async fn fetch(outbound: &Outbound, grant: &impl Grant, now: UnixMillis) -> Resu
         max_response_bytes: MOST_BYTES,
     };
     let answer = outbound.send(request).await.map_err(|error| failed(&error))?;
-    let said = format!("the token endpoint answered {}", answer.status);
-    if answer.status.is_client_error() && !matches!(answer.status.as_u16(), 408 | 425 | 429) {
-        return Err(RunError::permanent(codes::UNAUTHORIZED, said));
-    }
     if !answer.status.is_success() {
-        return Err(RunError::transient(codes::SERVICE_UNAVAILABLE, said));
+        return Err(refusal(&answer, now));
     }
-    let document: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+    let mut document: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
     let is_bearer = document["token_type"].as_str().is_none_or(|kind| kind.eq_ignore_ascii_case("bearer"));
-    let text = document["access_token"].as_str().filter(|text| is_bearer && !text.is_empty());
-    let text =
-        text.ok_or_else(|| RunError::permanent(codes::UNAUTHORIZED, "the token endpoint gave no bearer token"))?;
+    let text = taken(&mut document, "access_token").filter(|text| is_bearer && !text.expose().is_empty());
+    let none = || RunError::permanent(codes::UNAUTHORIZED, "the token endpoint gave no bearer token");
+    let text = text.ok_or_else(none)?;
     let life_ms = document["expires_in"].as_i64().map_or(DEFAULT_LIFE_MS, |seconds| seconds.saturating_mul(1_000));
-    Ok(Token { text: Secret::new(text), good_until: now.plus(life_ms.saturating_sub(MARGIN_MS)) })
+    Ok(Token { text, good_until: now.plus(life_ms.saturating_sub(MARGIN_MS)) })
+}
+
+/// A text of an object, taken out of it so that no copy stays there.
+pub(super) fn taken(document: &mut Value, name: &str) -> Option<Secret> {
+    match document.get_mut(name)?.take() {
+        Value::String(text) => Some(Zeroizing::new(text).into()),
+        _ => None,
+    }
+}
+
+/// The error that the endpoint's refusal is: by the table of [`answer`], but that a 4xx that will not pass refuses the caller,
+/// whatever the reason.
+fn refusal(answer: &Answer, now: UnixMillis) -> RunError {
+    let said = format!("the token endpoint answered {}", answer.status);
+    let (code, retryable) = answer::meaning(answer.status);
+    let code = if !retryable && answer.status.is_client_error() { codes::UNAUTHORIZED } else { code };
+    let retry_after_ms = answer::retry_after_ms(&answer.headers, now).filter(|_| retryable);
+    RunError { code: code.to_owned(), message: said, retryable, retry_after_ms }
 }

@@ -103,11 +103,15 @@ async fn what_the_data_api_refuses_is_told_by_its_code() {
     let duplicate = "ERROR: duplicate key (secret); SQLState: 23505";
     for (answer, expected) in [
         (refusal(400, "DatabaseErrorException", duplicate), permanent(codes::CONSTRAINT_VIOLATION)),
+        (
+            refusal(400, "DatabaseErrorException", "ERROR: canceled (secret); SQLState: 57014"),
+            transient(codes::TIMEOUT),
+        ),
         (refusal(400, "BadRequestException", "secret"), permanent(codes::VALIDATION_ERROR)),
         (refusal(403, "ForbiddenException", ""), permanent(codes::FORBIDDEN)),
         (refusal(404, "DatabaseNotFoundException", ""), permanent(codes::NOT_FOUND)),
         (refusal(400, "DatabaseResumingException", ""), transient(codes::SERVICE_UNAVAILABLE)),
-        (refusal(504, "DatabaseUnavailableException", ""), transient(codes::TIMEOUT)),
+        (refusal(504, "DatabaseUnavailableException", ""), transient(codes::SERVICE_UNAVAILABLE)),
         (refusal(400, "StatementTimeoutException", ""), transient(codes::TIMEOUT)),
         (refusal(503, "ServiceUnavailableError", ""), transient(codes::SERVICE_UNAVAILABLE)),
         (refusal(429, "ThrottlingException", ""), transient(codes::RATE_LIMITED)),

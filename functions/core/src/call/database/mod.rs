@@ -9,6 +9,9 @@
 //! | postgresql with a `resource_arn` | the RDS Data API | `:p1`, likewise |
 //! | dynamodb | DynamoDB, in PartiQL | `?`, bound at each place |
 //!
+//! A statement for the server itself is ended shortly before the attempt's time is over. The RDS Data API ends one after 45 s,
+//! whatever the attempt's `timeout`: a shorter one may leave it running beside the next attempt.
+//!
 //! Result: `{rows, row_count}`; a row is an object of its columns. `rows` holds at most the action's `max_rows` and what fits
 //! a result, `row_count` counts all of them, or what a statement without rows has changed.
 //!

@@ -18,11 +18,11 @@
 //!
 //! | channel | provider | sent as | its result |
 //! | --- | --- | --- | --- |
-//! | push | expo | one request for all tokens, done when one of them was taken | `{provider, tickets: [{id} or {error}]}`, as the tokens stand |
+//! | push | expo | one request for all tokens, and another for those alone whose error may pass; done when none of these is left and one was taken | `{provider, tickets: [{id} or {error}]}`, as the tokens stand |
 //! | push | fcm | one request a token | `{provider, id}` |
 //! | email | ses, smtp | one message for all recipients: one that is refused refuses it | `{provider, id}`, with SMTP `response` too |
 //! | sms | sns, twilio | one request a number | `{provider, id}` |
-//! | callback | http | one request | `{provider, status, content_type?, body}`, as with an action |
+//! | callback | http | one request | `{provider, status, content_type?, body, truncated?}`, as with an action |
 
 mod callback;
 mod email;

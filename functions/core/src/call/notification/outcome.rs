@@ -10,9 +10,11 @@
 //! | expo | `MessageTooBig`, `DeveloperError`, any other | VALIDATION_ERROR | no |
 //! | twilio | an `error_code` | VALIDATION_ERROR | no |
 //!
-//! Of several tokens Expo may take some. What it took must not be sent again, so the channel is done then, and its result
-//! names the errors of the others. Where it took none, one that may pass makes the channel's error one that may pass.
+//! Of several tokens Expo may take some. The channel is done when none is left whose error may pass, and one was taken: its
+//! result names the errors of the others. Until then it fails with an error that may pass, and another attempt sends to the
+//! tokens that are left, and to no other.
 
+use serde::Deserialize as _;
 use serde_json::{Map, Value, json};
 
 use super::Provider;
@@ -24,10 +26,16 @@ use crate::job::{Output, RunError, codes};
 /// # Errors
 /// The provider's own, and those that its answer names, by the table above.
 pub fn outcome(provider: Provider, answered: Result<Output, RunError>) -> Result<Value, RunError> {
-    let answer = answered?.value;
+    let result = read(provider, answered)?;
+    unfinished(&result).map_or(Ok(result), Err)
+}
+
+/// The same, with tickets of which some may be left.
+pub(super) fn read(provider: Provider, answered: Result<Output, RunError>) -> Result<Value, RunError> {
+    let Output { value: answer, truncated } = answered?;
     let id = |name: &str| json!({"provider": provider.word(), "id": answer[name]});
     match provider {
-        Provider::Push(PushProvider::Expo) => expo(&answer["body"]),
+        Provider::Push(PushProvider::Expo) => Ok(expo(&answer["body"])),
         Provider::Push(PushProvider::Fcm) => Ok(id("name")),
         Provider::Email(_) => {
             let mut result = id("message_id");
@@ -46,28 +54,60 @@ pub fn outcome(provider: Provider, answered: Result<Output, RunError>) -> Result
         Provider::Http => {
             let mut result = Map::from_iter([("provider".to_owned(), json!(provider.word()))]);
             result.extend(answer.as_object().cloned().unwrap_or_default());
+            if truncated {
+                result.insert("truncated".to_owned(), json!(true));
+            }
             Ok(Value::Object(result))
         }
     }
 }
 
+/// Why a channel is not done, by its tickets: the first error that may pass, or else the first where no token was taken.
+pub(super) fn unfinished(result: &Value) -> Option<RunError> {
+    let errors: Vec<RunError> = tickets(result).iter().filter_map(error).collect();
+    let is_hopeless = errors.len() == tickets(result).len();
+    let first = errors.first().filter(|_| is_hopeless);
+    errors.iter().find(|error| error.retryable).or(first).cloned()
+}
+
+/// The positions of the tokens that are worth another attempt.
+pub(super) fn left(result: &Value) -> Vec<usize> {
+    let is_left = |ticket: &Value| error(ticket).is_some_and(|error| error.retryable);
+    tickets(result).iter().enumerate().filter(|(_, ticket)| is_left(ticket)).map(|(at, _)| at).collect()
+}
+
+/// What was known of all tokens, with what the `left` of them brought now. A ticket that is missing stays as it was.
+pub(super) fn merged(mut known: Value, left: &[usize], brought: &Value) -> Value {
+    if let Some(known) = known.get_mut("tickets").and_then(Value::as_array_mut) {
+        for (at, ticket) in left.iter().zip(tickets(brought)) {
+            if let Some(known) = known.get_mut(*at) {
+                known.clone_from(ticket);
+            }
+        }
+    }
+    known
+}
+
+fn tickets(result: &Value) -> &[Value] {
+    result["tickets"].as_array().map_or(&[], Vec::as_slice)
+}
+
+/// The error of a result's ticket.
+fn error(ticket: &Value) -> Option<RunError> {
+    RunError::deserialize(ticket.get("error")?).ok()
+}
+
 /// Reads Expo's tickets, one for each token. They are alone in `data` where there is one.
-fn expo(body: &Value) -> Result<Value, RunError> {
+fn expo(body: &Value) -> Value {
     let tickets = match &body["data"] {
-        Value::Array(tickets) => tickets.as_slice(),
+        Value::Array(tickets) if !tickets.is_empty() => tickets.as_slice(),
         ticket => std::slice::from_ref(ticket),
     };
-    let read: Vec<Result<&Value, RunError>> = tickets.iter().map(ticket).collect();
-    if read.iter().any(Result::is_ok) {
-        let tickets = read.iter().map(|ticket| match ticket {
-            Ok(id) => json!({"id": id}),
-            Err(error) => json!({"error": error}),
-        });
-        return Ok(json!({"provider": PushProvider::Expo.word(), "tickets": tickets.collect::<Vec<_>>()}));
-    }
-    let errors: Vec<RunError> = read.into_iter().filter_map(Result::err).collect();
-    let told = errors.iter().find(|error| error.retryable).or_else(|| errors.first()).cloned();
-    Err(told.unwrap_or_else(|| RunError::permanent(codes::VALIDATION_ERROR, "Expo answered without a ticket")))
+    let tickets = tickets.iter().map(|said| match ticket(said) {
+        Ok(id) => json!({"id": id}),
+        Err(error) => json!({"error": error}),
+    });
+    json!({"provider": PushProvider::Expo.word(), "tickets": tickets.collect::<Vec<_>>()})
 }
 
 fn ticket(ticket: &Value) -> Result<&Value, RunError> {

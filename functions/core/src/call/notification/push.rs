@@ -89,6 +89,18 @@ fn expo(place: &PushChannel, tokens: &[String], mut said: Value) -> Option<Reque
     Some(Request::http_of(HttpRequest { auth: place.access_token.clone().map(Auth::Bearer), ..request }))
 }
 
+/// The same request to some of its tokens alone, by their positions.
+pub(super) fn only(mut request: Request, wanted: &[usize]) -> Request {
+    if let Request::Http(http) = &mut request
+        && let Ok(mut said) = serde_json::from_slice::<Value>(&http.body)
+    {
+        let tokens: Vec<Value> = wanted.iter().filter_map(|at| said["to"].get(*at).cloned()).collect();
+        said["to"] = Value::Array(tokens);
+        http.body = said.to_string().into_bytes();
+    }
+    request
+}
+
 /// FCM's data are texts: others are written as JSON. Some names are its own.
 fn texts_of(field: &Field<'_>, data: Map<String, Value>) -> Option<Map<String, Value>> {
     let is_free = |name: &String| {

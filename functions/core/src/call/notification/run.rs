@@ -3,9 +3,10 @@
 use serde_json::{Map, Value, json};
 
 use super::super::dispatch::{Dispatch, Halt};
-use super::{Channel, outcome};
+use super::{Channel, outcome, push};
 use crate::flow::{PartOutcome, Place};
 use crate::job::{Output, RunError};
+use crate::json::room_left;
 use crate::ports::{Ports, Targets};
 
 /// How long one request of a channel may take, ms: one that hangs leaves time for the others.
@@ -14,6 +15,7 @@ pub(super) const REQUEST_MS: u32 = 15_000;
 /// Sends every channel that no earlier attempt has sent. All are tried, also after one that fails.
 ///
 /// Result: `{channels: {email: {…}, …}}`, each as the table above says, in an array where it sends a request for each receiver.
+/// Where that is more than a result keeps, the callback's body is null.
 pub(super) async fn run<P: Ports, T: Targets>(
     dispatch: &Dispatch<'_, P, T>,
     at: &Place,
@@ -33,29 +35,60 @@ pub(super) async fn run<P: Ports, T: Targets>(
     }
     match failure(&places, failed) {
         Some(error) => Err(error.into()),
-        None => Ok(json!({"channels": sent}).into()),
+        None => Ok(capped(sent)),
     }
 }
 
-/// Sends a channel, unless that was done already.
+/// Sends a channel, unless that was done already. Of one that was done in part the rest is sent.
 async fn send<P: Ports, T: Targets>(
     dispatch: &Dispatch<'_, P, T>,
     at: &Place,
     channel: Channel,
 ) -> Result<Result<Value, RunError>, Halt> {
-    if let Some(PartOutcome::Completed(output)) = dispatch.done(at) {
-        return Ok(Ok(output.value));
-    }
-    let answered = match dispatch.send(at, channel.request, REQUEST_MS).await {
+    let known = match dispatch.done(at) {
+        Some(PartOutcome::Completed(output)) => Some((outcome::left(&output.value), output.value)),
+        _ => None,
+    };
+    let request = match &known {
+        Some((left, result)) if left.is_empty() => return Ok(Ok(result.clone())),
+        Some((left, _)) => push::only(channel.request, left),
+        None => channel.request,
+    };
+    let answered = match dispatch.send(at, request, REQUEST_MS).await {
         Ok(output) => Ok(output),
         Err(Halt::Failed(error)) => Err(error),
         Err(halt) => return Err(halt),
     };
-    let brought = outcome(channel.provider, answered);
-    if let Ok(result) = &brought {
-        dispatch.note(at, PartOutcome::Completed(result.clone().into())).await;
+    let mut brought = match outcome::read(channel.provider, answered) {
+        Ok(brought) => brought,
+        Err(error) => return Ok(Err(error)),
+    };
+    if let Some((left, result)) = known {
+        brought = outcome::merged(result, &left, &brought);
     }
-    Ok(brought)
+    let unfinished = outcome::unfinished(&brought);
+    if unfinished.is_none() || !outcome::left(&brought).is_empty() {
+        dispatch.note(at, PartOutcome::Completed(brought.clone().into())).await;
+    }
+    Ok(unfinished.map_or(Ok(brought), Err))
+}
+
+/// The result, without a callback's body where there is no room for it, and without anything where that does not help.
+fn capped(sent: Map<String, Value>) -> Output {
+    let has_room = |value: &Value| room_left(value, Output::MOST_BYTES).is_some();
+    let mut value = json!({"channels": sent});
+    let mut truncated = value["channels"]["callback"]["truncated"] == true;
+    if !has_room(&value) {
+        truncated = true;
+        if let Some(Value::Object(callback)) = value["channels"].get_mut("callback") {
+            callback.remove("body_base64");
+            callback.extend([("body".to_owned(), Value::Null), ("truncated".to_owned(), json!(true))]);
+        }
+        if !has_room(&value) {
+            value["channels"] = Value::Null;
+        }
+    }
+    Output { value, truncated }
 }
 
 fn note(sent: &mut Map<String, Value>, name: &str, part: Option<usize>, result: Value) {

@@ -44,7 +44,8 @@ pub(in crate::targets) fn refusal(answer: &Answer, now: UnixMillis) -> RunError 
     RunError { code, message, retryable, retry_after_ms }
 }
 
-fn meaning(status: StatusCode) -> (&'static str, bool) {
+/// What a status stands for, and whether it may pass.
+pub(in crate::targets) fn meaning(status: StatusCode) -> (&'static str, bool) {
     match status.as_u16() {
         401 => (codes::UNAUTHORIZED, false),
         403 => (codes::FORBIDDEN, false),
@@ -66,7 +67,7 @@ fn own_code(answer: &Answer) -> Option<Value> {
 }
 
 /// Retry-After (RFC 9110, 10.2.3) in seconds or as a date, from now.
-fn retry_after_ms(headers: &HeaderMap, now: UnixMillis) -> Option<u64> {
+pub(in crate::targets) fn retry_after_ms(headers: &HeaderMap, now: UnixMillis) -> Option<u64> {
     let text = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
     if let Ok(seconds) = text.parse::<u64>() {
         return Some(seconds.saturating_mul(1_000));

@@ -180,12 +180,10 @@ fn authorise(
     headers: &mut HeaderMap,
 ) -> Result<(), RunError> {
     let (reference, name, text): (&SecretRef, HeaderName, Zeroizing<String>) = match auth {
-        Auth::Bearer(reference) => {
-            (reference, header::AUTHORIZATION, format!("Bearer {}", secrets.get(reference)?.expose()).into())
-        }
+        Auth::Bearer(reference) => (reference, header::AUTHORIZATION, bearer(secrets.get(reference)?.expose())),
         Auth::Basic(basic) => {
-            let pair = Zeroizing::new(format!("{}:{}", basic.username, secrets.get(&basic.password)?.expose()));
-            (&basic.password, header::AUTHORIZATION, format!("Basic {}", STANDARD.encode(&*pair)).into())
+            let credentials = self::basic(&basic.username, secrets.get(&basic.password)?.expose());
+            (&basic.password, header::AUTHORIZATION, credentials)
         }
         Auth::Header(key) => (&key.value, key.name.0.clone(), secrets.get(&key.value)?.expose().to_owned().into()),
         Auth::Query(key) => {
@@ -193,14 +191,24 @@ fn authorise(
             return Ok(());
         }
         Auth::Oauth2(client) => {
-            let token = token.map(Secret::expose).unwrap_or_default();
-            (&client.client_secret, header::AUTHORIZATION, format!("Bearer {token}").into())
+            (&client.client_secret, header::AUTHORIZATION, bearer(token.map(Secret::expose).unwrap_or_default()))
         }
     };
     let mut value = HeaderValue::from_str(&text).map_err(|_| unusable(reference, "a text that fits a header"))?;
     value.set_sensitive(true);
     headers.insert(name, value);
     Ok(())
+}
+
+/// The credentials of a bearer token (RFC 6750, 2.1).
+pub(super) fn bearer(token: &str) -> Zeroizing<String> {
+    Zeroizing::new(["Bearer ", token].concat())
+}
+
+/// The credentials of a name and a password (RFC 7617).
+fn basic(name: &str, password: &str) -> Zeroizing<String> {
+    let pair = Zeroizing::new([name, ":", password].concat());
+    Zeroizing::new(["Basic ", &Zeroizing::new(STANDARD.encode(&*pair))].concat())
 }
 
 fn visible(text: &str) -> Result<HeaderValue, RunError> {

@@ -1,13 +1,14 @@
 //! OAuth 2 client credentials (RFC 6749, section 4.4).
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
 use carillon_core::catalog::OAuth2;
 use carillon_core::job::{RunError, codes};
 use carillon_core::time::UnixMillis;
 use http::HeaderValue;
 use url::Url;
 use url::form_urlencoded::{self, Serializer};
+use zeroize::Zeroizing;
 
+use super::basic;
 use crate::secrets::Secret;
 use crate::targets::tokens::Grant;
 
@@ -29,10 +30,9 @@ impl Grant for Client<'_> {
 
     fn form(&self, _: UnixMillis) -> Result<(String, Option<HeaderValue>), RunError> {
         // Section 2.3.1: both are form-encoded before they are put together.
-        let encoded = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
-        let pair = format!("{}:{}", encoded(&self.client.client_id), encoded(self.secret.expose()));
+        let credentials = basic(&encoded(&self.client.client_id), &encoded(self.secret.expose()));
         let unusable = |_| RunError::permanent(codes::INTERNAL_ERROR, "a header could not be made");
-        let mut authorization = HeaderValue::from_str(&format!("Basic {}", STANDARD.encode(pair))).map_err(unusable)?;
+        let mut authorization = HeaderValue::from_str(&credentials).map_err(unusable)?;
         authorization.set_sensitive(true);
         let mut form = Serializer::new(String::new());
         form.append_pair("grant_type", "client_credentials");
@@ -41,4 +41,11 @@ impl Grant for Client<'_> {
         }
         Ok((form.finish(), Some(authorization)))
     }
+}
+
+/// Form-encoded, in one piece of memory: one that has to grow leaves what it held behind.
+fn encoded(text: &str) -> Zeroizing<String> {
+    let mut encoded = Zeroizing::new(String::with_capacity(3 * text.len()));
+    encoded.extend(form_urlencoded::byte_serialize(text.as_bytes()));
+    encoded
 }

@@ -5,12 +5,13 @@
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
+use zeroize::Zeroizing;
 
 use crate::secrets::Secret;
 
 /// The signature with its version, `v1,…`; `None` when the secret is no base64 of 24 to 64 bytes.
 pub(super) fn sign(secret: &Secret, id: &str, timestamp: i64, body: &[u8]) -> Option<String> {
-    let key = STANDARD.decode(secret.expose().trim().strip_prefix("whsec_")?).ok()?;
+    let key = Zeroizing::new(STANDARD.decode(secret.expose().trim().strip_prefix("whsec_")?).ok()?);
     if !(24..=64).contains(&key.len()) {
         return None;
     }

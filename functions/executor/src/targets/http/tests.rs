@@ -1,5 +1,6 @@
 //! Attempts against a real server on loopback, which the allow list opens.
 
+mod fetch;
 mod oauth2;
 mod renewal;
 

@@ -3,8 +3,9 @@
 use carillon_core::ids::Fire;
 use carillon_core::ports::Targets as _;
 use proptest::prelude::*;
-use tokio::io::AsyncWriteExt as _;
-use tokio::net::TcpListener;
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::timeout;
 
 use super::*;
 use crate::outbound::AllowList;
@@ -119,6 +120,45 @@ async fn replies_become_codes_and_are_not_repeated() {
         assert_eq!((error.code.as_str(), error.retryable), (codes::CONNECTION_ERROR, true));
         assert_eq!(error.message, "without a reply");
     }
+}
+
+/// Takes one message, and answers nothing to QUIT. Gives the last that it was told before the client left.
+async fn takes_and_stalls(stream: TcpStream) -> String {
+    let (reader, mut writer) = stream.into_split();
+    let (mut reader, mut line, mut is_data) = (BufReader::new(reader), String::new(), false);
+    writer.write_all(b"220 mail\r\n").await.unwrap();
+    loop {
+        line.clear();
+        reader.read_line(&mut line).await.unwrap();
+        let answer = match line.trim_end() {
+            "QUIT" => {
+                assert_eq!(reader.read(&mut [0]).await.unwrap_or(0), 0, "something comes after QUIT");
+                return line;
+            }
+            "." => "250 2.0.0 queued",
+            "DATA" => "354 go on",
+            _ if is_data => continue,
+            _ => "250 OK",
+        };
+        is_data = answer.starts_with("354");
+        writer.write_all(format!("{answer}\r\n").as_bytes()).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn what_the_server_took_is_sent_though_it_never_says_good_bye() {
+    let soon = Duration::from_secs(20);
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = tokio::spawn(async move { takes_and_stalls(listener.accept().await.unwrap().0).await });
+    let name = ClientId::Domain("example.com".to_owned());
+    let connection = AsyncSmtpConnection::connect_tokio1(address, None, &name, None, None).await.unwrap();
+    let (message, _) = formatted(&email());
+    let handed = timeout(soon, hand_over(connection, None, &message, "<m@example.com>")).await;
+    let output = handed.expect("nobody waits for the good-bye").unwrap();
+    assert_eq!(output.value, json!({"message_id": "<m@example.com>", "response": "2.0.0 queued"}));
+    // The server is left alone soon after.
+    assert_eq!(timeout(soon, server).await.expect("the connection ends").unwrap(), "QUIT\r\n");
 }
 
 #[tokio::test]

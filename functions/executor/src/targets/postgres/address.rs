@@ -15,6 +15,7 @@
 
 use tokio_postgres::Config;
 use tokio_postgres::config::{Host, SslMode, SslNegotiation};
+use zeroize::Zeroizing;
 
 /// Whether a connection is encrypted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,9 +64,9 @@ impl Address {
 }
 
 /// The driver does not know all modes.
-fn without_sslmode(url: &str) -> Result<(String, Encryption), &'static str> {
+fn without_sslmode(url: &str) -> Result<(Zeroizing<String>, Encryption), &'static str> {
     let mut encryption = Encryption::Always;
-    let Some((plain, query)) = url.split_once('?') else { return Ok((url.to_owned(), encryption)) };
+    let Some((plain, query)) = url.split_once('?') else { return Ok((Zeroizing::new(url.to_owned()), encryption)) };
     let mut others = Vec::new();
     for pair in query.split('&') {
         encryption = match pair.split_once('=') {
@@ -81,8 +82,10 @@ fn without_sslmode(url: &str) -> Result<(String, Encryption), &'static str> {
             }
         };
     }
-    let plain = if others.is_empty() { plain.to_owned() } else { format!("{plain}?{}", others.join("&")) };
-    Ok((plain, encryption))
+    // The others may have a password among them.
+    let others = Zeroizing::new(others.join("&"));
+    let url = if others.is_empty() { plain.to_owned() } else { [plain, "?", &others].concat() };
+    Ok((Zeroizing::new(url), encryption))
 }
 
 #[cfg(test)]
@@ -108,6 +111,18 @@ mod tests {
         assert_eq!((address.config.get_user(), address.config.get_password()), (Some("u"), Some(b"p&".as_slice())));
         assert_eq!((address.config.get_dbname(), address.config.get_application_name()), (Some("shop"), Some("mine")));
         assert_eq!(address.config.get_options(), Some("-c a=b"));
+    }
+
+    #[test]
+    fn what_the_driver_reads_is_wiped_after_it() {
+        for (url, expected) in [
+            ("postgres://u:p@h", "postgres://u:p@h"),
+            ("postgres://u:p@h?sslmode=require", "postgres://u:p@h"),
+            ("postgres://h?user=u&sslmode=disable&password=p", "postgres://h?user=u&password=p"),
+        ] {
+            let (wiped, _): (Zeroizing<String>, _) = without_sslmode(url).unwrap();
+            assert_eq!(*wiped, expected);
+        }
     }
 
     #[test]

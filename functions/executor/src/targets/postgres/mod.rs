@@ -24,6 +24,7 @@ use carillon_core::ports::Clock;
 use carillon_core::time::UnixMillis;
 use futures_util::future::join;
 use tokio_postgres::{Client, Statement};
+use zeroize::Zeroizing;
 
 use self::address::Address;
 use self::connection::Connector;
@@ -146,7 +147,7 @@ fn millis(duration: Duration) -> i64 {
 }
 
 fn digest(url: &str, root_certificate: &str) -> String {
-    sha256_hex(format!("{}:{url}{root_certificate}", url.len()))
+    sha256_hex(&*Zeroizing::new([&url.len().to_string(), ":", url, root_certificate].concat()))
 }
 
 /// When the attempt's time is over.

@@ -79,16 +79,28 @@ fn tickets_of_expo_become_codes() {
 }
 
 #[test]
-fn what_expo_took_is_done_and_names_those_that_it_did_not_take() {
-    let mixed = json!([failed("MessageRateExceeded"), {"status": "ok", "id": "i"}]);
-    let result = tickets(&mixed).unwrap();
+fn a_push_is_done_once_no_token_is_left_and_one_was_taken() {
+    let taken = json!({"status": "ok", "id": "i"});
+    let (passing, gone) = (failed("MessageRateExceeded"), failed("DeviceNotRegistered"));
+    let result = tickets(&json!([gone, taken])).unwrap();
     assert_eq!(
         (&result["tickets"][0]["error"]["code"], &result["tickets"][1]),
-        (&json!(codes::RATE_LIMITED), &json!({"id": "i"}))
+        (&json!(codes::NOT_FOUND), &json!({"id": "i"}))
     );
-    // None taken: one that may pass is worth another attempt.
-    let error = tickets(&json!([failed("DeviceNotRegistered"), failed("MessageRateExceeded")])).unwrap_err();
-    assert_eq!((error.code.as_str(), error.retryable), (codes::RATE_LIMITED, true));
+    // One that may pass is worth another attempt, whatever became of the others.
+    for answer in [json!([taken, passing]), json!([passing, gone]), json!([gone, passing, taken])] {
+        let error = tickets(&answer).unwrap_err();
+        assert_eq!((error.code.as_str(), error.retryable), (codes::RATE_LIMITED, true), "{answer}");
+    }
+    let error = tickets(&json!([gone, failed("MessageTooBig")])).unwrap_err();
+    assert_eq!((error.code.as_str(), error.retryable), (codes::NOT_FOUND, false));
+}
+
+#[test]
+fn a_callback_whose_body_was_cut_says_so() {
+    let output = Output { value: json!({"status": 200, "body": "x"}), truncated: true };
+    let expected = json!({"provider": "http", "status": 200, "body": "x", "truncated": true});
+    assert_eq!(outcome(Provider::Http, Ok(output)), Ok(expected));
 }
 
 #[test]

@@ -41,7 +41,8 @@ impl World {
                 let number = fetched.fetch_add(1, Ordering::SeqCst) + 1;
                 let body =
                     json!({"access_token": format!("token-{number}"), "token_type": "Bearer", "expires_in": 3_600});
-                Response::builder().status(status.load(Ordering::SeqCst)).body(Body::from(body.to_string())).unwrap()
+                let response = Response::builder().status(status.load(Ordering::SeqCst)).header("retry-after", "7");
+                response.body(Body::from(body.to_string())).unwrap()
             }
         };
         let api = {
@@ -131,14 +132,19 @@ async fn a_remembered_token_that_is_refused_is_replaced_once() {
 async fn what_the_endpoint_refuses_is_refused_and_what_it_cannot_do_now_may_pass() {
     let world = World::start().await;
     for (status, code, retryable) in [
+        (302, codes::REDIRECTED, false),
         (400, codes::UNAUTHORIZED, false),
         (401, codes::UNAUTHORIZED, false),
-        (429, codes::SERVICE_UNAVAILABLE, true),
+        (404, codes::UNAUTHORIZED, false),
+        (408, codes::TIMEOUT, true),
+        (429, codes::RATE_LIMITED, true),
         (503, codes::SERVICE_UNAVAILABLE, true),
+        (504, codes::TIMEOUT, true),
     ] {
         world.status.store(status, Ordering::SeqCst);
         let error = world.targets(Moved::default()).dispatch(world.call(None)).await.unwrap_err();
         assert_eq!((error.code.as_str(), error.retryable), (code, retryable), "{status}");
+        assert_eq!(error.retry_after_ms, retryable.then_some(7_000), "{status}");
         assert!(!error.message.contains("token-") && !error.message.contains("s3cr3t"), "{}", error.message);
     }
     assert!(world.called().is_empty());
