@@ -1,9 +1,15 @@
 //! The API as its caller sees it.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, Method};
 use serde_json::{Value, json};
+
+use crate::outside::until;
+
+/// How long a job may take on a busy machine.
+const LIMIT: Duration = Duration::from_mins(1);
 
 /// An answer.
 #[derive(Debug)]
@@ -122,6 +128,16 @@ impl Client {
     /// When there is none.
     pub async fn job(&self, id: &str) -> Value {
         self.get(&format!("/v1/jobs/{id}")).await.json(200)
+    }
+
+    /// Waits for the end of a job, and gives its one run.
+    ///
+    /// # Panics
+    /// When it does not end.
+    pub async fn ended(&self, id: &str) -> Value {
+        let is_over = |job: &Value| matches!(job["status"].as_str(), Some("completed" | "failed"));
+        until(format!("{id} has ended"), LIMIT, async || is_over(&self.job(id).await).then_some(())).await;
+        self.get(&format!("/v1/jobs/{id}/runs")).await.json(200)["runs"][0].take()
     }
 
     /// Asks for a change of a job that needs no body, such as `pause`, and gives the job as it stands then.

@@ -15,3 +15,4 @@ pub mod process;
 pub mod random;
 pub mod receiver;
 pub mod series;
+pub mod target;

@@ -16,7 +16,10 @@ use carillon_executor::outbound::{AllowList, Outbound, Roots};
 use carillon_executor::secrets::EnvSecrets;
 use carillon_executor::targets::{NoAws, Providers};
 use carillon_tests::outside::variable;
-use carillon_tests::process::root;
+use carillon_tests::process::{Launch, root};
+use carillon_tests::receiver::answer;
+use carillon_tests::target;
+use http::StatusCode;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
@@ -199,4 +202,74 @@ async fn nothing_is_sent_to_a_server_that_is_not_trusted_or_does_not_encrypt() {
     let channel = server.channel("implicit", &to("last@example.com"));
     sent(server.outbound("implicit"), &channel, "s3cr3t").await.unwrap();
     assert_eq!(server.taken().await["to"], json!(["last@example.com"]));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_job_sends_its_mail_in_the_wanted_language_and_once_though_the_sms_beside_it_is_retried() {
+    let mut server = Server::start().await;
+    let target = target::Target::start(async |wire| match wire.nth {
+        1 => answer(StatusCode::SERVICE_UNAVAILABLE, &json!({})),
+        _ => answer(StatusCode::CREATED, &json!({"sid": "SM2"})),
+    })
+    .await;
+    let folder = tempfile::tempdir().unwrap();
+    let roots = folder.path().join("authority.pem");
+    std::fs::write(&roots, server.told["authority"].as_str().unwrap()).unwrap();
+    let carillon = Launch::on(&folder.path().join("data"))
+        .allow(target.address)
+        .with("--allow", format!("localhost:{}", server.port("starttls")))
+        .with("--root-certificates", roots)
+        .variable("SMTP", "s3cr3t")
+        .variable("TWILIO", "canary-of-twilio")
+        .start()
+        .await;
+    let text = json!({"en": "Hi {{name}}", "pt": "Olá {{name}},\n.\nadeus\n"});
+    let html = json!({"en": "<p>Hi {{name}}</p>", "pt": "<p>Olá {{name}}</p>"});
+    let message = json!({"email": {"subject": {"en": "Order {{n}}", "pt": "Encomenda {{n}}: é"}, "text": text, "html": html}, "sms": text});
+    let email = json!({"provider": "smtp", "host": "localhost", "port": server.port("starttls"), "from": "shop@example.com",
+        "username": "svc", "password": "env:SMTP"});
+    let sms = json!({"provider": "twilio", "from": "+15550100", "account_sid": "AC0123456789abcdef", "auth_token": "env:TWILIO",
+        "url": target.url()});
+    let channels = json!({"prd": {"email": email, "sms": sms}});
+    let catalog =
+        json!({"envs": ["prd"], "notifications": {"order": {"envs": channels, "messages": {"shipped": message}}}});
+    carillon.client.put("/v1/products/p", &catalog).await.json(201);
+    let sent = async |to: &str, input: Value| {
+        let mut input = input;
+        input["locale"] = json!("pt-BR");
+        input["email"] = json!({"to": to, "data": {"n": 7, "name": "Ada <&>"}});
+        let job = json!({"product_tag": "p", "env": "prd", "event": "order:shipped", "start_at": 0, "input": input, "retries": 1,
+            "retry": {"initialDelay": 1, "jitter": false}});
+        carillon.client.ended(&carillon.client.schedule(&job).await).await
+    };
+
+    let run = sent("ada@example.com", json!({"sms": {"to": "+31612345678", "data": {"name": "Ada"}}})).await;
+    assert_eq!((&run["status"], &run["attempts"]), (&json!("completed"), &json!(2)), "{run}");
+    let failure = run["failures"][0]["error"]["message"].as_str().unwrap();
+    assert!(failure.starts_with("1 of 2 were not sent; sms: "), "{run}");
+    let id = format!("<{}_email@example.com>", run["webhook_id"].as_str().unwrap());
+    let channels = json!({
+        "email": {"provider": "smtp", "id": id, "response": "2.0.0 OK: queued as 4F1C"},
+        "sms": {"provider": "twilio", "id": "SM2"},
+    });
+    assert_eq!(run["result"]["channels"], channels, "{run}");
+    assert_eq!(target.seen().len(), 2);
+    let taken = server.taken().await;
+    assert_eq!(
+        (&taken["tls"], &taken["user"], &taken["to"]),
+        (&json!(true), &json!("svc"), &json!(["ada@example.com"]))
+    );
+    for header in [json!(["subject", "Encomenda 7: é"]), json!(["message-id", id])] {
+        assert!(taken["headers"].as_array().unwrap().contains(&header), "{header}: {taken}");
+    }
+    let parts = taken["parts"].to_string().replace("\\r\\n", "\\n");
+    let expected = json!([["text/plain", "Olá Ada <&>,\n.\nadeus\n"], ["text/html", "<p>Olá Ada &lt;&amp;&gt;</p>"]]);
+    assert_eq!((parts, &taken["defects"]), (expected.to_string(), &json!([])), "{taken}");
+
+    // The retry sent no second one: the next message that the server takes is another job's.
+    let run = sent("last@example.com", json!({})).await;
+    assert_eq!(run["status"], "completed", "{run}");
+    assert_eq!(server.taken().await["to"], json!(["last@example.com"]));
+    let log = carillon.log();
+    assert!(!log.contains("s3cr3t") && !log.contains("canary"), "{log}");
 }

@@ -1,4 +1,4 @@
-//! The samples in `events/` are what they say: every one goes through the real router.
+//! The samples in `events/` are what they say, and so are the README's examples by them: every one goes through the real router.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -142,4 +142,72 @@ fn the_contracts_example_is_the_contracts_own() {
     });
     let sample: Value = serde_json::from_slice(&sample("jobs", "contract-example.json")).expect("JSON");
     assert_eq!(sample, contract);
+}
+
+fn readme() -> String {
+    std::fs::read_to_string(root().join("README.md")).expect("a README")
+}
+
+/// What stands in backticks.
+fn spans(text: &str) -> Vec<&str> {
+    text.split('`').skip(1).step_by(2).collect()
+}
+
+#[tokio::test]
+async fn every_example_of_what_a_job_can_do_is_accepted_or_told_that_it_needs_an_account() {
+    let service = my_product().await;
+    let readme = readme();
+    let (_, section) = readme.split_once("\n### What a job can do\n").expect("the section");
+    let rows = section.lines().skip_while(|line| !line.starts_with("| `")).take_while(|line| line.starts_with("| `"));
+    let mut found = BTreeSet::new();
+    for row in rows {
+        let cells: Vec<_> = row.split(" | ").collect();
+        let (named, examples) = (spans(cells[0]), spans(cells[1]));
+        let [event_type, events @ ..] = named.as_slice() else { panic!("no type: {row}") };
+        let examples: Vec<_> = examples.into_iter().filter(|span| span.starts_with('{')).collect();
+        assert!(!events.is_empty() && !examples.is_empty(), "no event or no example: {row}");
+        // The sample's queue stands in production alone.
+        let env = if *event_type == "subscribe" { "prd" } else { "dev" };
+        let needs_aws = ["storage", "subscribe"].contains(event_type);
+        let expected = if needs_aws { (422, json!("not_available")) } else { (202, json!(null)) };
+        for (event, example) in events.iter().flat_map(|event| examples.iter().map(move |example| (event, example))) {
+            let input: Value = serde_json::from_str(example).unwrap_or_else(|error| panic!("{error}: {example}"));
+            let asked = json!({
+                "product_tag": "my-product", "env": env, "event": event, "type": event_type, "start_at": 0, "input": input,
+            });
+            let reply = service.send(Method::POST, "/v1/jobs", asked.to_string()).await;
+            let said = reply.json();
+            assert_eq!((reply.status, said["code"].clone()), expected, "{event_type} {event} {example}: {said}");
+        }
+        found.insert((*event_type).to_owned());
+    }
+    assert_eq!(found, EventType::WORDS.iter().map(|(word, _)| (*word).to_owned()).collect(), "the types of the table");
+}
+
+/// Lays an object over another, member by member.
+fn lay_over(below: &mut Value, above: &Value) {
+    match (below, above) {
+        (Value::Object(below), Value::Object(above)) => {
+            for (name, value) in above {
+                lay_over(below.entry(name).or_insert(Value::Null), value);
+            }
+        }
+        (below, above) => *below = above.clone(),
+    }
+}
+
+#[test]
+fn every_part_of_a_catalog_in_the_readme_is_sound_within_the_sample() {
+    let sample: Value = serde_json::from_slice(&sample("catalogs", "my-product.json")).expect("JSON");
+    let readme = readme();
+    let parts: Vec<_> = readme.split("\n```json\n").skip(1).filter_map(|rest| rest.split("\n```").next()).collect();
+    assert!(parts.len() > 1, "{parts:?}");
+    for part in parts {
+        let part: Value =
+            serde_json::from_str(&format!("{{{part}}}")).unwrap_or_else(|error| panic!("{error}: {part}"));
+        let mut document = sample.clone();
+        lay_over(&mut document, &part);
+        let faults = Catalog::from_document(&document).err().unwrap_or_default();
+        assert!(faults.is_empty(), "{part}: {faults:#?}");
+    }
 }
