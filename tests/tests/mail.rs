@@ -246,7 +246,7 @@ async fn a_job_sends_its_mail_in_the_wanted_language_and_once_though_the_sms_bes
     let run = sent("ada@example.com", json!({"sms": {"to": "+31612345678", "data": {"name": "Ada"}}})).await;
     assert_eq!((&run["status"], &run["attempts"]), (&json!("completed"), &json!(2)), "{run}");
     let failure = run["failures"][0]["error"]["message"].as_str().unwrap();
-    assert!(failure.starts_with("1 of 2 were not sent; sms: "), "{run}");
+    assert!(failure.starts_with("sent: email; not sent: sms ("), "{run}");
     let id = format!("<{}_email@example.com>", run["webhook_id"].as_str().unwrap());
     let channels = json!({
         "email": {"provider": "smtp", "id": id, "response": "2.0.0 OK: queued as 4F1C"},

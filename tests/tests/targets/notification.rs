@@ -54,7 +54,7 @@ async fn a_retry_sends_the_channel_that_failed_and_no_other() {
     assert_eq!((&run["status"], &run["attempts"]), (&json!("completed"), &json!(2)), "{run}");
     let failure = &run["failures"][0]["error"];
     assert_eq!(failure["code"], "SERVICE_UNAVAILABLE", "{run}");
-    assert!(failure["message"].as_str().unwrap().starts_with("1 of 3 were not sent; callback: "), "{failure}");
+    assert!(failure["message"].as_str().unwrap().starts_with("sent: sms_0, sms_1; not sent: callback ("), "{failure}");
     let sent = |number: u32| json!({"provider": "twilio", "id": format!("SM{number}")});
     let channels = &run["result"]["channels"];
     assert_eq!(channels["sms"], json!([sent(1), sent(2)]), "{run}");
