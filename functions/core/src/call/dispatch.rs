@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Value, json};
 
-use super::kind::{EventKind, with_kind};
+use super::kind::{self, EventKind, with_kind};
 use super::{Call, CallId, Followed, Limits, Request, followed_by, misfit};
 use crate::catalog::{Catalog, EventRef};
 use crate::error::Faults;
@@ -76,6 +76,8 @@ pub struct Dispatch<'a, P, T> {
     pub deadline: UnixMillis,
     /// When what runs at present has to be over.
     pub until: UnixMillis,
+    /// Bound on the request of what is one, ms.
+    pub request_ms: u32,
     /// Parts that are done.
     done: Arc<Mutex<Done>>,
     /// Whether something was begun.
@@ -102,7 +104,21 @@ impl<'a, P: Ports, T: Targets> Dispatch<'a, P, T> {
     ) -> Self {
         let until = ports.clock().now().plus(timeout_ms.into());
         let (done, has_begun) = (Arc::default(), Arc::default());
-        Self { ports, targets, catalog, job, fire, owner, trace: None, limits, deadline: until, until, done, has_begun }
+        Self {
+            ports,
+            targets,
+            catalog,
+            job,
+            fire,
+            owner,
+            trace: None,
+            limits,
+            deadline: until,
+            until,
+            request_ms: u32::MAX,
+            done,
+            has_begun,
+        }
     }
 
     /// The same, as a part of a trace.
@@ -115,25 +131,25 @@ impl<'a, P: Ports, T: Targets> Dispatch<'a, P, T> {
     pub async fn whole(self, followed: &Followed<'_>, input: &Value) -> Result<Output, Halt> {
         let spec = &self.job.spec;
         let at = Place::whole(&spec.event, &spec.input);
-        let dispatch = self.resumed(&at, has_parts(followed)).await?;
+        let dispatch = self.resumed(&at, parts_of(followed)).await?;
         let ended = dispatch.event(&at, followed, Filled { written: &followed.input(&spec.input), value: input }).await;
         dispatch.left(ended).await
     }
 
     /// Runs an event that the catalog names with parts of its own, which go when it is done.
     pub(super) async fn apart(&self, at: &Place, wanted: &Named<'_>, input: &Value) -> Result<Output, Halt> {
-        let dispatch = self.resumed(at, has_parts(&self.follow(wanted.event)?)).await?;
+        let dispatch = self.resumed(at, parts_of(&self.follow(wanted.event)?)).await?;
         let ended = dispatch.named(at, wanted, input).await;
         dispatch.left(ended).await
     }
 
     /// The same attempt with the parts alone that earlier ones have done at a place.
-    async fn resumed(&self, at: &Place, has_parts: bool) -> Result<Self, Halt> {
+    async fn resumed(&self, at: &Place, parts: kind::Parts) -> Result<Self, Halt> {
         let state = &self.job.state;
         // The first attempt of a run begins as the run does.
         let is_first = state.run.generation == 1 && state.run.started_at == Some(state.updated_at);
         let mut done = Done::default();
-        if !is_first && has_parts {
+        if !is_first && parts == kind::Parts::Noted {
             let parts = self.ports.flows().done(self.run(), &at.under()).await.map_err(|error| unrecorded(&error))?;
             // Those of messages are of no use but to them, and may be many.
             let own = parts.into_iter().filter(|part| at.message.is_some() || !part.place.starts_with(Place::MESSAGE));
@@ -194,7 +210,7 @@ impl<'a, P: Ports, T: Targets> Dispatch<'a, P, T> {
         let mut pause_ms = FIRST_PAUSE_MS;
         for tries_left in (0..=wanted.retries).rev() {
             let ended = self
-                .within(self.one_try(wanted))
+                .within_one_try(wanted, &followed)
                 .event(at, &followed, Filled { written: &written, value: &laid })
                 .await;
             let Err(Halt::Failed(error)) = &ended else { return ended };
@@ -228,6 +244,16 @@ impl<'a, P: Ports, T: Targets> Dispatch<'a, P, T> {
     pub(super) fn within(&self, timeout_ms: u32) -> Self {
         let until = self.ports.clock().now().plus(timeout_ms.into()).min(self.until);
         Self { until, done: Arc::clone(&self.done), has_begun: Arc::clone(&self.has_begun), ..*self }
+    }
+
+    /// The same attempt for one try of an event. The time of a request begins when it is sent: what comes before, such as the look
+    /// at the job, is not its own.
+    fn within_one_try(&self, wanted: &Named<'_>, followed: &Followed<'_>) -> Self {
+        let timeout_ms = self.one_try(wanted);
+        match parts_of(followed) {
+            kind::Parts::None => Self { request_ms: timeout_ms, ..self.within(u32::MAX) },
+            kind::Parts::Noted | kind::Parts::Apart => self.within(timeout_ms),
+        }
     }
 
     /// What was brought by a part, if it was done already.
@@ -335,10 +361,10 @@ impl Filled<'_> {
     }
 }
 
-/// Whether what an event does is noted part by part.
-fn has_parts(followed: &Followed<'_>) -> bool {
-    fn of<'c, K: EventKind<'c>>(_: &K) -> bool {
-        K::HAS_PARTS
+/// What an event consists of.
+fn parts_of(followed: &Followed<'_>) -> kind::Parts {
+    fn of<'c, K: EventKind<'c>>(_: &K) -> kind::Parts {
+        K::PARTS
     }
     with_kind!(followed, |kind| of(&kind))
 }

@@ -17,7 +17,7 @@ use std::collections::VecDeque;
 use serde_json::{Value, json};
 
 use super::dispatch::{Dispatch, Filled, Halt, Named};
-use super::kind::EventKind;
+use super::kind::{EventKind, Parts};
 use super::{Limits, Needs, check_input, feature::Given, followed_by};
 use crate::annotation::{fill, outside};
 use crate::catalog::{Catalog, Fallback, FallbackOption, Tag};
@@ -39,7 +39,7 @@ pub(super) struct Event<'c> {
 }
 
 impl<'c> EventKind<'c> for Event<'c> {
-    const HAS_PARTS: bool = true;
+    const PARTS: Parts = Parts::Noted;
 
     fn check(&self, env: Option<&str>, input: &Field<'_>) {
         check(self.catalog, self.fallback, env, input);

@@ -14,7 +14,7 @@ use std::borrow::Cow;
 use serde_json::{Map, Value, json};
 
 use super::dispatch::{Dispatch, Filled, Halt, Named};
-use super::kind::EventKind;
+use super::kind::{EventKind, Parts};
 use super::{Limits, Needs, check_input, followed_by};
 use crate::annotation::{self, Source, fill, outside, paths, walk};
 use crate::catalog::{Catalog, Feature, FeatureStep};
@@ -37,7 +37,7 @@ pub(super) struct Event<'c> {
 }
 
 impl<'c> EventKind<'c> for Event<'c> {
-    const HAS_PARTS: bool = true;
+    const PARTS: Parts = Parts::Noted;
 
     fn check(&self, env: Option<&str>, input: &Field<'_>) {
         check(self.catalog, self.feature, env, input);

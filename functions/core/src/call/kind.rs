@@ -13,10 +13,21 @@ use crate::job::Output;
 use crate::json::Field;
 use crate::ports::{Ports, Targets};
 
+/// What events of a type consist of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Parts {
+    /// One thing: a request, or a count.
+    None,
+    /// Parts that are noted when they are done, so that another attempt does not do them again.
+    Noted,
+    /// Messages that come as they come, each with parts of its own.
+    Apart,
+}
+
 /// An event of one type, as a catalog defines it.
 pub(super) trait EventKind<'c>: Sync {
-    /// Whether what it does is noted part by part, so that another attempt does not do it again.
-    const HAS_PARTS: bool = false;
+    /// What it consists of.
+    const PARTS: Parts = Parts::None;
 
     /// Checks an input against the shape of the type, noting every fault. Some of a shape may depend on the environment: without
     /// a known one that is not looked at.
@@ -47,7 +58,7 @@ pub(super) trait EventKind<'c>: Sync {
     ) -> impl Future<Output = Result<Output, Halt>> + Send {
         async move {
             let request = input.read(|input| self.request(&dispatch.job.spec.env, input))?;
-            dispatch.send(at, request, u32::MAX).await
+            dispatch.send(at, request, dispatch.request_ms).await
         }
     }
 }

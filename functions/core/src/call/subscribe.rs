@@ -19,7 +19,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use super::dispatch::{Dispatch, Filled, Halt, Named};
-use super::kind::EventKind;
+use super::kind::{EventKind, Parts};
 use super::{AwsRequest, Limits, Needs, Request, followed_by};
 use crate::annotation::{Source, fill, walk};
 use crate::catalog::{Broker, BrokerProvider, Catalog, EventRef, Subscription, Target};
@@ -49,6 +49,8 @@ pub(super) struct Event<'c> {
 }
 
 impl<'c> EventKind<'c> for Event<'c> {
+    const PARTS: Parts = Parts::Apart;
+
     fn check(&self, _: Option<&str>, input: &Field<'_>) {
         let _ = Input::read(input);
     }

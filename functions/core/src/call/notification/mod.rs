@@ -39,7 +39,7 @@ pub use outcome::outcome;
 use serde_json::Value;
 
 use super::dispatch::{Dispatch, Filled, Halt};
-use super::kind::{EventKind, in_env};
+use super::kind::{EventKind, Parts, in_env};
 use super::{Limits, Needs, Request};
 use crate::catalog::{EmailProvider, Message, Notification, NotificationEnv, PushProvider, SmsProvider, Tag};
 use crate::error::FieldCode;
@@ -61,7 +61,7 @@ pub(super) struct Event<'c> {
 }
 
 impl<'c> EventKind<'c> for Event<'c> {
-    const HAS_PARTS: bool = true;
+    const PARTS: Parts = Parts::Noted;
 
     fn check(&self, env: Option<&str>, input: &Field<'_>) {
         drop(env.and_then(|env| channels(self.notification, self.message, env, input)));
