@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::{Value, json};
 
@@ -31,10 +31,25 @@ const LONGEST_PAUSE_MS: u32 = 5_000;
 pub enum Halt {
     /// It failed.
     Failed(RunError),
+    /// The store did not take or give what belongs to the run: the attempt failed, and none of its parts did.
+    Hindered(RunError),
+    /// Nothing more was begun, as no time was left.
+    Late,
     /// The job was paused, and the rest waits for its resumption.
     Paused,
     /// The job was called off, or the lease is somebody else's: nothing is to be recorded.
     Lost,
+}
+
+impl Halt {
+    /// What the attempt fails with; nothing where it does not fail.
+    pub fn error(&self) -> Option<RunError> {
+        match self {
+            Self::Failed(error) | Self::Hindered(error) => Some(error.clone()),
+            Self::Late => Some(late()),
+            Self::Paused | Self::Lost => None,
+        }
+    }
 }
 
 impl From<RunError> for Halt {
@@ -63,8 +78,8 @@ pub struct Dispatch<'a, P, T> {
     pub limits: &'a Limits,
     /// When the attempt has to be over.
     pub until: UnixMillis,
-    /// Parts that earlier attempts have done, by place.
-    done: Arc<BTreeMap<String, Part>>,
+    /// Parts that are done, by place: by earlier attempts, and by this one.
+    done: Arc<Mutex<BTreeMap<String, Part>>>,
     /// Whether something was begun.
     has_begun: Arc<AtomicBool>,
 }
@@ -96,10 +111,11 @@ impl<'a, P: Ports, T: Targets> Dispatch<'a, P, T> {
         let is_first = state.run.generation == 1 && state.run.started_at == Some(state.updated_at);
         if !is_first && has_parts(&followed.target) {
             let done = self.ports.flows().done(self.run()).await.map_err(|error| unrecorded(&error))?;
-            self.done = Arc::new(done.into_iter().map(|part| (part.place.clone(), part)).collect());
+            let done = done.into_iter().map(|part| (part.place.clone(), part)).collect();
+            self.done = Arc::new(Mutex::new(done));
         }
         let whole = Place::whole(&spec.event, &spec.input);
-        self.event(&whole, followed, &followed.input(&spec.input), input).await
+        self.event(&whole, followed, (&followed.input(&spec.input), input), u32::MAX).await
     }
 
     /// The run, whichever generation works on it.
@@ -112,13 +128,14 @@ impl<'a, P: Ports, T: Targets> Dispatch<'a, P, T> {
         PartName { run: self.run(), place: at.key() }
     }
 
-    /// Runs an event. `written` is its input before annotations were filled in: faults name places in that.
+    /// Runs an event; one that stands alone in no more than `most_ms`. `written` is its input before annotations were filled in:
+    /// faults name places in that.
     pub(super) async fn event(
         &self,
         at: &Place,
         followed: &Followed<'_>,
-        written: &Value,
-        input: &Value,
+        (written, input): (&Value, &Value),
+        most_ms: u32,
     ) -> Result<Output, Halt> {
         let env = self.job.spec.env.as_str();
         match followed.target {
@@ -140,7 +157,7 @@ impl<'a, P: Ports, T: Targets> Dispatch<'a, P, T> {
             }
             target => {
                 let request = read(written, input, |input| made(&target, env, input))?;
-                self.send(at, request, u32::MAX).await
+                self.send(at, request, most_ms).await
             }
         }
     }
@@ -151,7 +168,7 @@ impl<'a, P: Ports, T: Targets> Dispatch<'a, P, T> {
         let left_ms = self.until.since(self.ports.clock().now());
         let timeout_ms = most_ms.min(u32::try_from(left_ms.max(0)).unwrap_or(u32::MAX));
         if timeout_ms == 0 {
-            return Err(RunError::transient(codes::TIMEOUT, "the attempt took too long").into());
+            return Err(Halt::Late);
         }
         let id = CallId { fire: self.fire, message: at.message.clone(), place: at.path.clone() };
         let (attempt, trace) = (self.job.state.run.attempts, self.trace.map(str::to_owned));
@@ -166,8 +183,14 @@ impl<'a, P: Ports, T: Targets> Dispatch<'a, P, T> {
         let written = wanted.template.map_or(Cow::Owned(json!("")), |template| followed.input(template));
         let mut pause_ms = FIRST_PAUSE_MS;
         for tries_left in (0..=wanted.retries).rev() {
-            let limited = self.within(wanted.timeout_ms.unwrap_or_else(|| self.limits.timeout_of(&followed)));
-            let ended = limited.event(at, &followed, &written, &laid).await;
+            let own_ms = wanted.timeout_ms.unwrap_or_else(|| self.limits.timeout_of(&followed));
+            // The time of what stands alone begins with its request: what comes before that is not its own.
+            let limited = self.within(if has_parts(&followed.target) { own_ms } else { u32::MAX });
+            let ended = match limited.event(at, &followed, (&written, &laid), own_ms).await {
+                // Its own time is over, and not that of what it belongs to.
+                Err(Halt::Late) if self.ports.clock().now() < self.until => Err(Halt::Failed(late())),
+                ended => ended,
+            };
             let Err(Halt::Failed(error)) = &ended else { return ended };
             let wanted_ms = u32::try_from(error.retry_after_ms.unwrap_or(0)).unwrap_or(u32::MAX).max(pause_ms);
             let is_in_time = self.ports.clock().now().plus(wanted_ms.into()) < self.until;
@@ -196,11 +219,12 @@ impl<'a, P: Ports, T: Targets> Dispatch<'a, P, T> {
     }
 
     /// What was noted of a part, if it was done already.
-    pub(super) fn done(&self, at: &Place) -> Option<&PartOutcome> {
-        self.done.get(&at.key()).filter(|part| part.of == at.of).map(|part| &part.outcome)
+    pub(super) fn done(&self, at: &Place) -> Option<PartOutcome> {
+        let done = self.done.lock().unwrap_or_else(PoisonError::into_inner);
+        done.get(&at.key()).filter(|part| part.of == at.of).map(|part| part.outcome.clone())
     }
 
-    /// Notes that a part is done, so that another attempt does not do it again.
+    /// Notes that a part is done, so that neither another attempt does it again, nor another try of what it belongs to.
     pub(super) async fn note(&self, at: &Place, outcome: PartOutcome) -> Result<(), Halt> {
         let part = Part { place: at.key(), of: at.of.clone(), outcome };
         let (flows, now) = (self.ports.flows(), self.ports.clock().now());
@@ -209,7 +233,9 @@ impl<'a, P: Ports, T: Targets> Dispatch<'a, P, T> {
             // What the target has done is worth a second try.
             noted = flows.note(self.run(), &part, now).await;
         }
-        Ok(noted.map_err(|error| unrecorded(&error))?)
+        noted.map_err(|error| unrecorded(&error))?;
+        self.done.lock().unwrap_or_else(PoisonError::into_inner).insert(part.place.clone(), part);
+        Ok(())
     }
 
     /// Has to come before whatever has an effect: nothing begins for a job that was called off or paused meanwhile (I6), nor
@@ -257,7 +283,12 @@ fn read<T>(written: &Value, input: &Value, read: impl FnOnce(&Field<'_>) -> Opti
     })
 }
 
+fn late() -> RunError {
+    RunError::transient(codes::TIMEOUT, "the attempt took too long")
+}
+
 /// What has to be recorded within an attempt could not be: another attempt may.
-fn unrecorded(_: &PortError) -> RunError {
-    RunError::transient(codes::INTERNAL_ERROR, "the store did not take or give what belongs to the run")
+fn unrecorded(_: &PortError) -> Halt {
+    let message = "the store did not take or give what belongs to the run";
+    Halt::Hindered(RunError::transient(codes::INTERNAL_ERROR, message))
 }

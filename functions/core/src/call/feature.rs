@@ -77,7 +77,7 @@ pub(super) async fn run<P: Ports, T: Targets>(
     for (index, step) in feature.steps.iter().enumerate() {
         let at = at.part(&(index + 1).to_string(), &step.asked());
         let outcome = match dispatch.done(&at) {
-            Some(done) => done.clone(),
+            Some(done) => done,
             None => run_step(dispatch, &at, (index, step), input, &sequence).await?,
         };
         sequence.push(index, step, outcome)?;

@@ -8,6 +8,7 @@ mod faults;
 mod flows;
 mod idempotency;
 mod look;
+mod parts;
 mod plans;
 mod preview;
 mod races;

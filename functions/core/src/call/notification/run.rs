@@ -41,7 +41,7 @@ async fn send<P: Ports, T: Targets>(
     channel: Channel,
 ) -> Result<Result<Value, RunError>, Halt> {
     if let Some(PartOutcome::Completed(result)) = dispatch.done(at) {
-        return Ok(Ok(result.clone()));
+        return Ok(Ok(result));
     }
     let answered = match dispatch.send(at, channel.request, REQUEST_MS).await {
         Ok(output) => Ok(output),

@@ -4,7 +4,7 @@ use super::*;
 use crate::call::{AwsRequest, Request};
 
 /// The shop with a feature of three steps, a fallback of two options, a quota, and a queue that is drained.
-fn flows() -> Value {
+pub(super) fn flows() -> Value {
     let mut document = shop();
     let step = |id: &str| json!({"event": "order.close", "input": {"params": {"id": id}}});
     document["features"] = json!({
@@ -34,17 +34,17 @@ fn flows() -> Value {
     document
 }
 
-fn stack() -> Stack {
+pub(super) fn stack() -> Stack {
     let stack = Stack::new();
     stack.publish(&flows());
     stack
 }
 
-fn number(number: u32) -> Answer {
+pub(super) fn number(number: u32) -> Answer {
     Answer::new(Ok(json!({"number": number}).into()))
 }
 
-fn permanent() -> Answer {
+pub(super) fn permanent() -> Answer {
     Answer::new(Err(RunError::permanent(codes::FORBIDDEN, "no")))
 }
 
@@ -63,7 +63,7 @@ fn seen(stack: &Stack) -> Vec<(String, String)> {
     requests.iter().map(of).collect()
 }
 
-fn paths(stack: &Stack) -> Vec<String> {
+pub(super) fn paths(stack: &Stack) -> Vec<String> {
     seen(stack).into_iter().map(|(path, _)| path).collect()
 }
 
@@ -367,7 +367,7 @@ fn a_message_is_deleted_once_its_event_has_succeeded_and_stays_otherwise() {
 }
 
 /// A stack that can call AWS, with a notification of three channels.
-fn notifying() -> Stack {
+pub(super) fn notifying() -> Stack {
     let stack = Stack::new();
     stack.memory.world().has_aws = true;
     let mut document = shop();
@@ -392,12 +392,12 @@ fn notify(stack: &Stack, retries: u32) -> Job {
 }
 
 /// The places of what was dispatched.
-fn places(stack: &Stack) -> Vec<String> {
+pub(super) fn places(stack: &Stack) -> Vec<String> {
     let requests = stack.executor.targets.requests.lock().unwrap();
     requests.iter().map(|call| call.id.place.clone()).collect()
 }
 
-fn sent(id: &str) -> Answer {
+pub(super) fn sent(id: &str) -> Answer {
     Answer::new(Ok(json!({"message_id": id}).into()))
 }
 
