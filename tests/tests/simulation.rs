@@ -16,6 +16,8 @@
 //! - [`drive`]: runs a plan; [`callers`]: their requests, and whether the answers are true; [`shrink`]: makes a plan small that
 //!   fails.
 //! - [`questions`], [`remembered`], [`recalls`]: jobs whose results are remembered; [`named`]: requests that have a key.
+//! - [`kinds`], [`flows`]: jobs that consist of others, or count, and what is stored of that; [`composites`], [`explained`],
+//!   [`tallies`]: what must hold of them.
 //! - [`oracle`], [`series`], [`wall`]: what must hold.
 //! - [`mutation`]: what is broken on purpose, to see that it is noticed. [`regressions`]: what was wrong once.
 
@@ -25,10 +27,18 @@ mod actor;
 mod callers;
 #[path = "simulation/catalogs.rs"]
 mod catalogs;
+#[path = "simulation/composites.rs"]
+mod composites;
 #[path = "simulation/dice.rs"]
 mod dice;
 #[path = "simulation/drive.rs"]
 mod drive;
+#[path = "simulation/explained.rs"]
+mod explained;
+#[path = "simulation/flows.rs"]
+mod flows;
+#[path = "simulation/kinds.rs"]
+mod kinds;
 #[path = "simulation/mutation.rs"]
 mod mutation;
 #[path = "simulation/named.rs"]
@@ -55,6 +65,8 @@ mod series;
 mod shrink;
 #[path = "simulation/store.rs"]
 mod store;
+#[path = "simulation/tallies.rs"]
+mod tallies;
 #[path = "simulation/target.rs"]
 mod target;
 #[path = "simulation/wall.rs"]
@@ -80,7 +92,7 @@ const SEEDS_FOR_A_MUTANT: u64 = 300;
 const THREADS: u64 = 2;
 
 /// What has to happen in them, or they prove less than they say.
-const HAPPENS: [&str; 45] = [
+const HAPPENS: [&str; 54] = [
     "acknowledgement lost",
     "another body under a key",
     "answered as an earlier one",
@@ -95,6 +107,8 @@ const HAPPENS: [&str; 45] = [
     "clock set forward",
     "clock wrong by a quarter of a second",
     "completed by a remembered result",
+    "counted before, and told so again",
+    "counter begun anew",
     "crash after effect",
     "crash at the target",
     "crash before effect",
@@ -103,14 +117,18 @@ const HAPPENS: [&str; 45] = [
     "error after effect",
     "error before effect",
     "event not found",
+    "fallback went to a later option",
     "latency of seconds",
     "lease of a dead executor ended",
     "list read to its end",
     "message late by more than an hour",
     "message late",
     "message twice",
+    "option that fails comes last",
+    "part noted although the answer was lost",
     "previewed as it came",
     "process stands still",
+    "quota over its limit",
     "received out of order",
     "redrive under way",
     "redriven out of a list",
@@ -123,9 +141,12 @@ const HAPPENS: [&str; 45] = [
     "stale catalog",
     "stale key",
     "stale list entry",
+    "step repeated after a crash",
+    "stopped between two parts, as the job was paused",
     "throttle",
     "wait answered",
     "waited for another's result",
+    "went on after the steps that are done",
 ];
 
 /// A number from the environment.

@@ -11,6 +11,7 @@ use carillon_tests::random::Random;
 use serde_json::{Value, json};
 
 use crate::dice::Dice;
+use crate::kinds;
 use crate::mutation::Mutation;
 use crate::plan::{JobPlan, PRODUCTS, spread, within};
 
@@ -43,7 +44,7 @@ pub(crate) struct Edition {
     pub(crate) number: u64,
     /// The action's timeout, ms, if it names one.
     pub(crate) timeout: Option<u32>,
-    /// Whether it defines the action that the jobs are for.
+    /// Whether it defines the action that the jobs are for, and what consists of it.
     pub(crate) has_action: bool,
     /// Whether the product is deleted.
     pub(crate) is_gone: bool,
@@ -93,7 +94,9 @@ impl Edition {
         if let Some(timeout) = self.timeout {
             app["actions"]["work"]["timeout"] = json!(timeout);
         }
-        if !self.has_action {
+        if self.has_action {
+            kinds::add(&mut document);
+        } else {
             let work = app["actions"]["work"].take();
             app["actions"] = json!({"rest": work});
         }

@@ -55,6 +55,20 @@ pub(crate) enum Mutation {
     InsertReplaces,
     /// Who repeats a request is not told so.
     ReplayUntold,
+    /// The store says that a part is noted when it is not.
+    NoteForgotten,
+    /// Nobody reads which parts are done.
+    DoneUnread,
+    /// What done parts brought is lost.
+    DoneEmptied,
+    /// Nobody looks between two parts whether the job goes on.
+    BeginUnchecked,
+    /// A counter counts whatever it is sent again.
+    CountedAgain,
+    /// A counter goes past its limit.
+    QuotaIgnored,
+    /// Options are tried in order, whether they fail or not.
+    HealthIgnored,
 }
 
 impl Mutation {
@@ -85,6 +99,13 @@ impl Mutation {
             Self::InstantForgotten,
             Self::InsertReplaces,
             Self::ReplayUntold,
+            Self::NoteForgotten,
+            Self::DoneUnread,
+            Self::DoneEmptied,
+            Self::BeginUnchecked,
+            Self::CountedAgain,
+            Self::QuotaIgnored,
+            Self::HealthIgnored,
         ];
         Mutant::ALL.into_iter().map(Self::Rule).chain(others).collect()
     }
@@ -106,12 +127,17 @@ impl Mutation {
             Self::ReservationIgnored | Self::BodyUnchecked | Self::InsertReplaces | Self::ReplayUntold => {
                 "key of a request"
             }
+            Self::NoteForgotten | Self::DoneUnread => "steps",
+            Self::DoneEmptied => "I7",
+            Self::BeginUnchecked => "I6",
+            Self::CountedAgain | Self::QuotaIgnored => "quota",
+            Self::HealthIgnored => "fallback",
             Self::ArmFaultForgotten | Self::GraceDropped | Self::ForgottenAtReceipt => "I4",
             Self::Rule(rule) => match rule {
                 Rule::PausedVoid | Rule::PauseDisarms => "I4",
                 Rule::LeaseIgnored | Rule::OwnerUnchecked | Rule::OutcomeIgnored | Rule::GenerationKept => "I2",
                 Rule::LimitOffByOne | Rule::EndDateIgnored => "I3",
-                Rule::AttemptUncounted | Rule::LostAttemptFree => "I5",
+                Rule::AttemptUncounted | Rule::LostAttemptFree | Rule::SuspensionCounted => "I5",
                 Rule::PauseIgnored | Rule::CancelIgnored => "I6",
                 Rule::VoidFireClaimed => "I7",
                 Rule::EarlyClaimed => "on time",

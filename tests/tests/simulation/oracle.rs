@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use carillon_core::call::Call;
+use carillon_core::call::{Call, CallId};
+use carillon_core::flow::RunName;
 use carillon_core::ids::{Fire, JobId, Owner};
 use carillon_core::job::{Job, JobState, Outcome, Output, Run, RunError, Status, codes};
 use carillon_core::machine::Transition;
@@ -10,6 +11,7 @@ use carillon_core::time::UnixMillis;
 
 use crate::actor::Actor;
 use crate::catalogs::{Edition, REMEMBERED_MS, Shelf};
+use crate::composites::{Composites, Wrong, is_composite};
 use crate::named::Named;
 use crate::recalls::Recalls;
 use crate::series::Series;
@@ -49,6 +51,8 @@ pub(crate) struct Oracle {
     series: BTreeMap<JobId, Series>,
     /// The most attempts that a run of a job may have had by what was ever asked for.
     budgets: BTreeMap<JobId, u32>,
+    /// Jobs that consist of others, or count.
+    pub(crate) composites: Composites,
     /// What is remembered.
     pub(crate) recalls: Recalls,
     /// The keys of requests.
@@ -80,6 +84,13 @@ impl Oracle {
     /// Holds that nothing is wrong.
     pub(crate) fn right(&mut self, wrong: Option<String>, invariant: &'static str) {
         self.hold(wrong.is_none(), invariant, || wrong.unwrap_or_default());
+    }
+
+    /// Holds that nothing is wrong, whatever the invariant is.
+    pub(crate) fn blame(&mut self, wrong: Option<Wrong>) {
+        if let Some((invariant, text)) = wrong {
+            self.hold(false, invariant, || text);
+        }
     }
 
     /// A job was stored.
@@ -129,14 +140,25 @@ impl Oracle {
                 let wrong = self.recalls.recalled(old, run, output, at, by);
                 self.right(wrong, "recall");
             }
-            self.ended(old, new, outcome, cached_at.is_some(), actor, now);
+            self.ended(old, new, outcome, cached_at.is_some(), by, now);
             self.told_by_the_catalog(old, outcome, by, published, now);
         } else if !is_claim && after.run.failures.len() > before.run.failures.len() {
             self.held_the_lease(fire, old, actor);
         }
-        self.hold(is_claim || after.run.attempts == before.run.attempts || new.fire() != fire, "I5", || {
-            format!("{fire} has an attempt more without a claim")
+        let lets_go = before.lease.is_some() && after.lease.is_none();
+        let is_suspended = lets_go && outcome.is_none() && after.run.failures == before.run.failures;
+        if is_suspended {
+            self.held_the_lease(fire, old, actor);
+            let wrong = self.composites.suspended(old, actor);
+            self.blame(wrong);
+        }
+        let attempts = before.run.attempts - u32::from(is_suspended);
+        self.hold(is_claim || after.run.attempts == attempts || new.fire() != fire, "I5", || {
+            format!("{fire} has {} attempts without a claim, after {}", after.run.attempts, before.run.attempts)
         });
+        if after.status == Status::Paused {
+            self.composites.paused(old.id, now);
+        }
         self.planned(old, new, transition.spec.is_some(), outcome.is_some());
     }
 
@@ -170,6 +192,7 @@ impl Oracle {
         self.hold(run.attempts == before.run.attempts + 1, "I5", || format!("the claim of {fire} counts no attempt"));
         let budget = self.budgets[&old.id];
         self.hold(run.attempts <= budget, "I5", || format!("{fire} has attempt {} of {budget}", run.attempts));
+        self.composites.claimed(new, actor, now);
         let owner = owner_of(&new.state).cloned();
         if let Some(owner) = &owner {
             self.recalls.claimed(new, actor, owner);
@@ -195,7 +218,11 @@ impl Oracle {
         let from = by.born_at.plus(-REMEMBERED_MS - SKEW_MS);
         let spec = stored.map(|job| &job.spec);
         let product = spec.map_or("", |spec| spec.product.as_str());
-        let longest = |edition: &Edition| spec.and_then(|spec| spec.timeout).or(edition.timeout).unwrap_or(u32::MAX);
+        let is_part = !call.id.place.is_empty();
+        let longest = |edition: &Edition| match (spec.and_then(|spec| spec.timeout), edition.timeout) {
+            (Some(whole), Some(own)) if is_part => whole.min(own),
+            (whole, own) => whole.or(own).unwrap_or(u32::MAX),
+        };
         let is_so = published.had(product, from, now, |edition| {
             edition.number == number && edition.has_action && call.timeout_ms <= longest(edition)
         });
@@ -210,8 +237,10 @@ impl Oracle {
     }
 
     /// The outcome of a fire was recorded.
-    fn ended(&mut self, old: &Job, new: &Job, outcome: &Outcome, is_recalled: bool, actor: u64, now: UnixMillis) {
-        let fire = old.fire();
+    fn ended(&mut self, old: &Job, new: &Job, outcome: &Outcome, is_recalled: bool, by: &Actor, now: UnixMillis) {
+        let (fire, actor) = (old.fire(), by.id);
+        let composes = is_composite(old);
+        let is_composed = |outcome| composes && self.composites.explains(old.id, outcome, by, now);
         let known = self.fires.entry(fire).or_default();
         let is_first = known.outcome.is_none();
         known.outcome = Some(outcome.clone());
@@ -219,10 +248,10 @@ impl Oracle {
         let explained = match outcome {
             // Held against all dispatches of its question.
             Outcome::Completed(_) if is_recalled => true,
-            Outcome::Completed(output) => known.successes.contains(output),
+            Outcome::Completed(output) => is_composed(Ok(&output.value)) || known.successes.contains(output),
             Outcome::Failed(error) if error.code == codes::EXECUTOR_LOST => attempts > 0,
             Outcome::Failed(error) if error.code == codes::EVENT_NOT_FOUND => true,
-            Outcome::Failed(error) => known.errors.contains(error),
+            Outcome::Failed(error) => is_composed(Err(error)) || known.errors.contains(error),
             Outcome::Cancelled { .. } | Outcome::Skipped(_) => true,
         };
         self.hold(is_first, "I2", || format!("{fire} has two outcomes"));
@@ -270,15 +299,23 @@ impl Oracle {
         }
     }
 
-    /// An attempt begins at the target.
+    /// An attempt begins at the target, or a part of it.
     pub(crate) fn dispatched(
         &mut self,
-        fire: Fire,
+        call: &Call,
         stored: Option<&Job>,
         by: &Actor,
         published: &Shelf,
         now: UnixMillis,
     ) {
+        let fire = call.id.fire;
+        if stored.is_some_and(is_composite) {
+            let run = RunName { job_id: fire.job_id, run_no: fire.run_no };
+            let wrong = self.composites.begins(run, by.id, &call.id.place);
+            let wrong = wrong.or_else(|| self.composites.sent(call, by.id));
+            self.blame(wrong);
+            return;
+        }
         let wrong = self.recalls.dispatched(fire, by, published, self.is_strict, now);
         self.right(wrong, "single flight");
         let actor = by.id;
@@ -299,7 +336,9 @@ impl Oracle {
     }
 
     /// The target answered.
-    pub(crate) fn answered(&mut self, fire: Fire, answer: &Result<Output, RunError>, actor: u64, now: UnixMillis) {
+    pub(crate) fn answered(&mut self, id: &CallId, answer: &Result<Output, RunError>, actor: u64, now: UnixMillis) {
+        let fire = id.fire;
+        self.composites.answered(id, answer, actor);
         self.recalls.answered(fire, actor, answer, now);
         let known = self.fires.entry(fire).or_default();
         match answer {

@@ -141,6 +141,7 @@ impl Plan {
                 job.draw_question(begin, common_ms, &mut random);
             }
             job.draw_key(&mut random);
+            job.draw_kind(&mut dice.roll(u64::MAX - 4, number as u64));
             job
         });
         let jobs: Vec<_> = jobs.collect();

@@ -14,7 +14,6 @@ use carillon_core::ports::{
     CatalogStore, Clock, DeadLetters, Entropy, Flows, JobStore, KeyStore, PortError, Ports, Redriven, Reservations,
     ResultCache, SealingKeys, Timers,
 };
-use carillon_core::stand_ins::FlowTables;
 use carillon_core::time::UnixMillis;
 use carillon_executor::lambda::Carrier;
 use tokio::sync::Notify;
@@ -45,21 +44,13 @@ pub(crate) struct Shared {
     pub(crate) dice: Dice,
     /// Somebody has put something into the queue.
     pub(crate) news: Notify,
-    pub(crate) flows: Mutex<FlowTables>,
     begun: Instant,
 }
 
 impl Shared {
     pub(crate) fn new(plan: Plan, world: World) -> Arc<Self> {
         let dice = Dice::new(plan.seed);
-        Arc::new(Self {
-            world: Mutex::new(world),
-            plan,
-            dice,
-            news: Notify::new(),
-            flows: Mutex::default(),
-            begun: virtual_now(),
-        })
+        Arc::new(Self { world: Mutex::new(world), plan, dice, news: Notify::new(), begun: virtual_now() })
     }
 
     pub(crate) fn world(&self) -> MutexGuard<'_, World> {
@@ -300,7 +291,7 @@ impl Ports for Sim {
         self
     }
     fn flows(&self) -> &impl Flows {
-        &self.shared.flows
+        self
     }
     fn timers(&self) -> &impl Timers {
         self

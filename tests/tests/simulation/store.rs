@@ -32,9 +32,16 @@ impl JobStore for Sim {
     }
 
     async fn get(&self, id: JobId) -> Result<Option<Job>, PortError> {
-        let get = |world: &mut World, actor: &Actor, _| match world.mutation {
-            Some(Mutation::ListedTrusted) => actor.listed(id).or_else(|| world.jobs.get(&id).cloned()),
-            _ => world.jobs.get(&id).cloned(),
+        let get = |world: &mut World, actor: &Actor, _| {
+            let World { jobs, oracle, mutation, .. } = &mut *world;
+            let stored = jobs.get(&id);
+            oracle.composites.looked(stored, actor.id);
+            let other = match mutation {
+                Some(Mutation::ListedTrusted) => actor.listed(id),
+                Some(Mutation::BeginUnchecked) => oracle.composites.claimed_as(actor.id, id).cloned(),
+                _ => None,
+            };
+            other.or_else(|| stored.cloned())
         };
         self.call("get", get).await
     }

@@ -13,6 +13,8 @@ use crate::world::World;
 const STANDSTILL_MS: usize = 50_000;
 /// What a body has that says how its attempts go.
 const SCRIPT: &[u8] = b"\"script\"";
+/// The key of the parts' luck.
+const PART: u64 = 0x5041_5254;
 
 impl Targets for Sim {
     /// A job's own temper, and the luck of each attempt, say how it goes.
@@ -24,14 +26,20 @@ impl Targets for Sim {
             world.dispatches += 1;
             let World { jobs, oracle, shelf, .. } = &mut *world;
             let stored = jobs.get(&fire.job_id);
-            oracle.dispatched(fire, stored, &actor, shelf, now);
+            oracle.dispatched(&call, stored, &actor, shelf, now);
             oracle.called(shelf, stored, &call, &actor, now);
             let number = world.dispatches;
-            world.note(now, &actor.name, || format!("dispatches {fire}, attempt {}", call.attempt));
+            world.note(now, &actor.name, || format!("dispatches {}, attempt {}", call.id, call.attempt));
             number
         };
-        let temper = shared.dice.roll(key_of(Fire { generation: 0, run_no: 0, ..fire }), 0).below(12);
-        let mut random = shared.dice.roll(key_of(fire), call.attempt.into());
+        // A part has a temper of its own, and each of its tries another luck.
+        let (of_part, of_try) = match call.id.place.as_str() {
+            "" => (0, 0),
+            place => (place_key(place), number << 32),
+        };
+        let of_job = key_of(Fire { generation: 0, run_no: 0, ..fire });
+        let temper = shared.dice.roll(of_job ^ of_part, 0).below(12);
+        let mut random = shared.dice.roll(key_of(fire) ^ of_part, of_try | u64::from(call.attempt));
         let timeout_ms = u64::from(call.timeout_ms);
         let slow_ms = u64::try_from(random.below(call.timeout_ms as usize)).unwrap_or(0);
         let takes_ms = if random.once_in(8) { slow_ms } else { [0, 2, 40, 200][random.below(4)].min(timeout_ms) };
@@ -57,13 +65,22 @@ impl Targets for Sim {
         pass(takes_ms + u64::try_from(still_ms).unwrap_or(0)).await;
         actor.live().await;
         let (mut world, now) = (shared.world(), shared.now());
-        world.oracle.answered(fire, &answer, actor.id, now);
+        world.oracle.answered(&call.id, &answer, actor.id, now);
         let how = if answer.is_ok() { "succeeded" } else { "failed" };
-        world.note(now, &actor.name, || format!("{fire} {how} at the target"));
+        world.note(now, &actor.name, || format!("{} {how} at the target", call.id));
         answer
     }
 
-    async fn pause(&self, _: u32) {}
+    async fn pause(&self, ms: u32) {
+        let actor = self.actor();
+        pass(ms.into()).await;
+        actor.live().await;
+    }
+}
+
+/// The key of what is drawn for a part.
+fn place_key(place: &str) -> u64 {
+    place.bytes().fold(PART, |key, byte| key << 8 ^ u64::from(byte) ^ key >> 56)
 }
 
 /// What the job's own body says about this attempt, if it does: `"script": ["refuse", "succeed"]`, whose last word holds for

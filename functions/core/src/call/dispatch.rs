@@ -30,8 +30,10 @@ const LONGEST_PAUSE_MS: u32 = 5_000;
 pub enum Halt {
     /// What it ran failed.
     Failed(RunError),
-    /// It cannot go on, whatever it runs: its time is over, or the store does not answer.
-    Stopped(RunError),
+    /// The store did not take or give what belongs to the run: the attempt failed, and nothing that it ran did.
+    Hindered(RunError),
+    /// No time was left, and nothing more was begun.
+    Late,
     /// The job was paused, and the rest waits for its resumption.
     Paused,
     /// The job was called off, or the lease is somebody else's: nothing is to be recorded.
@@ -40,9 +42,10 @@ pub enum Halt {
 
 impl Halt {
     /// What the attempt fails with, if it fails.
-    pub fn error(&self) -> Option<&RunError> {
+    pub fn error(&self) -> Option<RunError> {
         match self {
-            Self::Failed(error) | Self::Stopped(error) => Some(error),
+            Self::Failed(error) | Self::Hindered(error) => Some(error.clone()),
+            Self::Late => Some(RunError::transient(codes::TIMEOUT, "no time was left for it")),
             Self::Paused | Self::Lost => None,
         }
     }
@@ -72,8 +75,6 @@ pub struct Dispatch<'a, P, T> {
     pub trace: Option<&'a str>,
     /// Bounds on attempts.
     pub limits: &'a Limits,
-    /// When the attempt has to be over.
-    pub deadline: UnixMillis,
     /// When what runs at present has to be over.
     pub until: UnixMillis,
     /// Bound on the request of what is one, ms.
@@ -113,7 +114,6 @@ impl<'a, P: Ports, T: Targets> Dispatch<'a, P, T> {
             owner,
             trace: None,
             limits,
-            deadline: until,
             until,
             request_ms: u32::MAX,
             done,
@@ -185,13 +185,10 @@ impl<'a, P: Ports, T: Targets> Dispatch<'a, P, T> {
     /// Sends one request, which may take as long as there is left, and no longer than `most_ms`.
     pub(super) async fn send(&self, at: &Place, request: Request, most_ms: u32) -> Result<Output, Halt> {
         self.begin().await?;
-        let now = self.ports.clock().now();
-        let timeout_ms = most_ms.min(u32::try_from(self.until.since(now).max(0)).unwrap_or(u32::MAX));
-        if timeout_ms > 0 {
-            return self.conclude(at, request, timeout_ms).await;
+        match most_ms.min(self.left_ms()) {
+            0 => Err(Halt::Late),
+            timeout_ms => self.conclude(at, request, timeout_ms).await,
         }
-        let error = RunError::transient(codes::TIMEOUT, "no time was left for it");
-        Err(if now < self.deadline { Halt::Failed(error) } else { Halt::Stopped(error) })
     }
 
     /// Sends what belongs to an effect that is there already: whatever became of the job meanwhile, and of its time.
@@ -213,6 +210,7 @@ impl<'a, P: Ports, T: Targets> Dispatch<'a, P, T> {
                 .within_one_try(wanted, &followed)
                 .event(at, &followed, Filled { written: &written, value: &laid })
                 .await;
+            let ended = self.judged(ended);
             let Err(Halt::Failed(error)) = &ended else { return ended };
             let wanted_ms = u32::try_from(error.retry_after_ms.unwrap_or(0)).unwrap_or(u32::MAX).max(pause_ms);
             let is_in_time = self.ports.clock().now().plus(wanted_ms.into()) < self.until;
@@ -229,6 +227,19 @@ impl<'a, P: Ports, T: Targets> Dispatch<'a, P, T> {
     pub(super) fn one_try(&self, wanted: &Named<'_>) -> u32 {
         let own = || self.follow(wanted.event).map_or(0, |followed| self.limits.timeout_of(&followed));
         wanted.timeout_ms.unwrap_or_else(own)
+    }
+
+    /// How much time is left, ms.
+    pub(super) fn left_ms(&self) -> u32 {
+        u32::try_from(self.until.since(self.ports.clock().now()).max(0)).unwrap_or(u32::MAX)
+    }
+
+    /// What something ended with that had less time than this: when its own was over, it failed.
+    pub(super) fn judged(&self, ended: Result<Output, Halt>) -> Result<Output, Halt> {
+        match ended {
+            Err(Halt::Late) if self.left_ms() > 0 => Err(Halt::Late.error().map_or(Halt::Late, Halt::Failed)),
+            ended => ended,
+        }
     }
 
     /// What an event comes to that the catalog names.
@@ -371,5 +382,5 @@ fn parts_of(followed: &Followed<'_>) -> kind::Parts {
 
 /// What has to be recorded within an attempt could not be: another attempt may.
 fn unrecorded(_: &PortError) -> Halt {
-    Halt::Stopped(RunError::transient(codes::INTERNAL_ERROR, "the store did not take or give what belongs to the run"))
+    Halt::Hindered(RunError::transient(codes::INTERNAL_ERROR, "the store did not take or give what belongs to the run"))
 }

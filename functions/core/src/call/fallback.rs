@@ -187,7 +187,8 @@ async fn trigger<P: Ports, T: Targets>(
     while let Some((index, option)) = left.pop_front() {
         let at = place(index, option);
         let share = share(dispatch, left.iter().map(|(_, later)| *later));
-        match attempt(&dispatch.within(share), &at, option, input).await {
+        let ended = attempt(&dispatch.within(share), &at, option, input).await;
+        match dispatch.judged(ended) {
             Ok(output) => {
                 dispatch.note(&at, PartOutcome::Completed(output.clone())).await;
                 if is_failing(option) {
@@ -216,7 +217,7 @@ fn share<'c, P: Ports, T: Targets>(
     dispatch: &Dispatch<'_, P, T>,
     later: impl ExactSizeIterator<Item = &'c FallbackOption>,
 ) -> u32 {
-    let left_ms = u32::try_from(dispatch.until.since(dispatch.ports.clock().now()).max(0)).unwrap_or(u32::MAX);
+    let left_ms = dispatch.left_ms();
     let even = left_ms / u32::try_from(later.len()).unwrap_or(u32::MAX).saturating_add(1);
     let reserved = later.fold(0_u32, |all, option| all.saturating_add(dispatch.one_try(&option.named(None))));
     left_ms.saturating_sub(reserved).max(even)

@@ -55,11 +55,13 @@ pub enum Mutant {
     ClockChangesIgnored,
     /// A result that is remembered costs an attempt.
     RecallCounted,
+    /// An attempt that stops as its job is paused costs one.
+    SuspensionCounted,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::LeaseIgnored,
         Self::OwnerUnchecked,
         Self::AttemptUncounted,
@@ -81,6 +83,7 @@ impl Mutant {
         Self::ZoneIgnored,
         Self::ClockChangesIgnored,
         Self::RecallCounted,
+        Self::SuspensionCounted,
     ];
 }
 
@@ -176,6 +179,9 @@ fn answered(mutant: Mutant, job: &Job, event: &Event, decided: &mut Transition, 
         }
         (Mutant::RecallCounted, _) if matches!(event, Event::Recall { .. }) => {
             decided.retired.as_mut().unwrap_or(&mut state.run).attempts += 1;
+        }
+        (Mutant::SuspensionCounted, _) if matches!(event, Event::Suspend { .. }) => {
+            state.run.attempts = job.state.run.attempts;
         }
         (Mutant::SkippedUncounted, _) => state.missed = job.state.missed,
         (Mutant::NextFromCompletion, Step::Arm { at, .. })

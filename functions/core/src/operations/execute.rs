@@ -120,7 +120,7 @@ pub async fn execute<P: Ports, T: Targets>(
         Some(cached) => cached.conclude(ports, &owner, &dispatched).await.err(),
         None => None,
     };
-    let error = dispatched.as_ref().err().and_then(Halt::error).cloned();
+    let error = dispatched.as_ref().err().and_then(Halt::error);
     let settled = settle(ports, claimed, &owner, dispatched).await?;
     let attempt = Attempt {
         number,
@@ -381,9 +381,11 @@ async fn settle<P: Ports>(
     let now = ports.clock().now();
     let event = match dispatched {
         Ok(output) => Event::Succeed { owner: owner.clone(), output },
-        Err(Halt::Failed(error) | Halt::Stopped(error)) => Event::Fail { owner: owner.clone(), error, random },
-        // Whoever lost the lease is refused by its name.
-        Err(Halt::Paused | Halt::Lost) => Event::Suspend { owner: owner.clone() },
+        Err(halt) => match halt.error() {
+            Some(error) => Event::Fail { owner: owner.clone(), error, random },
+            // It was paused. Whoever lost the lease is refused by its name.
+            None => Event::Suspend { owner: owner.clone() },
+        },
     };
     let mut has_failed = false;
     for _ in 0..ATTEMPTS_AT_A_CHANGE {

@@ -2,6 +2,7 @@
 
 mod fallbacks;
 mod notifications;
+mod parts;
 mod subscriptions;
 
 use super::*;

@@ -1,0 +1,146 @@
+//! What runs remember of their parts, counters, and which options fail, each call with its latency and its luck.
+
+use std::collections::BTreeMap;
+
+use carillon_core::flow::{Counted, CounterName, FallbackName, Part, PartName, PartOutcome, RunName};
+use carillon_core::job::Output;
+use carillon_core::ports::{Clock as _, Counters, Health, Parts, PortError};
+use carillon_core::time::UnixMillis;
+
+use crate::actor::Actor;
+use crate::mutation::Mutation;
+use crate::ports::Sim;
+use crate::tallies::Tally;
+use crate::world::World;
+
+impl Parts for Sim {
+    async fn done(&self, run: RunName, under: &str) -> Result<Vec<Part>, PortError> {
+        let done = |world: &mut World, actor: &Actor, _| {
+            world.oracle.composites.read(run, actor.id);
+            let noted = world.flows.done(run, under);
+            let emptied = |part| Part { outcome: PartOutcome::Completed(Output::default()), ..part };
+            match world.mutation {
+                Some(Mutation::DoneUnread) => Vec::new(),
+                Some(Mutation::DoneEmptied) => noted.into_iter().map(emptied).collect(),
+                _ => noted,
+            }
+        };
+        self.call("parts", done).await
+    }
+
+    async fn note(&self, run: RunName, part: &Part, _: UnixMillis) -> Result<(), PortError> {
+        self.shared.world().oracle.composites.notes(run, part, self.actor().id);
+        let mut is_noted = false;
+        let note = |world: &mut World, actor: &Actor, now: UnixMillis| {
+            if world.mutation == Some(Mutation::NoteForgotten) {
+                return;
+            }
+            is_noted = true;
+            world.note(now, &actor.name, || format!("notes part {} of {}, run {}", part.place, run.job_id, run.run_no));
+            world.flows.parts.entry(run).or_default().insert(part.place.clone(), part.clone());
+            let wrong = world.oracle.composites.noted(run, part, actor.id);
+            world.oracle.blame(wrong);
+        };
+        let answer = self.call("note", note).await;
+        if is_noted && answer.is_err() {
+            self.shared.world().oracle.composites.count("part noted although the answer was lost");
+        }
+        answer
+    }
+}
+
+impl Sim {
+    /// A part is counted from here on.
+    async fn begin(&self, counter: &CounterName, by: &PartName, asked: Option<(u64, u64)>) {
+        let actor = self.actor();
+        actor.live().await;
+        let (mut world, now) = (self.shared.world(), self.shared.now());
+        world.note(now, &actor.name, || format!("asks {} for part {:?} of {}", counter.quota, by.place, by.run.job_id));
+        let composites = &mut world.oracle.composites;
+        let wrong = composites.begins(by.run, actor.id, &by.place);
+        let wrong = wrong.or_else(|| composites.counts_for(counter, by, asked, actor.id, now));
+        world.oracle.blame(wrong);
+    }
+}
+
+/// How far the store says that a counter has come.
+fn stored(world: &World, counter: &CounterName) -> u64 {
+    world.flows.used.get(counter).copied().unwrap_or_default()
+}
+
+impl Counters for Sim {
+    async fn used(&self, counter: &CounterName) -> Result<u64, PortError> {
+        let used = self.call("used", |world, _, _| stored(world, counter)).await;
+        self.shared.world().oracle.composites.checked(counter, used.as_ref().ok().copied(), self.actor().id);
+        used
+    }
+
+    async fn add(&self, counter: &CounterName, by: &PartName, amount: u64, limit: u64) -> Result<Counted, PortError> {
+        self.begin(counter, by, Some((amount, limit))).await;
+        let add = |world: &mut World, _: &Actor, _| {
+            let told = match world.mutation {
+                Some(Mutation::CountedAgain) => {
+                    let place = format!("{}, call {}", by.place, world.calls);
+                    world.flows.add(counter, &PartName { place, ..by.clone() }, amount, limit)
+                }
+                Some(Mutation::QuotaIgnored) => world.flows.add(counter, by, amount, u64::MAX),
+                _ => world.flows.add(counter, by, amount, limit),
+            };
+            if matches!(told, Counted::Over { .. }) {
+                world.count("quota over its limit");
+            } else if world.oracle.composites.tallies.has(by) {
+                world.count("counted before, and told so again");
+            }
+            let tally = Tally { counter, by, stored: stored(world, counter) };
+            let wrong = world.oracle.composites.tallies.added(&tally, (amount, limit), told);
+            world.oracle.right(wrong, "quota");
+            told
+        };
+        let told = self.call("count", add).await;
+        self.shared.world().oracle.composites.told(by, told.as_ref().ok().copied(), self.actor().id);
+        told
+    }
+
+    async fn reset(&self, counter: &CounterName, by: &PartName) -> Result<(), PortError> {
+        self.begin(counter, by, None).await;
+        let reset = |world: &mut World, _: &Actor, _| {
+            world.flows.reset(counter, by);
+            world.count("counter begun anew");
+            let tally = Tally { counter, by, stored: stored(world, counter) };
+            let wrong = world.oracle.composites.tallies.reset(&tally);
+            world.oracle.right(wrong, "quota");
+        };
+        let answer = self.call("reset", reset).await;
+        let told = answer.as_ref().ok().map(|()| Counted::Counted { used: 0 });
+        self.shared.world().oracle.composites.told(by, told, self.actor().id);
+        answer
+    }
+}
+
+impl Health for Sim {
+    async fn failing(&self, fallback: &FallbackName) -> Result<BTreeMap<String, UnixMillis>, PortError> {
+        let failing = |world: &mut World, _: &Actor, _| world.flows.marks.get(fallback).cloned().unwrap_or_default();
+        let told = self.call("failing", failing).await;
+        let (mut world, now) = (self.shared.world(), self.now());
+        // Without an answer they keep their order.
+        let known = told.as_ref().ok().cloned().unwrap_or_default();
+        world.oracle.composites.advised(fallback, &known, self.actor().id, now);
+        if world.mutation == Some(Mutation::HealthIgnored) { Ok(BTreeMap::new()) } else { told }
+    }
+
+    async fn mark(&self, fallback: &FallbackName, option: &str, until: UnixMillis) -> Result<(), PortError> {
+        let actor = self.actor();
+        actor.live().await;
+        {
+            let fails = until > self.now();
+            let mut world = self.shared.world();
+            let wrong = world.oracle.composites.marks(fallback, option, fails, actor.id);
+            world.oracle.blame(wrong);
+        }
+        let mark = |world: &mut World, _: &Actor, _| {
+            let marks = world.flows.marks.entry(fallback.clone()).or_default();
+            marks.insert(option.to_owned(), until);
+        };
+        self.call("mark", mark).await
+    }
+}

@@ -1,0 +1,59 @@
+//! What must hold of quotas: each counter is the sum of what distinct parts of runs had counted since it began anew.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use carillon_core::flow::{Counted, CounterName, PartName};
+
+/// Watches the counters.
+#[derive(Debug, Default)]
+pub(crate) struct Tallies {
+    /// Whoever had something counted, or had a counter begin anew.
+    had: BTreeSet<PartName>,
+    /// What was counted since each counter began anew.
+    counted: BTreeMap<CounterName, BTreeMap<PartName, u64>>,
+}
+
+/// What a part asks of a counter, and what becomes of that.
+pub(crate) struct Tally<'a> {
+    pub(crate) counter: &'a CounterName,
+    pub(crate) by: &'a PartName,
+    /// How far the store says that the counter has come.
+    pub(crate) stored: u64,
+}
+
+impl Tallies {
+    fn sum(&self, counter: &CounterName) -> u64 {
+        self.counted.get(counter).into_iter().flatten().map(|(_, amount)| amount).sum()
+    }
+
+    /// Whether a part had something counted.
+    pub(crate) fn has(&self, by: &PartName) -> bool {
+        self.had.contains(by)
+    }
+
+    /// An amount was counted, or not. Says what is wrong with that.
+    pub(crate) fn added(&mut self, tally: &Tally<'_>, (amount, limit): (u64, u64), told: Counted) -> Option<String> {
+        let Tally { counter, by, stored } = *tally;
+        let (before, is_new) = (self.sum(counter), !self.had.contains(by));
+        let fits = before + amount <= limit;
+        if is_new && fits {
+            self.had.insert(by.clone());
+            self.counted.entry(counter.clone()).or_default().insert(by.clone(), amount);
+        }
+        let used = self.sum(counter);
+        let right = if is_new && !fits { Counted::Over { used } } else { Counted::Counted { used } };
+        let is_so = told == right && stored == used && stored <= limit;
+        (!is_so)
+            .then(|| format!("{by:?} adds {amount} to {before} of {limit}, is told {told:?}, and {stored} is stored"))
+    }
+
+    /// A counter was to begin anew. Says what is wrong with what is stored of it then.
+    pub(crate) fn reset(&mut self, tally: &Tally<'_>) -> Option<String> {
+        let Tally { counter, by, stored } = *tally;
+        if self.had.insert(by.clone()) {
+            self.counted.remove(counter);
+        }
+        let used = self.sum(counter);
+        (stored != used).then(|| format!("{counter:?} begins anew by {by:?}: {stored} is stored, and {used} counted"))
+    }
+}
