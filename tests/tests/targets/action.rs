@@ -94,11 +94,10 @@ async fn a_body_of_each_format_is_what_its_reader_finds() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_environment_has_its_own_address_and_the_nearest_header_wins() {
     let [dev, prd] = [Target::content().await, Target::content().await];
-    let place =
-        |base_url: String, stage: &str| json!({"base_url": base_url, "headers": {"x-stage": stage, "x-near": "app"}});
+    let place = |base_url: String, stage: &str| json!({"base_url": base_url, "headers": {"x-stage": stage, "x-near": "app", "x-between": "app"}});
     let app = json!({
         "envs": {"dev": place(dev.url(), "dev"), "prd": place(format!("{}/api/v2/", prd.url()), "prd")},
-        "actions": {"find": {"method": "GET", "path": "/orders/:id/lines/:line", "headers": {"x-near": "action", "x-own": "1"}}},
+        "actions": {"find": {"method": "GET", "path": "/orders/:id/lines/:line", "headers": {"x-near": "action", "x-between": "action"}}},
     });
     let world = World::start(json!({"apps": {"app": app}}), &[]).await;
     let input = json!({
@@ -115,8 +114,8 @@ async fn each_environment_has_its_own_address_and_the_nearest_header_wins() {
         let [wire] = target.seen().try_into().unwrap();
         let path = format!("{base}/orders/..%2Fa%20b%2F%C3%BC%3F/lines/7");
         assert_eq!(wire.line, format!("GET {path}?dry=true&n=3&tag=x&tag=y%26z"), "{env}");
-        let headers = ["x-stage", "x-near", "x-own"].map(|name| wire.header(name));
-        assert_eq!(headers, [env, "job", "1"], "{env}");
+        let headers = ["x-stage", "x-near", "x-between"].map(|name| wire.header(name));
+        assert_eq!(headers, [env, "job", "action"], "{env}");
         assert_eq!(run["result"]["body"]["path"], path, "{env}");
         assert_eq!(other.seen().len(), others, "{env}: it went elsewhere too");
     }

@@ -18,7 +18,7 @@ fn apps(target: &Target) -> Value {
     }})
 }
 
-fn step(name: &str, body: Value) -> Value {
+fn step(name: &str, body: &Value) -> Value {
     json!({"tag": name, "event": "step", "app": "app", "input": {"params": {"name": name}, "body": body}})
 }
 
@@ -35,13 +35,13 @@ async fn each_step_is_given_what_it_refers_to_and_tried_as_often_as_it_says() {
         _ => done(&wire),
     })
     .await;
-    let mut quote = step("quote", json!({"order": "$Input{order}{id}", "note": "for $Input{name}"}));
+    let mut quote = step("quote", &json!({"order": "$Input{order}{id}", "note": "for $Input{name}"}));
     quote["retries"] = json!(2);
-    let mut optional = step("optional", json!({}));
+    let mut optional = step("optional", &json!({}));
     optional["allow_fail"] = json!(true);
     let last = step(
         "charge",
-        json!({
+        &json!({
             "cents": "$Sequence{quote}{body}{cents}", "by": "$Sequence{1}{body}{by}", "said": "by $Sequence{quote}{body}{by}{name}",
             "optional": "$Sequence{optional}{body}{x}", "order": "$Input{order}",
         }),
@@ -81,7 +81,7 @@ async fn a_step_that_fails_ends_the_feature_and_another_attempt_goes_on_with_it(
         _ => done(&wire),
     })
     .await;
-    let steps = ["one", "two", "three"].map(|name| step(name, json!({})));
+    let steps = ["one", "two", "three"].map(|name| step(name, &json!({})));
     let world = World::start(json!({"apps": apps(&target), "features": {"all": {"steps": steps}}}), &[]).await;
     let mut asked = job("all", &json!({}));
     asked["retries"] = json!(1);
@@ -96,12 +96,12 @@ async fn a_step_that_fails_ends_the_feature_and_another_attempt_goes_on_with_it(
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_killed_within_a_step_repeats_that_step_alone() {
     let arrived = Arc::new(Notify::new());
-    let arrives = Arc::clone(&arrived);
+    let bell = Arc::clone(&arrived);
     let target = Target::start(move |wire| {
-        let arrives = Arc::clone(&arrives);
+        let bell = Arc::clone(&bell);
         async move {
             if (wire.path.as_str(), wire.nth) == ("/steps/two", 1) {
-                arrives.notify_one();
+                bell.notify_one();
                 // Whoever asked is killed meanwhile.
                 std::future::pending::<()>().await;
             }
@@ -109,7 +109,7 @@ async fn a_server_killed_within_a_step_repeats_that_step_alone() {
         }
     })
     .await;
-    let steps = ["one", "two", "three"].map(|name| step(name, json!({})));
+    let steps = ["one", "two", "three"].map(|name| step(name, &json!({})));
     let output = json!(["one", "two", "three"].map(|name| format!("$Sequence{{{name}}}{{body}}{{nth}}")));
     let features = json!({"all": {"steps": steps, "output": {"nth": output}}});
     let mut world = World::start(json!({"apps": apps(&target), "features": features}), &[]).await;
