@@ -8,7 +8,7 @@
 //!
 //! Result: `{used, limit, remaining, resets_at}`, the last in epoch ms. Beyond the limit the run fails with QUOTA_EXCEEDED, which is not
 //! retried. A period is a minute, an hour, a day or a month of the quota's zone. Whatever is attempted again for the same run is
-//! counted once.
+//! counted once. `used` is read after the amount was added: what others have added meanwhile may be in it.
 
 use jiff::{Timestamp, ToSpan as _, ZonedDateTime};
 use serde_json::{Value, json};
