@@ -7,10 +7,13 @@ pub mod contract;
 #[cfg(feature = "stack")]
 pub mod deployment;
 pub mod fuzz;
+pub mod hostile;
 pub mod in_process;
 pub mod kills;
 pub mod members;
 pub mod outside;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 pub mod process;
 pub mod random;
 pub mod receiver;

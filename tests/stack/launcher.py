@@ -41,9 +41,9 @@ def main() -> None:
     # Only now: ministack reads its environment when it is imported.
     from ministack import app
 
-    from mends import apigateway, cloudwatch, functions, iam, kms, scheduler, sqs
+    from mends import apigateway, cloudwatch, functions, iam, kms, rds_data, scheduler, sqs
 
-    for service in (apigateway, cloudwatch, functions, iam, kms, scheduler, sqs):
+    for service in (apigateway, cloudwatch, functions, iam, kms, rds_data, scheduler, sqs):
         service.mend()
 
     sys.argv = sys.argv[:1]  # ministack reads the command line too

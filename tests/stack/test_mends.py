@@ -59,13 +59,13 @@ class Mends(unittest.TestCase):
         return {"Effect": "Allow", "Action": action, "Resource": resource}
 
     @classmethod
-    def role(cls, name, principal, statement, source_arn=None):
+    def role(cls, name, principal, statements, source_arn=None):
         trust = {"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole"}
         if source_arn:
             trust["Condition"] = {"ArnEquals": {"aws:SourceArn": source_arn}}
         document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
         arn = cls.iam.create_role(RoleName=name, AssumeRolePolicyDocument=document)["Role"]["Arn"]
-        policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+        policy = json.dumps({"Version": "2012-10-17", "Statement": statements})
         cls.iam.put_role_policy(RoleName=name, PolicyName="all", PolicyDocument=policy)
         return arn
 
@@ -174,6 +174,25 @@ class Mends(unittest.TestCase):
                 client.decrypt(**wrapped, EncryptionContext=given)
         with self.refused("AccessDeniedException"):
             opener.generate_data_key(KeyId=key, KeySpec="AES_256", EncryptionContext={"service": "one"})
+
+    # --- RDS Data API ---
+
+    def test_a_statement_needs_permission_for_its_cluster_and_for_its_secret(self):
+        # Nobody listens there: whoever gets as far as the server learns that.
+        cluster = f"arn:aws:rds:{stack.REGION}:{self.account}:cluster:orders-{stack.free_port()}"
+        credentials = json.dumps({"username": "carillon", "password": "x"})
+        secret = self.client("secretsmanager").create_secret(Name="orders", SecretString=credentials)["ARN"]
+        on_cluster, on_secret = self.allow("rds-data:ExecuteStatement", cluster), self.allow("secretsmanager:GetSecretValue", secret)
+        trust = {"AWS": f"arn:aws:iam::{self.account}:root"}
+        for name, statements, code in (
+            ("no-cluster", [on_secret], "AccessDeniedException"),
+            ("no-secret", [on_cluster], "AccessDeniedException"),
+            ("both", [on_cluster, on_secret], "DatabaseUnavailableException"),
+        ):
+            arn = self.role(name, trust, statements)
+            session = self.client("sts").assume_role(RoleArn=arn, RoleSessionName="test")["Credentials"]
+            with self.subTest(name), self.refused(code):
+                self.client("rds-data", session).execute_statement(resourceArn=cluster, secretArn=secret, sql="SELECT 1")
 
     # --- SQS ---
 

@@ -10,6 +10,7 @@
 //! - [`load`]: many clients.
 //! - [`members`]: sessions, remembered results, named requests.
 //! - [`targets`]: what jobs reach of AWS, and events that consist of others.
+//! - [`databases`]: statements on PostgreSQL, by the RDS Data API, and on DynamoDB.
 //! - [`privacy`]: what others see, and what the logs say.
 //!
 //! There is one queue, one dead-letter queue and one set of executors for all of them, so a test says whether the others
@@ -17,6 +18,8 @@
 
 #[path = "end_to_end/crashes.rs"]
 mod crashes;
+#[path = "end_to_end/databases.rs"]
+mod databases;
 #[path = "end_to_end/failures.rs"]
 mod failures;
 #[path = "end_to_end/kills.rs"]
@@ -46,7 +49,9 @@ use carillon_core::machine::first_state;
 use carillon_core::ports::{Clock as _, Entropy as _, JobStore as _, Ports as _, Written};
 use carillon_core::retry::RetryPolicy;
 use carillon_core::time::UnixMillis;
-use carillon_tests::deployment::Deployment;
+use carillon_tests::client::Client;
+use carillon_tests::deployment::{Deployment, SOON};
+use carillon_tests::outside::{epoch_ms, until};
 use serde_json::{Value, json};
 use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -70,6 +75,44 @@ fn text(value: &Value) -> &str {
 
 fn number(value: &Value) -> i64 {
     value.as_i64().unwrap_or_else(|| panic!("{value} is no number"))
+}
+
+/// A name that no other run of the tests has. The deployment opens those that begin like this.
+fn fresh(what: &str) -> String {
+    format!("e2e-{what}-{}", epoch_ms())
+}
+
+/// Publishes a catalog under a tag that no other run has.
+async fn publish(deployment: &Deployment, mut document: Value) -> String {
+    let tag = fresh("product");
+    document["envs"] = json!(["dev"]);
+    deployment.client.put(&format!("/v1/products/{tag}"), &document).await.json(201);
+    tag
+}
+
+fn job(product: &str, event: &str, input: &Value) -> Value {
+    json!({"product_tag": product, "env": "dev", "event": event, "start_at": 0, "input": input})
+}
+
+/// Runs a job to its end, and gives its result.
+async fn result(deployment: &Deployment, product: &str, event: &str, input: Value) -> Value {
+    let id = deployment.client.schedule(&job(product, event, &input)).await;
+    ended(&deployment.client, &id, "completed").await["result"].clone()
+}
+
+/// Runs a job that fails, and gives the code of its error.
+async fn error(deployment: &Deployment, product: &str, event: &str, input: Value) -> String {
+    let id = deployment.client.schedule(&job(product, event, &input)).await;
+    text(&ended(&deployment.client, &id, "failed").await["error"]["code"]).to_owned()
+}
+
+/// A job once it is over, which has to be in this way.
+async fn ended(client: &Client, id: &str, status: &str) -> Value {
+    let is_over = |job: &Value| job["status"] == "completed" || job["status"] == "failed";
+    let look = async || Some(client.job(id).await).filter(is_over);
+    let job = until(format!("{id} is over"), SOON, look).await;
+    assert_eq!(job["status"], status, "{job}");
+    job
 }
 
 /// What the executor has logged of a fire since an instant.

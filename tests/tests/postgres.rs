@@ -2,8 +2,6 @@
 
 #[path = "postgres/errors.rs"]
 mod errors;
-#[path = "postgres/server.rs"]
-mod server;
 #[path = "postgres/tls.rs"]
 mod tls;
 #[path = "postgres/values.rs"]
@@ -14,11 +12,10 @@ mod warm;
 use std::time::Duration;
 
 use carillon_tests::outside::until;
+use carillon_tests::postgres::{PASSWORD, Server};
 use carillon_tests::process::{Launch, Server as Carillon};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-
-use self::server::{PASSWORD, Server};
 
 const SOON: Duration = Duration::from_mins(1);
 

@@ -30,6 +30,8 @@ pub struct Letter {
     pub body: String,
     /// Its attributes.
     pub attributes: HashMap<String, String>,
+    /// What the queue itself says of it, such as the group of one in a FIFO queue.
+    pub system: HashMap<String, String>,
 }
 
 impl Emulator {
@@ -177,6 +179,7 @@ impl Emulator {
         loop {
             let body = json!({
                 "QueueUrl": queue_url, "MaxNumberOfMessages": 10, "VisibilityTimeout": 30, "MessageAttributeNames": ["All"],
+                "AttributeNames": ["All"],
             });
             let mut page = self.call("sqs", "AmazonSQS.ReceiveMessage", body).await;
             let Value::Array(messages) = page["Messages"].take() else { break };
@@ -260,8 +263,10 @@ impl Letter {
         let attributes = message["MessageAttributes"].as_object().into_iter().flatten();
         let attribute =
             |(name, value): (&String, &Value)| Some((name.clone(), value["StringValue"].as_str()?.to_owned()));
+        let system = message["Attributes"].as_object().into_iter().flatten();
+        let said = |(name, value): (&String, &Value)| Some((name.clone(), value.as_str()?.to_owned()));
         let body = message["Body"].as_str().unwrap_or_default().to_owned();
-        Self { body, attributes: attributes.filter_map(attribute).collect() }
+        Self { body, attributes: attributes.filter_map(attribute).collect(), system: system.filter_map(said).collect() }
     }
 
     /// The message that it is, if it is one of ours.

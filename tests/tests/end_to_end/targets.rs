@@ -2,59 +2,56 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
-use carillon_tests::deployment::{Deployment, Letter, SOON};
-use carillon_tests::outside::{epoch_ms, until};
+use axum::response::IntoResponse as _;
+use carillon_tests::deployment::{Deployment, Emulator, Letter, SOON};
+use carillon_tests::outside::until;
 use carillon_tests::process::{Launch, build};
 use carillon_tests::receiver::{Receiver, answer, done};
 use futures_util::future::join_all;
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::{alone, among_others, impatient, text};
+use crate::databases::create_table;
+use crate::{alone, among_others, ended, error, fresh, impatient, job, publish, result, text};
 
-/// A name that no other run of the tests has. The deployment opens those that begin like this.
-fn fresh(what: &str) -> String {
-    format!("e2e-{what}-{}", epoch_ms())
-}
-
-/// Publishes a catalog under a tag that no other run has.
-async fn publish(deployment: &Deployment, mut document: Value) -> String {
-    let tag = fresh("product");
-    document["envs"] = json!(["dev"]);
-    deployment.client.put(&format!("/v1/products/{tag}"), &document).await.json(201);
-    tag
-}
-
-fn job(product: &str, event: &str, input: &Value) -> Value {
-    json!({"product_tag": product, "env": "dev", "event": event, "start_at": 0, "input": input})
-}
-
-/// Runs a job to its end, and gives its result.
-async fn result(deployment: &Deployment, product: &str, event: &str, input: Value) -> Value {
-    let id = deployment.client.schedule(&job(product, event, &input)).await;
-    ended(deployment, &id, "completed").await["result"].clone()
-}
-
-/// Runs a job that fails, and gives the code of its error.
-async fn error(deployment: &Deployment, product: &str, event: &str, input: Value) -> String {
-    let id = deployment.client.schedule(&job(product, event, &input)).await;
-    text(&ended(deployment, &id, "failed").await["error"]["code"]).to_owned()
-}
-
-async fn ended(deployment: &Deployment, id: &str, status: &str) -> Value {
-    let is_over = |job: &Value| job["status"] == "completed" || job["status"] == "failed";
-    let look = async || Some(deployment.client.job(id).await).filter(is_over);
-    let job = until(format!("{id} is over"), SOON, look).await;
-    assert_eq!(job["status"], status, "{job}");
-    job
-}
+/// The largest file of a storage that does not say.
+const LARGEST: usize = 6 * 1024 * 1024;
 
 /// A message of a queue, once it is there.
 async fn letter(deployment: &Deployment, queue_url: &str) -> Letter {
     let look = async || deployment.emulator.letters(queue_url).await.pop();
     until("a message is in the queue".to_owned(), SOON, look).await
+}
+
+/// Makes a topic, and a queue that has what is published there; gives the ARN of the one and the address of the other.
+async fn create_topic(aws: &Emulator, name: &str) -> (String, String) {
+    let queue_url = aws.create_queue(&format!("{name}-queue")).await;
+    let everybody = json!({"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Principal": {"Service": "sns.amazonaws.com"}, "Action": "sqs:SendMessage", "Resource": "*"},
+    ]});
+    let policy = json!({"QueueUrl": queue_url, "Attributes": {"Policy": everybody.to_string()}});
+    aws.call("sqs", "AmazonSQS.SetQueueAttributes", policy).await;
+    let version = ("Version", "2010-03-31");
+    aws.submit("sns", &[("Action", "CreateTopic"), version, ("Name", name)]).await;
+    let topic_arn = format!("{}{name}", aws.arn("sns"));
+    let endpoint = format!("{}{name}-queue", aws.arn("sqs"));
+    let subscribe =
+        [("Action", "Subscribe"), version, ("TopicArn", &topic_arn), ("Protocol", "sqs"), ("Endpoint", &endpoint)];
+    aws.submit("sns", &subscribe).await;
+    (topic_arn, queue_url)
+}
+
+/// The mail of this subject, once it was sent.
+async fn mail(aws: &Emulator, subject: &str) -> Value {
+    let path = format!("/_ministack/ses/messages?account={}", aws.account());
+    let look = async || {
+        let mut sent = aws.rest(Method::GET, "ses", &path, &Value::Null).await;
+        let mails = sent["messages"][aws.account()].as_array_mut()?;
+        mails.iter_mut().find(|mail| mail["Subject"] == subject).map(Value::take)
+    };
+    until(format!("a mail of the subject {subject:?}"), SOON, look).await
 }
 
 fn app(receiver: &Receiver) -> Value {
@@ -68,31 +65,18 @@ fn app(receiver: &Receiver) -> Value {
 async fn messages_are_published_to_queues_topics_and_buses() {
     let (deployment, _shared) = among_others().await;
     let aws = &deployment.emulator;
-    let (queue, topic, bus) = (fresh("queue"), fresh("topic"), fresh("bus"));
+    let (queue, bus) = (fresh("queue"), fresh("bus"));
     let fifo = format!("{queue}.fifo");
     let direct = aws.create_queue(&queue).await;
     let ordered =
         aws.call("sqs", "AmazonSQS.CreateQueue", json!({"QueueName": fifo, "Attributes": {"FifoQueue": "true"}})).await;
     let ordered = text(&ordered["QueueUrl"]).to_owned();
-    let of_topic = aws.create_queue(&format!("{topic}-queue")).await;
-    let everybody = json!({"Version": "2012-10-17", "Statement": [
-        {"Effect": "Allow", "Principal": {"Service": "sns.amazonaws.com"}, "Action": "sqs:SendMessage", "Resource": "*"},
-    ]});
-    let policy = json!({"QueueUrl": of_topic, "Attributes": {"Policy": everybody.to_string()}});
-    aws.call("sqs", "AmazonSQS.SetQueueAttributes", policy).await;
+    let (topic_arn, of_topic) = create_topic(aws, &fresh("topic")).await;
     let of_bus = aws.create_queue(&format!("{bus}-queue")).await;
-    let version = ("Version", "2010-03-31");
-    aws.submit("sns", &[("Action", "CreateTopic"), version, ("Name", &topic)]).await;
-    let topic_arn = format!("{}{topic}", aws.arn("sns"));
-    let queue_arn = |name: &str| format!("{}{name}", aws.arn("sqs"));
-    let endpoint = queue_arn(&format!("{topic}-queue"));
-    let subscribe =
-        [("Action", "Subscribe"), version, ("TopicArn", &topic_arn), ("Protocol", "sqs"), ("Endpoint", &endpoint)];
-    aws.submit("sns", &subscribe).await;
     aws.call("events", "AWSEvents.CreateEventBus", json!({"Name": bus})).await;
     let pattern = json!({"source": ["shop"], "detail-type": ["Order"]}).to_string();
     aws.call("events", "AWSEvents.PutRule", json!({"Name": bus, "EventBusName": bus, "EventPattern": pattern})).await;
-    let targets = json!([{"Id": "1", "Arn": queue_arn(&format!("{bus}-queue"))}]);
+    let targets = json!([{"Id": "1", "Arn": format!("{}{bus}-queue", aws.arn("sqs"))}]);
     aws.call("events", "AWSEvents.PutTargets", json!({"Rule": bus, "EventBusName": bus, "Targets": targets})).await;
 
     let broker = |place: Value, address: Value| json!({"envs": {"dev": place}, "topics": {"orders": {"detail_type": "Order", "envs": {"dev": address}}}});
@@ -111,11 +95,17 @@ async fn messages_are_published_to_queues_topics_and_buses() {
     assert!(sent.await["message_id"].is_string());
     let received = letter(&deployment, &direct).await;
     assert_eq!((received.body.as_str(), received.attributes["kind"].as_str()), (r#"{"n":1}"#, "new"));
-    result(&deployment, &product, "fifo:orders", json!({"message": "first", "group": "g"})).await;
-    assert_eq!(letter(&deployment, &ordered).await.body, "first");
-    result(&deployment, &product, "sns:orders", json!({"message": "to all"})).await;
+    let in_order = job(&product, "fifo:orders", &json!({"message": "first", "group": "g"}));
+    let id = deployment.client.schedule(&in_order).await;
+    ended(&deployment.client, &id, "completed").await;
+    let received = letter(&deployment, &ordered).await;
+    let said = ["MessageGroupId", "MessageDeduplicationId"].map(|name| received.system[name].as_str());
+    assert_eq!((received.body.as_str(), said), ("first", ["g", format!("{id}_g1_r1").as_str()]));
+    let to_all = json!({"message": "to all", "attributes": {"kind": "new"}, "subject": "An order"});
+    result(&deployment, &product, "sns:orders", to_all).await;
     let envelope: Value = serde_json::from_str(&letter(&deployment, &of_topic).await.body).unwrap();
-    assert_eq!(envelope["Message"], "to all");
+    assert_eq!((&envelope["Message"], &envelope["Subject"]), (&json!("to all"), &json!("An order")), "{envelope}");
+    assert_eq!(envelope["MessageAttributes"]["kind"], json!({"Type": "String", "Value": "new"}), "{envelope}");
     let put = result(&deployment, &product, "bus:orders", json!({"message": {"order": 7}})).await;
     assert!(put["event_id"].is_string(), "{put}");
     let event: Value = serde_json::from_str(&letter(&deployment, &of_bus).await.body).unwrap();
@@ -145,7 +135,7 @@ async fn a_topic_is_drained_and_a_message_goes_once_its_event_has_succeeded() {
     )
     .await;
     let id = deployment.client.schedule(&job(&product, "bus:drain", &json!({}))).await;
-    let failed = ended(&deployment, &id, "failed").await;
+    let failed = ended(&deployment.client, &id, "failed").await;
     assert_eq!(failed["error"]["code"], "VALIDATION_ERROR", "{failed}");
     let attributes = json!({"QueueUrl": queue_url, "AttributeNames": ["All"]});
     let left = deployment.emulator.call("sqs", "AmazonSQS.GetQueueAttributes", attributes).await;
@@ -160,7 +150,7 @@ async fn a_topic_is_drained_and_a_message_goes_once_its_event_has_succeeded() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn files_are_stored_and_functions_invoked() {
     let (deployment, _shared) = among_others().await;
-    let receiver = Receiver::start(async |_| answer(StatusCode::OK, &json!({"large": "x".repeat(400_000)}))).await;
+    let receiver = Receiver::start(async |_| (StatusCode::OK, "x".repeat(LARGEST)).into_response()).await;
     let bucket = fresh("files");
     deployment.emulator.create_bucket(&bucket).await;
     let function = format!("{}function:{}", deployment.emulator.arn("lambda"), deployment.api_function);
@@ -179,10 +169,13 @@ async fn files_are_stored_and_functions_invoked() {
     let shape = ["bucket", "key", "size", "content_type"].map(|name| stored[name].clone());
     assert_eq!(shape, [json!(bucket), json!("in/a/hello.txt"), json!(5), json!("text/plain")]);
     assert_eq!(stored["checksum_sha256"], "LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ=");
+    assert_eq!(stored["etag"], r#""5d41402abc4b2a76b9719d911017c592""#);
     assert_eq!(deployment.emulator.object(&bucket, "in/a/hello.txt").await, "hello");
     let fetched = json!({"url": format!("http://{}/large.json", receiver.address), "fileName": "large.json"});
     let stored = result(&deployment, &product, "files", fetched).await;
-    assert_eq!((&stored["size"], &stored["content_type"]), (&json!(400_012), &json!("application/json")));
+    assert_eq!((&stored["size"], &stored["content_type"]), (&json!(LARGEST), &json!("application/json")));
+    assert_eq!(stored["checksum_sha256"], "QCup/7CPx59nxQCC4ES1IYJ+X5+t6xWcjBb6Ryu8nd8=");
+    assert!(deployment.emulator.object(&bucket, "in/large.json").await == "x".repeat(LARGEST));
     let missing = error(&deployment, &product, "gone", json!({"buffer": "", "fileName": "x"})).await;
     assert_eq!(missing, "NOT_FOUND");
 
@@ -190,28 +183,6 @@ async fn files_are_stored_and_functions_invoked() {
     let said = result(&deployment, &product, "api", json!({"payload": health})).await;
     assert_eq!(said["statusCode"], 200, "{said}");
     assert_eq!(error(&deployment, &product, "api", json!({"payload": {"no": "event"}})).await, "FUNCTION_ERROR");
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn statements_run_on_dynamodb_with_bound_values() {
-    let (deployment, _shared) = among_others().await;
-    let table = fresh("orders");
-    let create = json!({
-        "TableName": table, "BillingMode": "PAY_PER_REQUEST", "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
-        "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}],
-    });
-    deployment.emulator.call("dynamodb", "DynamoDB_20120810.CreateTable", create).await;
-    let insert = format!("INSERT INTO \"{table}\" VALUE {{'id': {{{{id}}}}, 'total': {{{{total:NUMERIC}}}}}}");
-    let select = format!("SELECT * FROM \"{table}\" WHERE id = {{{{id}}}}");
-    let actions = json!({"insert": {"statement": insert}, "find": {"statement": select}});
-    let databases = json!({"orders": {"engine": "dynamodb", "envs": {"dev": {}}, "actions": actions}});
-    let product = publish(&deployment, json!({"databases": databases})).await;
-    let hostile = "x' OR '1'='1";
-    result(&deployment, &product, "orders:insert", json!({"data": {"id": hostile, "total": 12.5}})).await;
-    let found = result(&deployment, &product, "orders:find", json!({"filter": {"id": hostile}})).await;
-    assert_eq!(found["rows"], json!([{"id": hostile, "total": 12.5}]));
-    let none = result(&deployment, &product, "orders:find", json!({"filter": {"id": "y"}})).await;
-    assert_eq!(none["rows"], json!([]));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -238,10 +209,7 @@ async fn a_notification_arrives_by_ses_and_sns() {
     });
     let sent = result(&deployment, &product, "order:shipped", input).await;
     assert!(sent["channels"]["email"]["id"].is_string() && sent["channels"]["sms"]["id"].is_string(), "{sent}");
-    let path = format!("/_ministack/ses/messages?account={}", aws.account());
-    let mailed = aws.rest(Method::GET, "ses", &path, &Value::Null).await;
-    let mails = mailed["messages"][aws.account()].as_array().unwrap();
-    let mail = mails.iter().find(|mail| mail["Subject"] == format!("{order} is on its way")).expect("it was sent");
+    let mail = mail(aws, &format!("{order} is on its way")).await;
     assert_eq!((&mail["To"], text(&mail["BodyText"]).trim()), (&json!(["ada@example.com"]), "Hello Ada"));
     let texts = aws.rest(Method::GET, "sns", "/_ministack/sns/sms-messages", &Value::Null).await;
     assert!(texts.to_string().contains(&format!("{order} is on its way")), "{texts}");
@@ -293,6 +261,35 @@ async fn secrets_are_fetched_from_where_they_are_kept_and_again_when_they_are_re
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_fallback_remembers_which_option_failed_from_one_job_to_the_next() {
+    let (deployment, _shared) = among_others().await;
+    let asked = Arc::<AtomicU32>::default();
+    let asks = Arc::clone(&asked);
+    let receiver = Receiver::start(move |delivery| {
+        let fails = delivery.path == "/first";
+        asks.fetch_add(u32::from(fails), Ordering::Relaxed);
+        async move { if fails { answer(StatusCode::INTERNAL_SERVER_ERROR, &json!({})) } else { done(&delivery) } }
+    });
+    let receiver = receiver.await;
+    let base_url = format!("http://{}", receiver.address);
+    let action = |path: &str| json!({"method": "POST", "path": path});
+    let apps = json!({"shops": {
+        "envs": {"dev": {"base_url": base_url}}, "actions": {"one": action("/first"), "two": action("/second")},
+    }});
+    let fallbacks = json!({"shop": {"options": [{"event": "one"}, {"event": "two"}]}});
+    let product = publish(&deployment, json!({"apps": apps, "fallbacks": fallbacks})).await;
+    for failed in [1, 0] {
+        let bought = result(&deployment, &product, "shop", json!({"input": {}})).await;
+        assert_eq!((&bought["option"], &bought["position"]), (&json!("two"), &json!(2)), "{bought}");
+        assert_eq!(bought["output"]["body"]["path"], "/second", "{bought}");
+        let failures = bought["failed"].as_array().unwrap();
+        let is_first = |it: &Value| it["option"] == "one" && it["error"]["code"] == "SERVICE_UNAVAILABLE";
+        assert!(failures.len() == failed && failures.iter().all(is_first), "{bought}");
+    }
+    assert_eq!(asked.load(Ordering::Relaxed), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hundred_jobs_at_once_use_a_quota_up_and_no_more() {
     let (deployment, _shared) = among_others().await;
     let product = publish(&deployment, json!({"quotas": {"calls": {"limit": 60, "period": "month"}}})).await;
@@ -338,7 +335,7 @@ async fn an_executor_that_dies_in_a_step_repeats_that_step_and_no_other() {
     until("the second step is under way".to_owned(), SOON, look).await;
     let kill = async || carillon_tests::deployment::executors::kill_whoever_calls(receiver.address, session);
     until("the executor is killed".to_owned(), SOON, kill).await;
-    let completed = ended(&deployment, &id, "completed").await;
+    let completed = ended(&deployment.client, &id, "completed").await;
     assert_eq!(completed["run"]["attempts"], 2, "{completed}");
     let counts = receiver.counts();
     let of_steps: Vec<_> = ["_1", "_2", "_3"].map(|place| counts[&format!("{id}_g1_r1{place}")]).into();
@@ -348,18 +345,50 @@ async fn an_executor_that_dies_in_a_step_repeats_that_step_and_no_other() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_local_server_reaches_aws_with_the_credentials_of_its_environment() {
     let (deployment, _shared) = among_others().await;
-    // With the tests, and the features that they are built with, so that the SDK is not built once more.
+    // With these tests, and the features that they are built with, so that the SDK is not built once more.
     let features = "carillon/aws,carillon-api/lambda,carillon-executor/lambda,carillon-tests/stack";
-    let compile = || build(&["--workspace", "--bin", "carillon", "--tests", "--features", features]);
+    let compile = || build(&["--workspace", "--bin", "carillon", "--test", "end_to_end", "--features", features]);
     let built = tokio::task::spawn_blocking(compile).await.unwrap().expect("the program builds");
     let folder = tempfile::tempdir().unwrap();
     let program = built.into_iter().find(|path| path.ends_with("carillon")).expect("cargo names what it built");
-    let launch = Launch::on(folder.path()).program(program);
-    let queue_url = deployment.emulator.create_queue(&fresh("local")).await;
-    let document = json!({"envs": ["dev"], "brokers": {"bus": {
-        "envs": {"dev": {"provider": "sqs"}}, "topics": {"orders": {"envs": {"dev": {"url": queue_url}}}},
-    }}});
-    let body = job("p", "bus:orders", &json!({"message": "from here"}));
+    let receiver = Receiver::start(async |delivery| match delivery.authorization.as_str() {
+        "Bearer from-ssm" => done(&delivery),
+        _ => answer(StatusCode::UNAUTHORIZED, &json!({})),
+    });
+    let receiver = receiver.await;
+    let launch = Launch::on(folder.path()).program(program).allow(receiver.address);
+    let aws = &deployment.emulator;
+    let queue_url = aws.create_queue(&fresh("local")).await;
+    let (topic_arn, of_topic) = create_topic(aws, &fresh("topic")).await;
+    let (bucket, table, order) = (fresh("files"), fresh("orders"), fresh("order"));
+    aws.create_bucket(&bucket).await;
+    create_table(&deployment, &table, "id", "S").await;
+    aws.rest(Method::POST, "ses", "/v2/email/identities", &json!({"EmailIdentity": "local@example.com"})).await;
+    let parameter = format!("/e2e/{}", fresh("token"));
+    let put = json!({"Name": parameter, "Value": "from-ssm", "Type": "SecureString"});
+    aws.call("ssm", "AmazonSSM.PutParameter", put).await;
+    let base_url = format!("http://{}", receiver.address);
+    let document = json!({
+        "envs": ["dev"],
+        "apps": {"worker": {
+            "envs": {"dev": {"base_url": base_url, "auth": {"bearer": format!("ssm:{parameter}")}}},
+            "actions": {"work": {"method": "POST", "path": "/task"}},
+        }},
+        "brokers": {
+            "queue": {"envs": {"dev": {"provider": "sqs"}}, "topics": {"orders": {"envs": {"dev": {"url": queue_url}}}}},
+            "topic": {"envs": {"dev": {"provider": "sns"}}, "topics": {"orders": {"envs": {"dev": {"arn": topic_arn}}}}},
+        },
+        "databases": {"orders": {"engine": "dynamodb", "envs": {"dev": {}}, "actions": {
+            "put": {"statement": format!("INSERT INTO \"{table}\" VALUE {{'id': {{{{id}}}}}}")},
+            "find": {"statement": format!("SELECT * FROM \"{table}\" WHERE id = {{{{id}}}}")},
+        }}},
+        "notifications": {"order": {
+            "envs": {"dev": {"email": {"provider": "ses", "from": "local@example.com"}}},
+            "messages": {"shipped": {"email": {"subject": {"en": "{{order}} left"}, "text": {"en": "Hello"}}}},
+        }},
+        "storages": {"files": {"envs": {"dev": {"bucket": bucket}}}},
+    });
+    let body = job("p", "queue:orders", &json!({"message": "from here"}));
 
     let without = launch.start().await;
     without.client.put("/v1/products/p", &document).await.json(201);
@@ -368,9 +397,27 @@ async fn the_local_server_reaches_aws_with_the_credentials_of_its_environment() 
     assert!(problem["code"] == "not_available" && detail.contains("set AWS_REGION"), "{problem}");
     without.kill().await;
 
-    let variables = deployment.emulator.variables();
+    let variables = aws.variables();
     let launch = variables.iter().fold(launch, |launch, (name, value)| launch.variable(name, value));
     let with = launch.start().await;
-    with.client.schedule(&body).await;
+    let rows = json!({"rows": [{"id": "7"}], "row_count": 1});
+    for (event, input, of_result, expected) in [
+        ("queue:orders", json!({"message": "from here"}), "", Value::Null),
+        ("topic:orders", json!({"message": "from here"}), "", Value::Null),
+        ("files", json!({"buffer": "aGVsbG8=", "fileName": "hello.txt"}), "/size", json!(5)),
+        ("orders:put", json!({"data": {"id": "7"}}), "/row_count", json!(0)),
+        ("orders:find", json!({"filter": {"id": "7"}}), "", rows),
+        ("order:shipped", json!({"email": {"to": "ada@example.com", "data": {"order": order}}}), "", Value::Null),
+        ("work", json!({}), "/status", json!(200)),
+    ] {
+        let id = with.client.schedule(&job("p", event, &input)).await;
+        let completed = ended(&with.client, &id, "completed").await;
+        let got = completed["result"].pointer(of_result);
+        assert!(expected.is_null() || got == Some(&expected), "{event}: {completed}");
+    }
     assert_eq!(letter(&deployment, &queue_url).await.body, "from here");
+    let envelope: Value = serde_json::from_str(&letter(&deployment, &of_topic).await.body).unwrap();
+    assert_eq!(envelope["Message"], "from here");
+    assert_eq!(aws.object(&bucket, "hello.txt").await, "hello");
+    assert_eq!(mail(aws, &format!("{order} left")).await["To"], json!(["ada@example.com"]));
 }

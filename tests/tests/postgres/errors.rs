@@ -1,9 +1,9 @@
 //! What goes wrong, how it is told, and what is tried again.
 
+use carillon_tests::postgres::{PASSWORD, Server};
 use serde_json::json;
 
 use super::World;
-use super::server::{PASSWORD, Server};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_error_says_its_sqlstate_and_no_value() {

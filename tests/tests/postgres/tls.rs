@@ -1,9 +1,9 @@
 //! How a connection is encrypted.
 
+use carillon_tests::postgres::{Authority, Server};
 use serde_json::json;
 
 use super::World;
-use super::server::{Authority, Server};
 
 const STATEMENT: (&str, &str) = ("ssl", "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()");
 

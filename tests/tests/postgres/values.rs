@@ -1,41 +1,10 @@
 //! What is bound, and what comes back.
 
+use carillon_tests::hostile;
+use carillon_tests::postgres::Server;
 use serde_json::{Value, json};
 
 use super::World;
-use super::server::Server;
-
-/// Texts that would do harm if they were part of a statement.
-const HOSTILE: [&str; 28] = [
-    "'",
-    "''",
-    "'; DROP TABLE notes; --",
-    "\"; DROP TABLE notes; --",
-    "x' OR '1'='1",
-    "x') ON CONFLICT DO NOTHING; DELETE FROM notes; --",
-    "' UNION SELECT rolpassword FROM pg_authid --",
-    "1; TRUNCATE notes",
-    "$1",
-    "$$; DROP TABLE notes; $$",
-    "$tag$ x $tag$",
-    "{{body}}",
-    "{{body:INTEGER}}",
-    ":p1",
-    "?",
-    "\\",
-    "\\'; DROP TABLE notes; --",
-    "E'\\''",
-    "/* */ -- x",
-    "\r\n\t\u{1}\u{7f}",
-    "ʼ'＇' \u{202e}\u{feff}",
-    "😀é\u{301}漢字",
-    "%s %n %00",
-    "pg_sleep(10)",
-    "null",
-    "NULL",
-    "\u{10ffff}",
-    "",
-];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_text_is_stored_as_it_is_and_never_read_as_sql() {
@@ -51,7 +20,7 @@ async fn a_text_is_stored_as_it_is_and_never_read_as_sql() {
         ],
     )
     .await;
-    for (number, body) in HOSTILE.iter().enumerate() {
+    for (number, body) in hostile::TEXTS.iter().enumerate() {
         let written = world.result("write", &json!({"number": number, "body": body})).await;
         assert_eq!(written, json!({"rows": [{"body": body}], "row_count": 1}));
         let both = world.result("both", &json!({"body": body})).await;
@@ -61,7 +30,7 @@ async fn a_text_is_stored_as_it_is_and_never_read_as_sql() {
         assert_eq!(found["rows"], json!([{"number": number}]), "{body:?}");
     }
     let stored = look.texts("SELECT body FROM notes ORDER BY number").await;
-    assert_eq!(stored, HOSTILE);
+    assert_eq!(stored, hostile::TEXTS);
     assert_eq!(look.texts("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'").await, ["2"]);
     let refused =
         world.carillon.client.post("/v1/jobs", &World::job("write", &json!({"number": 0, "body": "a\0b"}))).await;

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use carillon_tests::postgres::Server;
 use futures_util::future::join_all;
 use serde_json::json;
 use tokio::io::copy_bidirectional;
@@ -9,7 +10,6 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
 use super::World;
-use super::server::Server;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_connection_is_used_again_clean_and_replaced_when_its_server_went() {

@@ -1,5 +1,7 @@
 //! A PostgreSQL server of the test's own: on a free port, a folder that goes with it, and certificates that only it has.
 
+#![allow(clippy::missing_panics_doc, reason = "what is not as expected ends the test")]
+
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt as _;
@@ -7,7 +9,6 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use carillon_tests::outside::until;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rustix::process::{Pid, Signal, geteuid, kill_process};
 use tempfile::TempDir;
@@ -15,21 +16,26 @@ use tokio::net::TcpStream;
 use tokio_postgres::config::SslMode;
 use tokio_postgres::{Client, Config, NoTls, SimpleQueryMessage};
 
+use crate::outside::until;
+
 const START: Duration = Duration::from_mins(1);
 /// `nobody`: the server does not run as root.
 const NOBODY: u32 = 65_534;
 /// The password of the one user, `carillon`. It must be in no answer and no log.
-pub(crate) const PASSWORD: &str = "canary-of-a-password";
+pub const PASSWORD: &str = "canary-of-a-password";
 
 /// A certificate authority.
-pub(crate) struct Authority {
+#[derive(Debug)]
+pub struct Authority {
     issuer: Issuer<'static, KeyPair>,
     /// Its certificate.
-    pub(crate) pem: String,
+    pub pem: String,
 }
 
 impl Authority {
-    pub(crate) fn new() -> Self {
+    /// One that nobody knows.
+    #[expect(clippy::new_without_default, reason = "each is another one")]
+    pub fn new() -> Self {
         let mut parameters = CertificateParams::new(Vec::new()).unwrap();
         parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let key = KeyPair::generate().unwrap();
@@ -39,7 +45,7 @@ impl Authority {
 }
 
 /// The server. It ends when it is dropped.
-pub(crate) struct Server {
+pub struct Server {
     folder: TempDir,
     port: u16,
     options: Vec<String>,
@@ -48,7 +54,7 @@ pub(crate) struct Server {
 
 impl Server {
     /// A server that offers TLS if there is somebody to sign its certificate, which is made out to 127.0.0.1.
-    pub(crate) async fn start(authority: Option<&Authority>) -> Self {
+    pub async fn start(authority: Option<&Authority>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let own = |path: &Path, mode: u32| {
             std::fs::set_permissions(path, PermissionsExt::from_mode(mode)).unwrap();
@@ -88,24 +94,24 @@ impl Server {
     }
 
     /// Ends it, with every connection, and starts it again.
-    pub(crate) async fn restart(&mut self) {
+    pub async fn restart(&mut self) {
         self.end(Signal::INT);
         self.child = launch(&self.folder, self.port, &self.options);
         self.is_up().await;
     }
 
     /// Where it listens.
-    pub(crate) fn address(&self) -> SocketAddr {
+    pub fn address(&self) -> SocketAddr {
         (Ipv4Addr::LOCALHOST, self.port).into()
     }
 
     /// A URL that leads to it, with these parameters.
-    pub(crate) fn url(&self, query: &str) -> String {
+    pub fn url(&self, query: &str) -> String {
         format!("postgresql://carillon:{PASSWORD}@127.0.0.1:{}/postgres?{query}", self.port)
     }
 
     /// A connection of the test's own.
-    pub(crate) async fn look(&self) -> Look {
+    pub async fn look(&self) -> Look {
         self.try_look().await.unwrap_or_else(|| panic!("the server is gone: {}", self.log()))
     }
 
@@ -141,16 +147,16 @@ impl Drop for Server {
 }
 
 /// What the test itself sees of the server.
-pub(crate) struct Look(Client);
+pub struct Look(Client);
 
 impl Look {
     /// Runs statements that make no rows.
-    pub(crate) async fn run(&self, statements: &str) {
+    pub async fn run(&self, statements: &str) {
         self.0.batch_execute(statements).await.unwrap();
     }
 
     /// The texts of the rows' first column.
-    pub(crate) async fn texts(&self, statement: &str) -> Vec<String> {
+    pub async fn texts(&self, statement: &str) -> Vec<String> {
         let messages = self.0.simple_query(statement).await.unwrap();
         let rows = messages.iter().filter_map(|message| match message {
             SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),

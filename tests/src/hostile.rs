@@ -1,0 +1,33 @@
+//! What callers send who mean harm.
+
+/// Texts that would do harm if they were part of a statement.
+pub const TEXTS: [&str; 28] = [
+    "'",
+    "''",
+    "'; DROP TABLE notes; --",
+    "\"; DROP TABLE notes; --",
+    "x' OR '1'='1",
+    "x') ON CONFLICT DO NOTHING; DELETE FROM notes; --",
+    "' UNION SELECT rolpassword FROM pg_authid --",
+    "1; TRUNCATE notes",
+    "$1",
+    "$$; DROP TABLE notes; $$",
+    "$tag$ x $tag$",
+    "{{body}}",
+    "{{body:INTEGER}}",
+    ":p1",
+    "?",
+    "\\",
+    "\\'; DROP TABLE notes; --",
+    "E'\\''",
+    "/* */ -- x",
+    "\r\n\t\u{1}\u{7f}",
+    "ʼ'＇' \u{202e}\u{feff}",
+    "😀é\u{301}漢字",
+    "%s %n %00",
+    "pg_sleep(10)",
+    "null",
+    "NULL",
+    "\u{10ffff}",
+    "",
+];
