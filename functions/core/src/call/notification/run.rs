@@ -35,7 +35,7 @@ pub(super) async fn run<P: Ports, T: Targets>(
     }
     match failure(&places, failed) {
         Some(error) => Err(error.into()),
-        None => Ok(capped(&sent)),
+        None => Ok(capped(sent)),
     }
 }
 
@@ -74,7 +74,7 @@ async fn send<P: Ports, T: Targets>(
 }
 
 /// The result, without a callback's body where there is no room for it, and without anything where that does not help.
-fn capped(sent: &Map<String, Value>) -> Output {
+fn capped(sent: Map<String, Value>) -> Output {
     let has_room = |value: &Value| room_left(value, Output::MOST_BYTES).is_some();
     let mut value = Value::Object(Map::from_iter([("channels".to_owned(), Value::Object(sent))]));
     let mut truncated = value["channels"]["callback"]["truncated"] == true;
