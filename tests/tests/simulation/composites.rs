@@ -341,9 +341,12 @@ impl Composites {
         None
     }
 
-    /// What is sent for a step says what the one brought that it refers to. Says what is wrong with it.
+    /// What is sent is for the fire that was claimed, and says what the step brought that it refers to. Says what is wrong with it.
     pub(crate) fn sent(&self, call: &Call, by: u64) -> Option<Wrong> {
         let claim = self.claim(by, call.id.fire.job_id)?;
+        if call.id.fire != claim.job.fire() {
+            return Some(("I7", format!("{} is sent for {}", call.id, claim.job.fire())));
+        }
         let spot = Spot::of(&claim.job.spec.event, &call.id.place)?;
         let step = spot.steps.last()?;
         let (before, path) = step.of[step.index].after(step.of)?;
