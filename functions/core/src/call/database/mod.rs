@@ -17,7 +17,8 @@
 //!
 //! A value is bound by its placeholder's type, and PostgreSQL is told so: where a statement needs another one it casts, as in
 //! `{{state}}::order_state` or `{{count:INTEGER}}::int`. The types are text, bigint, double precision, numeric, boolean, uuid,
-//! timestamptz, date, jsonb and bytea, in the order of the table in [`crate::catalog::Statement`].
+//! timestamptz, date, jsonb and bytea, in the order of the table in [`crate::catalog::Statement`]. The RDS Data API binds an
+//! instant as a timestamp without a time zone: in UTC, to the millisecond.
 
 mod value;
 
