@@ -19,7 +19,7 @@ WORK = ROOT / "target" / "stack"
 CARGO = os.environ.get("CARGO", "cargo")
 
 # The functions as they are deployed: the profile, and so the optimisation and the panics, of the real thing.
-BUILD = [CARGO, "build", "--release", "--locked", "-p", "carillon-api", "-p", "carillon-executor", "--bins"]
+BUILD = [CARGO, "build", "--profile", "function", "--locked", "-p", "carillon-api", "-p", "carillon-executor", "--bins"]
 FEATURES = ["--features", "carillon-api/lambda,carillon-executor/lambda"]
 FUNCTIONS = ("api", "executor")
 

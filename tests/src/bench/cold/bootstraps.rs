@@ -25,9 +25,9 @@ use crate::receiver::Receiver;
 pub(super) fn build() -> Result<Vec<PathBuf>, Failure> {
     let features = "carillon-api/lambda,carillon-executor/lambda";
     let functions =
-        ["--release", "--package", "carillon-api", "--package", "carillon-executor", "--bins", "--features", features];
+        ["--profile", "function", "--package", "carillon-api", "--package", "carillon-executor", "--bins", "--features", features];
     let baselines =
-        ["--release", "--package", "carillon-tests", "--bin", "hello", "--bin", "minimal", "--features", "cold"];
+        ["--profile", "function", "--package", "carillon-tests", "--bin", "hello", "--bin", "minimal", "--features", "cold"];
     Ok([cargo_build(&baselines)?, cargo_build(&functions)?].concat())
 }
 
