@@ -1,6 +1,6 @@
 //! What a type of event is to everything else: the one interface of the types, and the one list of them.
 //!
-//! A new type is a module with a `EventKind` here, and its part of the catalog.
+//! A new type is a module with an `EventKind`, a line here, and its part of the catalog.
 
 use std::future::Future;
 
