@@ -23,12 +23,12 @@ use crate::receiver::Receiver;
 
 /// Builds them as they are deployed; gives their executables.
 pub(super) fn build() -> Result<Vec<PathBuf>, Failure> {
-    let features = "carillon-api/lambda,carillon-executor/lambda";
-    let functions =
-        ["--profile", "function", "--package", "carillon-api", "--package", "carillon-executor", "--bins", "--features", features];
-    let baselines =
-        ["--profile", "function", "--package", "carillon-tests", "--bin", "hello", "--bin", "minimal", "--features", "cold"];
-    Ok([cargo_build(&baselines)?, cargo_build(&functions)?].concat())
+    let build =
+        |what: &str| cargo_build(&["--profile", "function"].into_iter().chain(what.split(' ')).collect::<Vec<_>>());
+    let baselines = build("--package carillon-tests --bin hello --bin minimal --features cold")?;
+    let features = "--features carillon-api/lambda,carillon-executor/lambda";
+    let functions = build(&format!("--package carillon-api --package carillon-executor --bins {features}"))?;
+    Ok([baselines, functions].concat())
 }
 
 /// An executable, and what it is measured with.
