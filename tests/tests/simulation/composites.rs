@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use carillon_core::call::{Call, CallId};
 use carillon_core::flow::{Counted, CounterName, FallbackName, Part, PartName, PartOutcome, RunName};
 use carillon_core::ids::JobId;
-use carillon_core::job::{Job, Output, RunError, Status, codes};
+use carillon_core::job::{Job, Output, RunError, Status};
 use carillon_core::time::UnixMillis;
 use serde_json::Value;
 
@@ -329,12 +329,10 @@ impl Composites {
         }
         let before = before.filter(|_| pass.len() > 1)?;
         let answers = claim.answers.get(&within(whole, before));
-        let Some(Err(error)) = answers.and_then(|answers| answers.last()) else {
+        if !answers.and_then(|answers| answers.last()).is_some_and(Result::is_err) {
             return Some(" is tried, and the option before has not failed");
-        };
-        // What is wrong with an input says nothing of the option.
-        let is_marked = error.code != codes::VALIDATION_ERROR;
-        if is_marked && !self.marked.contains(&(choice, options[before].event.to_owned())) {
+        }
+        if !self.marked.contains(&(choice, options[before].event.to_owned())) {
             return Some(" is tried, and nobody said that the option before fails");
         }
         self.count("fallback went to a later option");

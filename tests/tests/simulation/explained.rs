@@ -179,10 +179,7 @@ impl Claim {
         self.answers.iter().any(|(place, answers)| {
             let spot = Spot::of(&spec.event, place);
             spot.is_some_and(|spot| spot.is_option(&name.tag, option))
-                && answers.last().is_some_and(|answer| match answer {
-                    Err(error) => fails && error.code != codes::VALIDATION_ERROR,
-                    Ok(_) => !fails,
-                })
+                && answers.last().is_some_and(|answer| answer.is_err() == fails)
         })
     }
 }

@@ -7,8 +7,8 @@
 //! | `reset` | every option counts as healthy again | `{reset: true}` |
 //!
 //! An option whose own `input` is given refers to the job's by `$Input{key}`; otherwise it gets that as it is. An option that has just
-//! failed is tried last for a minute, by every executor, unless it refused the input itself (VALIDATION_ERROR). One that hangs leaves
-//! time for a try of each of the others. When all fail, the run fails with the error of the last one that was tried.
+//! failed is tried last for a minute, by every executor. One that hangs leaves time for a try of each of the others. When all fail, the
+//! run fails with the error of the last one that was tried.
 
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -41,8 +41,21 @@ pub(super) struct Event<'c> {
 impl<'c> EventKind<'c> for Event<'c> {
     const PARTS: Parts = Parts::Noted;
 
+    /// Also as each option would get it.
     fn check(&self, env: Option<&str>, input: &Field<'_>) {
-        check(self.catalog, self.fallback, env, input);
+        match Input::read(input) {
+            Some(Input::Trigger(given)) => {
+                let at = input.object().and_then(|mut object| object.optional("input"));
+                let at = at.as_ref().unwrap_or(input);
+                for option in &self.fallback.options {
+                    check_option(self.catalog, option, env, &given, at);
+                }
+            }
+            Some(Input::Update { option, .. }) if !self.fallback.options.iter().any(|known| known.event == option) => {
+                input.fault_at("option", FieldCode::UnknownTag, "the fallback has no such option");
+            }
+            _ => {}
+        }
     }
 
     fn needs(&self, env: &str, input: Option<&Value>) -> Result<Needs<'c>, String> {
@@ -62,7 +75,24 @@ impl<'c> EventKind<'c> for Event<'c> {
         at: &Place,
         input: Filled<'_>,
     ) -> Result<Output, Halt> {
-        run(dispatch, at, (self.tag, self.fallback), input.read(Input::read)?).await
+        let spec = &dispatch.job.spec;
+        let (product, env, tag) = (spec.product.clone(), spec.env.clone(), self.tag.to_string());
+        let name = FallbackName { product, env, tag };
+        match input.read(Input::read)? {
+            Input::Trigger(input) => trigger(dispatch, at, (&name, self.fallback), &input).await,
+            Input::Update { option, healthy } => {
+                dispatch.begin().await?;
+                mark(dispatch, &name, &option, !healthy).await?;
+                Ok(json!({"option": option, "healthy": healthy}).into())
+            }
+            Input::Reset => {
+                dispatch.begin().await?;
+                for option in &self.fallback.options {
+                    mark(dispatch, &name, &option.event, false).await?;
+                }
+                Ok(json!({"reset": true}).into())
+            }
+        }
     }
 }
 
@@ -103,23 +133,6 @@ impl Input {
     }
 }
 
-/// Checks an input, also as each option would get it.
-fn check(catalog: &Catalog, fallback: &Fallback, env: Option<&str>, field: &Field<'_>) {
-    match Input::read(field) {
-        Some(Input::Trigger(input)) => {
-            let at = field.object().and_then(|mut object| object.optional("input"));
-            let at = at.as_ref().unwrap_or(field);
-            for option in &fallback.options {
-                check_option(catalog, option, env, &input, at);
-            }
-        }
-        Some(Input::Update { option, .. }) if !fallback.options.iter().any(|known| known.event == option) => {
-            field.fault_at("option", FieldCode::UnknownTag, "the fallback has no such option");
-        }
-        _ => {}
-    }
-}
-
 fn check_option(catalog: &Catalog, option: &FallbackOption, env: Option<&str>, input: &Value, at: &Field<'_>) {
     let (faults, template) = (RefCell::<Faults>::default(), option.template(input));
     let filled = match &option.input {
@@ -134,31 +147,6 @@ fn check_option(catalog: &Catalog, option: &FallbackOption, env: Option<&str>, i
         match option.input {
             Some(_) => at.fault(fault.code, format!("{} {detail}", outside(&template, fault).pointer)),
             None => at.fault_inside(crate::error::FieldError { detail, ..fault }),
-        }
-    }
-}
-
-async fn run<P: Ports, T: Targets>(
-    dispatch: &Dispatch<'_, P, T>,
-    at: &Place,
-    (tag, fallback): (&Tag, &Fallback),
-    input: Input,
-) -> Result<Output, Halt> {
-    let spec = &dispatch.job.spec;
-    let name = FallbackName { product: spec.product.clone(), env: spec.env.clone(), tag: tag.to_string() };
-    match input {
-        Input::Trigger(input) => trigger(dispatch, at, (&name, fallback), &input).await,
-        Input::Update { option, healthy } => {
-            dispatch.begin().await?;
-            mark(dispatch, &name, &option, !healthy).await?;
-            Ok(json!({"option": option, "healthy": healthy}).into())
-        }
-        Input::Reset => {
-            dispatch.begin().await?;
-            for option in &fallback.options {
-                mark(dispatch, &name, &option.event, false).await?;
-            }
-            Ok(json!({"reset": true}).into())
         }
     }
 }
@@ -197,10 +185,7 @@ async fn trigger<P: Ports, T: Targets>(
                 return Ok(result((index, option), output, &failed));
             }
             Err(Halt::Failed(one)) => {
-                // What is wrong with one job's input says nothing of the others'.
-                if one.code != codes::VALIDATION_ERROR {
-                    let _ = mark(dispatch, name, &option.event, true).await;
-                }
+                let _ = mark(dispatch, name, &option.event, true).await;
                 failed.push(json!({"option": option.event, "error": {"code": one.code, "message": one.message}}));
                 let message = format!("every option failed, at last {}: {}", option.event, one.message);
                 error = Some(RunError { message, ..one });

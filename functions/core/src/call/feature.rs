@@ -39,8 +39,43 @@ pub(super) struct Event<'c> {
 impl<'c> EventKind<'c> for Event<'c> {
     const PARTS: Parts = Parts::Noted;
 
+    /// Whatever the steps refer to has to be there, and what they are given has to fit as far as it is known.
     fn check(&self, env: Option<&str>, input: &Field<'_>) {
-        check(self.catalog, self.feature, env, input);
+        let Some(_) = input.object() else { return };
+        let given = Given(input.value());
+        let templates = self.feature.steps.iter().map(FeatureStep::template).chain(self.feature.output.clone());
+        let templates: Vec<Value> = templates.collect();
+        let mut is_complete = true;
+        for (index, template) in templates.iter().enumerate() {
+            for path in paths(template, INPUT).into_iter().filter(|path| given.find(path).is_err()) {
+                let who = self
+                    .feature
+                    .steps
+                    .get(index)
+                    .map_or("the output".to_owned(), |step| format!("step {}", step.name(index)));
+                let pointer = path.iter().fold(String::new(), |pointer, name| child(&pointer, name));
+                input.fault_inside(required(pointer, format!("is required: {who} refers to it")));
+                is_complete = false;
+            }
+        }
+        if !is_complete {
+            return;
+        }
+        for (index, (step, template)) in self.feature.steps.iter().zip(&templates).enumerate() {
+            // What a step before it brings is not known yet.
+            if !paths(template, SEQUENCE).is_empty() {
+                continue;
+            }
+            let Some(followed) = followed_by(self.catalog, step.event_ref()) else { continue };
+            let faults = std::cell::RefCell::<Faults>::default();
+            if let Some(filled) = fill(&Field::root(template, &faults), &[&given, &NoSequence]) {
+                check_input(&followed, env, &Field::root(&followed.input(&filled), &faults));
+            }
+            for fault in faults.take().into_vec() {
+                let fault = outside(template, fault);
+                input.fault(fault.code, format!("step {}: {} {}", step.name(index), fault.pointer, fault.detail));
+            }
+        }
     }
 
     fn needs(&self, env: &str, _: Option<&Value>) -> Result<Needs<'c>, String> {
@@ -59,71 +94,29 @@ impl<'c> EventKind<'c> for Event<'c> {
         at: &Place,
         input: Filled<'_>,
     ) -> Result<Output, Halt> {
-        run(dispatch, at, self.feature, input.value).await
-    }
-}
-
-/// Checks an input: whatever the steps refer to has to be there, and what they are given has to fit as far as it is known.
-fn check(catalog: &Catalog, feature: &Feature, env: Option<&str>, input: &Field<'_>) {
-    let Some(_) = input.object() else { return };
-    let given = Given(input.value());
-    let templates = feature.steps.iter().map(FeatureStep::template).chain(feature.output.clone());
-    let templates: Vec<Value> = templates.collect();
-    let mut is_complete = true;
-    for (index, template) in templates.iter().enumerate() {
-        for path in paths(template, INPUT).into_iter().filter(|path| given.find(path).is_err()) {
-            let who =
-                feature.steps.get(index).map_or("the output".to_owned(), |step| format!("step {}", step.name(index)));
-            let pointer = path.iter().fold(String::new(), |pointer, name| child(&pointer, name));
-            input.fault_inside(required(pointer, format!("is required: {who} refers to it")));
-            is_complete = false;
+        let input = input.value;
+        let mut sequence = Sequence::default();
+        for (index, step) in self.feature.steps.iter().enumerate() {
+            let at = at.part(&(index + 1).to_string(), &step.asked());
+            let outcome = match dispatch.done(&at) {
+                Some(done) => done,
+                None => run_step(dispatch, &at, (index, step), input, &sequence).await?,
+            };
+            sequence.push(index, step, outcome)?;
         }
-    }
-    if !is_complete {
-        return;
-    }
-    for (index, (step, template)) in feature.steps.iter().zip(&templates).enumerate() {
-        // What a step before it brings is not known yet.
-        if !paths(template, SEQUENCE).is_empty() {
-            continue;
-        }
-        let Some(followed) = followed_by(catalog, step.event_ref()) else { continue };
-        let faults = std::cell::RefCell::<Faults>::default();
-        if let Some(filled) = fill(&Field::root(template, &faults), &[&given, &NoSequence]) {
-            check_input(&followed, env, &Field::root(&followed.input(&filled), &faults));
-        }
-        for fault in faults.take().into_vec() {
-            let fault = outside(template, fault);
-            input.fault(fault.code, format!("step {}: {} {}", step.name(index), fault.pointer, fault.detail));
-        }
+        let Sequence { results, steps, last, .. } = sequence;
+        let output = match &self.feature.output {
+            Some(template) => {
+                filled(template, input, &Sequence { results, ..Sequence::default() }, "the output")?.into()
+            }
+            None => last,
+        };
+        Ok(capped(output, &steps))
     }
 }
 
 fn required(pointer: String, detail: String) -> crate::error::FieldError {
     crate::error::FieldError { pointer, code: FieldCode::Required, detail }
-}
-
-async fn run<P: Ports, T: Targets>(
-    dispatch: &Dispatch<'_, P, T>,
-    at: &Place,
-    feature: &Feature,
-    input: &Value,
-) -> Result<Output, Halt> {
-    let mut sequence = Sequence::default();
-    for (index, step) in feature.steps.iter().enumerate() {
-        let at = at.part(&(index + 1).to_string(), &step.asked());
-        let outcome = match dispatch.done(&at) {
-            Some(done) => done,
-            None => run_step(dispatch, &at, (index, step), input, &sequence).await?,
-        };
-        sequence.push(index, step, outcome)?;
-    }
-    let Sequence { results, steps, last, .. } = sequence;
-    let output = match &feature.output {
-        Some(template) => filled(template, input, &Sequence { results, ..Sequence::default() }, "the output")?.into(),
-        None => last,
-    };
-    Ok(capped(output, &steps))
 }
 
 /// Runs one step, and notes what became of it.

@@ -7,7 +7,7 @@ use std::future::Future;
 use serde_json::Value;
 
 use super::dispatch::{Dispatch, Filled, Halt};
-use super::{Limits, Needs, Request};
+use super::{Capabilities, Lack, Limits, Needs, Request};
 use crate::flow::Place;
 use crate::job::Output;
 use crate::json::Field;
@@ -38,6 +38,12 @@ pub(super) trait EventKind<'c>: Sync {
     /// # Errors
     /// Why it could not be run there at all.
     fn needs(&self, env: &str, input: Option<&Value>) -> Result<Needs<'c>, String>;
+
+    /// What a stack lacks of that: of the event itself, or else of what the input asks for.
+    fn lacks(&self, env: &str, input: Option<&Value>, capabilities: Capabilities) -> Vec<Lack> {
+        let reason = self.needs(env, input).map_or_else(Some, |needs| needs.beyond(capabilities));
+        reason.map(|reason| Lack { member: None, reason }).into_iter().collect()
+    }
 
     /// How long an attempt may take, ms, where the catalog or the type says.
     fn timeout_ms(&self, _: &Limits) -> Option<u32> {

@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use serde_json::Value;
 
 use super::kind::{EventKind as _, with_kind};
-use super::{Followed, followed_by, notification};
-use crate::catalog::{Auth, Catalog, EventRef, Keeper, SecretRef, SigningSecrets, Target};
+use super::{Followed, followed_by};
+use crate::catalog::{Auth, Catalog, EventRef, Keeper, SecretRef, SigningSecrets};
 
 /// What a stack can run.
 #[derive(Clone, Copy, Debug)]
@@ -48,15 +48,7 @@ pub fn not_available(
     input: Option<&Value>,
     capabilities: Capabilities,
 ) -> Vec<Lack> {
-    let lack = |member, reason| Lack { member, reason };
-    if let (Target::Notification(it, _), Some(input)) = (followed.target, input) {
-        let asked = it.envs.get(env).map(|place| notification::asked(place, input));
-        let lacking = asked.into_iter().flatten();
-        return lacking.filter_map(|(member, needs)| Some(lack(Some(member), needs.beyond(capabilities)?))).collect();
-    }
-    let needs = with_kind!(followed, |kind| kind.needs(env, input));
-    let reason = needs.map_or_else(Some, |needs| needs.beyond(capabilities));
-    reason.map(|reason| lack(None, reason)).into_iter().collect()
+    with_kind!(followed, |kind| kind.lacks(env, input, capabilities))
 }
 
 /// What it takes to run something.

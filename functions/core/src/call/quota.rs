@@ -45,7 +45,32 @@ impl<'c> EventKind<'c> for Event<'c> {
         at: &Place,
         input: Filled<'_>,
     ) -> Result<Output, Halt> {
-        run(dispatch, at, (self.tag, self.quota), &input.read(Input::read)?).await
+        let (quota, input) = (self.quota, input.read(Input::read)?);
+        let (spec, limit) = (&dispatch.job.spec, quota.limit.0);
+        let (from, until) = period(quota, dispatch.ports.clock().now());
+        let (product, env) = (spec.product.clone(), spec.env.clone());
+        let counter = CounterName { product, env, quota: self.tag.to_string(), from, until };
+        dispatch.begin().await?;
+        let (counters, by) = (dispatch.ports.flows(), dispatch.part_name(at));
+        let ended = match input.action {
+            Action::Increment => counters.add(&counter, &by, input.amount, limit).await,
+            Action::Check => counters.used(&counter).await.map(|used| match used.checked_add(input.amount) {
+                Some(after) if after <= limit => Counted::Counted { used },
+                _ => Counted::Over { used },
+            }),
+            Action::Reset => counters.reset(&counter, &by).await.map(|()| Counted::Counted { used: 0 }),
+        };
+        match ended.map_err(|error| uncounted(&error))? {
+            Counted::Counted { used } => {
+                let remaining = limit.saturating_sub(used);
+                Ok(json!({"used": used, "limit": limit, "remaining": remaining, "resets_at": until.0}).into())
+            }
+            Counted::Over { used } => {
+                let message =
+                    format!("{used} of {limit} are used of the quota {}, which begins anew at {until}", self.tag);
+                Err(RunError::permanent(codes::QUOTA_EXCEEDED, message).into())
+            }
+        }
     }
 }
 
@@ -70,38 +95,6 @@ impl Input {
         let amount = object.optional("amount").map_or(Some(1), |field| field.integer(1..=1_000_000_000_000_u64));
         object.finish();
         Some(Self { action: action?, amount: amount? })
-    }
-}
-
-async fn run<P: Ports, T: Targets>(
-    dispatch: &Dispatch<'_, P, T>,
-    at: &Place,
-    (tag, quota): (&Tag, &Quota),
-    input: &Input,
-) -> Result<Output, Halt> {
-    let (spec, limit) = (&dispatch.job.spec, quota.limit.0);
-    let (from, until) = period(quota, dispatch.ports.clock().now());
-    let (product, env) = (spec.product.clone(), spec.env.clone());
-    let counter = CounterName { product, env, quota: tag.to_string(), from, until };
-    dispatch.begin().await?;
-    let (counters, by) = (dispatch.ports.flows(), dispatch.part_name(at));
-    let ended = match input.action {
-        Action::Increment => counters.add(&counter, &by, input.amount, limit).await,
-        Action::Check => counters.used(&counter).await.map(|used| match used.checked_add(input.amount) {
-            Some(after) if after <= limit => Counted::Counted { used },
-            _ => Counted::Over { used },
-        }),
-        Action::Reset => counters.reset(&counter, &by).await.map(|()| Counted::Counted { used: 0 }),
-    };
-    match ended.map_err(|error| uncounted(&error))? {
-        Counted::Counted { used } => {
-            let remaining = limit.saturating_sub(used);
-            Ok(json!({"used": used, "limit": limit, "remaining": remaining, "resets_at": until.0}).into())
-        }
-        Counted::Over { used } => {
-            let message = format!("{used} of {limit} are used of the quota {tag}, which begins anew at {until}");
-            Err(RunError::permanent(codes::QUOTA_EXCEEDED, message).into())
-        }
     }
 }
 

@@ -2,8 +2,7 @@
 //!
 //! Only a topic of SQS can be drained. Each message is handed to the subscription's event, and deleted only after that has
 //! succeeded; what fails stays in the topic, with those of its group that come after it in a FIFO queue, and comes back by the
-//! queue's own rules. The event's `webhook-id` is the message's, so
-//! that a message that comes twice is recognised.
+//! queue's own rules. The event's `webhook-id` is the message's, so that a message that comes twice is recognised.
 //!
 //! The subscription's `input` may refer to a message by `$Message{body}`, `$Message{id}` and `$Message{attributes}{name}`. Without one an
 //! action gets `{body}`, a function `{payload}`, a topic `{message}`, and anything else the message itself, in `{message}` if that is no
@@ -73,7 +72,53 @@ impl<'c> EventKind<'c> for Event<'c> {
         at: &Place,
         input: Filled<'_>,
     ) -> Result<Output, Halt> {
-        run(dispatch, at, (self.broker, self.subscription), &input.read(Input::read)?).await
+        let (subscription, input) = (self.subscription, input.read(Input::read)?);
+        let queue_url = queue_url(self.broker, subscription, &dispatch.job.spec.env)?;
+        let max = input.max.or(subscription.max.map(|max| max.0)).unwrap_or(DEFAULT_MAX);
+        let (mut received, mut handled, mut failure) = (0_u32, 0, None);
+        let mut held_up = BTreeSet::new();
+        while received < max {
+            let left_ms = dispatch.until.since(dispatch.ports.clock().now());
+            if received > 0 && left_ms < i64::from(QUEUE_MS) {
+                break;
+            }
+            let hidden = (left_ms.div_euclid(1_000) + HIDDEN_MARGIN_SECONDS)
+                .clamp(HIDDEN_MARGIN_SECONDS, LONGEST_HIDDEN_SECONDS);
+            let request = AwsRequest::ReceiveMessages {
+                queue_url: queue_url.clone(),
+                max: (max - received).min(MOST_AT_ONCE),
+                hide_seconds: u32::try_from(hidden).unwrap_or_default(),
+            };
+            let answer = dispatch.send(at, Request::Aws(request), QUEUE_MS).await?;
+            let messages = answer.value["messages"].as_array().cloned().unwrap_or_default();
+            if messages.is_empty() {
+                break;
+            }
+            received += u32::try_from(messages.len()).unwrap_or(u32::MAX);
+            for message in messages.iter().filter_map(Message::read) {
+                // Behind one that failed the others of its group stay where they are.
+                if message.group.as_ref().is_some_and(|group| held_up.contains(group)) {
+                    continue;
+                }
+                match handle(dispatch, at, (subscription, &queue_url), &message).await {
+                    Ok(()) => handled += 1,
+                    Err(Halt::Failed(error)) => {
+                        failure = failure.or(Some(error));
+                        held_up.extend(message.group);
+                    }
+                    Err(halt) => return Err(halt),
+                }
+            }
+        }
+        match failure {
+            None => Ok(json!({"received": received, "handled": handled}).into()),
+            Some(error) => {
+                let failed = received - handled;
+                let message =
+                    format!("{failed} of {received} messages stay in the topic, the first for this: {}", error.message);
+                Err(RunError { message, ..error }.into())
+            }
+        }
     }
 }
 
@@ -119,61 +164,6 @@ impl Source for Message {
 
     fn find(&self, path: &[&str]) -> Result<&Value, String> {
         walk(&self.seen, path).ok_or_else(|| format!("the message has nothing under $Message{{{}}}", path.join("}{")))
-    }
-}
-
-async fn run<P: Ports, T: Targets>(
-    dispatch: &Dispatch<'_, P, T>,
-    at: &Place,
-    (broker, subscription): (&Broker, &Subscription),
-    input: &Input,
-) -> Result<Output, Halt> {
-    let env = dispatch.job.spec.env.as_str();
-    let queue_url = queue_url(broker, subscription, env)?;
-    let max = input.max.or(subscription.max.map(|max| max.0)).unwrap_or(DEFAULT_MAX);
-    let (mut received, mut handled, mut failure) = (0_u32, 0, None);
-    let mut held_up = BTreeSet::new();
-    while received < max {
-        let left_ms = dispatch.until.since(dispatch.ports.clock().now());
-        if received > 0 && left_ms < i64::from(QUEUE_MS) {
-            break;
-        }
-        let hidden =
-            (left_ms.div_euclid(1_000) + HIDDEN_MARGIN_SECONDS).clamp(HIDDEN_MARGIN_SECONDS, LONGEST_HIDDEN_SECONDS);
-        let request = AwsRequest::ReceiveMessages {
-            queue_url: queue_url.clone(),
-            max: (max - received).min(MOST_AT_ONCE),
-            hide_seconds: u32::try_from(hidden).unwrap_or_default(),
-        };
-        let answer = dispatch.send(at, Request::Aws(request), QUEUE_MS).await?;
-        let messages = answer.value["messages"].as_array().cloned().unwrap_or_default();
-        if messages.is_empty() {
-            break;
-        }
-        received += u32::try_from(messages.len()).unwrap_or(u32::MAX);
-        for message in messages.iter().filter_map(Message::read) {
-            // Behind one that failed the others of its group stay where they are.
-            if message.group.as_ref().is_some_and(|group| held_up.contains(group)) {
-                continue;
-            }
-            match handle(dispatch, at, (subscription, &queue_url), &message).await {
-                Ok(()) => handled += 1,
-                Err(Halt::Failed(error)) => {
-                    failure = failure.or(Some(error));
-                    held_up.extend(message.group);
-                }
-                Err(halt) => return Err(halt),
-            }
-        }
-    }
-    match failure {
-        None => Ok(json!({"received": received, "handled": handled}).into()),
-        Some(error) => {
-            let failed = received - handled;
-            let message =
-                format!("{failed} of {received} messages stay in the topic, the first for this: {}", error.message);
-            Err(RunError { message, ..error }.into())
-        }
     }
 }
 

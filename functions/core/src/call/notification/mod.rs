@@ -40,7 +40,7 @@ use serde_json::Value;
 
 use super::dispatch::{Dispatch, Filled, Halt};
 use super::kind::{EventKind, Parts, in_env};
-use super::{Limits, Needs, Request};
+use super::{Capabilities, Lack, Limits, Needs, Request};
 use crate::catalog::{EmailProvider, Message, Notification, NotificationEnv, PushProvider, SmsProvider, Tag};
 use crate::error::FieldCode;
 use crate::flow::Place;
@@ -72,6 +72,13 @@ impl<'c> EventKind<'c> for Event<'c> {
         let place = in_env(self.notification.envs.get(env), env)?;
         let asked = input.into_iter().flat_map(|input| asked(place, input));
         Ok(asked.fold(Needs::default(), |all, (_, needs)| all.and(needs)))
+    }
+
+    fn lacks(&self, env: &str, input: Option<&Value>, capabilities: Capabilities) -> Vec<Lack> {
+        let asked = input.and_then(|input| Some(asked(self.notification.envs.get(env)?, input)));
+        let lack =
+            |(member, needs): (_, Needs<'_>)| Some(Lack { member: Some(member), reason: needs.beyond(capabilities)? });
+        asked.into_iter().flatten().filter_map(lack).collect()
     }
 
     /// One request for each channel, and more where each receiver has one.
@@ -234,7 +241,7 @@ fn receivers<T>(field: &Field<'_>, most: usize, form: &str, parse: impl Fn(&str)
 }
 
 /// What it takes to send over the channels that an input asks for, by its member.
-pub(super) fn asked<'c>(place: &'c NotificationEnv, input: &Value) -> impl Iterator<Item = (&'static str, Needs<'c>)> {
+fn asked<'c>(place: &'c NotificationEnv, input: &Value) -> impl Iterator<Item = (&'static str, Needs<'c>)> {
     let [push_member, email_member, sms_member, callback_member] = MEMBERS;
     let push = place.push.as_ref().map(|channel| (push_member, push::needs(channel)));
     let email = place.email.as_ref().map(|channel| (email_member, email::needs(channel)));

@@ -97,7 +97,7 @@ fn an_option_that_could_not_be_tried_is_not_taken_for_one_that_failed() {
 }
 
 #[test]
-fn an_input_that_an_option_refuses_says_nothing_of_its_health() {
+fn an_option_that_has_refused_is_tried_last_too() {
     let stack = stack();
     let refused = RunError::permanent(codes::VALIDATION_ERROR, "no such card");
     stack.answers([Answer::new(Err(refused)), number(1)]);
@@ -106,7 +106,7 @@ fn an_input_that_an_option_refuses_says_nothing_of_its_health() {
     assert_eq!(result(&stack, &job)["option"], json!("ping"));
     pay(&stack, 0);
     stack.drive();
-    assert_eq!(paths(&stack)[2..], ["7"]);
+    assert_eq!(paths(&stack)[2..], ["ping"]);
 }
 
 #[test]
