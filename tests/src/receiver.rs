@@ -33,7 +33,7 @@ pub struct Receiver {
     /// Where.
     pub address: SocketAddr,
     arrivals: Arc<Mutex<HashMap<String, Vec<i64>>>>,
-    serving: JoinHandle<std::io::Result<()>>,
+    _listening: Listening,
 }
 
 impl Receiver {
@@ -45,8 +45,6 @@ impl Receiver {
     where
         F: Future<Output = Response> + Send + 'static,
     {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a free port");
-        let address = listener.local_addr().expect("a bound socket has an address");
         let arrivals = Arc::<Mutex<HashMap<String, Vec<i64>>>>::default();
         let noted = Arc::clone(&arrivals);
         let receive = move |request: Request| {
@@ -60,9 +58,8 @@ impl Receiver {
             };
             answer(Delivery { id, nth, path: request.uri().path().to_owned(), authorization })
         };
-        let app = Router::new().fallback(receive);
-        let serving = tokio::spawn(async move { axum::serve(listener, app).await });
-        Self { address, arrivals, serving }
+        let (address, listening) = listen(Router::new().fallback(receive)).await;
+        Self { address, arrivals, _listening: listening }
     }
 
     /// A receiver that is content with everything.
@@ -90,9 +87,20 @@ impl Receiver {
     }
 }
 
-impl Drop for Receiver {
+/// An app that is served, until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Listening(JoinHandle<std::io::Result<()>>);
+
+/// Serves an app on a free port of the loopback interface, and says where.
+pub(crate) async fn listen(app: Router) -> (SocketAddr, Listening) {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a free port");
+    let address = listener.local_addr().expect("a bound socket has an address");
+    (address, Listening(tokio::spawn(async move { axum::serve(listener, app).await })))
+}
+
+impl Drop for Listening {
     fn drop(&mut self) {
-        self.serving.abort();
+        self.0.abort();
     }
 }
 

@@ -1,7 +1,7 @@
 //! A target that keeps every request whole, and answers as a test wants it to.
 
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
@@ -11,11 +11,9 @@ use axum::response::Response;
 use bytes::Bytes;
 use http::StatusCode;
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
-use tokio::task::JoinHandle;
 use url::form_urlencoded;
 
-use crate::receiver::answer;
+use crate::receiver::{Listening, answer, listen};
 
 /// A request as it came over the wire.
 #[derive(Clone, Debug)]
@@ -58,7 +56,7 @@ pub struct Target {
     /// Where.
     pub address: SocketAddr,
     seen: Arc<Mutex<Vec<Wire>>>,
-    serving: JoinHandle<std::io::Result<()>>,
+    _listening: Listening,
 }
 
 impl Target {
@@ -70,8 +68,6 @@ impl Target {
     where
         F: Future<Output = Response> + Send + 'static,
     {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a free port");
-        let address = listener.local_addr().expect("a bound socket has an address");
         let seen = Arc::<Mutex<Vec<Wire>>>::default();
         let kept = Arc::clone(&seen);
         let app = Router::new().fallback(move |request: Request| {
@@ -81,8 +77,8 @@ impl Target {
                 answer(wire).await
             }
         });
-        let serving = tokio::spawn(async move { axum::serve(listener, app).await });
-        Self { address, seen, serving }
+        let (address, listening) = listen(app).await;
+        Self { address, seen, _listening: listening }
     }
 
     /// A target that is content with everything, and answers with its path.
@@ -115,12 +111,6 @@ impl Target {
     pub fn only(&self, path: &str) -> Wire {
         let [wire] = self.seen_at(path).try_into().unwrap_or_else(|seen| panic!("not one request to {path}: {seen:?}"));
         wire
-    }
-}
-
-impl Drop for Target {
-    fn drop(&mut self) {
-        self.serving.abort();
     }
 }
 

@@ -9,15 +9,10 @@ mod values;
 #[path = "postgres/warm.rs"]
 mod warm;
 
-use std::time::Duration;
-
-use carillon_tests::outside::until;
 use carillon_tests::postgres::{PASSWORD, Server};
 use carillon_tests::process::{Launch, Server as Carillon};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-
-const SOON: Duration = Duration::from_mins(1);
 
 /// The service, with a product `p` whose databases are on a server.
 struct World {
@@ -65,13 +60,8 @@ impl World {
 
     /// Runs a job to its end, and gives its one run.
     async fn end(&self, job: &Value) -> Value {
-        let id = self.carillon.client.schedule(job).await;
-        let look = async || {
-            let job = self.carillon.client.job(&id).await;
-            matches!(job["status"].as_str(), Some("completed" | "failed")).then_some(())
-        };
-        until(format!("{id} has ended"), SOON, look).await;
-        self.carillon.client.get(&format!("/v1/jobs/{id}/runs")).await.json(200)["runs"][0].clone()
+        let client = &self.carillon.client;
+        client.ended(&client.schedule(job).await).await
     }
 
     /// The result of a statement.
