@@ -1,4 +1,4 @@
-//! The samples in `events/` are what they say, and so are the README's examples by them: every one goes through the real router.
+//! The samples in `events/` are what they say, and so are the examples of functions/core/README.md by them: every one goes through the real router.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -145,7 +145,7 @@ fn the_contracts_example_is_the_contracts_own() {
 }
 
 fn readme() -> String {
-    std::fs::read_to_string(root().join("README.md")).expect("a README")
+    std::fs::read_to_string(root().join("functions/core/README.md")).expect("a README")
 }
 
 /// What stands in backticks.
@@ -157,7 +157,7 @@ fn spans(text: &str) -> Vec<&str> {
 async fn every_example_of_what_a_job_can_do_is_accepted_or_told_that_it_needs_an_account() {
     let service = my_product().await;
     let readme = readme();
-    let (_, section) = readme.split_once("\n### What a job can do\n").expect("the section");
+    let (_, section) = readme.split_once("\n## Event types\n").expect("the section");
     let rows = section.lines().skip_while(|line| !line.starts_with("| `")).take_while(|line| line.starts_with("| `"));
     let mut found = BTreeSet::new();
     for row in rows {

@@ -15,7 +15,7 @@ use tokio::process::Command;
 /// How long what should happen at once may take on a busy machine.
 const SOON: Duration = Duration::from_secs(30);
 
-/// The options and commands that there are; the README's table and `--help` have to have all of them.
+/// The options and commands that there are; the table of functions/local/README.md and `--help` have to have all of them.
 const OPTIONS: [&str; 13] = [
     "--allow",
     "--catalog",
@@ -68,7 +68,7 @@ async fn help_names_every_option_with_its_variable() {
 
 #[tokio::test]
 async fn the_readme_names_every_option_of_the_server() {
-    let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
+    let readme = std::fs::read_to_string(root().join("functions/local/README.md")).unwrap();
     let start = readme.find("## Configuration").expect("a section on configuration");
     let section = &readme[start..];
     let section = &section[..section[3..].find("\n## ").map_or(section.len(), |end| end + 3)];

@@ -1,4 +1,4 @@
-//! The telemetry that the functions write, the table in README.md and the dashboard with its alarms in infra/ are one
+//! The telemetry that the functions write, the table in infra/README.md and the dashboard with its alarms in infra/ are one
 //! contract.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -40,9 +40,9 @@ fn table(markdown: &str) -> Vec<Vec<String>> {
 
 #[test]
 fn the_readmes_table_names_every_metric_and_no_other() {
-    let readme = std::fs::read_to_string(root().join("README.md")).expect("README.md");
+    let readme = std::fs::read_to_string(root().join("infra/README.md")).expect("infra/README.md");
     let rows = table(&readme);
-    let (head, rows) = rows.split_first().expect("README.md has a table under the heading Telemetry");
+    let (head, rows) = rows.split_first().expect("infra/README.md has a table under the heading Telemetry");
     assert_eq!(head, &["metric", "unit", "dimensions", "meaning"]);
     let mut documented = BTreeMap::new();
     for row in rows {

@@ -1,6 +1,6 @@
 //! Metrics as log lines in CloudWatch's embedded metric format: no call, no permission, no wait.
 //!
-//! The names are a contract with the dashboard, the alarms and the README's telemetry table; a test holds them together.
+//! The names are a contract with the dashboard, the alarms and the telemetry table of infra/README.md; a test holds them together.
 
 use std::io::Write;
 

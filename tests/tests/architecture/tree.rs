@@ -4,9 +4,20 @@ use std::path::Path;
 
 use crate::workspace::{Package, files, read, root};
 
-/// All that may stand at the top level.
-const TOP_LEVEL: [&str; 9] =
-    ["Cargo.lock", "Cargo.toml", "LICENSE", "README.md", ".ci", "events", "functions", "infra", "tests"];
+/// The parts of the top level: each has to be there, and nothing else may.
+const TOP_LEVEL: [&str; 11] = [
+    ".ci",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "Cargo.lock",
+    "Cargo.toml",
+    "LICENSE",
+    "README.md",
+    "events",
+    "functions",
+    "infra",
+    "tests",
+];
 
 /// What tools look for at the top level under a name with a dot.
 const DOT_FILES: [&str; 5] = [".clippy.toml", ".deny.toml", ".git", ".gitignore", ".rustfmt.toml"];
@@ -27,8 +38,10 @@ fn has_extension(path: &str, extension: &str) -> bool {
 /// The files that people write, Cargo.lock left out.
 fn written() -> Vec<String> {
     let mut written: Vec<_> = [".ci", "events", "functions", "infra", "tests"].into_iter().flat_map(files).collect();
-    let top_level = [".clippy.toml", ".deny.toml", ".gitignore", ".rustfmt.toml", "Cargo.toml", "README.md"];
-    written.extend(top_level.into_iter().filter(|path| root().join(path).exists()).map(str::to_owned));
+    let documents = ["CHANGELOG.md", "CONTRIBUTING.md", "README.md"];
+    let top_level =
+        [".clippy.toml", ".deny.toml", ".gitignore", ".rustfmt.toml", "Cargo.toml"].into_iter().chain(documents);
+    written.extend(top_level.filter(|path| root().join(path).exists()).map(str::to_owned));
     written
 }
 
@@ -45,16 +58,18 @@ fn lines_that(breaks: impl Fn(&str, &str) -> bool) -> Vec<String> {
 }
 
 #[test]
-fn the_top_level_holds_nothing_but_its_parts() {
+fn the_top_level_holds_its_parts_and_nothing_else() {
     let ignored = read(".gitignore");
     let ignored: Vec<_> = ignored.lines().map(|line| line.trim_matches('/')).collect();
+    let mut missing = TOP_LEVEL.to_vec();
     let mut wrong = Vec::new();
     for entry in std::fs::read_dir(root()).expect("a readable folder") {
         let name = entry.expect("a readable folder").file_name().into_string().expect("a UTF-8 name");
         let part = [TOP_LEVEL.as_slice(), &DOT_FILES, &ignored].iter().any(|parts| parts.contains(&name.as_str()));
+        missing.retain(|part| *part != name);
         wrong.extend((!part).then_some(name));
     }
-    assert!(wrong.is_empty(), "{wrong:?}");
+    assert!(missing.is_empty() && wrong.is_empty(), "missing: {missing:?}, not a part: {wrong:?}");
 }
 
 #[test]
@@ -105,7 +120,9 @@ fn no_line_names_a_document_that_is_not_here() {
     };
     let wrong = lines_that(|_, line| {
         let words = line.split(|c: char| !c.is_alphanumeric() && !"._-/".contains(c));
-        words.filter(|word| has_extension(word, "md")).any(|word| word != "README.md" && !is_here(word))
+        // Links of documents go up from their folder; another test follows them.
+        let mut words = words.map(|word| word.trim_start_matches("../")).filter(|word| has_extension(word, "md"));
+        words.any(|word| word != "README.md" && !is_here(word))
     });
     assert!(wrong.is_empty(), "{wrong:#?}");
 }

@@ -25,7 +25,7 @@ const PROMPT_MS: i64 = 3_000;
 /// Something that must not be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Violation {
-    /// The invariant: I1 to I7 as the README's guarantees number them, or a word.
+    /// The invariant: I1 to I7 as functions/README.md numbers them, or a word.
     pub(crate) invariant: &'static str,
     /// What happened.
     pub(crate) text: String,
