@@ -1,6 +1,6 @@
 //! The state machine: the one place that changes a job's status.
 //!
-//! [`decide`] is pure. It says what an event makes of a job, or why it makes nothing of it. The answer is stored by
+//! [`decide`] is pure. It says what a trigger makes of a job, or why it makes nothing of it. The answer is stored by
 //! [`crate::ports::JobStore::commit`] only if the job still has the revision that was decided on; whoever loses that race
 //! reads the job again and decides anew. So every rule below holds under duplicates, reordering and crashes.
 //!
@@ -34,7 +34,7 @@ use crate::time::UnixMillis;
 
 /// Something that happens to a job.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Event {
+pub enum Trigger {
     /// A message of a fire asks to begin an attempt.
     Claim {
         /// The fire that the message names.
@@ -45,7 +45,7 @@ pub enum Event {
         lease_ms: u32,
     },
     /// A message of a fire finds its result remembered: no attempt is needed.
-    Recall {
+    CacheHit {
         /// The fire that the message names.
         fire: Fire,
         /// What was given back then.
@@ -75,7 +75,7 @@ pub enum Event {
         owner: Owner,
     },
     /// The timer that could not be armed with the current fire is armed now.
-    Armed,
+    TimerArmed,
     /// A caller calls the job off.
     Cancel {
         /// Why, in the caller's words.
@@ -113,7 +113,7 @@ pub struct Transition {
     /// A run that leaves the job for its history.
     pub retired: Option<Run>,
     /// What this change calls for.
-    pub step: Step,
+    pub effect: Effect,
 }
 
 impl Transition {
@@ -140,7 +140,7 @@ impl Transition {
 
 /// What follows a stored transition.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Step {
+pub enum Effect {
     /// Dispatch this attempt (from 1), and settle it before the lease ends.
     Dispatch {
         /// The attempt.
@@ -169,7 +169,7 @@ pub enum Step {
     },
 }
 
-/// Why an event changes nothing.
+/// Why a trigger changes nothing.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// The fire belongs to another generation or run, or the job takes none: its timer or message is void.
@@ -209,30 +209,30 @@ pub enum Refusal {
     NoRunLeft,
 }
 
-/// What `event` makes of `job` at `now`.
+/// What `trigger` makes of `job` at `now`.
 ///
 /// # Errors
 /// A [`Refusal`] when it makes nothing of it; the job stays as it is.
-pub fn decide(job: &Job, event: &Event, now: UnixMillis) -> Result<Transition, Refusal> {
+pub fn decide(job: &Job, trigger: &Trigger, now: UnixMillis) -> Result<Transition, Refusal> {
     #[cfg(feature = "mutants")]
     use mutants::decide as rules;
-    rules(job, event, now)
+    rules(job, trigger, now)
 }
 
-fn rules(job: &Job, event: &Event, now: UnixMillis) -> Result<Transition, Refusal> {
-    match event {
-        Event::Claim { fire, owner, lease_ms } => attempt::claim(job, *fire, owner, *lease_ms, now),
-        Event::Recall { fire, output, made_at } => attempt::recall(job, *fire, output, *made_at, now),
-        Event::Succeed { owner, output } => attempt::succeed(job, owner, output, now),
-        Event::Fail { owner, error, random } => attempt::fail(job, owner, error, *random, now),
-        Event::Suspend { owner } => attempt::suspend(job, owner, now),
-        Event::Armed => change::armed(job, now),
-        Event::Cancel { reason } => change::cancel(job, reason.clone(), now),
-        Event::Retry { delay_ms } => change::retry(job, *delay_ms, now),
-        Event::Pause => change::pause(job, now),
-        Event::Resume => change::resume(job, now),
-        Event::RunNow => change::run_now(job, now),
-        Event::Edit { spec, is_replanned } => change::edit(job, spec, *is_replanned, now),
+fn rules(job: &Job, trigger: &Trigger, now: UnixMillis) -> Result<Transition, Refusal> {
+    match trigger {
+        Trigger::Claim { fire, owner, lease_ms } => attempt::claim(job, *fire, owner, *lease_ms, now),
+        Trigger::CacheHit { fire, output, made_at } => attempt::cache_hit(job, *fire, output, *made_at, now),
+        Trigger::Succeed { owner, output } => attempt::succeed(job, owner, output, now),
+        Trigger::Fail { owner, error, random } => attempt::fail(job, owner, error, *random, now),
+        Trigger::Suspend { owner } => attempt::suspend(job, owner, now),
+        Trigger::TimerArmed => change::timer_armed(job, now),
+        Trigger::Cancel { reason } => change::cancel(job, reason.clone(), now),
+        Trigger::Retry { delay_ms } => change::retry(job, *delay_ms, now),
+        Trigger::Pause => change::pause(job, now),
+        Trigger::Resume => change::resume(job, now),
+        Trigger::RunNow => change::run_now(job, now),
+        Trigger::Edit { spec, is_replanned } => change::edit(job, spec, *is_replanned, now),
     }
 }
 
@@ -273,25 +273,25 @@ fn next(job: &Job, now: UnixMillis) -> JobState {
     JobState { revision, unarmed: false, updated_at: now, ..job.state.clone() }
 }
 
-fn store(job: &Job, state: JobState, step: Step) -> Transition {
-    Transition { before: job.clone(), state, spec: None, retired: None, step }
+fn store(job: &Job, state: JobState, effect: Effect) -> Transition {
+    Transition { before: job.clone(), state, spec: None, retired: None, effect }
 }
 
 /// Stores a state whose fire needs a timer.
 fn arm(job: &Job, state: JobState, at: UnixMillis) -> Transition {
     let fire = Fire { job_id: job.id, generation: state.run.generation, run_no: state.run.run_no };
-    store(job, state, Step::Arm { fire, at })
+    store(job, state, Effect::Arm { fire, at })
 }
 
 /// Records the one outcome of the current run, and ends the job with it.
-fn settle(job: &Job, status: Status, outcome: Outcome, step: Step, now: UnixMillis) -> Transition {
+fn settle(job: &Job, status: Status, outcome: Outcome, effect: Effect, now: UnixMillis) -> Transition {
     let mut state = next(job, now);
     state.status = status;
     state.run.ended_at = Some(now);
     state.run.outcome = Some(outcome);
     state.lease = None;
     state.wake_at = None;
-    store(job, state, step)
+    store(job, state, effect)
 }
 
 #[cfg(test)]

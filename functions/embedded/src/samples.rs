@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use carillon_core::ids::{JobId, Owner};
 use carillon_core::job::{EventType, Job, JobSpec};
-use carillon_core::machine::{Event, decide, first_state};
+use carillon_core::machine::{Trigger, decide, first_state};
 use carillon_core::ports::{JobStore, Ports, Written};
 use carillon_core::retry::RetryPolicy;
 use carillon_core::time::UnixMillis;
@@ -41,14 +41,14 @@ pub(crate) async fn insert<C: Wait>(embedded: &Embedded<C>, job: &Job) {
     assert_eq!(embedded.jobs().insert_new(job).await.unwrap(), Written::Done);
 }
 
-pub(crate) async fn commit<C: Wait>(embedded: &Embedded<C>, job: &Job, event: &Event, now: UnixMillis) -> Job {
-    let transition = decide(job, event, now).unwrap();
+pub(crate) async fn commit<C: Wait>(embedded: &Embedded<C>, job: &Job, trigger: &Trigger, now: UnixMillis) -> Job {
+    let transition = decide(job, trigger, now).unwrap();
     assert_eq!(embedded.jobs().commit(&transition).await.unwrap(), Written::Done);
     Job { state: transition.state, ..job.clone() }
 }
 
-pub(crate) fn claim(job: &Job) -> Event {
-    Event::Claim { fire: job.fire(), owner: Owner::new(1), lease_ms: 40_000 }
+pub(crate) fn claim(job: &Job) -> Trigger {
+    Trigger::Claim { fire: job.fire(), owner: Owner::new(1), lease_ms: 40_000 }
 }
 
 pub(crate) fn in_memory(clock: &ManualClock) -> Arc<Embedded<ManualClock>> {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use carillon_core::ids::{JobId, Owner};
 use carillon_core::job::{Job, JobSpec, JobState, Outcome, Output, Run, Status};
-use carillon_core::machine::{Event, decide};
+use carillon_core::machine::{Trigger, decide};
 use carillon_core::ports::{JobStore, Ports, Written};
 use futures_util::future::join_all;
 use serde_json::json;
@@ -125,9 +125,9 @@ pub async fn a_job_goes_its_whole_way(ports: &impl Ports) {
     insert(ports, &job).await;
     let mut now = job.spec.start_at;
     for last in [false, false, true] {
-        let claim = Event::Claim { fire: job.fire(), owner: owner.clone(), lease_ms: 40_000 };
+        let claim = Trigger::Claim { fire: job.fire(), owner: owner.clone(), lease_ms: 40_000 };
         let error = carillon_core::job::RunError::transient("TIMEOUT", "no answer");
-        for event in [claim, Event::Fail { owner: owner.clone(), error, random: 0.5 }] {
+        for event in [claim, Trigger::Fail { owner: owner.clone(), error, random: 0.5 }] {
             now = now.max(job.state.wake_at.filter(|_| job.state.lease.is_none()).unwrap_or(now));
             let transition = decide(&job, &event, now).unwrap();
             assert_eq!(ports.jobs().commit(&transition).await.unwrap(), Written::Done);
@@ -136,7 +136,7 @@ pub async fn a_job_goes_its_whole_way(ports: &impl Ports) {
         assert_eq!(job.state.status == Status::Failed, last);
     }
     let failed_run = job.state.run.clone();
-    for event in [Event::Retry { delay_ms: 0 }, Event::Cancel { reason: None }] {
+    for event in [Trigger::Retry { delay_ms: 0 }, Trigger::Cancel { reason: None }] {
         let transition = decide(&job, &event, now).unwrap();
         assert_eq!(ports.jobs().commit(&transition).await.unwrap(), Written::Done);
         job = changed(&job, &transition);

@@ -10,7 +10,7 @@ use carillon_core::job::{
     EventType, FailedAttempt, Job, JobSpec, JobState, LastRun, Lease, Outcome, Output, Run, RunError, RunStatus,
     SkipReason, Skipped, Status,
 };
-use carillon_core::machine::{Step, Transition, first_state};
+use carillon_core::machine::{Effect, Transition, first_state};
 use carillon_core::ports::Published;
 use carillon_core::retry::RetryPolicy;
 use carillon_core::session::sealing::{KeyName, SealingKey};
@@ -54,7 +54,7 @@ pub fn job_at(start: UnixMillis, product: &str, env: &str, number: u32) -> Job {
 /// A change of the job to this state, on top of the revision that it has.
 pub fn change(job: &Job, state: JobState) -> Transition {
     let state = JobState { revision: job.state.revision + 1, ..state };
-    Transition { before: job.clone(), state, spec: None, retired: None, step: Step::Acknowledge }
+    Transition { before: job.clone(), state, spec: None, retired: None, effect: Effect::Acknowledge }
 }
 
 /// The job after a change.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use carillon_core::ids::Fire;
 use carillon_core::job::Run;
-use carillon_core::machine::{Step, Transition};
+use carillon_core::machine::{Effect, Transition};
 
 use crate::operation::{END, LIMIT, Operation};
 use crate::properties::{HELD, IN_THE_PLAN};
@@ -62,7 +62,7 @@ impl History {
             let is_beyond = worked_on.run_no > LIMIT || worked_on.nominal_at.is_some_and(|at| at > END);
             self.broken.extend(is_beyond.then_some(IN_THE_PLAN));
         }
-        let claims = matches!(transition.step, Step::Dispatch { .. });
+        let claims = matches!(transition.effect, Effect::Dispatch { .. });
         self.broken.extend((claims && (self.is_held || self.is_called_off)).then_some(HELD));
     }
 

@@ -12,7 +12,7 @@ use carillon_core::call::{Call, Capabilities};
 use carillon_core::catalog::{Catalog, Keeper, Revision};
 use carillon_core::ids::{Fire, JobId};
 use carillon_core::job::{Job, Output, RunError, codes};
-use carillon_core::machine::{Step, Transition};
+use carillon_core::machine::{Effect, Transition};
 use carillon_core::ports::{
     CatalogStore, Clock, Condition, DeadLetters, Entropy, Flows, History, JobQuery, JobStore, KeyStore, Listed,
     PortError, Ports, Published, Redriven, Reservations, ResultCache, SealingKeys, Targets, Timers, Written,
@@ -155,7 +155,7 @@ impl Journal {
                 memory.base = Some(after.job.state.revision);
                 memory.has_failed |= *answer == Answer::Failed;
                 let is_lost = *answer == Answer::Written(false) && !memory.has_failed;
-                let is_claim = matches!(transition.step, Step::Dispatch { .. });
+                let is_claim = matches!(transition.effect, Effect::Dispatch { .. });
                 memory.claimed = if is_claim && !is_lost { digest(after) } else { memory.claimed };
                 memory.in_doubt =
                     if is_lost || *answer == Answer::Written(true) { 0 } else { digest(&(after, answer)) };

@@ -91,7 +91,7 @@ async fn a_running_job_has_no_next_attempt() {
     let api = Api::new();
     let id = api.schedule().await;
     let job = api.world.state().jobs[&id].clone();
-    let event = machine::Event::Claim { fire: job.fire(), owner: Owner::new(1), lease_ms: 1_000 };
+    let event = machine::Trigger::Claim { fire: job.fire(), owner: Owner::new(1), lease_ms: 1_000 };
     let transition = machine::decide(&job, &event, carillon_core::time::UnixMillis(NOW)).unwrap();
     let _ = api.world.commit(&transition).await.unwrap();
     let shown = api.get(&format!("/v1/jobs/{id}")).await.ok(200).json;

@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use carillon_core::ids::{JobId, Owner};
 use carillon_core::job::{EventType, Job, JobSpec, Output, RunError, RunStatus, codes};
-use carillon_core::machine::{Event, Refusal, decide, first_state};
+use carillon_core::machine::{Refusal, Trigger, decide, first_state};
 use carillon_core::operations::Attempt;
 use carillon_core::retry::RetryPolicy;
 
@@ -34,10 +34,10 @@ fn job() -> Job {
 /// The job after an attempt.
 fn ended(result: Result<Output, RunError>) -> Job {
     let owner = Owner::new(1);
-    let claim = Event::Claim { fire: job().fire(), owner: owner.clone(), lease_ms: 1_000 };
+    let claim = Trigger::Claim { fire: job().fire(), owner: owner.clone(), lease_ms: 1_000 };
     let end = match result {
-        Ok(output) => Event::Succeed { owner, output },
-        Err(error) => Event::Fail { owner, error, random: 0.0 },
+        Ok(output) => Trigger::Succeed { owner, output },
+        Err(error) => Trigger::Fail { owner, error, random: 0.0 },
     };
     [claim, end].iter().fold(job(), |job, event| decide(&job, event, NOW).unwrap().after())
 }

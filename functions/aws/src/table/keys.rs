@@ -285,7 +285,7 @@ mod tests {
 
     use carillon_core::ids::Owner;
     use carillon_core::job::{EventType, Job, Output, RunError};
-    use carillon_core::machine::{Event, decide, first_state};
+    use carillon_core::machine::{Trigger, decide, first_state};
     use carillon_core::retry::RetryPolicy;
     use carillon_core::time::UnixMillis;
 
@@ -317,7 +317,7 @@ mod tests {
     }
 
     /// The classes that a job stands in on its way through these events, from when it was accepted.
-    fn classes(wait_ms: i64, events: &[fn(&Job) -> Event]) -> Vec<Class> {
+    fn classes(wait_ms: i64, events: &[fn(&Job) -> Trigger]) -> Vec<Class> {
         let now = UnixMillis(1_800_000_000_000);
         let mut job = sample(now, now.plus(wait_ms));
         let mut classes = vec![Class::of(&job.spec, &job.state)];
@@ -337,12 +337,13 @@ mod tests {
     #[test]
     fn a_job_that_is_due_at_once_and_succeeds_never_moves_in_the_index() {
         use Class::{Active, Cancelled, Failed, Straight};
-        let claim: fn(&Job) -> Event = |job| Event::Claim { fire: job.fire(), owner: Owner::new(1), lease_ms: 60_000 };
-        let succeed: fn(&Job) -> Event = |_| Event::Succeed { owner: Owner::new(1), output: Output::default() };
-        let fail: fn(&Job) -> Event =
-            |_| Event::Fail { owner: Owner::new(1), error: RunError::transient("E", ""), random: 0.0 };
-        let cancel: fn(&Job) -> Event = |_| Event::Cancel { reason: None };
-        let retry: fn(&Job) -> Event = |_| Event::Retry { delay_ms: 0 };
+        let claim: fn(&Job) -> Trigger =
+            |job| Trigger::Claim { fire: job.fire(), owner: Owner::new(1), lease_ms: 60_000 };
+        let succeed: fn(&Job) -> Trigger = |_| Trigger::Succeed { owner: Owner::new(1), output: Output::default() };
+        let fail: fn(&Job) -> Trigger =
+            |_| Trigger::Fail { owner: Owner::new(1), error: RunError::transient("E", ""), random: 0.0 };
+        let cancel: fn(&Job) -> Trigger = |_| Trigger::Cancel { reason: None };
+        let retry: fn(&Job) -> Trigger = |_| Trigger::Retry { delay_ms: 0 };
         assert_eq!(classes(0, &[claim, succeed]), [Straight; 3]);
         assert_eq!(classes(1, &[claim, succeed]), [Active, Active, Straight]);
         assert_eq!(classes(0, &[claim, fail, claim, succeed]), [Straight, Straight, Active, Active, Straight]);

@@ -1,6 +1,6 @@
 //! What a restart makes of the attempts that the process before it left behind.
 
-use super::{Step, Transition, next, store};
+use super::{Effect, Transition, next, store};
 use crate::job::{Job, Status};
 use crate::time::UnixMillis;
 
@@ -14,10 +14,10 @@ pub fn abandon(job: &Job, now: UnixMillis) -> Option<Transition> {
     lease.until = now;
     if state.status == Status::Paused {
         // Whoever resumes the job finds the attempt lost.
-        return Some(store(job, state, Step::Acknowledge));
+        return Some(store(job, state, Effect::Acknowledge));
     }
     state.wake_at = Some(now);
-    Some(store(job, state, Step::Redeliver { at: now }))
+    Some(store(job, state, Effect::Redeliver { at: now }))
 }
 
 #[cfg(test)]
@@ -27,7 +27,7 @@ mod tests {
     use super::*;
     use crate::ids::{JobId, Owner};
     use crate::job::{EventType, JobSpec, codes};
-    use crate::machine::{Event, Refusal, decide, first_state};
+    use crate::machine::{Refusal, Trigger, decide, first_state};
 
     const NOW: UnixMillis = UnixMillis(1_000_000);
 
@@ -52,7 +52,7 @@ mod tests {
     }
 
     fn claim(job: &Job, owner: u128, now: UnixMillis) -> Result<Transition, Refusal> {
-        decide(job, &Event::Claim { fire: job.fire(), owner: Owner::new(owner), lease_ms: 40_000 }, now)
+        decide(job, &Trigger::Claim { fire: job.fire(), owner: Owner::new(owner), lease_ms: 40_000 }, now)
     }
 
     #[test]
@@ -75,10 +75,10 @@ mod tests {
     #[test]
     fn an_abandoned_attempt_of_a_paused_job_waits_for_whoever_resumes_it() {
         let running = claim(&job(1), 1, NOW).unwrap().after();
-        let paused = decide(&running, &Event::Pause, NOW).unwrap().after();
+        let paused = decide(&running, &Trigger::Pause, NOW).unwrap().after();
         let abandoned = abandon(&paused, NOW).unwrap().after();
         assert_eq!((abandoned.state.status, abandoned.state.wake_at), (Status::Paused, None));
-        let resumed = decide(&abandoned, &Event::Resume, NOW).unwrap().after();
+        let resumed = decide(&abandoned, &Trigger::Resume, NOW).unwrap().after();
         assert_eq!(resumed.state.wake_at, Some(NOW), "the lost attempt is found at once");
         assert_eq!(claim(&resumed, 2, NOW).unwrap().state.run.attempts, 2);
     }

@@ -1,6 +1,6 @@
 //! What becomes of a job by its attempts: they begin, succeed, fail, or are lost.
 
-use super::{Refusal, Step, Transition, next, series, settle, store};
+use super::{Effect, Refusal, Transition, next, series, settle, store};
 use crate::cadence::OnFailure;
 use crate::ids::{Fire, Owner};
 use crate::job::{FailedAttempt, Job, JobState, Lease, Outcome, Output, Run, RunError, Status, codes};
@@ -21,7 +21,7 @@ pub(super) fn claim(
 }
 
 /// Ends the run with a result that is remembered: what it asks for was done before. It counts toward `limit` as any other.
-pub(super) fn recall(
+pub(super) fn cache_hit(
     job: &Job,
     fire: Fire,
     output: &Output,
@@ -31,7 +31,7 @@ pub(super) fn recall(
     Ok(match admit(job, fire, now)? {
         Admitted::Open(state) => {
             let mut recalled =
-                settle(job, Status::Completed, Outcome::Completed(output.clone()), Step::Acknowledge, now);
+                settle(job, Status::Completed, Outcome::Completed(output.clone()), Effect::Acknowledge, now);
             recalled.state.run.failures = state.run.failures;
             recalled.state.run.cached_at = Some(made_at);
             series::go_on(recalled, now)
@@ -85,15 +85,15 @@ fn begin(job: &Job, mut state: JobState, owner: &Owner, lease_ms: u32, now: Unix
     state.run.started_at.get_or_insert(now);
     state.lease = Some(Lease { owner: owner.clone(), until });
     state.wake_at = Some(until);
-    let step = Step::Dispatch { attempt: state.run.attempts };
-    store(job, state, step)
+    let effect = Effect::Dispatch { attempt: state.run.attempts };
+    store(job, state, effect)
 }
 
 /// Ends an attempt with a result: the run is completed, and the series goes on.
 pub(super) fn succeed(job: &Job, owner: &Owner, output: &Output, now: UnixMillis) -> Result<Transition, Refusal> {
     check_owner(job, owner)?;
     let outcome = Outcome::Completed(output.clone());
-    Ok(series::go_on(settle(job, Status::Completed, outcome, Step::Acknowledge, now), now))
+    Ok(series::go_on(settle(job, Status::Completed, outcome, Effect::Acknowledge, now), now))
 }
 
 /// Ends an attempt without a result: the fire returns after the backoff, or is spent.
@@ -113,12 +113,12 @@ pub(super) fn fail(
     state.lease = None;
     if state.status == Status::Paused {
         // The next attempt waits for whoever resumes the job.
-        return Ok(store(job, state, Step::Acknowledge));
+        return Ok(store(job, state, Effect::Acknowledge));
     }
     let at = now.plus(i64::from(job.spec.retry.delay_ms(job.state.run.attempts, random, error.retry_after_ms)));
     state.status = Status::Queued;
     state.wake_at = Some(at);
-    Ok(store(job, state, Step::Redeliver { at }))
+    Ok(store(job, state, Effect::Redeliver { at }))
 }
 
 /// Ends an attempt that stopped between two of its parts, as its job was paused meanwhile. It did not fail, and is not counted.
@@ -128,12 +128,12 @@ pub(super) fn suspend(job: &Job, owner: &Owner, now: UnixMillis) -> Result<Trans
     state.lease = None;
     state.run.attempts = state.run.attempts.saturating_sub(1);
     if state.status == Status::Paused {
-        return Ok(store(job, state, Step::Acknowledge));
+        return Ok(store(job, state, Effect::Acknowledge));
     }
     // It was resumed before the attempt had stopped.
     state.status = Status::Queued;
     state.wake_at = Some(now);
-    Ok(store(job, state, Step::Redeliver { at: now }))
+    Ok(store(job, state, Effect::Redeliver { at: now }))
 }
 
 /// An attempt that was under way when its job was paused still has its outcome recorded.
@@ -151,7 +151,7 @@ fn is_spent(job: &Job, error: &RunError) -> bool {
 
 /// Ends a run that has no attempt left. It stops the series, unless that is to go on all the same.
 fn spend(job: &Job, error: RunError, now: UnixMillis) -> Transition {
-    let mut spent = settle(job, Status::Failed, Outcome::Failed(error.clone()), Step::Park, now);
+    let mut spent = settle(job, Status::Failed, Outcome::Failed(error.clone()), Effect::Park, now);
     note_failure(&mut spent.state.run, error, now);
     match &job.spec.repeat {
         Some(repeat) if repeat.on_failure == OnFailure::Continue => series::go_on(spent, now),

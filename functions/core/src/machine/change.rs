@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Refusal, Series, Step, Transition, arm, before, next, series, settle, store, waiting};
+use super::{Effect, Refusal, Series, Transition, arm, before, next, series, settle, store, waiting};
 use crate::job::{Job, JobSpec, JobState, Outcome, Run, SkipReason, Status};
 use crate::time::UnixMillis;
 
@@ -12,8 +12,8 @@ pub(super) fn cancel(job: &Job, reason: Option<String>, now: UnixMillis) -> Resu
     if job.state.status.is_settled() {
         return refused(job, "cancelled");
     }
-    let step = Step::Disarm { fire: job.fire() };
-    Ok(settle(job, Status::Cancelled, Outcome::Cancelled { reason }, step, now))
+    let effect = Effect::Disarm { fire: job.fire() };
+    Ok(settle(job, Status::Cancelled, Outcome::Cancelled { reason }, effect, now))
 }
 
 /// A failed job gets a fresh budget under a new generation; the failed run goes to the history. The run still stands for
@@ -35,11 +35,11 @@ pub(super) fn retry(job: &Job, delay_ms: u32, now: UnixMillis) -> Result<Transit
 }
 
 /// Notes that the timer of the current fire is armed after all.
-pub(super) fn armed(job: &Job, now: UnixMillis) -> Result<Transition, Refusal> {
+pub(super) fn timer_armed(job: &Job, now: UnixMillis) -> Result<Transition, Refusal> {
     if !job.state.unarmed {
         return Err(Refusal::Void);
     }
-    Ok(store(job, next(job, now), Step::Acknowledge))
+    Ok(store(job, next(job, now), Effect::Acknowledge))
 }
 
 /// Holds the job back. An attempt under way keeps its lease: its outcome is recorded, and nothing follows from it.
@@ -53,8 +53,8 @@ pub(super) fn pause(job: &Job, now: UnixMillis) -> Result<Transition, Refusal> {
     let mut state = next(job, now);
     state.status = Status::Paused;
     state.wake_at = None;
-    let step = if state.run.has_begun() { Step::Acknowledge } else { Step::Disarm { fire: job.fire() } };
-    Ok(store(job, state, step))
+    let effect = if state.run.has_begun() { Effect::Acknowledge } else { Effect::Disarm { fire: job.fire() } };
+    Ok(store(job, state, effect))
 }
 
 /// Lets a paused job go on.
@@ -101,7 +101,7 @@ fn is_ahead(state: &JobState) -> bool {
 /// The series was over before the job was resumed: the run that it held back is skipped, and what came after it.
 fn end_unrun(job: &Job, series: &Series, now: UnixMillis) -> Transition {
     let reason = SkipReason::Paused;
-    let mut ended = settle(job, Status::Completed, Outcome::Skipped(reason), Step::Acknowledge, now);
+    let mut ended = settle(job, Status::Completed, Outcome::Skipped(reason), Effect::Acknowledge, now);
     let state = &mut ended.state;
     let skipped = series.skipped(state.run.nominal_at, now, reason);
     let later = skipped.as_ref().map_or(0, |skipped| skipped.count);
@@ -139,7 +139,7 @@ pub(super) fn edit(job: &Job, spec: &Arc<JobSpec>, is_replanned: bool, now: Unix
     let mut state = JobState { unarmed: job.state.unarmed, ..next(job, now) };
     let edited = |planned: Transition| Ok(Transition { spec: Some(Arc::clone(spec)), ..planned });
     if !is_replanned {
-        return edited(store(job, state, Step::Acknowledge));
+        return edited(store(job, state, Effect::Acknowledge));
     }
     let is_due = state.wake_at.is_some_and(|at| at <= now);
     let goes_on = state.run.has_begun() || job.spec.repeat.is_some() && (is_due || !is_ahead(&state));
@@ -153,7 +153,7 @@ pub(super) fn edit(job: &Job, spec: &Arc<JobSpec>, is_replanned: bool, now: Unix
     }
     if goes_on {
         state.passed = Some(before(now)).max(state.run.nominal_at).max(state.passed);
-        return edited(store(job, state, Step::Acknowledge));
+        return edited(store(job, state, Effect::Acknowledge));
     }
     let (due_at, nominal_at) = match &spec.repeat {
         None if spec.start_at == job.spec.start_at => (state.run.due_at, None),
@@ -168,7 +168,7 @@ pub(super) fn edit(job: &Job, spec: &Arc<JobSpec>, is_replanned: bool, now: Unix
     state.passed = nominal_at.map(before);
     state.run = Run { generation: generation(job, "changed again")?, due_at, nominal_at, ..state.run };
     match state.status {
-        Status::Paused => edited(store(job, state, Step::Acknowledge)),
+        Status::Paused => edited(store(job, state, Effect::Acknowledge)),
         _ => edited(wait(job, state, due_at, now)),
     }
 }

@@ -6,7 +6,7 @@
 use std::cell::Cell;
 use std::sync::Arc;
 
-use super::{Event, Refusal, Step, Transition, rules};
+use super::{Effect, Refusal, Transition, Trigger, rules};
 use crate::job::{Job, JobSpec, JobState, Run, Status};
 use crate::time::UnixMillis;
 
@@ -100,21 +100,21 @@ pub fn with<T>(mutant: Option<Mutant>, work: impl FnOnce() -> T) -> T {
 }
 
 /// What the rules make of it, or what is left of them.
-pub(super) fn decide(job: &Job, event: &Event, now: UnixMillis) -> Result<Transition, Refusal> {
-    let Some(mutant) = CURRENT.get() else { return rules(job, event, now) };
-    let asked = asked(mutant, job, event);
-    let event = match event {
-        Event::Claim { owner, lease_ms, .. } if mutant == Mutant::VoidFireClaimed => {
-            &Event::Claim { fire: asked.fire(), owner: owner.clone(), lease_ms: *lease_ms }
+pub(super) fn decide(job: &Job, trigger: &Trigger, now: UnixMillis) -> Result<Transition, Refusal> {
+    let Some(mutant) = CURRENT.get() else { return rules(job, trigger, now) };
+    let asked = asked(mutant, job, trigger);
+    let trigger = match trigger {
+        Trigger::Claim { owner, lease_ms, .. } if mutant == Mutant::VoidFireClaimed => {
+            &Trigger::Claim { fire: asked.fire(), owner: owner.clone(), lease_ms: *lease_ms }
         }
-        event => event,
+        trigger => trigger,
     };
-    let mut decided = rules(&asked, event, now).map_err(|refusal| match refusal {
+    let mut decided = rules(&asked, trigger, now).map_err(|refusal| match refusal {
         Refusal::Paused if mutant == Mutant::PausedVoid => Refusal::Void,
         refusal => refusal,
     })?;
     decided.before = job.clone();
-    answered(mutant, job, event, &mut decided, now);
+    answered(mutant, job, trigger, &mut decided, now);
     Ok(decided)
 }
 
@@ -122,19 +122,19 @@ pub(super) fn decide(job: &Job, event: &Event, now: UnixMillis) -> Result<Transi
 const WINTER: [(&str, &str); 2] = [("America/New_York", "Etc/GMT+5"), ("Europe/Amsterdam", "Etc/GMT-1")];
 
 /// The job that the rules are shown.
-fn asked(mutant: Mutant, job: &Job, event: &Event) -> Job {
+fn asked(mutant: Mutant, job: &Job, trigger: &Trigger) -> Job {
     let (mut state, mut spec) = (job.state.clone(), JobSpec::clone(&job.spec));
-    match (mutant, event) {
-        (Mutant::LeaseIgnored, Event::Claim { .. }) if state.status == Status::Running => {
+    match (mutant, trigger) {
+        (Mutant::LeaseIgnored, Trigger::Claim { .. }) if state.status == Status::Running => {
             state = JobState { status: Status::Queued, wake_at: None, lease: None, ..state };
         }
         (
             Mutant::OwnerUnchecked,
-            Event::Succeed { owner, .. } | Event::Fail { owner, .. } | Event::Suspend { owner },
+            Trigger::Succeed { owner, .. } | Trigger::Fail { owner, .. } | Trigger::Suspend { owner },
         ) => {
             state.lease.iter_mut().for_each(|lease| lease.owner = owner.clone());
         }
-        (Mutant::LostAttemptFree, Event::Claim { .. }) => spec.retries = u32::MAX,
+        (Mutant::LostAttemptFree, Trigger::Claim { .. }) => spec.retries = u32::MAX,
         (Mutant::LimitOffByOne, _) => {
             spec.repeat.iter_mut().for_each(|it| it.limit = it.limit.map(|limit| limit + 1));
         }
@@ -147,15 +147,19 @@ fn asked(mutant: Mutant, job: &Job, event: &Event) -> Job {
             }
         }
         (Mutant::EndDateIgnored, _) => spec.repeat.iter_mut().for_each(|it| it.end_date = None),
-        (Mutant::PauseIgnored, Event::Claim { .. }) if state.status == Status::Paused => state.status = Status::Queued,
-        (Mutant::CancelIgnored, Event::Claim { .. }) if state.status == Status::Cancelled => {
+        (Mutant::PauseIgnored, Trigger::Claim { .. }) if state.status == Status::Paused => {
+            state.status = Status::Queued
+        }
+        (Mutant::CancelIgnored, Trigger::Claim { .. }) if state.status == Status::Cancelled => {
             state.status = Status::Queued;
         }
-        (Mutant::OutcomeIgnored, Event::Claim { .. }) if matches!(state.status, Status::Completed | Status::Failed) => {
+        (Mutant::OutcomeIgnored, Trigger::Claim { .. })
+            if matches!(state.status, Status::Completed | Status::Failed) =>
+        {
             let run = Run { outcome: None, ended_at: None, ..state.run };
             state = JobState { status: Status::Queued, run, ..state };
         }
-        (Mutant::EarlyClaimed, Event::Claim { .. }) if matches!(state.status, Status::Scheduled | Status::Queued) => {
+        (Mutant::EarlyClaimed, Trigger::Claim { .. }) if matches!(state.status, Status::Scheduled | Status::Queued) => {
             state.wake_at = None;
         }
         _ => {}
@@ -164,28 +168,28 @@ fn asked(mutant: Mutant, job: &Job, event: &Event) -> Job {
 }
 
 /// What is made of the rules' answer.
-fn answered(mutant: Mutant, job: &Job, event: &Event, decided: &mut Transition, now: UnixMillis) {
+fn answered(mutant: Mutant, job: &Job, trigger: &Trigger, decided: &mut Transition, now: UnixMillis) {
     let state = &mut decided.state;
-    match (mutant, &mut decided.step) {
-        (Mutant::AttemptUncounted, Step::Dispatch { attempt }) => {
+    match (mutant, &mut decided.effect) {
+        (Mutant::AttemptUncounted, Effect::Dispatch { attempt }) => {
             state.run.attempts = job.state.run.attempts;
             *attempt = state.run.attempts;
         }
-        (Mutant::GenerationKept, step) if !matches!(event, Event::Claim { .. }) => {
+        (Mutant::GenerationKept, effect) if !matches!(trigger, Trigger::Claim { .. }) => {
             state.run.generation = job.state.run.generation;
-            if let Step::Arm { fire, .. } = step {
+            if let Effect::Arm { fire, .. } = effect {
                 fire.generation = state.run.generation;
             }
         }
-        (Mutant::RecallCounted, _) if matches!(event, Event::Recall { .. }) => {
+        (Mutant::RecallCounted, _) if matches!(trigger, Trigger::CacheHit { .. }) => {
             decided.retired.as_mut().unwrap_or(&mut state.run).attempts += 1;
         }
-        (Mutant::SuspensionCounted, _) if matches!(event, Event::Suspend { .. }) => {
+        (Mutant::SuspensionCounted, _) if matches!(trigger, Trigger::Suspend { .. }) => {
             state.run.attempts = job.state.run.attempts;
         }
         (Mutant::SkippedUncounted, _) => state.missed = job.state.missed,
-        (Mutant::NextFromCompletion, Step::Arm { at, .. })
-            if matches!(event, Event::Succeed { .. }) && state.run.run_no > job.state.run.run_no =>
+        (Mutant::NextFromCompletion, Effect::Arm { at, .. })
+            if matches!(trigger, Trigger::Succeed { .. }) && state.run.run_no > job.state.run.run_no =>
         {
             let every = job.spec.repeat.as_ref().and_then(|repeat| repeat.every);
             if let Some(every) = every.and_then(|every| i64::try_from(every).ok()) {
@@ -195,9 +199,9 @@ fn answered(mutant: Mutant, job: &Job, event: &Event, decided: &mut Transition, 
                 state.wake_at = Some(*at);
             }
         }
-        (Mutant::PauseDisarms, step) if *event == Event::Pause => *step = Step::Disarm { fire: job.fire() },
-        (Mutant::RetriedAhead, _) if matches!(event, Event::Retry { .. }) => state.passed = job.state.passed,
-        (Mutant::SpentNotParked, step @ Step::Park) => *step = Step::Acknowledge,
+        (Mutant::PauseDisarms, effect) if *trigger == Trigger::Pause => *effect = Effect::Disarm { fire: job.fire() },
+        (Mutant::RetriedAhead, _) if matches!(trigger, Trigger::Retry { .. }) => state.passed = job.state.passed,
+        (Mutant::SpentNotParked, effect @ Effect::Park) => *effect = Effect::Acknowledge,
         _ => {}
     }
 }

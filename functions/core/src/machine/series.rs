@@ -4,7 +4,7 @@
 //! times of the cadence, never from when a run ended, so nothing drifts. Occurrences whose time passed meanwhile are
 //! skipped and counted.
 
-use super::{Step, Transition, arm, before, waiting};
+use super::{Effect, Transition, arm, before, waiting};
 use crate::cadence::{Cadence, Repeat};
 use crate::job::{JobState, LastRun, Run, SkipReason, Skipped, Status};
 use crate::time::UnixMillis;
@@ -69,7 +69,7 @@ pub(super) fn go_on(settled: Transition, now: UnixMillis) -> Transition {
     // A pause that came during the run holds the next one back.
     if job.state.status == Status::Paused {
         state.status = Status::Paused;
-        return Transition { state, retired: Some(ended), step: Step::Acknowledge, ..settled };
+        return Transition { state, retired: Some(ended), effect: Effect::Acknowledge, ..settled };
     }
     state.status = waiting(at, now);
     state.wake_at = Some(at);

@@ -141,13 +141,13 @@ fn owner() -> Owner {
     Owner::new(1)
 }
 
-/// Puts the job into the situation that a row names, and gives its event.
-fn happens(row: &str, job: &mut Job, now: &mut UnixMillis) -> Event {
+/// Puts the job into the situation that a row names, and gives its trigger.
+fn happens(row: &str, job: &mut Job, now: &mut UnixMillis) -> Trigger {
     let after_lease = NOW.plus(i64::from(LEASE_MS));
-    let claim = |fire, random| Event::Claim { fire, owner: Owner::new(random), lease_ms: LEASE_MS };
-    let recall = |fire| Event::Recall { fire, output: Output::default(), made_at: NOW.plus(-1) };
-    let succeed = |random| Event::Succeed { owner: Owner::new(random), output: Output::default() };
-    let fail = |random, error| Event::Fail { owner: Owner::new(random), error, random: 0.5 };
+    let claim = |fire, random| Trigger::Claim { fire, owner: Owner::new(random), lease_ms: LEASE_MS };
+    let recall = |fire| Trigger::CacheHit { fire, output: Output::default(), made_at: NOW.plus(-1) };
+    let succeed = |random| Trigger::Succeed { owner: Owner::new(random), output: Output::default() };
+    let fail = |random, error| Trigger::Fail { owner: Owner::new(random), error, random: 0.5 };
     let transient = || RunError::transient(codes::TIMEOUT, "no answer");
     let fire = job.fire();
     if row.contains("after the") || row.contains("loss") {
@@ -192,32 +192,32 @@ fn happens(row: &str, job: &mut Job, now: &mut UnixMillis) -> Event {
             fail(1, transient())
         }
         "fail by a stranger" => fail(2, transient()),
-        "suspend" => Event::Suspend { owner: Owner::new(1) },
-        "suspend by a stranger" => Event::Suspend { owner: Owner::new(2) },
-        "cancel" => Event::Cancel { reason: Some("changed my mind".into()) },
-        "retry at once" => Event::Retry { delay_ms: 0 },
-        "retry later" => Event::Retry { delay_ms: 1 },
+        "suspend" => Trigger::Suspend { owner: Owner::new(1) },
+        "suspend by a stranger" => Trigger::Suspend { owner: Owner::new(2) },
+        "cancel" => Trigger::Cancel { reason: Some("changed my mind".into()) },
+        "retry at once" => Trigger::Retry { delay_ms: 0 },
+        "retry later" => Trigger::Retry { delay_ms: 1 },
         "retry of the last generation" => {
             job.state.run.generation = u32::MAX;
-            Event::Retry { delay_ms: 0 }
+            Trigger::Retry { delay_ms: 0 }
         }
         "armed after all" => {
             job.state.unarmed = true;
-            Event::Armed
+            Trigger::TimerArmed
         }
-        "pause" => Event::Pause,
+        "pause" => Trigger::Pause,
         "pause of a run that has not begun" => {
             job.state.run = Run { attempts: 0, started_at: None, ..job.state.run.clone() };
-            Event::Pause
+            Trigger::Pause
         }
-        "resume" => Event::Resume,
-        "run now" => Event::RunNow,
+        "resume" => Trigger::Resume,
+        "run now" => Trigger::RunNow,
         "edit" => {
-            Event::Edit { spec: Arc::new(JobSpec { retries: 9, ..JobSpec::clone(&job.spec) }), is_replanned: false }
+            Trigger::Edit { spec: Arc::new(JobSpec { retries: 9, ..JobSpec::clone(&job.spec) }), is_replanned: false }
         }
         "edit of when a begun run is due" => {
             let spec = JobSpec { start_at: NOW.plus(1), ..JobSpec::clone(&job.spec) };
-            Event::Edit { spec: Arc::new(spec), is_replanned: true }
+            Trigger::Edit { spec: Arc::new(spec), is_replanned: true }
         }
         _ => panic!("the row {row:?} is not described"),
     }
@@ -226,13 +226,13 @@ fn happens(row: &str, job: &mut Job, now: &mut UnixMillis) -> Event {
 fn cell(decided: &Result<Transition, Refusal>) -> Cell {
     match decided {
         Ok(transition) => {
-            let step = match transition.step {
-                Step::Dispatch { .. } => "dispatch",
-                Step::Redeliver { .. } => "redeliver",
-                Step::Acknowledge => "acknowledge",
-                Step::Park => "park",
-                Step::Disarm { .. } => "disarm",
-                Step::Arm { .. } => "arm",
+            let step = match transition.effect {
+                Effect::Dispatch { .. } => "dispatch",
+                Effect::Redeliver { .. } => "redeliver",
+                Effect::Acknowledge => "acknowledge",
+                Effect::Park => "park",
+                Effect::Disarm { .. } => "disarm",
+                Effect::Arm { .. } => "arm",
             };
             let stays = transition.before.state.status == transition.state.status && step == "acknowledge";
             if stays { STAYS } else { Cell::Becomes(transition.state.status, step) }
@@ -255,8 +255,8 @@ fn every_event_does_to_every_status_what_the_table_says() {
     for (row, cells) in TABLE {
         for (status, expected) in COLUMNS.into_iter().zip(cells) {
             let (mut job, mut now) = (job(status), NOW);
-            let event = happens(row, &mut job, &mut now);
-            let decided = decide(&job, &event, now);
+            let trigger = happens(row, &mut job, &mut now);
+            let decided = decide(&job, &trigger, now);
             assert_eq!(cell(&decided), expected, "{row}, {status}");
         }
     }
@@ -265,20 +265,20 @@ fn every_event_does_to_every_status_what_the_table_says() {
 #[test]
 fn the_table_has_every_status_every_event_and_every_answer() {
     assert_eq!(COLUMNS, Status::WORDS.map(|(_, status)| status));
-    // Exhaustive, so that a new event cannot be forgotten here.
-    let kind = |event: &Event| match event {
-        Event::Claim { .. } => 0,
-        Event::Succeed { .. } => 1,
-        Event::Fail { .. } => 2,
-        Event::Cancel { .. } => 3,
-        Event::Retry { .. } => 4,
-        Event::Armed => 5,
-        Event::Pause => 6,
-        Event::Resume => 7,
-        Event::RunNow => 8,
-        Event::Edit { .. } => 9,
-        Event::Recall { .. } => 10,
-        Event::Suspend { .. } => 11,
+    // Exhaustive, so that a new trigger cannot be forgotten here.
+    let kind = |trigger: &Trigger| match trigger {
+        Trigger::Claim { .. } => 0,
+        Trigger::Succeed { .. } => 1,
+        Trigger::Fail { .. } => 2,
+        Trigger::Cancel { .. } => 3,
+        Trigger::Retry { .. } => 4,
+        Trigger::TimerArmed => 5,
+        Trigger::Pause => 6,
+        Trigger::Resume => 7,
+        Trigger::RunNow => 8,
+        Trigger::Edit { .. } => 9,
+        Trigger::CacheHit { .. } => 10,
+        Trigger::Suspend { .. } => 11,
     };
     let kinds: std::collections::BTreeSet<_> =
         TABLE.iter().map(|(row, _)| kind(&happens(row, &mut job(Status::Running), &mut NOW.clone()))).collect();
@@ -297,8 +297,8 @@ fn the_table_has_every_status_every_event_and_every_answer() {
 fn answers_carry_what_the_caller_needs() {
     let decided = |row: &str, status: Status| {
         let (mut job, mut now) = (job(status), NOW);
-        let event = happens(row, &mut job, &mut now);
-        decide(&job, &event, now)
+        let trigger = happens(row, &mut job, &mut now);
+        decide(&job, &trigger, now)
     };
     let until = NOW.plus(i64::from(LEASE_MS));
     assert_eq!(decided("claim before its time", Status::Queued), Err(Refusal::Early { due_at: NOW }));
@@ -309,7 +309,7 @@ fn answers_carry_what_the_caller_needs() {
     assert_eq!(text("retry of the last generation", Status::Failed), "a job that is failed cannot be retried again");
 
     let claimed = decided("claim", Status::Queued).unwrap();
-    assert_eq!(claimed.step, Step::Dispatch { attempt: 2 });
+    assert_eq!(claimed.effect, Effect::Dispatch { attempt: 2 });
     assert_eq!((claimed.before.state.revision, claimed.state.revision), (7, 8));
     assert_eq!(claimed.state.lease, Some(Lease { owner: Owner::new(2), until }));
     assert_eq!((claimed.state.wake_at, claimed.state.run.started_at), (Some(until), Some(NOW)));
@@ -317,7 +317,7 @@ fn answers_carry_what_the_caller_needs() {
     let taken_over = decided("claim after the lease", Status::Running).unwrap();
     let lost = &taken_over.state.run.failures[0];
     assert_eq!((lost.attempt, lost.error.code.as_str(), lost.failed_at), (1, codes::EXECUTOR_LOST, until));
-    assert_eq!(taken_over.step, Step::Dispatch { attempt: 2 });
+    assert_eq!(taken_over.effect, Effect::Dispatch { attempt: 2 });
 
     let recalled = decided("recall after the lease", Status::Running).unwrap();
     let run = &recalled.state.run;
@@ -325,21 +325,21 @@ fn answers_carry_what_the_caller_needs() {
     assert_eq!((run.failures.len(), recalled.state.wake_at, &recalled.state.lease), (1, None, &None));
 
     let returned = decided("fail, attempts left", Status::Running).unwrap();
-    assert_eq!(returned.step, Step::Redeliver { at: NOW.plus(1_000) }, "the first backoff");
+    assert_eq!(returned.effect, Effect::Redeliver { at: NOW.plus(1_000) }, "the first backoff");
     assert_eq!((returned.state.wake_at, &returned.state.lease), (Some(NOW.plus(1_000)), &None));
 
     let suspended = decided("suspend", Status::Running).unwrap();
-    assert_eq!((suspended.step, suspended.state.wake_at), (Step::Redeliver { at: NOW }, Some(NOW)));
+    assert_eq!((suspended.effect, suspended.state.wake_at), (Effect::Redeliver { at: NOW }, Some(NOW)));
     assert_eq!((suspended.state.run.attempts, suspended.state.lease), (0, None), "it is not counted");
 
     let cancelled = decided("cancel", Status::Running).unwrap();
-    assert_eq!(cancelled.step, Step::Disarm { fire: job(Status::Running).fire() });
+    assert_eq!(cancelled.effect, Effect::Disarm { fire: job(Status::Running).fire() });
     assert_eq!(cancelled.state.run.outcome, Some(Outcome::Cancelled { reason: Some("changed my mind".into()) }));
 
     let failed = job(Status::Failed);
     let retried = decided("retry later", Status::Failed).unwrap();
     let fire = Fire { generation: 3, ..failed.fire() };
-    assert_eq!(retried.step, Step::Arm { fire, at: NOW.plus(1) });
+    assert_eq!(retried.effect, Effect::Arm { fire, at: NOW.plus(1) });
     assert_eq!(retried.retired, Some(failed.state.run));
     assert_eq!(retried.state.run, Run::new(3, 3, NOW.plus(1)));
 }
@@ -347,14 +347,14 @@ fn answers_carry_what_the_caller_needs() {
 /// A feature that is paused between two steps: it goes on under the same fire, with the attempts that it had.
 #[test]
 fn an_attempt_that_stops_for_a_pause_is_given_back_and_the_run_goes_on_under_its_fire() {
-    let paused = decide(&job(Status::Running), &Event::Pause, NOW).unwrap().after();
-    let suspended = decide(&paused, &Event::Suspend { owner: owner() }, NOW).unwrap();
-    assert_eq!((&suspended.step, suspended.state.status), (&Step::Acknowledge, Status::Paused));
+    let paused = decide(&job(Status::Running), &Trigger::Pause, NOW).unwrap().after();
+    let suspended = decide(&paused, &Trigger::Suspend { owner: owner() }, NOW).unwrap();
+    assert_eq!((&suspended.effect, suspended.state.status), (&Effect::Acknowledge, Status::Paused));
     let suspended = suspended.after();
     assert_eq!((suspended.state.run.attempts, &suspended.state.lease), (0, &None));
-    let resumed = decide(&suspended, &Event::Resume, NOW).unwrap();
-    assert_eq!(resumed.step, Step::Arm { fire: paused.fire(), at: NOW });
-    let claim = Event::Claim { fire: paused.fire(), owner: Owner::new(2), lease_ms: LEASE_MS };
+    let resumed = decide(&suspended, &Trigger::Resume, NOW).unwrap();
+    assert_eq!(resumed.effect, Effect::Arm { fire: paused.fire(), at: NOW });
+    let claim = Trigger::Claim { fire: paused.fire(), owner: Owner::new(2), lease_ms: LEASE_MS };
     assert_eq!(decide(&suspended, &claim, NOW), Err(Refusal::Paused), "nothing begins before that");
-    assert_eq!(decide(&resumed.after(), &claim, NOW).unwrap().step, Step::Dispatch { attempt: 1 });
+    assert_eq!(decide(&resumed.after(), &claim, NOW).unwrap().effect, Effect::Dispatch { attempt: 1 });
 }

@@ -5,7 +5,7 @@ use crate::access::{ApiKey, Scope};
 use crate::catalog::Tag;
 use crate::ids::{Fire, JobId};
 use crate::job::{Job, Status};
-use crate::machine::{Event, Step, Transition, decide};
+use crate::machine::{Effect, Transition, Trigger, decide};
 use crate::ports::{CatalogStore, Clock, DeadLetters, JobQuery, JobStore, PortError, Ports, Redriven, Timers};
 use crate::time::UnixMillis;
 
@@ -22,7 +22,7 @@ pub async fn cancel<P: Ports>(
     id: JobId,
     reason: Option<String>,
 ) -> Result<Job, OperationError> {
-    change(ports, caller, id, &Event::Cancel { reason }).await
+    change(ports, caller, id, &Trigger::Cancel { reason }).await
 }
 
 /// Holds a job back: no attempt of it begins until it is resumed (I6). One that is under way goes on, and its outcome is
@@ -31,7 +31,7 @@ pub async fn cancel<P: Ports>(
 /// # Errors
 /// [`OperationError`]; `Refused` when the job has ended or is paused already.
 pub async fn pause<P: Ports>(ports: &P, caller: &ApiKey, id: JobId) -> Result<Job, OperationError> {
-    change(ports, caller, id, &Event::Pause).await
+    change(ports, caller, id, &Trigger::Pause).await
 }
 
 /// Lets a paused job go on: a recurring one at the first occurrence that can still be met. The others are skipped.
@@ -39,7 +39,7 @@ pub async fn pause<P: Ports>(ports: &P, caller: &ApiKey, id: JobId) -> Result<Jo
 /// # Errors
 /// [`OperationError`]; `Refused` when the job is not paused.
 pub async fn resume<P: Ports>(ports: &P, caller: &ApiKey, id: JobId) -> Result<Job, OperationError> {
-    change(ports, caller, id, &Event::Resume).await
+    change(ports, caller, id, &Trigger::Resume).await
 }
 
 /// Runs a waiting job now: a recurring one beside its cadence, which stays as it is.
@@ -47,7 +47,7 @@ pub async fn resume<P: Ports>(ports: &P, caller: &ApiKey, id: JobId) -> Result<J
 /// # Errors
 /// [`OperationError`]; `Refused` when the job does not wait.
 pub async fn run_now<P: Ports>(ports: &P, caller: &ApiKey, id: JobId) -> Result<Job, OperationError> {
-    change(ports, caller, id, &Event::RunNow).await
+    change(ports, caller, id, &Trigger::RunNow).await
 }
 
 /// Gives a failed job a fresh budget of attempts, under a new fire.
@@ -55,7 +55,7 @@ pub async fn run_now<P: Ports>(ports: &P, caller: &ApiKey, id: JobId) -> Result<
 /// # Errors
 /// [`OperationError`]; `Refused` when the job is not failed.
 pub async fn retry<P: Ports>(ports: &P, caller: &ApiKey, id: JobId, delay_ms: u32) -> Result<Job, OperationError> {
-    change(ports, caller, id, &Event::Retry { delay_ms }).await
+    change(ports, caller, id, &Trigger::Retry { delay_ms }).await
 }
 
 /// Brings a spent fire back to life, on behalf of a dead letter that came back to the queue: its job gets a fresh budget
@@ -68,7 +68,9 @@ pub async fn revive<P: Ports>(ports: &P, fire: Fire) -> Result<Option<Job>, Port
     let mut current = ports.jobs().get(fire.job_id).await?;
     for _ in 0..ATTEMPTS_AT_A_CHANGE {
         let Some(job) = current.filter(|job| job.fire() == fire) else { return Ok(None) };
-        let Ok(transition) = decide(&job, &Event::Retry { delay_ms: 0 }, ports.clock().now()) else { return Ok(None) };
+        let Ok(transition) = decide(&job, &Trigger::Retry { delay_ms: 0 }, ports.clock().now()) else {
+            return Ok(None);
+        };
         match store(ports, &transition).await? {
             Stored::Done => return Ok(Some(transition.after())),
             Stored::Overtaken(newer) => current = newer.map(|newer| *newer),
@@ -202,12 +204,12 @@ impl<'a, P: Ports> Redrive<'a, P> {
     }
 }
 
-async fn change<P: Ports>(ports: &P, caller: &ApiKey, id: JobId, event: &Event) -> Result<Job, OperationError> {
+async fn change<P: Ports>(ports: &P, caller: &ApiKey, id: JobId, trigger: &Trigger) -> Result<Job, OperationError> {
     require(caller, Scope::JobsWrite)?;
     let mut current = ports.jobs().get(id).await?;
     for _ in 0..ATTEMPTS_AT_A_CHANGE {
         let job = visible(current, caller)?;
-        let transition = decide(&job, event, ports.clock().now()).map_err(OperationError::Refused)?;
+        let transition = decide(&job, trigger, ports.clock().now()).map_err(OperationError::Refused)?;
         match store(ports, &transition).await? {
             Stored::Done => return Ok(transition.after()),
             Stored::Overtaken(newer) => current = newer.map(|newer| *newer),
@@ -218,16 +220,16 @@ async fn change<P: Ports>(ports: &P, caller: &ApiKey, id: JobId, event: &Event) 
 
 /// Arms what the transition needs armed, then stores it, then takes back what it made void.
 pub(super) async fn store<P: Ports>(ports: &P, transition: &Transition) -> Result<Stored, PortError> {
-    if let Step::Arm { fire, at } = transition.step {
+    if let Effect::Arm { fire, at } = transition.effect {
         ports.timers().arm(fire, at).await?;
     }
     let stored = commit(ports, transition).await?;
     if let Stored::Done = stored {
         let left = transition.before.fire();
-        match transition.step {
-            Step::Disarm { fire } => ports.timers().disarm(fire).await,
+        match transition.effect {
+            Effect::Disarm { fire } => ports.timers().disarm(fire).await,
             // The timer of the plan before would stand until its own time, for nothing.
-            Step::Arm { fire, .. } if fire != left && transition.before.state.status == Status::Scheduled => {
+            Effect::Arm { fire, .. } if fire != left && transition.before.state.status == Status::Scheduled => {
                 ports.timers().disarm(left).await;
             }
             _ => {}

@@ -13,7 +13,7 @@ use crate::error::FieldCode;
 use crate::ids::JobId;
 use crate::job::{Job, JobSpec};
 use crate::json::parse;
-use crate::machine::{Event, Refusal, decide};
+use crate::machine::{Refusal, Trigger, decide};
 use crate::ports::{Clock, Condition, JobStore, Ports, Published};
 use crate::session::sealing::Unsealable;
 use crate::submission;
@@ -52,9 +52,9 @@ pub async fn edit<P: Ports>(
         let now = ports.clock().now();
         let edited = |published: Option<&Published>| edited(&job, &document, &session, published, now);
         let (spec, is_replanned) = with_catalog(ports, &job.spec.product, edited).await?;
-        let event = Event::Edit { spec: spec.into(), is_replanned };
+        let event = Trigger::Edit { spec: spec.into(), is_replanned };
         let transition = decide(&job, &event, now).map_err(|refusal| match (refusal, &event) {
-            (Refusal::NoRunLeft, Event::Edit { spec, .. }) => no_run_left(spec, job.state.run.run_no),
+            (Refusal::NoRunLeft, Trigger::Edit { spec, .. }) => no_run_left(spec, job.state.run.run_no),
             (refusal, _) => OperationError::Refused(refusal),
         })?;
         match store(ports, &transition).await? {

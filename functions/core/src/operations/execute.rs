@@ -13,7 +13,7 @@ use crate::call::{self, Dispatch, Followed, Halt, Limits};
 use crate::ids::{Fire, Owner};
 use crate::job::{Job, JobSpec, Output, RunError, RunStatus, codes};
 use crate::json::Field;
-use crate::machine::{Event, Refusal, Step, Transition, decide};
+use crate::machine::{Effect, Refusal, Transition, Trigger, decide};
 use crate::ports::{
     CatalogStore, Clock, Consulted, Entropy, JobStore, PortError, Ports, Published, Remembered, Targets, Timers,
 };
@@ -212,20 +212,20 @@ async fn claim_leading<P: Ports, T: Targets>(
         }
         let planned = plan(ports, limits, &job).await?;
         let lease_ms = planned.timeout_ms.saturating_add(limits.lease_margin_ms);
-        let event = Event::Claim { fire, owner: owner.clone(), lease_ms };
+        let event = Trigger::Claim { fire, owner: owner.clone(), lease_ms };
         let transition = match decide(&job, &event, ports.clock().now()) {
             Ok(transition) => transition,
             Err(refusal) => return Ok(ended(verdict_of(&refusal), Some(job), Some(refusal))),
         };
-        let transition = match (&transition.step, &planned.cache) {
-            (Step::Dispatch { .. }, Some(cached)) => match led.consult(ports, cached, owner, lease_ms).await? {
+        let transition = match (&transition.effect, &planned.cache) {
+            (Effect::Dispatch { .. }, Some(cached)) => match led.consult(ports, cached, owner, lease_ms).await? {
                 Consulted::Leading => transition,
                 Consulted::Busy(other) => {
                     let at = look_again_at(&other, ports.clock().now());
                     return Ok(ended(Verdict::Redeliver { at }, Some(job), None));
                 }
                 Consulted::Hit(Remembered { output, made_at, .. }) => {
-                    match decide(&job, &Event::Recall { fire, output, made_at }, ports.clock().now()) {
+                    match decide(&job, &Trigger::CacheHit { fire, output, made_at }, ports.clock().now()) {
                         Ok(recalled) => recalled,
                         Err(refusal) => return Ok(ended(verdict_of(&refusal), Some(job), Some(refusal))),
                     }
@@ -237,7 +237,7 @@ async fn claim_leading<P: Ports, T: Targets>(
         match commit(ports, &transition).await? {
             Stored::Done => {
                 let job = transition.after();
-                if let Step::Dispatch { .. } = transition.step {
+                if let Effect::Dispatch { .. } = transition.effect {
                     return Ok(Claim::Begun(Box::new((job, planned))));
                 }
                 // The result was remembered, or the executor before this one died in the last attempt.
@@ -262,7 +262,7 @@ fn ended(verdict: Verdict, job: Option<Job>, refusal: Option<Refusal>) -> Claim 
 /// Where it cannot be armed, the outcome is recorded all the same: what the target did must not be done again for it. The
 /// state says that the timer is missing, and the message, which comes back, has it armed.
 async fn arm_if_possible<P: Ports>(ports: &P, transition: Transition) -> (Transition, Option<PortError>) {
-    let Step::Arm { fire, at } = transition.step else { return (transition, None) };
+    let Effect::Arm { fire, at } = transition.effect else { return (transition, None) };
     match ports.timers().arm_promptly(fire, at).await {
         Ok(()) => (transition, None),
         Err(fault) => (transition.unarmed(), Some(fault)),
@@ -272,7 +272,9 @@ async fn arm_if_possible<P: Ports>(ports: &P, transition: Transition) -> (Transi
 /// Arms the timer that could not be armed when the current fire was stored, and notes it.
 async fn arm_after_all<P: Ports>(ports: &P, job: &Job) -> Result<Stored, PortError> {
     let now = ports.clock().now();
-    let (Some(at), Ok(noted)) = (job.state.wake_at, decide(job, &Event::Armed, now)) else { return Ok(Stored::Done) };
+    let (Some(at), Ok(noted)) = (job.state.wake_at, decide(job, &Trigger::TimerArmed, now)) else {
+        return Ok(Stored::Done);
+    };
     ports.timers().arm(job.fire(), at).await?;
     commit(ports, &noted).await
 }
@@ -349,12 +351,12 @@ fn verdict_of(refusal: &Refusal) -> Verdict {
 }
 
 fn verdict_after(transition: &Transition) -> Verdict {
-    match &transition.step {
-        Step::Redeliver { at } => Verdict::Redeliver { at: *at },
-        Step::Arm { .. } if transition.state.unarmed => {
+    match &transition.effect {
+        Effect::Redeliver { at } => Verdict::Redeliver { at: *at },
+        Effect::Arm { .. } if transition.state.unarmed => {
             Verdict::Redeliver { at: transition.state.updated_at.plus(ARM_AGAIN_MS) }
         }
-        Step::Park => {
+        Effect::Park => {
             let last = transition.state.run.failures.last();
             last.map_or(Verdict::Acknowledge, |failure| Verdict::Park(failure.error.clone()))
         }
@@ -380,11 +382,11 @@ async fn settle<P: Ports>(
     let random = ports.entropy().unit();
     let now = ports.clock().now();
     let event = match dispatched {
-        Ok(output) => Event::Succeed { owner: owner.clone(), output },
+        Ok(output) => Trigger::Succeed { owner: owner.clone(), output },
         Err(halt) => match halt.error() {
-            Some(error) => Event::Fail { owner: owner.clone(), error, random },
+            Some(error) => Trigger::Fail { owner: owner.clone(), error, random },
             // It was paused. Whoever lost the lease is refused by its name.
-            None => Event::Suspend { owner: owner.clone() },
+            None => Trigger::Suspend { owner: owner.clone() },
         },
     };
     let mut has_failed = false;

@@ -30,7 +30,7 @@ use crate::access::Scope;
 use crate::call::{Call, Limits};
 use crate::ids::{Fire, JobId, Owner};
 use crate::job::{Outcome, Output, RunError, RunStatus, Status, codes};
-use crate::machine::{Event, decide};
+use crate::machine::{Trigger, decide};
 use crate::ports::{Condition, DefinedSession, Said, Sessions, Targets, TokenRefusal};
 use crate::session::Claims;
 use crate::time::UnixMillis;
@@ -240,12 +240,12 @@ impl Stack {
 /// An executor elsewhere claims the job, and its answer is still out.
 fn claimed_elsewhere(world: &mut World, id: JobId) {
     let job = world.jobs[&id].clone();
-    let event = Event::Claim { fire: job.fire(), owner: Owner::new(99), lease_ms: 60_000 };
+    let event = Trigger::Claim { fire: job.fire(), owner: Owner::new(99), lease_ms: 60_000 };
     happens(world, id, &event);
 }
 
-fn happens(world: &mut World, id: JobId, event: &Event) {
-    let transition = decide(&world.jobs[&id], event, world.now).unwrap();
+fn happens(world: &mut World, id: JobId, trigger: &Trigger) {
+    let transition = decide(&world.jobs[&id], trigger, world.now).unwrap();
     assert_eq!(world.commit(&transition), Written::Done);
 }
 

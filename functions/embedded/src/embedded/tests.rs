@@ -3,7 +3,7 @@ use std::path::Path;
 use carillon_core::access::{ApiKey, KeyHash, Scope};
 use carillon_core::catalog::{Catalog, Revision};
 use carillon_core::job::{Job, Status, codes};
-use carillon_core::machine::{Event, decide};
+use carillon_core::machine::{Trigger, decide};
 use carillon_core::ports::{CatalogStore, Condition, JobStore, KeyStore, Ports, Published, Written};
 use serde_json::json;
 
@@ -51,7 +51,7 @@ async fn everything_is_there_after_a_restart_and_the_timers_are_rebuilt() {
         }
         assert_eq!(before.catalogs().put("shop", published.into(), &Condition::Absent).await.unwrap(), Written::Done);
         before.keys().add(&KeyHash::of("car_1"), &key("one")).await.unwrap();
-        commit(&before, &settled, &Event::Cancel { reason: None }, NOW).await
+        commit(&before, &settled, &Trigger::Cancel { reason: None }, NOW).await
     };
 
     let after = open(folder.path(), 1_000);
@@ -147,7 +147,7 @@ async fn changes_of_one_job_that_share_a_transaction_leave_the_last_one() {
         let first = job(number, 0);
         let claimed = decide(&first, &claim(&first), NOW).unwrap();
         let running = Job { state: claimed.state.clone(), ..first.clone() };
-        let cancelled = decide(&running, &Event::Cancel { reason: None }, NOW).unwrap();
+        let cancelled = decide(&running, &Trigger::Cancel { reason: None }, NOW).unwrap();
         let jobs = embedded.jobs();
         let written = tokio::join!(jobs.insert_new(&first), jobs.commit(&claimed), jobs.commit(&cancelled));
         let written = (written.0.unwrap(), written.1.unwrap(), written.2.unwrap());

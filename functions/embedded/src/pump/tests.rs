@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use carillon_core::ids::Fire;
 use carillon_core::job::Job;
-use carillon_core::machine::{Event, decide};
+use carillon_core::machine::{Trigger, decide};
 use carillon_core::ports::{JobStore, Ports};
 use carillon_core::time::UnixMillis;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
@@ -189,7 +189,7 @@ async fn a_backlog_that_memory_cannot_hold_is_worked_off_without_a_pause() {
         async move {
             let job = store.jobs().get(fire.job_id).await.unwrap().unwrap();
             if !job.state.status.is_settled() {
-                let cancel = decide(&job, &Event::Cancel { reason: None }, NOW).unwrap();
+                let cancel = decide(&job, &Trigger::Cancel { reason: None }, NOW).unwrap();
                 // A fire that was read again while it was being handled loses the race.
                 let _ = store.jobs().commit(&cancel).await.unwrap();
             }

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use carillon_core::ids::{Fire, Owner};
 use carillon_core::job::RunError;
-use carillon_core::machine::Event;
+use carillon_core::machine::Trigger;
 use futures_util::FutureExt;
 
 use super::{PAGE, WINDOW_MS, refill};
@@ -62,7 +62,7 @@ async fn a_backlog_that_the_timeline_cannot_hold_is_worked_off_without_a_gap() {
         for fire in fires {
             assert!(!met.contains(&fire), "{fire} was settled");
             let job = carillon_core::ports::JobStore::get(embedded.store(), fire.job_id).await.unwrap().unwrap();
-            commit(&embedded, &job, &Event::Cancel { reason: None }, NOW).await;
+            commit(&embedded, &job, &Trigger::Cancel { reason: None }, NOW).await;
             met.push(fire);
         }
         refilled(&embedded, WINDOW_MS).await;
@@ -102,14 +102,14 @@ async fn a_job_that_is_retried_is_woken_for_its_new_fire() {
     insert(&embedded, &job).await;
     let running = commit(&embedded, &job, &claim(&job), NOW).await;
     let error = RunError::permanent("NOT_FOUND", "no such thing");
-    let failed = commit(&embedded, &running, &Event::Fail { owner: Owner::new(1), error, random: 0.0 }, NOW).await;
-    let retried = commit(&embedded, &failed, &Event::Retry { delay_ms: 5_000 }, NOW).await;
+    let failed = commit(&embedded, &running, &Trigger::Fail { owner: Owner::new(1), error, random: 0.0 }, NOW).await;
+    let retried = commit(&embedded, &failed, &Trigger::Retry { delay_ms: 5_000 }, NOW).await;
     assert_eq!(retried.fire(), Fire { generation: 2, ..job.fire() });
     refilled(&embedded, WINDOW_MS).await;
     assert_eq!(taken(&embedded, 5_000), [retried.fire()], "as a refill reads it");
     let failed = commit(&embedded, &retried, &claim(&retried), NOW.plus(5_000)).await;
     let error = RunError::permanent("NOT_FOUND", "no such thing");
-    let failed = commit(&embedded, &failed, &Event::Fail { owner: Owner::new(1), error, random: 0.0 }, NOW).await;
-    let again = commit(&embedded, &failed, &Event::Retry { delay_ms: 9_000 }, NOW).await;
+    let failed = commit(&embedded, &failed, &Trigger::Fail { owner: Owner::new(1), error, random: 0.0 }, NOW).await;
+    let again = commit(&embedded, &failed, &Trigger::Retry { delay_ms: 9_000 }, NOW).await;
     assert_eq!(taken(&embedded, 9_000), [again.fire()], "as the writer notes it");
 }

@@ -37,7 +37,7 @@ fn spent(db: &Connection, limit: usize) -> Result<Vec<Fire>, Fault> {
 mod tests {
     use carillon_core::ids::Owner;
     use carillon_core::job::{Job, RunError, codes};
-    use carillon_core::machine::Event;
+    use carillon_core::machine::Trigger;
     use carillon_core::ports::Ports as _;
 
     use super::*;
@@ -55,11 +55,11 @@ mod tests {
             insert(&embedded, &job).await;
             let running = commit(&embedded, &job, &claim(&job), NOW).await;
             let error = RunError::permanent(codes::FORBIDDEN, "no");
-            let fail = Event::Fail { owner: Owner::new(1), error, random: 0.0 };
+            let fail = Trigger::Fail { owner: Owner::new(1), error, random: 0.0 };
             spent.push(commit(&embedded, &running, &fail, NOW).await);
         }
         insert(&embedded, &job(5, 0)).await;
-        let revived = commit(&embedded, &spent[3], &Event::Retry { delay_ms: 0 }, NOW).await;
+        let revived = commit(&embedded, &spent[3], &Trigger::Retry { delay_ms: 0 }, NOW).await;
         let redriven = async |limit| match embedded.dead_letters().redrive_all(limit).await.unwrap() {
             Redriven::Fires(fires) => fires,
             other => panic!("{other:?}"),

@@ -2,7 +2,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use carillon_core::job::{JobState, Run};
-use carillon_core::machine::{Step, Transition};
+use carillon_core::machine::{Effect, Transition};
 use carillon_core::ports::{CatalogStore, JobQuery, JobStore, KeyStore, PortError, Written};
 use carillon_core::time::UnixMillis;
 use futures_util::FutureExt;
@@ -156,7 +156,7 @@ async fn history(store: &Store, ends_ms: &[i64]) -> Vec<u32> {
             ..job.state.clone()
         };
         let retired = Some(Run::new(1, run_no, crate::samples::NOW));
-        let transition = Transition { before: job, state, spec: None, retired, step: Step::Acknowledge };
+        let transition = Transition { before: job, state, spec: None, retired, effect: Effect::Acknowledge };
         assert_eq!(store.commit(&transition).await.unwrap(), Written::Done);
         job = transition.after();
     }

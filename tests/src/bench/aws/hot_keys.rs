@@ -6,7 +6,7 @@ use std::sync::Arc;
 use carillon_aws::table::keys::{self, Class};
 use carillon_core::ids::{JobId, Owner};
 use carillon_core::job::{EventType, Job, JobSpec, Output};
-use carillon_core::machine::{Event, decide, first_state};
+use carillon_core::machine::{Trigger, decide, first_state};
 use carillon_core::retry::RetryPolicy;
 use carillon_core::time::UnixMillis;
 
@@ -88,9 +88,9 @@ fn life(id: JobId, created_at: UnixMillis, waits: bool) -> Vec<Job> {
     let owner = Owner::new(1);
     let mut life: Vec<Job> =
         first_state(&spec, created_at).map(|state| Job { id, spec: Arc::new(spec), state }).into_iter().collect();
-    let claim = |job: &Job| Event::Claim { fire: job.fire(), owner: owner.clone(), lease_ms: 60_000 };
-    let succeed = |_: &Job| Event::Succeed { owner: owner.clone(), output: Output::default() };
-    for event in [&claim as &dyn Fn(&Job) -> Event, &succeed] {
+    let claim = |job: &Job| Trigger::Claim { fire: job.fire(), owner: owner.clone(), lease_ms: 60_000 };
+    let succeed = |_: &Job| Trigger::Succeed { owner: owner.clone(), output: Output::default() };
+    for event in [&claim as &dyn Fn(&Job) -> Trigger, &succeed] {
         let next = life.last().and_then(|job| decide(job, &event(job), start_at).ok());
         life.extend(next.map(|transition| transition.after()));
     }

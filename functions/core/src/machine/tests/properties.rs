@@ -111,52 +111,54 @@ impl Life {
         Self { job: Job { spec, state, ..job }, now: NOW, owners: Vec::new() }
     }
 
-    fn claim(&mut self, fire: Fire, lease_ms: u32) -> Event {
+    fn claim(&mut self, fire: Fire, lease_ms: u32) -> Trigger {
         let owner = Owner::new(self.owners.len() as u128);
         self.owners.push(owner.clone());
-        Event::Claim { fire, owner, lease_ms }
+        Trigger::Claim { fire, owner, lease_ms }
     }
 
     /// What the machine makes of a move.
     fn decide(&mut self, a_move: &Move) -> Option<Transition> {
         let fire = self.job.fire();
-        let event = match *a_move {
+        let trigger = match *a_move {
             Move::Claim { generation, run, lease_ms } => self.claim(off_by(fire, generation, run), lease_ms),
             Move::Recall { generation, run } => {
-                Event::Recall { fire: off_by(fire, generation, run), output: Output::default(), made_at: self.now }
+                Trigger::CacheHit { fire: off_by(fire, generation, run), output: Output::default(), made_at: self.now }
             }
             Move::End { claims_ago, error } => {
                 let owner = self.owners.iter().rev().nth(claims_ago)?.clone();
                 match error {
-                    None => Event::Succeed { owner, output: Output::default() },
+                    None => Trigger::Succeed { owner, output: Output::default() },
                     Some((retryable, retry_after_ms)) => {
                         let error = RunError { retryable, retry_after_ms, ..RunError::transient(codes::TIMEOUT, "") };
-                        Event::Fail { owner, error, random: 0.5 }
+                        Trigger::Fail { owner, error, random: 0.5 }
                     }
                 }
             }
-            Move::Suspend { claims_ago } => Event::Suspend { owner: self.owners.iter().rev().nth(claims_ago)?.clone() },
-            Move::Cancel => Event::Cancel { reason: None },
-            Move::Retry { delay_ms } => Event::Retry { delay_ms },
-            Move::Pause => Event::Pause,
-            Move::Resume => Event::Resume,
-            Move::RunNow => Event::RunNow,
+            Move::Suspend { claims_ago } => {
+                Trigger::Suspend { owner: self.owners.iter().rev().nth(claims_ago)?.clone() }
+            }
+            Move::Cancel => Trigger::Cancel { reason: None },
+            Move::Retry { delay_ms } => Trigger::Retry { delay_ms },
+            Move::Pause => Trigger::Pause,
+            Move::Resume => Trigger::Resume,
+            Move::RunNow => Trigger::RunNow,
             Move::Edit { start_in_ms, ref replans } => {
                 let mut spec = JobSpec::clone(&self.job.spec);
                 spec.start_at = start_in_ms.map_or(spec.start_at, |ms| self.now.plus(ms.into()));
                 if let Some(Replan(repeat)) = replans {
                     spec.repeat.clone_from(repeat);
                 }
-                Event::Edit { spec: Arc::new(spec), is_replanned: start_in_ms.is_some() || replans.is_some() }
+                Trigger::Edit { spec: Arc::new(spec), is_replanned: start_in_ms.is_some() || replans.is_some() }
             }
-            Move::Armed => Event::Armed,
+            Move::Armed => Trigger::TimerArmed,
             Move::Abandon => return abandon(&self.job, self.now),
             Move::Wait { ms } => {
                 self.now = self.now.plus(ms.into());
                 return None;
             }
         };
-        decide(&self.job, &event, self.now).ok()
+        decide(&self.job, &trigger, self.now).ok()
     }
 }
 
@@ -183,20 +185,24 @@ fn check_state(state: &JobState, retries: u32) {
     assert!(run.failures.windows(2).all(|pair| pair[0].attempt < pair[1].attempt), "each attempt fails once");
 }
 
-fn check_transition(before: &Job, transition: &Transition, event: &Move) {
+fn check_transition(before: &Job, transition: &Transition, trigger: &Move) {
     let (old, new) = (&before.state, &transition.state);
     let after = transition.after();
     assert_eq!((&transition.before, new.revision), (before, old.revision + 1));
     assert_ne!(old.status, Status::Cancelled, "cancelled never changes");
-    assert_eq!(transition.spec.is_some(), matches!(event, Move::Edit { .. }), "only an edit changes what is asked for");
+    assert_eq!(
+        transition.spec.is_some(),
+        matches!(trigger, Move::Edit { .. }),
+        "only an edit changes what is asked for"
+    );
     let (was, is) = (&old.run, &new.run);
     assert!(before.fire() <= after.fire(), "a fire that was left never comes back");
     let has_moved = before.fire() != after.fire();
     assert!(has_moved || was.outcome.is_none() || was == is, "what has its outcome keeps it, within its fire");
     assert!(!has_moved || is.attempts == 0, "a new fire has its whole budget");
-    let dispatches = matches!(transition.step, Step::Dispatch { .. });
+    let dispatches = matches!(transition.effect, Effect::Dispatch { .. });
     assert_eq!(!has_moved && is.attempts == was.attempts + 1, dispatches, "an attempt is counted at the claim");
-    let is_given_back = matches!(event, Move::Suspend { .. }) && is.attempts + 1 == was.attempts;
+    let is_given_back = matches!(trigger, Move::Suspend { .. }) && is.attempts + 1 == was.attempts;
     assert!(has_moved || dispatches || is.attempts == was.attempts || is_given_back);
     assert!(
         !dispatches || matches!(old.status, Status::Scheduled | Status::Queued | Status::Running),
@@ -209,8 +215,7 @@ fn check_transition(before: &Job, transition: &Transition, event: &Move) {
         assert!(retired.outcome.is_some() && (retired.generation, retired.run_no) == (was.generation, was.run_no));
     }
     let timer = after.state.wake_at.filter(|_| has_moved);
-    let arms =
-        matches!(&transition.step, Step::Arm { fire, at } if *fire == after.fire() && Some(*at) == after.state.wake_at);
+    let arms = matches!(&transition.effect, Effect::Arm { fire, at } if *fire == after.fire() && Some(*at) == after.state.wake_at);
     assert!(timer.is_none() || arms, "a new fire that is due has a timer (I4)");
     check_series(before, &after);
     check_skipped(transition);
@@ -298,7 +303,7 @@ proptest! {
             life.now = at;
             let claim = life.claim(life.job.fire(), lease_ms);
             let transition = decide(&life.job, &claim, life.now).unwrap();
-            dispatched += u32::from(matches!(transition.step, Step::Dispatch { .. }));
+            dispatched += u32::from(matches!(transition.effect, Effect::Dispatch { .. }));
             life.job.state = transition.state;
         }
         prop_assert_eq!((life.job.state.status, dispatched), (Status::Failed, allowed));
@@ -308,14 +313,14 @@ proptest! {
 
     #[test]
     fn no_job_however_it_came_to_be_makes_the_machine_panic(
-        job in any_job(), event in any_event(), now in any::<i64>(),
+        job in any_job(), trigger in any_trigger(), now in any::<i64>(),
     ) {
         let now = UnixMillis(now);
         abandon(&job, now);
         let fire = job.fire();
-        let recall = Event::Recall { fire, output: Output::default(), made_at: NOW };
-        for event in [event, recall, Event::Claim { fire, owner: owner(), lease_ms: u32::MAX }] {
-            if let Ok(transition) = decide(&job, &event, now) {
+        let recall = Trigger::CacheHit { fire, output: Output::default(), made_at: NOW };
+        for trigger in [trigger, recall, Trigger::Claim { fire, owner: owner(), lease_ms: u32::MAX }] {
+            if let Ok(transition) = decide(&job, &trigger, now) {
                 prop_assert_eq!(&transition.before, &job);
                 let (before, after) = (job.state.run.failures.len(), transition.state.run.failures.len());
                 prop_assert!(after <= Run::KEPT_FAILURES.max(before));
@@ -368,18 +373,18 @@ fn any_job() -> impl Strategy<Value = Job> {
     )
 }
 
-fn any_event() -> impl Strategy<Value = Event> {
+fn any_trigger() -> impl Strategy<Value = Trigger> {
     let owner = || (0..3_u128).prop_map(Owner::new);
     prop_oneof![
-        owner().prop_map(|owner| Event::Succeed { owner, output: Output::default() }),
-        (owner(), any_error(), any::<f64>()).prop_map(|(owner, error, random)| Event::Fail { owner, error, random }),
-        owner().prop_map(|owner| Event::Suspend { owner }),
-        Just(Event::Cancel { reason: None }),
-        any::<u32>().prop_map(|delay_ms| Event::Retry { delay_ms }),
-        proptest::sample::select(vec![Event::Armed, Event::Pause, Event::Resume, Event::RunNow]),
+        owner().prop_map(|owner| Trigger::Succeed { owner, output: Output::default() }),
+        (owner(), any_error(), any::<f64>()).prop_map(|(owner, error, random)| Trigger::Fail { owner, error, random }),
+        owner().prop_map(|owner| Trigger::Suspend { owner }),
+        Just(Trigger::Cancel { reason: None }),
+        any::<u32>().prop_map(|delay_ms| Trigger::Retry { delay_ms }),
+        proptest::sample::select(vec![Trigger::TimerArmed, Trigger::Pause, Trigger::Resume, Trigger::RunNow]),
         (option::of(repeats()), any_instant()).prop_map(|(repeat, start_at)| {
             let spec = JobSpec { start_at, repeat, ..JobSpec::clone(&job(Status::Queued).spec) };
-            Event::Edit { spec: Arc::new(spec), is_replanned: true }
+            Trigger::Edit { spec: Arc::new(spec), is_replanned: true }
         }),
     ]
 }

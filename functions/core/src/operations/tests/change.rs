@@ -73,7 +73,7 @@ fn whoever_loses_a_race_decides_anew_on_what_is_there() {
     let job = stack.scheduled(&json!({}));
     let finish = move |world: &mut World| {
         claimed_elsewhere(world, job.id);
-        happens(world, job.id, &Event::Succeed { owner: Owner::new(99), output: Output::default() });
+        happens(world, job.id, &Trigger::Succeed { owner: Owner::new(99), output: Output::default() });
     };
     stack.script(PortCall::Commit, Fault::Overtaken(Box::new(finish)));
     assert_eq!(refused_as(cancelled(&stack, job.id)), "a job that is completed cannot be cancelled");
@@ -89,7 +89,7 @@ fn of_two_retries_at_once_one_wins_and_its_time_holds() {
     let sooner = move |world: &mut World| {
         let fire = Fire { generation: 2, ..world.jobs[&id].fire() };
         world.armed.insert((world.now, fire));
-        happens(world, id, &Event::Retry { delay_ms: 0 });
+        happens(world, id, &Trigger::Retry { delay_ms: 0 });
     };
     stack.script(PortCall::Commit, Fault::Overtaken(Box::new(sooner)));
     assert_eq!(refused_as(retried(&stack, id, 3_600_000)), "a job that is queued cannot be retried");

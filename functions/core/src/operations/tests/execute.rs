@@ -181,7 +181,7 @@ fn what_was_cancelled_or_taken_over_meanwhile_is_not_recorded() {
     let stack = Stack::new();
     let job = stack.scheduled(&json!({"retries": 1}));
     let id = job.id;
-    let cancel = move |world: &mut World| happens(world, id, &Event::Cancel { reason: None });
+    let cancel = move |world: &mut World| happens(world, id, &Trigger::Cancel { reason: None });
     stack.answers([Answer { meanwhile: Box::new(cancel), ..Answer::new(Ok(Output::default())) }]);
     let execution = stack.execute(job.fire()).unwrap();
     assert_eq!((execution.verdict, execution.attempt.unwrap().recorded), (Verdict::Acknowledge, false));

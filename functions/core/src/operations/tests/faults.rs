@@ -134,7 +134,7 @@ fn a_cancellation_before_any_call_leaves_one_outcome_and_no_dispatch_that_begins
             let at_cancel = Arc::clone(&begun);
             let cancel = move |world: &mut World| {
                 let current = &world.jobs[&job.id];
-                if let Ok(transition) = decide(current, &Event::Cancel { reason: None }, world.now) {
+                if let Ok(transition) = decide(current, &Trigger::Cancel { reason: None }, world.now) {
                     // A claim that was stored may still be on its way to the target; nothing else may.
                     let claimed = usize::from(current.state.status == Status::Running);
                     let sent = requests.lock().unwrap().len();

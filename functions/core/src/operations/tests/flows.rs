@@ -254,7 +254,7 @@ fn a_step_that_may_fail_is_tried_as_often_as_it_says_and_leaves_null() {
 fn nothing_of_a_feature_begins_once_its_job_is_called_off() {
     let stack = stack();
     let job = feature(&stack, "settle", 3);
-    let cancel = Event::Cancel { reason: None };
+    let cancel = Trigger::Cancel { reason: None };
     let cancelled = Answer { meanwhile: Box::new(move |world| happens(world, job.id, &cancel)), ..number(1) };
     stack.answers([cancelled]);
     stack.drive();
@@ -272,7 +272,7 @@ fn nothing_is_counted_and_no_health_is_said_for_a_job_that_was_called_off() {
     stack.publish(&document);
     for tag in ["count", "say"] {
         let job = stack.scheduled(&json!({"event": tag, "input": {}}));
-        let cancel = Event::Cancel { reason: None };
+        let cancel = Trigger::Cancel { reason: None };
         stack.answers([Answer { meanwhile: Box::new(move |world| happens(world, job.id, &cancel)), ..number(1) }]);
         stack.drive();
         assert_eq!(stack.status(job.id), Status::Cancelled);
@@ -285,7 +285,7 @@ fn nothing_is_counted_and_no_health_is_said_for_a_job_that_was_called_off() {
 fn a_feature_that_is_paused_stops_between_two_steps_and_goes_on_when_it_is_resumed() {
     let stack = stack();
     let job = feature(&stack, "settle", 0);
-    let paused = Answer { meanwhile: Box::new(move |world| happens(world, job.id, &Event::Pause)), ..number(1) };
+    let paused = Answer { meanwhile: Box::new(move |world| happens(world, job.id, &Trigger::Pause)), ..number(1) };
     stack.answers([paused]);
     stack.drive();
     assert_eq!((paths(&stack), stack.status(job.id)), (vec!["7".to_owned()], Status::Paused));

@@ -131,7 +131,7 @@ fn a_retry_between_the_two_reads_shows_no_run_twice() {
     let job = often_retried(&stack, 1);
     stack.answers([transient()]);
     stack.drive();
-    let retried = move |world: &mut World| happens(world, job.id, &Event::Retry { delay_ms: 0 });
+    let retried = move |world: &mut World| happens(world, job.id, &Trigger::Retry { delay_ms: 0 });
     stack.script(PortCall::RetiredRuns, Fault::Overtaken(Box::new(retried)));
     let generations: Vec<_> =
         run_page(&stack, job.id, 10, None).runs.iter().map(|listed| listed.run.generation).collect();

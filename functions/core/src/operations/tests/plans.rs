@@ -9,7 +9,7 @@ fn an_attempt_that_was_under_way_when_its_job_was_paused_is_recorded_and_nothing
     let stack = Stack::new();
     let job = minutely(&stack, &json!({}));
     let id = job.id;
-    let pausing = move |world: &mut World| happens(world, id, &Event::Pause);
+    let pausing = move |world: &mut World| happens(world, id, &Trigger::Pause);
     stack.answers([Answer { meanwhile: Box::new(pausing), ..Answer::new(Ok(Output::default())) }]);
     drive_for(&stack, 600_000);
     let held = stack.job(id);
@@ -19,7 +19,7 @@ fn an_attempt_that_was_under_way_when_its_job_was_paused_is_recorded_and_nothing
     let stack = Stack::new();
     let job = stack.scheduled(&json!({"retries": 2}));
     let id = job.id;
-    let pausing = move |world: &mut World| happens(world, id, &Event::Pause);
+    let pausing = move |world: &mut World| happens(world, id, &Trigger::Pause);
     stack.answers([Answer { meanwhile: Box::new(pausing), ..transient() }]);
     drive_for(&stack, 600_000);
     assert_eq!((stack.status(id), stack.dispatched()), (Status::Paused, 1));

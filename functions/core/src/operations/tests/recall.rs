@@ -178,7 +178,7 @@ fn a_job_that_others_change_meanwhile_lets_the_lease_go() {
     let id = job.id;
     stack.script(
         PortCall::Commit,
-        Fault::Overtaken(Box::new(move |world| happens(world, id, &Event::Cancel { reason: None }))),
+        Fault::Overtaken(Box::new(move |world| happens(world, id, &Trigger::Cancel { reason: None }))),
     );
     assert_eq!(stack.execute(job.fire()).unwrap().verdict, Verdict::Acknowledge);
     assert!(stack.memory.world().results.is_empty(), "nobody waits for what will not come");

@@ -37,7 +37,7 @@ fn a_job_that_another_retried_meanwhile_is_left_to_them() {
     let stack = Stack::new();
     let job = spent(&stack);
     let id = job.id;
-    let retried = move |world: &mut World| happens(world, id, &Event::Retry { delay_ms: 3_600_000 });
+    let retried = move |world: &mut World| happens(world, id, &Trigger::Retry { delay_ms: 3_600_000 });
     stack.script(PortCall::Commit, Fault::Overtaken(Box::new(retried)));
     assert_eq!(revived(&stack, job.fire()), None);
     assert_eq!(stack.job(id).state.run.due_at.since(stack.memory.world().now), 3_600_000);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use carillon_core::cache::CacheKey;
 use carillon_core::ids::{Fire, Owner};
-use carillon_core::machine::Event;
+use carillon_core::machine::Trigger;
 use carillon_core::ports::{Lead, Ports as _, ResultCache as _};
 use tokio::time::sleep;
 
@@ -74,7 +74,7 @@ async fn an_old_message_of_a_job_that_failed_again_since_is_not_parked_in_its_pl
     let stack = Stack::new();
     let job = stack.job("hopeless", &json!({})).await;
     stack.receive(vec![stack.due("a", &job)]).await;
-    stack.world.happens(job.id, &Event::Retry { delay_ms: 0 });
+    stack.world.happens(job.id, &Trigger::Retry { delay_ms: 0 });
     let again = stack.world.job(job.id);
     stack.receive(vec![stack.due("b", &again)]).await;
     assert_eq!((stack.queue.take().len(), stack.status(&job)), (2, Status::Failed));
@@ -88,10 +88,10 @@ async fn settled_cancelled_and_superseded_fires_are_forgotten() {
     let done = stack.job("ok", &json!({})).await;
     stack.receive(vec![stack.due("a", &done)]).await;
     let cancelled = stack.job("ok", &json!({})).await;
-    stack.world.happens(cancelled.id, &Event::Cancel { reason: None });
+    stack.world.happens(cancelled.id, &Trigger::Cancel { reason: None });
     let superseded = stack.job("hopeless", &json!({})).await;
     stack.receive(vec![stack.due("b", &superseded)]).await;
-    stack.world.happens(superseded.id, &Event::Retry { delay_ms: 60_000 });
+    stack.world.happens(superseded.id, &Trigger::Retry { delay_ms: 60_000 });
     stack.queue.take();
     let batch = [&done, &cancelled, &superseded].map(|job| received(3, stack.due(&job.id.to_string(), job)));
     assert_eq!(stack.receive(batch.to_vec()).await, [""; 0]);
@@ -151,7 +151,7 @@ async fn a_fault_of_a_dependency_brings_the_message_back_later_each_time() {
 async fn a_message_of_a_fire_that_another_works_on_comes_back_when_the_lease_ends() {
     let stack = Stack::new();
     let job = stack.job("ok", &json!({})).await;
-    let claim = Event::Claim { fire: job.fire(), owner: Owner::new(99), lease_ms: 40_900 };
+    let claim = Trigger::Claim { fire: job.fire(), owner: Owner::new(99), lease_ms: 40_900 };
     stack.world.happens(job.id, &claim);
     assert_eq!(stack.receive(vec![stack.due("a", &job)]).await, ["a"]);
     assert_eq!((stack.queue.take(), stack.target.arrivals().len()), (vec![hidden("a", 40)], 0));

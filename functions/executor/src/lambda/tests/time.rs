@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use carillon_core::ids::{Fire, JobId, Owner};
 use carillon_core::job::RunError;
-use carillon_core::machine::Event;
+use carillon_core::machine::Trigger;
 use tokio::time::sleep;
 
 use super::*;
@@ -157,8 +157,8 @@ async fn the_clock_of_whoever_asks_a_run_in_its_backoff_to_go_on_may_be_behind()
     let retry = json!({"initialDelay": 600_000, "maxDelay": 600_000, "jitter": false});
     let job = stack.job("ok", &json!({"retries": 1, "retry": retry})).await;
     let owner = Owner::new(7);
-    let begun = Event::Claim { fire: job.fire(), owner: owner.clone(), lease_ms: 60_000 };
-    let failed = Event::Fail { owner, error: RunError::transient("TIMEOUT", "no answer"), random: 0.0 };
+    let begun = Trigger::Claim { fire: job.fire(), owner: owner.clone(), lease_ms: 60_000 };
+    let failed = Trigger::Fail { owner, error: RunError::transient("TIMEOUT", "no answer"), random: 0.0 };
     sleep(Duration::from_secs(5)).await;
     for event in [begun, failed] {
         stack.world.happens(job.id, &event);
@@ -178,9 +178,9 @@ async fn a_young_message_of_a_paused_job_is_kept_as_its_resumption_may_not_be_st
     let stack = Stack::new();
     let job = stack.job("ok", &json!({"retries": 1})).await;
     let owner = Owner::new(7);
-    let begun = Event::Claim { fire: job.fire(), owner: owner.clone(), lease_ms: 60_000 };
-    let failed = Event::Fail { owner, error: RunError::transient("TIMEOUT", "no answer"), random: 0.0 };
-    for event in [begun, failed, Event::Pause] {
+    let begun = Trigger::Claim { fire: job.fire(), owner: owner.clone(), lease_ms: 60_000 };
+    let failed = Trigger::Fail { owner, error: RunError::transient("TIMEOUT", "no answer"), random: 0.0 };
+    for event in [begun, failed, Trigger::Pause] {
         stack.world.happens(job.id, &event);
     }
     let due = stack.due("a", &job);

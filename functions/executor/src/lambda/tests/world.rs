@@ -8,7 +8,7 @@ use carillon_core::call::Capabilities;
 use carillon_core::catalog::{Catalog, Revision};
 use carillon_core::ids::{Fire, JobId};
 use carillon_core::job::Job;
-use carillon_core::machine::{Event, Transition, decide};
+use carillon_core::machine::{Transition, Trigger, decide};
 use carillon_core::ports::{
     CatalogStore, Clock, Condition, DeadLetters, Entropy, Flows, History, JobQuery, JobStore, KeyStore, Listed,
     PortError, Ports, Published, Redriven, Reservations, ResultCache, SealingKeys, Timers, Written,
@@ -75,11 +75,11 @@ impl World {
     }
 
     /// Something happens to a job.
-    pub(super) fn happens(&self, id: JobId, event: &Event) {
+    pub(super) fn happens(&self, id: JobId, trigger: &Trigger) {
         let now = self.now();
         let mut state = self.state();
         let job = state.jobs.get_mut(&id).unwrap();
-        job.state = decide(job, event, now).unwrap().state;
+        job.state = decide(job, trigger, now).unwrap().state;
     }
 
     fn call(&self) -> Result<MutexGuard<'_, State>, PortError> {

@@ -62,7 +62,7 @@ fn a_message_is_deleted_once_its_event_has_succeeded_and_stays_otherwise() {
 
 #[test]
 fn a_message_that_was_handled_is_deleted_whatever_became_of_its_job_meanwhile() {
-    for event in [Event::Pause, Event::Cancel { reason: None }] {
+    for event in [Trigger::Pause, Trigger::Cancel { reason: None }] {
         let stack = stack();
         let job = drained(&stack, 0);
         let acts = move |world: &mut World| happens(world, job.id, &event);
