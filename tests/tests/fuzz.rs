@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use axum::body::Body;
-use carillon_core::call::{self, Call, Limits};
+use carillon_core::event_types::{self, DispatchRequest, Limits};
 use carillon_core::ids::{Fire, JobId};
 use carillon_core::job::{Job, Output, RunError};
 use carillon_core::operations::{Executor, execute};
@@ -72,9 +72,9 @@ async fn check_stored(case: u64, service: &InProcess, id: &str, body: &[u8]) {
     assert_eq!(job.spec.event, sent["event"], "case {case}");
     let published =
         service.ports.catalogs().get(PRODUCT).await.expect("the store answers").expect("the catalog is there");
-    let fits = call::resolve(&published.catalog, &job.spec).and_then(|followed| {
+    let fits = event_types::resolve(&published.catalog, &job.spec).and_then(|followed| {
         let input = followed.input(&job.spec.input);
-        call::still_fits(&followed, &job.spec, &input)
+        event_types::still_fits(&followed, &job.spec, &input)
     });
     assert!(fits.is_ok(), "case {case}: accepted, and it cannot be run: {fits:?}, {}", shown(body));
 }
@@ -208,7 +208,7 @@ async fn paths_queries_and_cursors_in_any_form_get_an_answer_and_change_nothing(
 struct Refusing;
 
 impl Targets for Refusing {
-    async fn dispatch(&self, _: Call) -> Result<Output, RunError> {
+    async fn dispatch(&self, _: DispatchRequest) -> Result<Output, RunError> {
         Err(RunError::permanent("REFUSED", "as ever"))
     }
 

@@ -8,7 +8,7 @@ use carillon_api::{Service, router};
 use carillon_aws::message::Message;
 use carillon_aws::metrics;
 use carillon_core::access::{ApiKey, KeyHash, Scope};
-use carillon_core::call::{Call, Limits};
+use carillon_core::event_types::{DispatchRequest, Limits};
 use carillon_core::ids::Fire;
 use carillon_core::job::{Job, JobSpec, Output, RunError, Status, codes};
 use carillon_core::machine::first_state;
@@ -80,11 +80,11 @@ impl Carrier for Queue {
 #[derive(Clone)]
 struct Target {
     answer: Result<Output, RunError>,
-    calls: Arc<Mutex<Vec<Call>>>,
+    calls: Arc<Mutex<Vec<DispatchRequest>>>,
 }
 
 impl Targets for Target {
-    async fn dispatch(&self, call: Call) -> Result<Output, RunError> {
+    async fn dispatch(&self, call: DispatchRequest) -> Result<Output, RunError> {
         self.calls.lock().expect("no panic").push(call);
         self.answer.clone()
     }
@@ -97,7 +97,7 @@ struct Deployment {
     ports: Arc<Embedded<ManualClock>>,
     key: ApiKey,
     queue: Arc<Queue>,
-    calls: Arc<Mutex<Vec<Call>>>,
+    calls: Arc<Mutex<Vec<DispatchRequest>>>,
 }
 
 impl Deployment {

@@ -4,9 +4,9 @@ use std::cell::RefCell;
 use std::process::Stdio;
 use std::time::Duration;
 
-use carillon_core::call::notification::{self, Channel};
-use carillon_core::call::{Call, CallId};
 use carillon_core::catalog::{Catalog, EventRef, Target};
+use carillon_core::event_types::notification::{self, Channel};
+use carillon_core::event_types::{DispatchId, DispatchRequest};
 use carillon_core::ids::Fire;
 use carillon_core::job::{RunError, codes};
 use carillon_core::json::Field;
@@ -99,8 +99,8 @@ async fn next(lines: &mut Lines<BufReader<ChildStdout>>) -> Value {
 /// The outcome of a channel that is sent with this password.
 async fn sent(outbound: Outbound, channel: &Channel, password: &str) -> Result<Value, RunError> {
     let fire: Fire = "job_01HF7YAT00000000000000000Z_g1_r1".parse().unwrap();
-    let id = CallId { place: channel.place(), ..CallId::of(fire) };
-    let call = Call { id, attempt: 1, timeout_ms: 20_000, trace: None, request: channel.request.clone() };
+    let id = DispatchId { place: channel.place(), ..DispatchId::of(fire) };
+    let call = DispatchRequest { id, attempt: 1, timeout_ms: 20_000, trace: None, request: channel.request.clone() };
     let secrets = EnvSecrets::new([("SMTP".to_owned(), password.to_owned())]);
     let targets = Providers::new(outbound, secrets, SystemClock, NoAws);
     notification::outcome(channel.provider, targets.dispatch(call).await)

@@ -16,7 +16,7 @@ use http::request::Parts;
 
 use crate::caller::caller;
 use crate::observe::Record;
-use crate::operation::{Answered, Call, Documentation, Handler, Operation};
+use crate::operation::{Answered, ApiRequest, Documentation, Handler, Operation};
 use crate::problem::Problem;
 use crate::query::Query;
 use crate::service::Service;
@@ -56,7 +56,7 @@ async fn answer<P: Ports>(
         Some(_) => read(Request::from_parts(parts, body)).await?,
         None => Bytes::new(),
     };
-    handler(Call { service, caller, record: record.clone(), names, query, headers, body }).await
+    handler(ApiRequest { service, caller, record: record.clone(), names, query, headers, body }).await
 }
 
 /// The query, read through already for operations that take none.

@@ -23,11 +23,11 @@ pub(crate) enum Handler<P> {
     /// By anybody.
     Open(fn(Service<P>) -> BoxFuture<'static, Answered>),
     /// By whoever has a key.
-    Keyed(fn(Call<P>) -> BoxFuture<'static, Answered>),
+    Keyed(fn(ApiRequest<P>) -> BoxFuture<'static, Answered>),
 }
 
 /// One call of an operation by somebody with a key.
-pub(crate) struct Call<P> {
+pub(crate) struct ApiRequest<P> {
     /// The service.
     pub(crate) service: Service<P>,
     /// The caller's key.
@@ -44,7 +44,7 @@ pub(crate) struct Call<P> {
     pub(crate) body: Bytes,
 }
 
-impl<P> Call<P> {
+impl<P> ApiRequest<P> {
     /// The path's first parameter; empty when it has none.
     pub(crate) fn name(&self) -> &str {
         self.names.first().map_or("", String::as_str)
@@ -211,7 +211,7 @@ impl<P> Operation<P> {
         verb: Verb,
         path: &'static str,
         id: &'static str,
-        handler: fn(Call<P>) -> BoxFuture<'static, Answered>,
+        handler: fn(ApiRequest<P>) -> BoxFuture<'static, Answered>,
     ) -> Self {
         let unauthorized = "The key is missing or unknown.";
         let headers = &[("WWW-Authenticate", "`Bearer`.")];

@@ -2,8 +2,8 @@
 
 use std::time::SystemTime;
 
-use carillon_core::call::Capabilities;
 use carillon_core::catalog::Keeper;
+use carillon_core::event_types::Capabilities;
 use carillon_core::ports::{
     CatalogStore, Clock, DeadLetters, Entropy, Flows, JobStore, KeyStore, Ports, Reservations, ResultCache,
     SealingKeys, Timers,

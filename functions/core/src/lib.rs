@@ -8,7 +8,7 @@
 //! - [`catalog`] is a product's document: its shape, its checks, and how an event tag finds its target.
 //! - [`machine`] is the one place that changes a job's status; [`retry`] says when a failed attempt returns.
 //! - [`cadence`] says when a recurring job is due.
-//! - [`call`] turns a job and its catalog entry into the request that a target receives.
+//! - [`event_types`] turns a job and its catalog entry into the request that a target receives.
 //! - [`session`] is whose job it is, and what that puts into its input; [`cache`] names results that are remembered.
 //! - [`operations`] are the things that a caller or a due message can ask for, over the [`ports`].
 //!
@@ -18,9 +18,9 @@ pub mod access;
 pub mod annotation;
 pub mod cache;
 pub mod cadence;
-pub mod call;
 pub mod catalog;
 pub mod error;
+pub mod event_types;
 pub mod flow;
 pub mod hash;
 pub mod idempotency;

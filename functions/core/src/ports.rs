@@ -13,9 +13,9 @@ use zeroize::Zeroizing;
 
 use crate::access::{ApiKey, KeyHash};
 use crate::cache::{CacheKey, CacheName};
-use crate::call::{AwsRequest, Call, CallId};
 use crate::catalog::{Catalog, Revision, SecretRef, Session, SessionEnv};
 use crate::error::FieldCode;
+use crate::event_types::{AwsRequest, DispatchId, DispatchRequest};
 use crate::idempotency::{RequestName, Reservation};
 use crate::ids::{Fire, JobId, Owner};
 use crate::job::{Job, Output, Run, RunError, Status};
@@ -370,7 +370,7 @@ pub enum Redriven {
 /// What reaches the outside on behalf of a job.
 pub trait Targets: Send + Sync {
     /// Performs one dispatch within the call's timeout.
-    fn dispatch(&self, call: Call) -> impl Future<Output = Result<Output, RunError>> + Send;
+    fn dispatch(&self, call: DispatchRequest) -> impl Future<Output = Result<Output, RunError>> + Send;
 
     /// Waits between two tries of a part, which are made in one attempt.
     fn pause(&self, ms: u32) -> impl Future<Output = ()> + Send;
@@ -379,7 +379,7 @@ pub trait Targets: Send + Sync {
 /// What calls AWS services on behalf of a job.
 pub trait AwsServices: Send + Sync {
     /// Carries a request out. `id` names it where a service can tell a repetition.
-    fn perform(&self, id: &CallId, request: AwsRequest) -> impl Future<Output = Result<Output, RunError>> + Send;
+    fn perform(&self, id: &DispatchId, request: AwsRequest) -> impl Future<Output = Result<Output, RunError>> + Send;
 }
 
 /// What fetches secrets from the services that keep them.
@@ -475,5 +475,5 @@ pub trait Ports: Send + Sync + 'static {
     /// The randomness.
     fn entropy(&self) -> &impl Entropy;
     /// What this stack can run.
-    fn capabilities(&self) -> crate::call::Capabilities;
+    fn capabilities(&self) -> crate::event_types::Capabilities;
 }

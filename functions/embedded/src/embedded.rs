@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use carillon_core::call::Capabilities;
 use carillon_core::catalog::Keeper;
+use carillon_core::event_types::Capabilities;
 use carillon_core::ids::Fire;
 use carillon_core::ports::{
     CatalogStore, Clock, DeadLetters, Entropy, Flows, JobStore, KeyStore, PortError, Ports, Reservations, ResultCache,

@@ -9,7 +9,7 @@ use carillon_aws::metrics;
 use carillon_aws::settings::Settings;
 use carillon_aws::stack::{Stack, SystemClock};
 use carillon_aws::targets::AwsTargets;
-use carillon_core::call::Limits;
+use carillon_core::event_types::Limits;
 use carillon_executor::lambda::{Batch, handler::handle};
 use carillon_executor::outbound::Outbound;
 use carillon_executor::secrets::{EnvSecrets, Secrets};

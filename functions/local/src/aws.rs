@@ -1,7 +1,7 @@
 //! AWS, as far as this server can reach it: with the cargo feature `aws`, and with credentials in its environment.
 
-use carillon_core::call::{AwsRequest, CallId, Capabilities};
 use carillon_core::catalog::{Keeper, SecretRef};
+use carillon_core::event_types::{AwsRequest, Capabilities, DispatchId};
 use carillon_core::job::{Output, RunError};
 use carillon_core::ports::{AwsServices, SecretKeepers};
 use carillon_executor::secrets::NoKeepers;
@@ -34,7 +34,7 @@ impl Aws {
 }
 
 impl AwsServices for Aws {
-    async fn perform(&self, id: &CallId, request: AwsRequest) -> Result<Output, RunError> {
+    async fn perform(&self, id: &DispatchId, request: AwsRequest) -> Result<Output, RunError> {
         match &self.0 {
             Ok(services) => services.perform(id, request).await,
             Err(_) => NoAws.perform(id, request).await,
@@ -57,7 +57,7 @@ mod with {
     use carillon_aws::keepers::AwsKeepers;
     use carillon_aws::targets::AwsTargets;
 
-    use super::{AwsRequest, AwsServices, CallId, Output, RunError, SecretKeepers, SecretRef, Zeroizing};
+    use super::{AwsRequest, AwsServices, DispatchId, Output, RunError, SecretKeepers, SecretRef, Zeroizing};
 
     /// What to do so that they can be reached.
     const UNSET: &str = "set AWS_REGION, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY";
@@ -77,7 +77,7 @@ mod with {
     }
 
     impl AwsServices for Services {
-        async fn perform(&self, id: &CallId, request: AwsRequest) -> Result<Output, RunError> {
+        async fn perform(&self, id: &DispatchId, request: AwsRequest) -> Result<Output, RunError> {
             self.targets.perform(id, request).await
         }
     }
@@ -91,7 +91,7 @@ mod with {
 
 #[cfg(not(feature = "aws"))]
 mod without {
-    use super::{AwsRequest, AwsServices, CallId, Output, RunError, SecretKeepers, SecretRef, Zeroizing};
+    use super::{AwsRequest, AwsServices, DispatchId, Output, RunError, SecretKeepers, SecretRef, Zeroizing};
 
     /// What to do so that they can be reached.
     const NOT_BUILT: &str = "build with --features aws";
@@ -107,7 +107,7 @@ mod without {
     }
 
     impl AwsServices for Services {
-        async fn perform(&self, _: &CallId, _: AwsRequest) -> Result<Output, RunError> {
+        async fn perform(&self, _: &DispatchId, _: AwsRequest) -> Result<Output, RunError> {
             match *self {}
         }
     }

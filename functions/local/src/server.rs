@@ -8,7 +8,7 @@ use std::time::Duration;
 use carillon_api::Service;
 use carillon_api::sessions::JwtSessions;
 use carillon_core::access::KeyHash;
-use carillon_core::call::Limits;
+use carillon_core::event_types::Limits;
 use carillon_core::json::ParseError;
 use carillon_core::operations::{Executor, OperationError, Verdict, put_catalog};
 use carillon_core::ports::{Condition, KeyStore, Ports};

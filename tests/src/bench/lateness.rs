@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use carillon_core::call::{Call, Limits};
+use carillon_core::event_types::{DispatchRequest, Limits};
 use carillon_core::ids::JobId;
 use carillon_core::job::{Output, RunError};
 use carillon_core::operations::{Executor, execute, schedule};
@@ -31,7 +31,7 @@ struct Noting {
 }
 
 impl Targets for Noting {
-    async fn dispatch(&self, call: Call) -> Result<Output, RunError> {
+    async fn dispatch(&self, call: DispatchRequest) -> Result<Output, RunError> {
         let called_at = since_epoch();
         let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
         calls.insert(call.id.fire.job_id, called_at);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use carillon_core::call::{Call, Limits};
+use carillon_core::event_types::{DispatchRequest, Limits};
 use carillon_core::ids::Fire;
 use carillon_core::job::{Output, RunError};
 use carillon_core::operations::{Executor, execute, schedule};
@@ -45,7 +45,7 @@ pub(super) async fn scheduling(stack: &Stack, sizes: Sizes) -> Result<Cost, Fail
 pub(super) struct Nothing;
 
 impl Targets for Nothing {
-    async fn dispatch(&self, _: Call) -> Result<Output, RunError> {
+    async fn dispatch(&self, _: DispatchRequest) -> Result<Output, RunError> {
         Ok(Output { value: json!({"status": 200}), truncated: false })
     }
 

@@ -8,8 +8,8 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard};
 
 use carillon_core::access::{ApiKey, KeyHash};
-use carillon_core::call::{Call, Capabilities};
 use carillon_core::catalog::{Catalog, Keeper, Revision};
+use carillon_core::event_types::{Capabilities, DispatchRequest};
 use carillon_core::ids::{Fire, JobId};
 use carillon_core::job::{Job, Output, RunError, codes};
 use carillon_core::machine::{Effect, Transition};
@@ -321,7 +321,7 @@ impl Timers for Replay {
 }
 
 impl Targets for Replay {
-    async fn dispatch(&self, call: Call) -> Result<Output, RunError> {
+    async fn dispatch(&self, call: DispatchRequest) -> Result<Output, RunError> {
         match self.ask(Request::Dispatch(call.id.fire)).await {
             Answer::Done => Ok(Output::default()),
             _ => Err(RunError::transient(codes::SERVICE_UNAVAILABLE, "not now")),

@@ -7,7 +7,7 @@ use std::sync::{Arc, LazyLock, PoisonError, RwLock};
 use std::task::{Context, Poll, Waker};
 
 use carillon_core::access::{ApiKey, Scope};
-use carillon_core::call::Limits;
+use carillon_core::event_types::Limits;
 use carillon_core::ids::{Fire, JobId};
 use carillon_core::job::Job;
 use carillon_core::operations::{

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
 
-use carillon_core::call::{Call, CallId};
+use carillon_core::event_types::{DispatchId, DispatchRequest};
 use carillon_core::flow::{Counted, CounterName, FallbackName, Part, PartName, PartOutcome, RunName};
 use carillon_core::ids::JobId;
 use carillon_core::job::{Job, Output, RunError, Status};
@@ -340,7 +340,7 @@ impl Composites {
     }
 
     /// What is sent is for the fire that was claimed, and says what the step brought that it refers to. Says what is wrong with it.
-    pub(crate) fn sent(&self, call: &Call, by: u64) -> Option<Wrong> {
+    pub(crate) fn sent(&self, call: &DispatchRequest, by: u64) -> Option<Wrong> {
         let claim = self.claim(by, call.id.fire.job_id)?;
         if call.id.fire != claim.job.fire() {
             return Some(("I7", format!("{} is sent for {}", call.id, claim.job.fire())));
@@ -357,7 +357,7 @@ impl Composites {
     }
 
     /// A target answered.
-    pub(crate) fn answered(&mut self, id: &CallId, answer: &Result<Output, RunError>, by: u64) {
+    pub(crate) fn answered(&mut self, id: &DispatchId, answer: &Result<Output, RunError>, by: u64) {
         let Some(claim) = claim_of(&mut self.claims, by, id.fire.job_id) else { return };
         let known = self.runs.entry(run_of(&claim.job)).or_default();
         known.open.remove(&id.place);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use axum::Router;
 use carillon_api::{Service, router};
 use carillon_core::access::{ApiKey, KeyHash, Scope};
-use carillon_core::call::Limits;
+use carillon_core::event_types::Limits;
 use carillon_core::ids::JobId;
 use carillon_core::machine::mutants;
 use carillon_core::stand_ins::NoSessions;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use carillon_core::call::{Call, CallId};
+use carillon_core::event_types::{DispatchId, DispatchRequest};
 use carillon_core::flow::RunName;
 use carillon_core::ids::{Fire, JobId, Owner};
 use carillon_core::job::{Job, JobState, Outcome, Output, Run, RunError, Status, codes};
@@ -212,7 +212,14 @@ impl Oracle {
     }
 
     /// What is called is by a catalog that counted half a minute ago or later.
-    pub(crate) fn called(&mut self, published: &Shelf, stored: Option<&Job>, call: &Call, by: &Actor, now: UnixMillis) {
+    pub(crate) fn called(
+        &mut self,
+        published: &Shelf,
+        stored: Option<&Job>,
+        call: &DispatchRequest,
+        by: &Actor,
+        now: UnixMillis,
+    ) {
         let number =
             call.request.http().and_then(|it| it.url.path().split('/').nth(1)?.parse().ok()).unwrap_or(u64::MAX);
         let from = by.born_at.plus(-REMEMBERED_MS - SKEW_MS);
@@ -302,7 +309,7 @@ impl Oracle {
     /// An attempt begins at the target, or a part of it.
     pub(crate) fn dispatched(
         &mut self,
-        call: &Call,
+        call: &DispatchRequest,
         stored: Option<&Job>,
         by: &Actor,
         published: &Shelf,
@@ -336,7 +343,7 @@ impl Oracle {
     }
 
     /// The target answered.
-    pub(crate) fn answered(&mut self, id: &CallId, answer: &Result<Output, RunError>, actor: u64, now: UnixMillis) {
+    pub(crate) fn answered(&mut self, id: &DispatchId, answer: &Result<Output, RunError>, actor: u64, now: UnixMillis) {
         let fire = id.fire;
         self.composites.answered(id, answer, actor);
         self.recalls.answered(fire, actor, answer, now);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use carillon_aws::message::Message;
 use carillon_aws::queue::{LONGEST_DELAY_SECONDS, LONGEST_HIDING_SECONDS};
 use carillon_aws::timers::{Arming, arming};
-use carillon_core::call::Capabilities;
+use carillon_core::event_types::Capabilities;
 use carillon_core::ids::{Fire, JobId};
 use carillon_core::job::RunError;
 use carillon_core::ports::{

@@ -1,6 +1,6 @@
 //! The targets: they answer, refuse, are silent, or take the executor along.
 
-use carillon_core::call::Call;
+use carillon_core::event_types::DispatchRequest;
 use carillon_core::ids::Fire;
 use carillon_core::job::{Output, RunError, codes};
 use carillon_core::ports::Targets;
@@ -18,7 +18,7 @@ const PART: u64 = 0x5041_5254;
 
 impl Targets for Sim {
     /// A job's own temper, and the luck of each attempt, say how it goes.
-    async fn dispatch(&self, call: Call) -> Result<Output, RunError> {
+    async fn dispatch(&self, call: DispatchRequest) -> Result<Output, RunError> {
         let (actor, shared, fire) = (self.actor(), &self.shared, call.id.fire);
         actor.live().await;
         let number = {
@@ -85,7 +85,7 @@ fn place_key(place: &str) -> u64 {
 
 /// What the job's own body says about this attempt, if it does: `"script": ["refuse", "succeed"]`, whose last word holds for
 /// all later ones.
-fn scripted(call: &Call) -> Option<(usize, usize)> {
+fn scripted(call: &DispatchRequest) -> Option<(usize, usize)> {
     let body = &call.request.http()?.body;
     if !body.windows(SCRIPT.len()).any(|window| window == SCRIPT) {
         return None;

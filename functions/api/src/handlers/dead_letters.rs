@@ -8,7 +8,7 @@ use carillon_core::ports::Ports;
 use http::StatusCode;
 
 use super::members;
-use crate::operation::{Answered, Call};
+use crate::operation::{Answered, ApiRequest};
 use crate::problem::Problem;
 use crate::wire::{RedriveStarted, Redriven, json};
 
@@ -16,9 +16,9 @@ use crate::wire::{RedriveStarted, Redriven, json};
 const DEFAULT_LIMIT: usize = 100;
 
 /// `POST /v1/dead-letters/redrive`.
-pub(crate) async fn redrive<P: Ports>(call: Call<P>) -> Answered {
+pub(crate) async fn redrive<P: Ports>(request: ApiRequest<P>) -> Answered {
     let tag = |field: Field<'_>| field.parsed(Tag::FORM, |text| Tag::parse(text).map(|tag| tag.as_str().to_owned()));
-    let (product, env, limit) = members(&call.body, |object| {
+    let (product, env, limit) = members(&request.body, |object| {
         let product = object.optional("product_tag");
         let env = object.optional("env");
         if let (None, Some(_)) = (&product, &env) {
@@ -27,9 +27,9 @@ pub(crate) async fn redrive<P: Ports>(call: Call<P>) -> Answered {
         let limit = object.optional("limit").and_then(|field| field.integer(1..=1_000));
         (product.and_then(tag), env.and_then(tag), limit.unwrap_or(DEFAULT_LIMIT))
     })?;
-    let (ports, caller) = (call.service.ports(), &call.caller);
-    call.record.product(product.as_deref().unwrap_or_default());
-    call.record.env(env.as_deref().unwrap_or_default());
+    let (ports, caller) = (request.service.ports(), &request.caller);
+    request.record.product(product.as_deref().unwrap_or_default());
+    request.record.env(env.as_deref().unwrap_or_default());
     let redriving = match (&product, &env) {
         (Some(product), Some(env)) => Redriving::Done(operations::redrive(ports, caller, product, env, limit).await?),
         (Some(product), None) => Redriving::Done(operations::redrive_product(ports, caller, product, limit).await?),

@@ -10,7 +10,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
 use super::{members, wait};
 use crate::conditional::{condition, etag};
-use crate::operation::{Answered, Call};
+use crate::operation::{Answered, ApiRequest};
 use crate::prefer::{PREFERENCE_APPLIED, wait_seconds};
 use crate::problem::Problem;
 use crate::wire::job::{AcceptedJob, EndedJob, JobList, JobView};
@@ -22,14 +22,14 @@ const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
 /// `POST /v1/jobs`.
-pub(crate) async fn schedule<P: Ports>(call: Call<P>) -> Answered {
-    let key = idempotency_key(&call.headers)?;
-    let (ports, sessions) = (call.service.ports(), call.service.sessions());
-    let scheduled = operations::schedule(ports, sessions, &call.caller, &call.body, key).await?;
+pub(crate) async fn schedule<P: Ports>(request: ApiRequest<P>) -> Answered {
+    let key = idempotency_key(&request.headers)?;
+    let (ports, sessions) = (request.service.ports(), request.service.sessions());
+    let scheduled = operations::schedule(ports, sessions, &request.caller, &request.body, key).await?;
     let job = &scheduled.job;
-    call.record.job(job);
-    let ended = match wait_seconds(&call.headers) {
-        Some(seconds) => wait::for_first_run(&call, job, seconds).await.map(|ended| (seconds, ended)),
+    request.record.job(job);
+    let ended = match wait_seconds(&request.headers) {
+        Some(seconds) => wait::for_first_run(&request, job, seconds).await.map(|ended| (seconds, ended)),
         None => None,
     };
     let mut response = match &ended {
@@ -66,16 +66,18 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
 }
 
 /// `POST /v1/jobs/preview`.
-pub(crate) async fn preview<P: Ports>(call: Call<P>) -> Answered {
-    let preview = operations::preview(call.service.ports(), call.service.sessions(), &call.caller, &call.body).await?;
-    call.record.product(&preview.spec.product);
-    call.record.env(&preview.spec.env);
+pub(crate) async fn preview<P: Ports>(request: ApiRequest<P>) -> Answered {
+    let preview =
+        operations::preview(request.service.ports(), request.service.sessions(), &request.caller, &request.body)
+            .await?;
+    request.record.product(&preview.spec.product);
+    request.record.env(&preview.spec.env);
     json(StatusCode::OK, &PreviewView::from(&preview))
 }
 
 /// `GET /v1/jobs`.
-pub(crate) async fn list<P: Ports>(mut call: Call<P>) -> Answered {
-    let query = &mut call.query;
+pub(crate) async fn list<P: Ports>(mut request: ApiRequest<P>) -> Answered {
+    let query = &mut request.query;
     let tag = |text: &str| Tag::parse(text).map(|tag| tag.as_str().to_owned());
     let product = query.required("product_tag", Tag::FORM, tag);
     let env = query.required("env", Tag::FORM, tag);
@@ -85,78 +87,78 @@ pub(crate) async fn list<P: Ports>(mut call: Call<P>) -> Answered {
     });
     let limit = query.limit();
     let cursor = query.cursor();
-    call.query.finish()?;
+    request.query.finish()?;
     // Both are there: their absence was a fault.
     let (product, env) = (product.unwrap_or_default(), env.unwrap_or_default());
-    call.record.product(&product);
-    call.record.env(&env);
+    request.record.product(&product);
+    request.record.env(&env);
     let query = ListQuery { product, env, status, limit, cursor };
-    let page = operations::list(call.service.ports(), &call.caller, query).await?;
+    let page = operations::list(request.service.ports(), &request.caller, query).await?;
     json(StatusCode::OK, &JobList::from(&page))
 }
 
 /// `GET /v1/jobs/{job_id}`.
-pub(crate) async fn get<P: Ports>(call: Call<P>) -> Answered {
-    let id = job_id(&call)?;
-    let job = operations::get(call.service.ports(), &call.caller, id).await?;
-    shown(&call, &job)
+pub(crate) async fn get<P: Ports>(request: ApiRequest<P>) -> Answered {
+    let id = job_id(&request)?;
+    let job = operations::get(request.service.ports(), &request.caller, id).await?;
+    shown(&request, &job)
 }
 
 /// `GET /v1/jobs/{job_id}/runs`.
-pub(crate) async fn runs<P: Ports>(mut call: Call<P>) -> Answered {
-    let id = job_id(&call)?;
-    let limit = call.query.limit();
-    let cursor = call.query.cursor();
-    std::mem::take(&mut call.query).finish()?;
-    let page = operations::runs(call.service.ports(), &call.caller, id, limit, cursor).await?;
+pub(crate) async fn runs<P: Ports>(mut request: ApiRequest<P>) -> Answered {
+    let id = job_id(&request)?;
+    let limit = request.query.limit();
+    let cursor = request.query.cursor();
+    std::mem::take(&mut request.query).finish()?;
+    let page = operations::runs(request.service.ports(), &request.caller, id, limit, cursor).await?;
     json(StatusCode::OK, &RunList::new(id, &page))
 }
 
 /// `POST /v1/jobs/{job_id}/cancel`.
-pub(crate) async fn cancel<P: Ports>(call: Call<P>) -> Answered {
-    let id = job_id(&call)?;
-    let reason = members(&call.body, |object| object.optional("reason").and_then(|field| field.text(1..=1_000)))?;
-    let job = operations::cancel(call.service.ports(), &call.caller, id, reason).await?;
-    shown(&call, &job)
+pub(crate) async fn cancel<P: Ports>(request: ApiRequest<P>) -> Answered {
+    let id = job_id(&request)?;
+    let reason = members(&request.body, |object| object.optional("reason").and_then(|field| field.text(1..=1_000)))?;
+    let job = operations::cancel(request.service.ports(), &request.caller, id, reason).await?;
+    shown(&request, &job)
 }
 
 /// `POST /v1/jobs/{job_id}/retry`.
-pub(crate) async fn retry<P: Ports>(call: Call<P>) -> Answered {
-    let id = job_id(&call)?;
+pub(crate) async fn retry<P: Ports>(request: ApiRequest<P>) -> Answered {
+    let id = job_id(&request)?;
     let delay_ms =
-        members(&call.body, |object| object.optional("delay").and_then(|field| field.integer(0..=43_200_000)))?;
-    let job = operations::retry(call.service.ports(), &call.caller, id, delay_ms.unwrap_or(0)).await?;
-    shown(&call, &job)
+        members(&request.body, |object| object.optional("delay").and_then(|field| field.integer(0..=43_200_000)))?;
+    let job = operations::retry(request.service.ports(), &request.caller, id, delay_ms.unwrap_or(0)).await?;
+    shown(&request, &job)
 }
 
 /// `PATCH /v1/jobs/{job_id}`.
-pub(crate) async fn edit<P: Ports>(call: Call<P>) -> Answered {
-    let id = job_id(&call)?;
-    let condition = condition(&call.headers)?;
-    let job = operations::edit(call.service.ports(), &call.caller, id, &call.body, &condition).await?;
-    shown(&call, &job)
+pub(crate) async fn edit<P: Ports>(request: ApiRequest<P>) -> Answered {
+    let id = job_id(&request)?;
+    let condition = condition(&request.headers)?;
+    let job = operations::edit(request.service.ports(), &request.caller, id, &request.body, &condition).await?;
+    shown(&request, &job)
 }
 
 /// `POST /v1/jobs/{job_id}/pause`.
-pub(crate) async fn pause<P: Ports>(call: Call<P>) -> Answered {
-    let job = operations::pause(call.service.ports(), &call.caller, job_id(&call)?).await?;
-    shown(&call, &job)
+pub(crate) async fn pause<P: Ports>(request: ApiRequest<P>) -> Answered {
+    let job = operations::pause(request.service.ports(), &request.caller, job_id(&request)?).await?;
+    shown(&request, &job)
 }
 
 /// `POST /v1/jobs/{job_id}/resume`.
-pub(crate) async fn resume<P: Ports>(call: Call<P>) -> Answered {
-    let job = operations::resume(call.service.ports(), &call.caller, job_id(&call)?).await?;
-    shown(&call, &job)
+pub(crate) async fn resume<P: Ports>(request: ApiRequest<P>) -> Answered {
+    let job = operations::resume(request.service.ports(), &request.caller, job_id(&request)?).await?;
+    shown(&request, &job)
 }
 
 /// `POST /v1/jobs/{job_id}/run`.
-pub(crate) async fn run<P: Ports>(call: Call<P>) -> Answered {
-    let job = operations::run_now(call.service.ports(), &call.caller, job_id(&call)?).await?;
-    shown(&call, &job)
+pub(crate) async fn run<P: Ports>(request: ApiRequest<P>) -> Answered {
+    let job = operations::run_now(request.service.ports(), &request.caller, job_id(&request)?).await?;
+    shown(&request, &job)
 }
 
-fn shown<P>(call: &Call<P>, job: &Job) -> Answered {
-    call.record.job(job);
+fn shown<P>(request: &ApiRequest<P>, job: &Job) -> Answered {
+    request.record.job(job);
     let mut response = json(StatusCode::OK, &JobView::from(job))?;
     if let Some(etag) = etag(&operations::revision(job)) {
         response.headers_mut().insert(header::ETAG, etag);
@@ -165,8 +167,8 @@ fn shown<P>(call: &Call<P>, job: &Job) -> Answered {
 }
 
 /// The job that the path names. A text that cannot be a job's name is the name of none.
-fn job_id<P>(call: &Call<P>) -> Result<JobId, Problem> {
-    let id: JobId = call.name().parse().map_err(|_| OperationError::NotFound("job"))?;
-    call.record.job_id(id);
+fn job_id<P>(request: &ApiRequest<P>) -> Result<JobId, Problem> {
+    let id: JobId = request.name().parse().map_err(|_| OperationError::NotFound("job"))?;
+    request.record.job_id(id);
     Ok(id)
 }

@@ -9,7 +9,7 @@ use carillon_core::operations::{self, OperationError};
 use carillon_core::ports::Ports;
 use tokio::time::{sleep, timeout};
 
-use crate::operation::Call;
+use crate::operation::ApiRequest;
 
 /// The first interval between two looks at the job. Most jobs of somebody who waits are quick ones.
 const FIRST_INTERVAL: Duration = Duration::from_millis(20);
@@ -20,8 +20,8 @@ const LAST_INTERVAL: Duration = Duration::from_millis(500);
 ///
 /// The job is accepted already, so nothing may turn this into an error: a client would schedule it again. A key that may
 /// not read jobs does not wait, as it would learn the result.
-pub(super) async fn for_first_run<P: Ports>(call: &Call<P>, job: &Job, seconds: u64) -> Option<(Job, Run)> {
-    if !call.caller.allows(Scope::JobsRead) {
+pub(super) async fn for_first_run<P: Ports>(request: &ApiRequest<P>, job: &Job, seconds: u64) -> Option<(Job, Run)> {
+    if !request.caller.allows(Scope::JobsRead) {
         return None;
     }
     let looks = async {
@@ -29,12 +29,12 @@ pub(super) async fn for_first_run<P: Ports>(call: &Call<P>, job: &Job, seconds: 
         loop {
             sleep(interval).await;
             interval = LAST_INTERVAL.min(interval * 2);
-            match look(call, job).await {
+            match look(request, job).await {
                 Ok(None) => {}
                 Ok(ended) => return ended,
                 Err(error) => {
                     let error = crate::problem::chain(&error);
-                    tracing::warn!(request_id = call.record.id(), job_id = %job.id, error, "waiting for a job was given up");
+                    tracing::warn!(request_id = request.record.id(), job_id = %job.id, error, "waiting for a job was given up");
                     return None;
                 }
             }
@@ -43,19 +43,19 @@ pub(super) async fn for_first_run<P: Ports>(call: &Call<P>, job: &Job, seconds: 
     match timeout(Duration::from_secs(seconds), looks).await {
         Ok(ended) => ended,
         // What happened since the last look counts, too.
-        Err(_) => look(call, job).await.ok().flatten(),
+        Err(_) => look(request, job).await.ok().flatten(),
     }
 }
 
 /// The job as it stands now, and its first run if that has ended.
-async fn look<P: Ports>(call: &Call<P>, job: &Job) -> Result<Option<(Job, Run)>, OperationError> {
+async fn look<P: Ports>(request: &ApiRequest<P>, job: &Job) -> Result<Option<(Job, Run)>, OperationError> {
     // Not the job's own fire: one that an earlier request of the same name scheduled may have had its first run long ago.
     let first = Fire { job_id: job.id, generation: 1, run_no: 1 };
-    let job = operations::get(call.service.ports(), &call.caller, job.id).await?;
+    let job = operations::get(request.service.ports(), &request.caller, job.id).await?;
     let run = if job.state.run.run_no == first.run_no {
         Some(job.state.run.clone())
     } else {
-        operations::run(call.service.ports(), &call.caller, first).await?
+        operations::run(request.service.ports(), &request.caller, first).await?
     };
     Ok(run.filter(|run| run.outcome.is_some()).map(|run| (job, run)))
 }

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use carillon_core::access::{ApiKey, KeyHash};
-use carillon_core::call::{Call, Capabilities, Limits};
 use carillon_core::catalog::{Catalog, Keeper, Revision};
+use carillon_core::event_types::{Capabilities, DispatchRequest, Limits};
 use carillon_core::ids::{Fire, JobId};
 use carillon_core::job::{Job, Output, Run, RunError, Status};
 use carillon_core::machine::Transition;
@@ -130,7 +130,7 @@ impl World {
 struct Scripted(Result<Output, RunError>);
 
 impl Targets for Scripted {
-    async fn dispatch(&self, _: Call) -> Result<Output, RunError> {
+    async fn dispatch(&self, _: DispatchRequest) -> Result<Output, RunError> {
         self.0.clone()
     }
 

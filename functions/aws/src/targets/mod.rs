@@ -24,7 +24,7 @@ mod sqs;
 mod tests;
 
 use aws_types::SdkConfig;
-use carillon_core::call::{AwsRequest, CallId};
+use carillon_core::event_types::{AwsRequest, DispatchId};
 use carillon_core::hash::sha256_hex;
 use carillon_core::job::{Output, RunError, codes};
 use carillon_core::ports::AwsServices;
@@ -69,7 +69,7 @@ impl AwsTargets {
 }
 
 impl AwsServices for AwsTargets {
-    async fn perform(&self, id: &CallId, request: AwsRequest) -> Result<Output, RunError> {
+    async fn perform(&self, id: &DispatchId, request: AwsRequest) -> Result<Output, RunError> {
         match request {
             AwsRequest::SendMessage { queue_url, body, attributes, group } => {
                 let client = self.sqs.client_in(region_of_queue(&queue_url));
@@ -116,7 +116,7 @@ impl AwsServices for AwsTargets {
 
 /// What a FIFO queue or topic knows a repetition by: the call's text, or its SHA-256 where that is too long or has what the
 /// services do not take.
-fn deduplication_id(id: &CallId) -> String {
+fn deduplication_id(id: &DispatchId) -> String {
     let text = id.to_string();
     let fits = text.len() <= LONGEST_DEDUPLICATION_ID && text.bytes().all(|byte| byte.is_ascii_graphic());
     if fits { text } else { sha256_hex(text) }

@@ -3,7 +3,7 @@
 use aws_sdk_sesv2::Client;
 use aws_sdk_sesv2::error::BuildError;
 use aws_sdk_sesv2::types::{Body, Content, Destination, EmailContent, Message};
-use carillon_core::call::Email;
+use carillon_core::event_types::Email;
 use carillon_core::job::{Output, RunError};
 use serde_json::json;
 

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use carillon_core::call::{Bound, Email};
+use carillon_core::event_types::{Bound, Email};
 use carillon_core::ids::Fire;
 use serde_json::json;
 use url::Url;
@@ -12,9 +12,9 @@ use crate::wire::{Answer, Wire};
 
 const JOB: &str = "job_01HF7YAT00000000000000000Z_g1_r1";
 
-fn id(place: &str) -> CallId {
+fn id(place: &str) -> DispatchId {
     let fire: Fire = JOB.parse().unwrap();
-    CallId { fire, message: None, place: place.to_owned() }
+    DispatchId { fire, message: None, place: place.to_owned() }
 }
 
 async fn perform(wire: &Wire, request: AwsRequest) -> Result<Output, RunError> {

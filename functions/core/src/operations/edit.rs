@@ -7,9 +7,9 @@ use super::claims::Opened;
 use super::resolve::{check_input, no_run_left, with_catalog};
 use super::{ATTEMPTS_AT_A_CHANGE, OperationError, Stored, require, visible};
 use crate::access::{ApiKey, Scope};
-use crate::call;
 use crate::catalog::Revision;
 use crate::error::FieldCode;
+use crate::event_types;
 use crate::ids::JobId;
 use crate::job::{Job, JobSpec};
 use crate::json::parse;
@@ -76,7 +76,7 @@ fn edited(
     let faults = RefCell::default();
     let edit = submission::read_edit(document, now, &faults);
     if let Some(input) = &edit.input {
-        match (published.map(|published| call::resolve(&published.catalog, &job.spec)), session) {
+        match (published.map(|published| event_types::resolve(&published.catalog, &job.spec)), session) {
             (Some(Ok(target)), Ok(session)) => {
                 check_input(&target, Some(&job.spec.env), input, session.as_ref().map(Opened::session));
             }

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::claims::Opened;
 use super::recall::{Cached, Led, look_again_at};
 use super::{ATTEMPTS_AT_A_CHANGE, Stored, commit};
-use crate::call::{self, Dispatch, Followed, Halt, Limits};
+use crate::event_types::{self, AttemptContext, Halt, Limits, ResolvedEvent};
 use crate::ids::{Fire, Owner};
 use crate::job::{Job, JobSpec, Output, RunError, RunStatus, codes};
 use crate::json::Field;
@@ -165,9 +165,9 @@ async fn dispatch<P: Ports, T: Targets>(
 ) -> Result<Output, Halt> {
     let work = planned.work.as_ref().map_err(RunError::clone)?;
     let catalog = &work.published.catalog;
-    let followed = call::resolve(catalog, &job.spec)?;
+    let followed = event_types::resolve(catalog, &job.spec)?;
     let (targets, limits) = (&executor.targets, &executor.limits);
-    let dispatch = Dispatch::new(ports, targets, (catalog, job, fire, owner), limits, planned.timeout_ms);
+    let dispatch = AttemptContext::new(ports, targets, (catalog, job, fire, owner), limits, planned.timeout_ms);
     dispatch.traced(executor.trace.as_deref()).whole(&followed, &work.input).await
 }
 
@@ -295,9 +295,9 @@ async fn plan<P: Ports>(ports: &P, limits: &Limits, job: &Job) -> Result<Planned
         let sound = followed.and_then(|followed| {
             let input = input?;
             // The channels of a notification do their part each, whatever another one lacks.
-            match call::not_available(&followed, &job.spec.env, None, ports.capabilities()).pop() {
+            match event_types::not_available(&followed, &job.spec.env, None, ports.capabilities()).pop() {
                 Some(lack) => Err(RunError::permanent(codes::EVENT_NOT_FOUND, lack.reason)),
-                None => call::still_fits(&followed, &job.spec, &input).map(|()| input),
+                None => event_types::still_fits(&followed, &job.spec, &input).map(|()| input),
             }
         });
         // Without a catalog nothing is sound.
@@ -318,13 +318,13 @@ fn gone() -> RunError {
 }
 
 /// What the job comes to by the catalog.
-fn followed<'c>(published: Option<&'c Published>, spec: &JobSpec) -> Result<Followed<'c>, RunError> {
-    call::resolve(&published.ok_or_else(gone)?.catalog, spec)
+fn followed<'c>(published: Option<&'c Published>, spec: &JobSpec) -> Result<ResolvedEvent<'c>, RunError> {
+    event_types::resolve(&published.ok_or_else(gone)?.catalog, spec)
 }
 
 /// The input of a job, laid over its defaults, with its annotations filled in.
 fn input_of(
-    followed: &Followed<'_>,
+    followed: &ResolvedEvent<'_>,
     spec: &JobSpec,
     session: &Result<Option<Opened>, Unsealable>,
 ) -> Result<Value, RunError> {

@@ -10,8 +10,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use crate::access::{ApiKey, KeyHash};
 use crate::cache::{CacheKey, CacheName};
-use crate::call::Capabilities;
 use crate::catalog::Keeper;
+use crate::event_types::Capabilities;
 use crate::flow::{Counted, CounterName, FallbackName, Part, PartName, RunName};
 use crate::idempotency::{RequestName, Reservation};
 use crate::ids::{Fire, JobId, Owner};

@@ -7,7 +7,7 @@
 use serde_json::Value;
 
 use crate::cache::{CacheKey, DEFAULT_EXPIRY_MS};
-use crate::call::Halt;
+use crate::event_types::Halt;
 use crate::ids::Owner;
 use crate::job::{JobSpec, Output};
 use crate::ports::{Clock, Consulted, Lead, PortError, Ports, Published, Remembered, ResultCache};

@@ -7,9 +7,9 @@ use super::{OperationError, invalid};
 use crate::access::ApiKey;
 use crate::annotation::outside;
 use crate::cache::DEFAULT_EXPIRY_MS;
-use crate::call::{self, Capabilities, Followed};
 use crate::catalog::{Catalog, EventRef, Session, SessionEnv, Tag, Unresolved};
 use crate::error::{Faults, FieldCode, FieldError};
+use crate::event_types::{self, Capabilities, ResolvedEvent};
 use crate::job::{EventType, JobSpec, JobState};
 use crate::json::{Field, child};
 use crate::machine::first_state;
@@ -198,7 +198,7 @@ fn check(
     {
         return Err(OperationError::Ambiguous(faults.remove(0)));
     }
-    let default_retries = followed.as_ref().and_then(Followed::retries);
+    let default_retries = followed.as_ref().and_then(ResolvedEvent::retries);
     let known_caches = published.map(|published| &published.catalog.caches);
     let unknown =
         submission.cache.iter().filter(|tag| known_caches.is_some_and(|known| !known.contains_key(tag.as_str())));
@@ -214,14 +214,14 @@ fn check(
 
 /// Checks an input as it will be once it is laid over its defaults and the session has filled it in.
 pub(super) fn check_input(
-    followed: &Followed<'_>,
+    followed: &ResolvedEvent<'_>,
     env: Option<&str>,
     input: &Field<'_>,
     session: Option<annotation::Session<'_>>,
 ) {
     let (laid, faults) = (followed.input(input.value()), RefCell::default());
     if let Some(filled_in) = annotation::inject(&Field::root(&laid, &faults), session) {
-        call::check_input(followed, env, &Field::root(&filled_in, &faults));
+        event_types::check_input(followed, env, &Field::root(&filled_in, &faults));
     }
     for fault in faults.take().into_vec() {
         input.fault_inside(outside(&laid, fault));
@@ -268,7 +268,7 @@ fn find<'c>(
     submission: &Submission<'_>,
     capabilities: Capabilities,
     faults: &RefCell<Faults>,
-) -> Option<(EventType, Followed<'c>)> {
+) -> Option<(EventType, ResolvedEvent<'c>)> {
     let fault = |pointer: &str, code, detail: String| faults.borrow_mut().add(pointer, code, detail);
     let env = submission.env.as_deref();
     let known_env = env.filter(|env| catalog.envs.iter().any(|known| known.as_str() == *env));
@@ -293,7 +293,7 @@ fn find<'c>(
         }
     };
     let event_type = target.event_type();
-    let Some(followed) = Followed::of(catalog, target) else {
+    let Some(followed) = ResolvedEvent::of(catalog, target) else {
         fault("/event", FieldCode::UnknownTag, format!("the event that {event:?} stands for is not in the catalog"));
         return None;
     };
@@ -301,7 +301,7 @@ fn find<'c>(
     if let Some(env) = known_env {
         if target.is_in(env) {
             let input = submission.input.as_ref().map(|input| followed.input(input.value()));
-            for lack in call::not_available(&followed, env, input.as_deref(), capabilities) {
+            for lack in event_types::not_available(&followed, env, input.as_deref(), capabilities) {
                 let pointer = lack.member.map_or_else(|| "/event".to_owned(), |member| child("/input", member));
                 fault(&pointer, FieldCode::NotAvailable, lack.reason);
             }

@@ -27,7 +27,7 @@ use super::memory::turns::{block_on, yield_once};
 use super::memory::{Fault, Memory, PortCall, When, World};
 use super::*;
 use crate::access::Scope;
-use crate::call::{Call, Limits};
+use crate::event_types::{DispatchRequest, Limits};
 use crate::ids::{Fire, JobId, Owner};
 use crate::job::{Outcome, Output, RunError, RunStatus, Status, codes};
 use crate::machine::{Trigger, decide};
@@ -122,11 +122,11 @@ fn transient() -> Answer {
 struct Target {
     memory: Memory,
     answers: Arc<Mutex<VecDeque<Answer>>>,
-    requests: Arc<Mutex<Vec<Call>>>,
+    requests: Arc<Mutex<Vec<DispatchRequest>>>,
 }
 
 impl Targets for Target {
-    async fn dispatch(&self, call: Call) -> Result<Output, RunError> {
+    async fn dispatch(&self, call: DispatchRequest) -> Result<Output, RunError> {
         self.requests.lock().unwrap().push(call);
         yield_once().await;
         let answer = self.answers.lock().unwrap().pop_front().unwrap_or_else(|| Answer::new(Ok(Output::default())));

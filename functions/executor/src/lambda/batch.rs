@@ -5,7 +5,7 @@ use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use carillon_aws::message::Message;
-use carillon_core::call::Limits;
+use carillon_core::event_types::Limits;
 use carillon_core::ids::Fire;
 use carillon_core::ports::{Clock, Ports, Targets};
 use carillon_core::time::UnixMillis;

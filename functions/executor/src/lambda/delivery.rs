@@ -5,7 +5,7 @@ use std::time::Duration;
 use carillon_aws::message::Message;
 use carillon_aws::metrics;
 use carillon_aws::queue::LONGEST_DELAY_SECONDS;
-use carillon_core::call::Limits;
+use carillon_core::event_types::Limits;
 use carillon_core::job::{Job, Outcome, RunError, Status};
 use carillon_core::machine::Refusal;
 use carillon_core::operations::{Execution, Executor, Verdict, execute, revive};

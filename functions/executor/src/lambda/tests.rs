@@ -14,7 +14,7 @@ use std::sync::Arc;
 use aws_lambda_events::event::sqs::SqsEvent;
 use carillon_aws::message::Message;
 use carillon_aws::metrics;
-use carillon_core::call::Limits;
+use carillon_core::event_types::Limits;
 use carillon_core::job::{Job, Status};
 use carillon_core::operations::schedule;
 use carillon_core::ports::Clock as _;

@@ -18,8 +18,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use carillon_core::call::{CallId, Email, MailRequest};
 use carillon_core::catalog::{Mailbox as Sender, SmtpTls};
+use carillon_core::event_types::{DispatchId, Email, MailRequest};
 use carillon_core::hash::sha256_hex;
 use carillon_core::job::{Output, RunError, codes};
 use carillon_core::ports::Clock;
@@ -55,7 +55,7 @@ impl Mail {
     pub(super) async fn perform<S: SecretSource, C: Clock>(
         &self,
         http: &Http<S, C>,
-        id: &CallId,
+        id: &DispatchId,
         request: MailRequest,
     ) -> Result<Output, RunError> {
         let message_id = message_id(id, &request.email.from)?;
@@ -167,7 +167,7 @@ async fn send(
 }
 
 /// The same over all attempts of a fire.
-fn message_id(id: &CallId, from: &str) -> Result<String, RunError> {
+fn message_id(id: &DispatchId, from: &str) -> Result<String, RunError> {
     let sender = Sender::parse(from).ok_or_else(unsound)?;
     let (_, domain) = sender.address.split_once('@').ok_or_else(unsound)?;
     Ok(format!("<{id}@{domain}>"))

@@ -13,7 +13,7 @@ mod tokens;
 
 use std::time::Duration;
 
-use carillon_core::call::{AwsRequest, Call, CallId, Request, Transfer};
+use carillon_core::event_types::{AwsRequest, DispatchId, DispatchRequest, Request, Transfer};
 use carillon_core::job::{Output, RunError, codes};
 use carillon_core::ports::{AwsServices, Clock, Targets};
 
@@ -50,8 +50,8 @@ impl<S: SecretSource + Clone, C: Clock + Clone + 'static, A: AwsServices> Provid
         }
     }
 
-    async fn perform(&self, call: Call) -> Result<Output, RunError> {
-        let Call { id, attempt, timeout_ms, trace, request } = call;
+    async fn perform(&self, call: DispatchRequest) -> Result<Output, RunError> {
+        let DispatchRequest { id, attempt, timeout_ms, trace, request } = call;
         let head = |id, most_bytes| {
             let timeout = Duration::from_millis(timeout_ms.into());
             Head { id, attempt, timeout, trace, most_bytes }
@@ -79,7 +79,7 @@ impl<S: SecretSource + Clone, C: Clock + Clone + 'static, A: AwsServices> Provid
 }
 
 impl<S: SecretSource + Clone, C: Clock + Clone + 'static, A: AwsServices> Targets for Providers<S, C, A> {
-    async fn dispatch(&self, call: Call) -> Result<Output, RunError> {
+    async fn dispatch(&self, call: DispatchRequest) -> Result<Output, RunError> {
         let deadline = Duration::from_millis(call.timeout_ms.into());
         // Fetching secrets and tokens counts as part of the attempt: the lease was measured for all of it.
         tokio::time::timeout(deadline, self.perform(call))
@@ -97,7 +97,7 @@ impl<S: SecretSource + Clone, C: Clock + Clone + 'static, A: AwsServices> Target
 pub struct NoAws;
 
 impl AwsServices for NoAws {
-    async fn perform(&self, _: &CallId, _: AwsRequest) -> Result<Output, RunError> {
+    async fn perform(&self, _: &DispatchId, _: AwsRequest) -> Result<Output, RunError> {
         Err(RunError::permanent(codes::EVENT_NOT_FOUND, "this executor cannot call AWS services"))
     }
 }

@@ -9,8 +9,8 @@ use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::Request as Received;
 use axum::response::Response;
-use carillon_core::call::notification::{self, Channel};
 use carillon_core::catalog::{Catalog, EventRef, Target};
+use carillon_core::event_types::notification::{self, Channel};
 use carillon_core::ids::Fire;
 use carillon_core::json::Field;
 use carillon_core::time::UnixMillis;
@@ -110,10 +110,10 @@ pub(super) fn channel(place: &Value, input: &Value) -> Channel {
     channel
 }
 
-pub(super) fn call(channel: &Channel) -> Call {
+pub(super) fn call(channel: &Channel) -> DispatchRequest {
     let fire: Fire = "job_01HF7YAT00000000000000000Z_g1_r1".parse().unwrap();
-    let id = CallId { fire, place: channel.place(), message: None };
-    Call { id, attempt: 2, timeout_ms: 10_000, trace: None, request: channel.request.clone() }
+    let id = DispatchId { fire, place: channel.place(), message: None };
+    DispatchRequest { id, attempt: 2, timeout_ms: 10_000, trace: None, request: channel.request.clone() }
 }
 
 /// What marks a delivery, as every request of an action has it too.

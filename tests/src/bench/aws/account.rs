@@ -10,7 +10,7 @@ use carillon_aws::settings::Settings;
 use carillon_aws::stack::OsEntropy;
 use carillon_aws::table::Table;
 use carillon_aws::timers::AwsTimers;
-use carillon_core::call::Capabilities;
+use carillon_core::event_types::Capabilities;
 use carillon_core::ports::{
     CatalogStore, Clock, DeadLetters, Entropy, Flows, JobStore, KeyStore, Ports, Reservations, ResultCache,
     SealingKeys, Timers,

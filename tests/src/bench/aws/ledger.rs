@@ -12,7 +12,7 @@ use axum::Router;
 use axum::body::Body;
 use carillon_api::{Service, router};
 use carillon_core::access::{ApiKey, KeyHash, Scope};
-use carillon_core::call::{Call, Limits};
+use carillon_core::event_types::{DispatchRequest, Limits};
 use carillon_core::job::{Output, RunError, codes};
 use carillon_core::operations::put_catalog;
 use carillon_core::ports::{Clock as _, Condition, KeyStore as _, Ports as _, Targets};
@@ -85,7 +85,7 @@ impl Target {
 }
 
 impl Targets for Target {
-    async fn dispatch(&self, call: Call) -> Result<Output, RunError> {
+    async fn dispatch(&self, call: DispatchRequest) -> Result<Output, RunError> {
         self.dispatched.fetch_add(1, Ordering::Relaxed);
         if call.attempt <= self.failures {
             return Err(RunError::transient(codes::SERVICE_UNAVAILABLE, "503 Service Unavailable"));

@@ -6,7 +6,7 @@ mod parts;
 mod subscriptions;
 
 use super::*;
-use crate::call::{AwsRequest, Request};
+use crate::event_types::{AwsRequest, Request};
 
 /// The shop with a feature of three steps, a fallback of two options, a quota, and a queue that is drained.
 fn flows() -> Value {
@@ -60,7 +60,7 @@ fn feature(stack: &Stack, tag: &str, retries: u32) -> Job {
 /// What was dispatched: the last part of each path, and the id by which its receiver knows it after the fire's own.
 fn seen(stack: &Stack) -> Vec<(String, String)> {
     let requests = stack.executor.targets.requests.lock().unwrap();
-    let of = |call: &Call| {
+    let of = |call: &DispatchRequest| {
         let path = call.request.http().map_or_else(|| "aws".to_owned(), |http| http.url.path().to_owned());
         let last = path.trim_end_matches("/close").rsplit('/').next().unwrap().to_owned();
         (last, call.id.to_string().replace(&call.id.fire.to_string(), ""))

@@ -32,7 +32,7 @@ fn tickets(said: &[&str]) -> Answer {
 /// The tokens of each request.
 fn asked(stack: &Stack) -> Vec<Vec<String>> {
     let requests = stack.executor.targets.requests.lock().unwrap();
-    let to = |call: &Call| {
+    let to = |call: &DispatchRequest| {
         let said: Value = serde_json::from_slice(&call.request.http().unwrap().body).unwrap();
         assert_eq!((&said["title"], &said["body"], call.id.place.as_str()), (&json!("t"), &json!("b"), "push"));
         said["to"].as_array().unwrap().iter().map(|token| token.as_str().unwrap().to_owned()).collect()

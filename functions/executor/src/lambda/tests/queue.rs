@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use carillon_aws::message::Message;
-use carillon_core::call::Call;
+use carillon_core::event_types::DispatchRequest;
 use carillon_core::job::{Output, RunError, codes};
 use carillon_core::ports::{Clock as _, PortError, Targets};
 use carillon_core::time::UnixMillis;
@@ -71,7 +71,7 @@ impl Carrier for Queue {
 /// A request that arrived, and when.
 #[derive(Clone, Debug)]
 pub(super) struct Arrival {
-    pub(super) call: Call,
+    pub(super) call: DispatchRequest,
     pub(super) at: UnixMillis,
 }
 
@@ -94,7 +94,7 @@ impl Target {
 }
 
 impl Targets for Target {
-    async fn dispatch(&self, call: Call) -> Result<Output, RunError> {
+    async fn dispatch(&self, call: DispatchRequest) -> Result<Output, RunError> {
         let (what, attempt) =
             (call.request.http().unwrap().url.path().trim_start_matches("/do/").to_owned(), call.attempt);
         self.arrivals.lock().unwrap().push(Arrival { call, at: self.world.now() });

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use carillon_core::access::{ApiKey, KeyHash, Scope};
-use carillon_core::call::Capabilities;
 use carillon_core::catalog::{Catalog, Revision};
+use carillon_core::event_types::Capabilities;
 use carillon_core::ids::{Fire, JobId};
 use carillon_core::job::Job;
 use carillon_core::machine::{Transition, Trigger, decide};

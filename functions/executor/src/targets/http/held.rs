@@ -1,7 +1,7 @@
 //! The secrets that go into one request.
 
-use carillon_core::call::HttpRequest;
 use carillon_core::catalog::{Auth, SecretRef};
+use carillon_core::event_types::HttpRequest;
 use carillon_core::job::{RunError, codes};
 
 use crate::secrets::{Recalled, Secret, SecretSource};

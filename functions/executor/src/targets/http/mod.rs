@@ -10,8 +10,8 @@ mod tests;
 use std::time::Duration;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use carillon_core::call::{CallId, HttpRequest};
 use carillon_core::catalog::{Auth, SecretRef};
+use carillon_core::event_types::{DispatchId, HttpRequest};
 use carillon_core::job::{Output, RunError, codes};
 use carillon_core::ports::Clock;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
@@ -27,7 +27,7 @@ use crate::secrets::{Recalled, Secret, SecretSource};
 #[derive(Clone, Debug)]
 pub struct Head {
     /// What the receiver knows it by.
-    pub id: CallId,
+    pub id: DispatchId,
     /// Which attempt of the run, from 1.
     pub attempt: u32,
     /// Bound on the request.

@@ -10,8 +10,8 @@ use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::Request as Received;
 use axum::response::Response;
-use carillon_core::call::{Call, CallId, HttpRequest, Request};
 use carillon_core::catalog::{Catalog, SigningSecrets};
+use carillon_core::event_types::{DispatchId, DispatchRequest, HttpRequest, Request};
 use carillon_core::ids::Fire;
 use carillon_core::ports::Targets;
 use carillon_core::time::UnixMillis;
@@ -73,7 +73,7 @@ impl Server {
         Providers::new(Outbound::new(allow), secrets, Fixed, NoAws)
     }
 
-    fn call(&self) -> Call {
+    fn call(&self) -> DispatchRequest {
         let request = HttpRequest {
             method: Method::POST,
             url: self.base.join("/path?q=1").unwrap(),
@@ -84,7 +84,7 @@ impl Server {
         };
         let fire: Fire = "job_01HF7YAT00000000000000000Z_g1_r1".parse().unwrap();
         let request = Request::Http(Box::new(request));
-        Call { id: CallId::of(fire), attempt: 2, timeout_ms: 5_000, trace: None, request }
+        DispatchRequest { id: DispatchId::of(fire), attempt: 2, timeout_ms: 5_000, trace: None, request }
     }
 
     async fn attempt(&self) -> Result<Output, RunError> {
@@ -98,7 +98,7 @@ fn auth(document: &serde_json::Value) -> Auth {
     catalog.apps["a"].envs["e"].auth.clone().unwrap()
 }
 
-fn http(call: &mut Call) -> &mut HttpRequest {
+fn http(call: &mut DispatchRequest) -> &mut HttpRequest {
     let Request::Http(request) = &mut call.request else { unreachable!("the call goes over HTTP") };
     request
 }

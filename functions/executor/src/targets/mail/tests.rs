@@ -13,9 +13,9 @@ use crate::secrets::EnvSecrets;
 use crate::targets::tests::{Moved, call, channel};
 use crate::targets::{NoAws, Providers};
 
-fn id() -> CallId {
+fn id() -> DispatchId {
     let fire: Fire = "job_01HF7YAT00000000000000000Z_g1_r1".parse().unwrap();
-    CallId { fire, place: "email".to_owned(), message: None }
+    DispatchId { fire, place: "email".to_owned(), message: None }
 }
 
 fn email() -> Email {

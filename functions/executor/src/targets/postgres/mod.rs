@@ -17,7 +17,7 @@ mod wire;
 
 use std::time::Duration;
 
-use carillon_core::call::SqlRequest;
+use carillon_core::event_types::SqlRequest;
 use carillon_core::hash::sha256_hex;
 use carillon_core::job::{Output, RunError, codes};
 use carillon_core::ports::Clock;

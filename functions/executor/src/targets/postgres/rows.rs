@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::pin::pin;
 
-use carillon_core::call::SqlRequest;
+use carillon_core::event_types::SqlRequest;
 use carillon_core::job::{Output, RunError, codes};
 use carillon_core::json::room_left;
 use futures_util::TryStreamExt as _;

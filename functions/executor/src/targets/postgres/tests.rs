@@ -1,7 +1,7 @@
 use std::time::Duration;
 
-use carillon_core::call::Bound;
 use carillon_core::catalog::SecretRef;
+use carillon_core::event_types::Bound;
 use carillon_core::job::codes;
 use carillon_core::time::UnixMillis;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};

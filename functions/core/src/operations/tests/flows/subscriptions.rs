@@ -5,7 +5,7 @@ use super::*;
 /// A queue at the target: what it holds, and what was deleted of it.
 fn queue(stack: &Stack) -> Vec<String> {
     let requests = stack.executor.targets.requests.lock().unwrap();
-    let of = |call: &Call| match &call.request {
+    let of = |call: &DispatchRequest| match &call.request {
         Request::Aws(AwsRequest::ReceiveMessages { max, .. }) => format!("receive {max}"),
         Request::Aws(AwsRequest::DeleteMessage { receipt, .. }) => format!("delete {receipt}"),
         Request::Http(http) => format!("{} {}", http.url.path(), call.id),

@@ -1,6 +1,6 @@
 //! Files that are fetched for a storage.
 
-use carillon_core::call::{AwsRequest, Transfer};
+use carillon_core::event_types::{AwsRequest, Transfer};
 use carillon_core::ports::AwsServices;
 
 use super::*;
@@ -10,7 +10,7 @@ use super::*;
 struct Bucket(Arc<Mutex<Vec<Vec<u8>>>>);
 
 impl AwsServices for Bucket {
-    async fn perform(&self, _: &CallId, request: AwsRequest) -> Result<Output, RunError> {
+    async fn perform(&self, _: &DispatchId, request: AwsRequest) -> Result<Output, RunError> {
         let AwsRequest::PutObject { content, .. } = request else { unreachable!("a file is put") };
         self.0.lock().unwrap().push(content);
         Ok(Output::default())
@@ -26,7 +26,7 @@ async fn fetched(server: &Server, most_bytes: usize) -> (Result<Output, RunError
     let (key, content_type) = ("k".to_owned(), "text/plain".to_owned());
     let into = AwsRequest::PutObject { bucket: "b".to_owned(), region: None, key, content_type, content: Vec::new() };
     let request = Request::Transfer(Box::new(Transfer { from, most_bytes, into }));
-    let ended = targets.dispatch(Call { request, ..server.call() }).await;
+    let ended = targets.dispatch(DispatchRequest { request, ..server.call() }).await;
     let put = bucket.0.lock().unwrap().clone();
     (ended, put)
 }

@@ -68,7 +68,7 @@ impl World {
         Providers::new(Outbound::new(self.allow.clone()), secrets, clock, NoAws)
     }
 
-    fn call(&self, scope: Option<&str>) -> Call {
+    fn call(&self, scope: Option<&str>) -> DispatchRequest {
         let mut oauth2 = json!({"token_url": self.base.join("/token").unwrap().as_str(), "client_id": "the client", "client_secret": "env:CLIENT"});
         if let Some(scope) = scope {
             oauth2["scope"] = json!(scope);
@@ -83,7 +83,7 @@ impl World {
         };
         let fire: Fire = "job_01HF7YAT00000000000000000Z_g1_r1".parse().unwrap();
         let request = Request::Http(Box::new(request));
-        Call { id: CallId::of(fire), attempt: 1, timeout_ms: 5_000, trace: None, request }
+        DispatchRequest { id: DispatchId::of(fire), attempt: 1, timeout_ms: 5_000, trace: None, request }
     }
 
     fn called(&self) -> Vec<String> {

@@ -71,7 +71,7 @@ impl World {
         Providers::new(Outbound::new(allow), secrets, Fixed, NoAws)
     }
 
-    fn call(&self, authorisation: &serde_json::Value, signing: &[&str]) -> Call {
+    fn call(&self, authorisation: &serde_json::Value, signing: &[&str]) -> DispatchRequest {
         let signing = signing.iter().map(|reference| SecretRef::parse(reference).unwrap());
         let request = HttpRequest {
             method: Method::POST,
@@ -83,7 +83,7 @@ impl World {
         };
         let fire: Fire = "job_01HF7YAT00000000000000000Z_g1_r1".parse().unwrap();
         let request = Request::Http(Box::new(request));
-        Call { id: CallId::of(fire), attempt: 1, timeout_ms: 5_000, trace: None, request }
+        DispatchRequest { id: DispatchId::of(fire), attempt: 1, timeout_ms: 5_000, trace: None, request }
     }
 
     /// The authorisations that came in since the last look.

@@ -4,12 +4,12 @@
 //! consists of others. The input is checked by the same code when a job is scheduled and when it runs.
 //!
 //! - [`kind`] is the interface of the types, with the list of them.
-//! - [`dispatch`] runs an event, alone or as a part of another; [`request`] has every kind of request that a provider carries out.
+//! - [`context`] runs an event, alone or as a part of another; [`request`] has every kind of request that a provider carries out.
 //! - [`limits`] is how long that may take, [`needs`] whether a stack can do it.
 
 mod action;
+mod context;
 mod database;
-mod dispatch;
 mod fallback;
 mod feature;
 mod function;
@@ -25,8 +25,8 @@ mod request;
 mod storage;
 mod subscribe;
 
-pub use dispatch::{Dispatch, Halt};
-pub use job::Followed;
+pub use context::{AttemptContext, Halt};
+pub use job::ResolvedEvent;
 pub use limits::Limits;
 pub use needs::{Capabilities, Lack, not_available};
 pub use request::*;
@@ -47,23 +47,23 @@ use crate::json::Field;
 
 /// Checks an input against the shape of its type, noting every fault. Some of a shape may depend on the environment: without a
 /// known one that is not looked at.
-pub fn check_input(followed: &Followed<'_>, env: Option<&str>, input: &Field<'_>) {
+pub fn check_input(followed: &ResolvedEvent<'_>, env: Option<&str>, input: &Field<'_>) {
     with_kind!(followed, |kind| kind.check(env, input));
 }
 
 /// What an event comes to that the catalog names.
-fn followed_by<'c>(catalog: &'c Catalog, event: EventRef<'_>) -> Option<Followed<'c>> {
-    Followed::of(catalog, catalog.resolve(event).ok()?)
+fn followed_by<'c>(catalog: &'c Catalog, event: EventRef<'_>) -> Option<ResolvedEvent<'c>> {
+    ResolvedEvent::of(catalog, catalog.resolve(event).ok()?)
 }
 
 /// Finds the target of a job in the catalog as it is now.
 ///
 /// # Errors
 /// A permanent error when the catalog no longer defines the event.
-pub fn resolve<'c>(catalog: &'c Catalog, spec: &JobSpec) -> Result<Followed<'c>, RunError> {
+pub fn resolve<'c>(catalog: &'c Catalog, spec: &JobSpec) -> Result<ResolvedEvent<'c>, RunError> {
     let wanted = EventRef { event: &spec.event, event_type: Some(spec.event_type), app: spec.app.as_deref() };
     let gone = |detail| RunError::permanent(codes::EVENT_NOT_FOUND, detail);
-    let target = catalog.resolve(wanted).ok().and_then(|target| Followed::of(catalog, target));
+    let target = catalog.resolve(wanted).ok().and_then(|target| ResolvedEvent::of(catalog, target));
     let followed = target.ok_or_else(|| gone("the catalog no longer defines this event"))?;
     let is_in = followed.target.is_in(&spec.env);
     if is_in { Ok(followed) } else { Err(gone("the event is no longer defined in this environment")) }
@@ -73,7 +73,7 @@ pub fn resolve<'c>(catalog: &'c Catalog, spec: &JobSpec) -> Result<Followed<'c>,
 ///
 /// # Errors
 /// A permanent error that names the first thing that does not.
-pub fn still_fits(followed: &Followed<'_>, spec: &JobSpec, input: &Value) -> Result<(), RunError> {
+pub fn still_fits(followed: &ResolvedEvent<'_>, spec: &JobSpec, input: &Value) -> Result<(), RunError> {
     let faults = RefCell::<Faults>::default();
     check_input(followed, Some(&spec.env), &Field::root(input, &faults));
     match faults.borrow().first() {

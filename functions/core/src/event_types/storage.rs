@@ -20,9 +20,9 @@ use serde_json::Value;
 
 use super::kind::{EventKind, in_env};
 use super::{HttpRequest, Needs, Request, Transfer};
-use crate::call::AwsRequest;
 use crate::catalog::{HttpUrl, Read, SigningSecrets, Storage, StorageEnv};
 use crate::error::FieldCode;
+use crate::event_types::AwsRequest;
 use crate::json::Field;
 
 /// The largest file of a storage that does not say.

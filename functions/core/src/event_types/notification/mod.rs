@@ -38,7 +38,7 @@ pub use outcome::outcome;
 
 use serde_json::Value;
 
-use super::dispatch::{Dispatch, Filled, Halt};
+use super::context::{AttemptContext, Filled, Halt};
 use super::kind::{EventKind, Parts, in_env};
 use super::{Capabilities, Lack, Limits, Needs, Request};
 use crate::catalog::{EmailProvider, Message, Notification, NotificationEnv, PushProvider, SmsProvider, Tag};
@@ -88,7 +88,7 @@ impl<'c> EventKind<'c> for Event<'c> {
 
     async fn run<P: Ports, T: Targets>(
         &self,
-        dispatch: &Dispatch<'_, P, T>,
+        dispatch: &AttemptContext<'_, P, T>,
         at: &Place,
         input: Filled<'_>,
     ) -> Result<Output, Halt> {

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::super::dispatch::{Dispatch, Halt};
+use super::super::context::{AttemptContext, Halt};
 use super::{Channel, outcome, push};
 use crate::flow::{PartOutcome, Place};
 use crate::job::{Output, RunError};
@@ -17,7 +17,7 @@ pub(super) const REQUEST_MS: u32 = 15_000;
 /// Result: `{channels: {email: {…}, …}}`, each as the table above says, in an array where it sends a request for each receiver.
 /// Where that is more than a result keeps, the callback's body is null.
 pub(super) async fn run<P: Ports, T: Targets>(
-    dispatch: &Dispatch<'_, P, T>,
+    dispatch: &AttemptContext<'_, P, T>,
     at: &Place,
     channels: Vec<Channel>,
 ) -> Result<Output, Halt> {
@@ -41,7 +41,7 @@ pub(super) async fn run<P: Ports, T: Targets>(
 
 /// Sends a channel, unless that was done already. Of one that was done in part the rest is sent.
 async fn send<P: Ports, T: Targets>(
-    dispatch: &Dispatch<'_, P, T>,
+    dispatch: &AttemptContext<'_, P, T>,
     at: &Place,
     channel: Channel,
 ) -> Result<Result<Value, RunError>, Halt> {

@@ -2,8 +2,8 @@
 
 use super::fill::Values;
 use super::{Channel, Provider, Said};
-use crate::call::{HttpRequest, Request, action, default_header, post_json};
 use crate::catalog::{CallbackChannel, Headers, Read as _};
+use crate::event_types::{HttpRequest, Request, action, default_header, post_json};
 use crate::json::Field;
 
 pub(super) fn read(place: &CallbackChannel, said: &Said<'_>, field: &Field<'_>) -> Option<Vec<Channel>> {

@@ -5,9 +5,9 @@ use url::form_urlencoded::Serializer;
 
 use super::fill::Values;
 use super::{Channel, MOST_PARTS, Provider, Said, receivers};
-use crate::call::{AwsRequest, HttpRequest, Needs, Request, under};
 use crate::catalog::{Auth, BaseUrl, BasicAuth, SigningSecrets, SmsChannel, SmsProvider};
 use crate::error::FieldCode;
+use crate::event_types::{AwsRequest, HttpRequest, Needs, Request, under};
 use crate::json::Field;
 
 /// SNS and Twilio both take so much, and send it in several parts.

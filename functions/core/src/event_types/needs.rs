@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde_json::Value;
 
 use super::kind::{EventKind as _, with_kind};
-use super::{Followed, followed_by};
+use super::{ResolvedEvent, followed_by};
 use crate::catalog::{Auth, Catalog, EventRef, Keeper, SecretRef, SigningSecrets};
 
 /// What a stack can run.
@@ -43,7 +43,7 @@ pub struct Lack {
 /// What this stack lacks to run an event with an input: of the event itself, or else of what the input asks for. Without an input
 /// only what every input takes is looked at.
 pub fn not_available(
-    followed: &Followed<'_>,
+    followed: &ResolvedEvent<'_>,
     env: &str,
     input: Option<&Value>,
     capabilities: Capabilities,

@@ -6,9 +6,9 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use jiff::{Timestamp, civil};
 use serde_json::Value;
 
-use crate::call::Bound;
 use crate::catalog::{Decimal, Engine, Kind};
 use crate::error::FieldCode;
+use crate::event_types::Bound;
 use crate::json::Field;
 
 /// Reads a value; every fault is noted.

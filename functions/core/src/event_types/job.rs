@@ -13,9 +13,9 @@ use crate::catalog::{Catalog, JobDefinition, Target};
 use crate::json::Field;
 
 /// A definition whose end was not looked for: there is nothing to run.
-pub(super) struct Unfollowed;
+pub(super) struct DanglingDefinition;
 
-impl<'c> EventKind<'c> for Unfollowed {
+impl<'c> EventKind<'c> for DanglingDefinition {
     fn check(&self, _: Option<&str>, _: &Field<'_>) {}
 
     fn needs(&self, _: &str, _: Option<&Value>) -> Result<Needs<'c>, String> {
@@ -25,7 +25,7 @@ impl<'c> EventKind<'c> for Unfollowed {
 
 /// The event at the end of a chain of job definitions, and these, the first one first. Most jobs name their event themselves.
 #[derive(Clone, Debug)]
-pub struct Followed<'c> {
+pub struct ResolvedEvent<'c> {
     /// The event.
     pub target: Target<'c>,
     /// The catalog, in which the event may name others.
@@ -33,7 +33,7 @@ pub struct Followed<'c> {
     definitions: Vec<&'c JobDefinition>,
 }
 
-impl<'c> Followed<'c> {
+impl<'c> ResolvedEvent<'c> {
     /// Follows a target to its end; `None` when a definition names an event that the catalog has not got. Catalogs are checked
     /// for that, and for circles, when they are published.
     pub fn of(catalog: &'c Catalog, mut target: Target<'c>) -> Option<Self> {
@@ -110,9 +110,9 @@ mod tests {
         .unwrap()
     }
 
-    fn followed<'c>(catalog: &'c Catalog, event: &str) -> Followed<'c> {
+    fn followed<'c>(catalog: &'c Catalog, event: &str) -> ResolvedEvent<'c> {
         let target = catalog.resolve(EventRef { event, event_type: None, app: None }).unwrap();
-        Followed::of(catalog, target).unwrap()
+        ResolvedEvent::of(catalog, target).unwrap()
     }
 
     #[test]

@@ -11,9 +11,9 @@ use crate::ids::Fire;
 
 /// One dispatch of a fire, ready for its target.
 #[derive(Clone, Debug)]
-pub struct Call {
+pub struct DispatchRequest {
     /// What the receiver knows it by.
-    pub id: CallId,
+    pub id: DispatchId,
     /// Which attempt of the run, from 1.
     pub attempt: u32,
     /// Bound on the whole dispatch, ms.
@@ -30,7 +30,7 @@ pub struct Call {
 /// An event that consists of others asks for several things in one fire: each has its place within it. What is done for a message
 /// of a topic goes by the message, whichever fire drains it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CallId {
+pub struct DispatchId {
     /// The fire.
     pub fire: Fire,
     /// The message, where it is done for one.
@@ -39,14 +39,14 @@ pub struct CallId {
     pub place: String,
 }
 
-impl CallId {
+impl DispatchId {
     /// Of an event that stands alone.
     pub fn of(fire: Fire) -> Self {
         Self { fire, message: None, place: String::new() }
     }
 }
 
-impl fmt::Display for CallId {
+impl fmt::Display for DispatchId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.message {
             Some(message) => write!(f, "msg_{message}")?,

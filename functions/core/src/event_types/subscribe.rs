@@ -17,7 +17,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::dispatch::{Dispatch, Filled, Halt, Named};
+use super::context::{AttemptContext, Filled, Halt, Named};
 use super::kind::{EventKind, Parts};
 use super::{AwsRequest, Limits, Needs, Request, followed_by};
 use crate::annotation::{Source, fill, walk};
@@ -68,7 +68,7 @@ impl<'c> EventKind<'c> for Event<'c> {
 
     async fn run<P: Ports, T: Targets>(
         &self,
-        dispatch: &Dispatch<'_, P, T>,
+        dispatch: &AttemptContext<'_, P, T>,
         at: &Place,
         input: Filled<'_>,
     ) -> Result<Output, Halt> {
@@ -176,7 +176,7 @@ fn queue_url(broker: &Broker, subscription: &Subscription, env: &str) -> Result<
 
 /// Hands a message to its event, and deletes it.
 async fn handle<P: Ports, T: Targets>(
-    dispatch: &Dispatch<'_, P, T>,
+    dispatch: &AttemptContext<'_, P, T>,
     at: &Place,
     (subscription, queue_url): (&Subscription, &url::Url),
     message: &Message,

@@ -6,7 +6,7 @@ use std::future::Future;
 
 use serde_json::Value;
 
-use super::dispatch::{Dispatch, Filled, Halt};
+use super::context::{AttemptContext, Filled, Halt};
 use super::{Capabilities, Lack, Limits, Needs, Request};
 use crate::flow::Place;
 use crate::job::Output;
@@ -58,7 +58,7 @@ pub(super) trait EventKind<'c>: Sync {
     /// Runs it. What comes to one request is that.
     fn run<P: Ports, T: Targets>(
         &self,
-        dispatch: &Dispatch<'_, P, T>,
+        dispatch: &AttemptContext<'_, P, T>,
         at: &Place,
         input: Filled<'_>,
     ) -> impl Future<Output = Result<Output, Halt>> + Send {
@@ -72,7 +72,7 @@ pub(super) trait EventKind<'c>: Sync {
 /// Uses the [`EventKind`] of what a job or a component of the catalog comes to.
 macro_rules! with_kind {
     ($followed:expr, |$kind:ident| $use:expr) => {{
-        use $crate::call::{
+        use $crate::event_types::{
             action, database, fallback, feature, function, job, notification, publish, quota, storage, subscribe,
         };
         use $crate::catalog::Target;
@@ -83,7 +83,7 @@ macro_rules! with_kind {
             Target::Fallback(tag, fallback) => with_kind!(@ fallback::Event { catalog, tag, fallback }, $kind, $use),
             Target::Feature(feature) => with_kind!(@ feature::Event { catalog, feature }, $kind, $use),
             Target::Function(function) => with_kind!(@ function::Event { function }, $kind, $use),
-            Target::Job(_) => with_kind!(@ job::Unfollowed, $kind, $use),
+            Target::Job(_) => with_kind!(@ job::DanglingDefinition, $kind, $use),
             Target::Notification(notification, message) => {
                 with_kind!(@ notification::Event { notification, message }, $kind, $use)
             }

@@ -3,9 +3,9 @@
 
 use super::fill::Values;
 use super::{Channel, Provider, Said, receivers};
-use crate::call::{AwsRequest, Email, MailRequest, Needs, Request};
 use crate::catalog::{EmailChannel, EmailProvider, Localized, Mailbox, SmtpTls, is_email_address};
 use crate::error::FieldCode;
+use crate::event_types::{AwsRequest, Email, MailRequest, Needs, Request};
 use crate::json::{Field, Object};
 
 /// SES takes so many recipients in a message.

@@ -7,9 +7,9 @@ use serde_json::{Map, Value, json};
 
 use super::fill::Values;
 use super::{Channel, MOST_PARTS, Provider, Said, receivers};
-use crate::call::{FcmRequest, HttpRequest, Needs, Request, default_header, post_json, under};
 use crate::catalog::{Auth, BaseUrl, PushChannel, PushProvider};
 use crate::error::{FieldCode, FieldError};
+use crate::event_types::{FcmRequest, HttpRequest, Needs, Request, default_header, post_json, under};
 use crate::json::{Field, child, room_left};
 
 /// Expo takes so many receivers in a request.

@@ -16,7 +16,7 @@ use std::collections::VecDeque;
 
 use serde_json::{Value, json};
 
-use super::dispatch::{Dispatch, Filled, Halt, Named};
+use super::context::{AttemptContext, Filled, Halt, Named};
 use super::kind::{EventKind, Parts};
 use super::{Limits, Needs, check_input, feature::Given, followed_by};
 use crate::annotation::{fill, outside};
@@ -71,7 +71,7 @@ impl<'c> EventKind<'c> for Event<'c> {
 
     async fn run<P: Ports, T: Targets>(
         &self,
-        dispatch: &Dispatch<'_, P, T>,
+        dispatch: &AttemptContext<'_, P, T>,
         at: &Place,
         input: Filled<'_>,
     ) -> Result<Output, Halt> {
@@ -152,7 +152,7 @@ fn check_option(catalog: &Catalog, option: &FallbackOption, env: Option<&str>, i
 }
 
 async fn trigger<P: Ports, T: Targets>(
-    dispatch: &Dispatch<'_, P, T>,
+    dispatch: &AttemptContext<'_, P, T>,
     at: &Place,
     (name, fallback): (&FallbackName, &Fallback),
     input: &Value,
@@ -199,7 +199,7 @@ async fn trigger<P: Ports, T: Targets>(
 
 /// How long an option may take, ms: one that hangs leaves a try to each of those after it, or its part of what there is.
 fn share<'c, P: Ports, T: Targets>(
-    dispatch: &Dispatch<'_, P, T>,
+    dispatch: &AttemptContext<'_, P, T>,
     later: impl ExactSizeIterator<Item = &'c FallbackOption>,
 ) -> u32 {
     let left_ms = dispatch.left_ms();
@@ -209,7 +209,7 @@ fn share<'c, P: Ports, T: Targets>(
 }
 
 async fn attempt<P: Ports, T: Targets>(
-    dispatch: &Dispatch<'_, P, T>,
+    dispatch: &AttemptContext<'_, P, T>,
     at: &Place,
     option: &FallbackOption,
     input: &Value,
@@ -226,7 +226,7 @@ async fn attempt<P: Ports, T: Targets>(
 
 /// Says of an option that it fails, or that it does not.
 async fn mark<P: Ports, T: Targets>(
-    dispatch: &Dispatch<'_, P, T>,
+    dispatch: &AttemptContext<'_, P, T>,
     name: &FallbackName,
     option: &str,
     fails: bool,

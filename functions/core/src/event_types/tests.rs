@@ -54,7 +54,7 @@ fn spec(event: &str, event_type: EventType, input: Value) -> JobSpec {
 }
 
 /// What a run would ask its target for.
-fn asked_for(followed: &Followed<'_>, spec: &JobSpec) -> Result<Request, RunError> {
+fn asked_for(followed: &ResolvedEvent<'_>, spec: &JobSpec) -> Result<Request, RunError> {
     still_fits(followed, spec, &spec.input)?;
     let faults = RefCell::default();
     let request = with_kind!(followed, |kind| kind.request(&spec.env, &Field::root(&spec.input, &faults)));
@@ -146,7 +146,7 @@ fn messages_and_payloads_are_posted_as_json_to_their_address() {
 }
 
 /// What the embedded stack lacks to run an event of `prd`, of which it lacks one thing at most.
-fn lacking(followed: &Followed<'_>, input: &Value) -> Option<String> {
+fn lacking(followed: &ResolvedEvent<'_>, input: &Value) -> Option<String> {
     let mut lacks = not_available(followed, "prd", Some(input), EMBEDDED);
     let first = lacks.pop().map(|lack| lack.reason);
     assert_eq!(lacks, []);

@@ -13,7 +13,7 @@ use std::borrow::Cow;
 
 use serde_json::{Map, Value, json};
 
-use super::dispatch::{Dispatch, Filled, Halt, Named};
+use super::context::{AttemptContext, Filled, Halt, Named};
 use super::kind::{EventKind, Parts};
 use super::{Limits, Needs, check_input, followed_by};
 use crate::annotation::{self, Source, fill, outside, paths, walk};
@@ -90,7 +90,7 @@ impl<'c> EventKind<'c> for Event<'c> {
 
     async fn run<P: Ports, T: Targets>(
         &self,
-        dispatch: &Dispatch<'_, P, T>,
+        dispatch: &AttemptContext<'_, P, T>,
         at: &Place,
         input: Filled<'_>,
     ) -> Result<Output, Halt> {
@@ -121,7 +121,7 @@ fn required(pointer: String, detail: String) -> crate::error::FieldError {
 
 /// Runs one step, and notes what became of it.
 async fn run_step<P: Ports, T: Targets>(
-    dispatch: &Dispatch<'_, P, T>,
+    dispatch: &AttemptContext<'_, P, T>,
     at: &Place,
     (index, step): (usize, &FeatureStep),
     input: &Value,

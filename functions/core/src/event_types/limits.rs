@@ -1,8 +1,8 @@
 //! How long an attempt may take.
 
-use super::dispatch::pauses_ms;
+use super::context::pauses_ms;
 use super::kind::{EventKind as _, with_kind};
-use super::{Followed, followed_by};
+use super::{ResolvedEvent, followed_by};
 use crate::catalog::{Catalog, EventRef, Retries, TimeoutMs};
 use crate::job::JobSpec;
 
@@ -25,13 +25,13 @@ impl Default for Limits {
 
 impl Limits {
     /// How long an attempt of a job may take, ms: the job's word before the catalog's before the type's.
-    pub fn timeout_ms(&self, spec: &JobSpec, followed: Option<&Followed<'_>>) -> u32 {
+    pub fn timeout_ms(&self, spec: &JobSpec, followed: Option<&ResolvedEvent<'_>>) -> u32 {
         let own = followed.map(|followed| self.timeout_of(followed));
         spec.timeout.or(own).unwrap_or(self.default_timeout_ms).min(self.max_timeout_ms)
     }
 
     /// How long an event may take, ms: as the catalog says.
-    pub(super) fn timeout_of(&self, followed: &Followed<'_>) -> u32 {
+    pub(super) fn timeout_of(&self, followed: &ResolvedEvent<'_>) -> u32 {
         let own = || with_kind!(followed, |kind| kind.timeout_ms(self));
         followed.timeout_ms().or_else(own).unwrap_or(self.default_timeout_ms).min(self.max_timeout_ms)
     }

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde_json::{Value, json};
 
 use super::kind::{self, EventKind, with_kind};
-use super::{Call, CallId, Followed, Limits, Request, followed_by, misfit};
+use super::{DispatchId, DispatchRequest, Limits, Request, ResolvedEvent, followed_by, misfit};
 use crate::catalog::{Catalog, EventRef};
 use crate::error::Faults;
 use crate::flow::{Part, PartName, PartOutcome, Place, RunName};
@@ -58,7 +58,7 @@ impl From<RunError> for Halt {
 }
 
 /// One attempt, with everything that its parts need.
-pub struct Dispatch<'a, P, T> {
+pub struct AttemptContext<'a, P, T> {
     /// The ports.
     pub ports: &'a P,
     /// What reaches the outside.
@@ -94,7 +94,7 @@ struct Done {
     unnoted: Vec<String>,
 }
 
-impl<'a, P: Ports, T: Targets> Dispatch<'a, P, T> {
+impl<'a, P: Ports, T: Targets> AttemptContext<'a, P, T> {
     /// The attempt of a job that was claimed a moment ago.
     pub fn new(
         ports: &'a P,
@@ -128,7 +128,7 @@ impl<'a, P: Ports, T: Targets> Dispatch<'a, P, T> {
     }
 
     /// Runs the job's event with its input, filled in.
-    pub async fn whole(self, followed: &Followed<'_>, input: &Value) -> Result<Output, Halt> {
+    pub async fn whole(self, followed: &ResolvedEvent<'_>, input: &Value) -> Result<Output, Halt> {
         let spec = &self.job.spec;
         let at = Place::whole(&spec.event, &spec.input);
         let dispatch = self.resumed(&at, parts_of(followed)).await?;
@@ -178,7 +178,7 @@ impl<'a, P: Ports, T: Targets> Dispatch<'a, P, T> {
     }
 
     /// Runs an event. It may run others, and these again others.
-    fn event<'s>(&'s self, at: &'s Place, followed: &'s Followed<'_>, input: Filled<'s>) -> Running<'s> {
+    fn event<'s>(&'s self, at: &'s Place, followed: &'s ResolvedEvent<'_>, input: Filled<'s>) -> Running<'s> {
         with_kind!(followed, |kind| Box::pin(async move { kind.run(self, at, input).await }))
     }
 
@@ -193,9 +193,9 @@ impl<'a, P: Ports, T: Targets> Dispatch<'a, P, T> {
 
     /// Sends what belongs to an effect that is there already: whatever became of the job meanwhile, and of its time.
     pub(super) async fn conclude(&self, at: &Place, request: Request, timeout_ms: u32) -> Result<Output, Halt> {
-        let id = CallId { fire: self.fire, message: at.message.clone(), place: at.path.clone() };
+        let id = DispatchId { fire: self.fire, message: at.message.clone(), place: at.path.clone() };
         let (attempt, trace) = (self.job.state.run.attempts, self.trace.map(str::to_owned));
-        Ok(self.targets.dispatch(Call { id, attempt, timeout_ms, trace, request }).await?)
+        Ok(self.targets.dispatch(DispatchRequest { id, attempt, timeout_ms, trace, request }).await?)
     }
 
     /// Runs an event that the catalog names, as often as it may be tried.
@@ -243,7 +243,7 @@ impl<'a, P: Ports, T: Targets> Dispatch<'a, P, T> {
     }
 
     /// What an event comes to that the catalog names.
-    fn follow(&self, wanted: EventRef<'_>) -> Result<Followed<'a>, RunError> {
+    fn follow(&self, wanted: EventRef<'_>) -> Result<ResolvedEvent<'a>, RunError> {
         let catalog = self.catalog;
         let gone =
             || RunError::permanent(codes::EVENT_NOT_FOUND, format!("the catalog has no event {:?}", wanted.event));
@@ -259,7 +259,7 @@ impl<'a, P: Ports, T: Targets> Dispatch<'a, P, T> {
 
     /// The same attempt for one try of an event. The time of a request begins when it is sent: what comes before, such as the look
     /// at the job, is not its own.
-    fn within_one_try(&self, wanted: &Named<'_>, followed: &Followed<'_>) -> Self {
+    fn within_one_try(&self, wanted: &Named<'_>, followed: &ResolvedEvent<'_>) -> Self {
         let timeout_ms = self.one_try(wanted);
         match parts_of(followed) {
             kind::Parts::None => Self { request_ms: timeout_ms, ..self.within(u32::MAX) },
@@ -373,7 +373,7 @@ impl Filled<'_> {
 }
 
 /// What an event consists of.
-fn parts_of(followed: &Followed<'_>) -> kind::Parts {
+fn parts_of(followed: &ResolvedEvent<'_>) -> kind::Parts {
     fn of<'c, K: EventKind<'c>>(_: &K) -> kind::Parts {
         K::PARTS
     }

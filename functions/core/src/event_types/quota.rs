@@ -14,7 +14,7 @@ use jiff::{Timestamp, ToSpan as _, ZonedDateTime};
 use serde_json::{Value, json};
 
 use super::Needs;
-use super::dispatch::{Dispatch, Filled, Halt};
+use super::context::{AttemptContext, Filled, Halt};
 use super::kind::EventKind;
 use crate::cadence::Zone;
 use crate::catalog::{Period, Quota, Tag};
@@ -41,7 +41,7 @@ impl<'c> EventKind<'c> for Event<'c> {
 
     async fn run<P: Ports, T: Targets>(
         &self,
-        dispatch: &Dispatch<'_, P, T>,
+        dispatch: &AttemptContext<'_, P, T>,
         at: &Place,
         input: Filled<'_>,
     ) -> Result<Output, Halt> {
