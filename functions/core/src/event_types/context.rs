@@ -31,22 +31,22 @@ pub enum Halt {
     /// What it ran failed.
     Failed(RunError),
     /// The store did not take or give what belongs to the run: the attempt failed, and nothing that it ran did.
-    Hindered(RunError),
+    StoreFailed(RunError),
     /// No time was left, and nothing more was begun.
-    Late,
+    OutOfTime,
     /// The job was paused, and the rest waits for its resumption.
     Paused,
     /// The job was called off, or the lease is somebody else's: nothing is to be recorded.
-    Lost,
+    LeaseLost,
 }
 
 impl Halt {
     /// What the attempt fails with, if it fails.
     pub fn error(&self) -> Option<RunError> {
         match self {
-            Self::Failed(error) | Self::Hindered(error) => Some(error.clone()),
-            Self::Late => Some(RunError::transient(codes::TIMEOUT, "no time was left for it")),
-            Self::Paused | Self::Lost => None,
+            Self::Failed(error) | Self::StoreFailed(error) => Some(error.clone()),
+            Self::OutOfTime => Some(RunError::transient(codes::TIMEOUT, "no time was left for it")),
+            Self::Paused | Self::LeaseLost => None,
         }
     }
 }
@@ -186,7 +186,7 @@ impl<'a, P: Ports, T: Targets> AttemptContext<'a, P, T> {
     pub(super) async fn send(&self, at: &Place, request: Request, most_ms: u32) -> Result<Output, Halt> {
         self.begin().await?;
         match most_ms.min(self.left_ms()) {
-            0 => Err(Halt::Late),
+            0 => Err(Halt::OutOfTime),
             timeout_ms => self.conclude(at, request, timeout_ms).await,
         }
     }
@@ -237,7 +237,7 @@ impl<'a, P: Ports, T: Targets> AttemptContext<'a, P, T> {
     /// What something ended with that had less time than this: when its own was over, it failed.
     pub(super) fn judged(&self, ended: Result<Output, Halt>) -> Result<Output, Halt> {
         match ended {
-            Err(Halt::Late) if self.left_ms() > 0 => Err(Halt::Late.error().map_or(Halt::Late, Halt::Failed)),
+            Err(Halt::OutOfTime) if self.left_ms() > 0 => Err(Halt::OutOfTime.error().map_or(Halt::OutOfTime, Halt::Failed)),
             ended => ended,
         }
     }
@@ -316,12 +316,12 @@ impl<'a, P: Ports, T: Targets> AttemptContext<'a, P, T> {
         let job = self.ports.jobs().get(self.job.id).await.map_err(|error| unrecorded(&error))?;
         let state = job.map(|job| job.state);
         let Some(state) = state.filter(|it| it.lease.as_ref().is_some_and(|lease| lease.owner == *self.owner)) else {
-            return Err(Halt::Lost);
+            return Err(Halt::LeaseLost);
         };
         match state.status {
             Status::Running => Ok(()),
             Status::Paused => Err(Halt::Paused),
-            _ => Err(Halt::Lost),
+            _ => Err(Halt::LeaseLost),
         }
     }
 }
@@ -382,5 +382,5 @@ fn parts_of(followed: &ResolvedEvent<'_>) -> kind::Parts {
 
 /// What has to be recorded within an attempt could not be: another attempt may.
 fn unrecorded(_: &PortError) -> Halt {
-    Halt::Hindered(RunError::transient(codes::INTERNAL_ERROR, "the store did not take or give what belongs to the run"))
+    Halt::StoreFailed(RunError::transient(codes::INTERNAL_ERROR, "the store did not take or give what belongs to the run"))
 }
