@@ -52,9 +52,9 @@ pub struct Batch<P, T, C> {
 
 /// Whether the queue may forget a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fate {
-    Forget,
-    Return,
+pub(super) enum Disposition {
+    Ack,
+    Retry,
 }
 
 impl<P: Ports, T: Targets + Clone + 'static, C: Carrier> Batch<P, T, C> {
@@ -74,22 +74,22 @@ impl<P: Ports, T: Targets + Clone + 'static, C: Carrier> Batch<P, T, C> {
                 continue;
             }
             match self.work_apart(delivery, allotment).await {
-                Fate::Forget => done.push(body),
-                Fate::Return => returned.push(message_id),
+                Disposition::Ack => done.push(body),
+                Disposition::Retry => returned.push(message_id),
             }
         }
         returned
     }
 
     /// Works on a record in a task of its own: its panic ends it and nothing else, and so does the end of the time.
-    async fn work_apart(self: &Arc<Self>, delivery: Delivery, allotment: Allotment) -> Fate {
+    async fn work_apart(self: &Arc<Self>, delivery: Delivery, allotment: Allotment) -> Disposition {
         let delivery = Arc::new(delivery);
         let (batch, own) = (Arc::clone(self), Arc::clone(&delivery));
         let task = tokio::spawn(async move { batch.record(&own, allotment).await });
         let aborter = task.abort_handle();
         let message_id = &delivery.message_id;
         match timeout(allotment.left(self.ports.clock().now()), task).await {
-            Ok(Ok(fate)) => fate,
+            Ok(Ok(disposition)) => disposition,
             Ok(Err(_)) => {
                 // Its text may quote what the record holds; the place is in the line of the panic itself.
                 error!(message_id, "record: panicked; the message comes back");
@@ -98,7 +98,7 @@ impl<P: Ports, T: Targets + Clone + 'static, C: Carrier> Batch<P, T, C> {
             Err(_) => {
                 aborter.abort();
                 error!(message_id, "record: not done when the time was over; the message comes back");
-                Fate::Return
+                Disposition::Retry
             }
         }
     }

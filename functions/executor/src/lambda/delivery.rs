@@ -15,7 +15,7 @@ use tracing::{error, info, warn};
 
 use super::allotment::{Allotment, WAIT_IN_PROCESS_MS};
 use super::arrival::{Arrival, arrival};
-use super::batch::{Batch, Delivery, Fate};
+use super::batch::{Batch, Delivery, Disposition};
 use super::carrier::Carrier;
 use crate::record;
 
@@ -33,17 +33,17 @@ const SENT_ANEW_AFTER: u32 = 20;
 const LONGEST_PAUSE_SECONDS: i64 = 30;
 
 impl<P: Ports, T: Targets + Clone + 'static, C: Carrier> Batch<P, T, C> {
-    pub(super) async fn record(&self, delivery: &Delivery, allotment: Allotment) -> Fate {
+    pub(super) async fn record(&self, delivery: &Delivery, allotment: Allotment) -> Disposition {
         let Some(message) = Message::parse(&delivery.body) else {
             error!(message_id = delivery.message_id, "record: not a message of this queue; to be parked");
-            return self.forget_if(self.carrier.park_unreadable(&delivery.body).await, delivery).await;
+            return self.ack_if(self.carrier.park_unreadable(&delivery.body).await, delivery).await;
         };
         let now = self.ports.clock().now();
         let early_ms = match arrival(message.due_at, now) {
             Arrival::SendOn { delay_seconds } => {
                 let early_ms = message.due_at.since(now);
                 info!(fire = %message.fire, early_ms, "record: early; to be sent on");
-                return self.forget_if(self.carrier.send(&message, delay_seconds).await, delivery).await;
+                return self.ack_if(self.carrier.send(&message, delay_seconds).await, delivery).await;
             }
             Arrival::Wait { early_ms } => early_ms,
         };
@@ -101,66 +101,66 @@ impl<P: Ports, T: Targets + Clone + 'static, C: Carrier> Batch<P, T, C> {
         delivery.sent_at.is_none_or(|sent_at| self.ports.clock().now().since(sent_at) < GRACE_MS)
     }
 
-    async fn conclude(&self, message: &Message, delivery: &Delivery, execution: &Execution) -> Fate {
+    async fn conclude(&self, message: &Message, delivery: &Delivery, execution: &Execution) -> Disposition {
         match &execution.verdict {
             Verdict::Acknowledge => match spent_before(execution) {
                 // It was received before, and its fire is spent: the parking of it may have failed then. Among the dead
                 // letters a second copy does no harm, as only one can revive the fire.
                 Some(error) if delivery.receive_count > 1 => self.park(message, error, delivery).await,
-                _ => Fate::Forget,
+                _ => Disposition::Ack,
             },
             Verdict::Park(error) => self.park(message, error, delivery).await,
             Verdict::Redeliver { at } => {
                 let wait_seconds = at.since(self.ports.clock().now()).max(0).div_euclid(1_000);
                 if only_waits(execution) && delivery.receive_count >= SENT_ANEW_AFTER {
                     let sent = self.carrier.send(message, wait_seconds.min(LONGEST_DELAY_SECONDS)).await;
-                    return self.forget_if(sent, delivery).await;
+                    return self.ack_if(sent, delivery).await;
                 }
                 let longest = if is_ahead(message, execution) && self.is_young(delivery) { 1 } else { i64::MAX };
                 self.hide(delivery, wait_seconds.min(longest)).await
             }
             Verdict::Unknown if self.is_young(delivery) => self.hide(delivery, 1).await,
             // Its line is written: no job was ever stored for this timer.
-            Verdict::Unknown => Fate::Forget,
+            Verdict::Unknown => Disposition::Ack,
         }
     }
 
-    async fn park(&self, message: &Message, error: &RunError, delivery: &Delivery) -> Fate {
-        self.forget_if(self.carrier.park(message, error).await, delivery).await
+    async fn park(&self, message: &Message, error: &RunError, delivery: &Delivery) -> Disposition {
+        self.ack_if(self.carrier.park(message, error).await, delivery).await
     }
 
     /// A redriven dead letter: its job is retried under a new fire, which gets a timer of its own.
-    async fn revive(&self, message: &Message, delivery: &Delivery) -> Fate {
+    async fn revive(&self, message: &Message, delivery: &Delivery) -> Disposition {
         let fire = message.fire;
         match revive(&*self.ports, fire).await {
             Ok(Some(job)) => {
                 let spec = &job.spec;
                 info!(%fire, product = spec.product, env = spec.env, event = spec.event, event_type = %spec.event_type,
                     status = %job.state.status, revived_as = %job.fire(), "record: a dead letter revived its job");
-                Fate::Forget
+                Disposition::Ack
             }
             Ok(None) => {
                 info!(%fire, "record: a dead letter whose job needs it no more");
-                Fate::Forget
+                Disposition::Ack
             }
-            fault @ Err(_) => self.forget_if(fault.map(drop), delivery).await,
+            fault @ Err(_) => self.ack_if(fault.map(drop), delivery).await,
         }
     }
 
-    async fn forget_if(&self, done: Result<(), PortError>, delivery: &Delivery) -> Fate {
-        let Err(fault) = done else { return Fate::Forget };
+    async fn ack_if(&self, done: Result<(), PortError>, delivery: &Delivery) -> Disposition {
+        let Err(fault) = done else { return Disposition::Ack };
         error!(message_id = delivery.message_id, cause = fault.causes(), "record: {fault}; the message comes back");
         self.come_back(delivery).await
     }
 
     /// A record that met a fault comes back, later each time.
-    pub(super) async fn come_back(&self, delivery: &Delivery) -> Fate {
+    pub(super) async fn come_back(&self, delivery: &Delivery) -> Disposition {
         let doublings = delivery.receive_count.saturating_sub(1).min(16);
         self.hide(delivery, LONGEST_PAUSE_SECONDS.min(1 << doublings)).await
     }
 
     /// The record comes back in so many seconds; should this fail, when the queue's own time for it ends.
-    async fn hide(&self, delivery: &Delivery, seconds: i64) -> Fate {
+    async fn hide(&self, delivery: &Delivery, seconds: i64) -> Disposition {
         if let Err(fault) = self.carrier.hide(&delivery.receipt_handle, seconds).await {
             warn!(
                 message_id = delivery.message_id,
@@ -168,7 +168,7 @@ impl<P: Ports, T: Targets + Clone + 'static, C: Carrier> Batch<P, T, C> {
                 "record: {fault}; the message comes back late"
             );
         }
-        Fate::Return
+        Disposition::Retry
     }
 }
 
