@@ -16,7 +16,7 @@
 //! - [`drive`]: runs a plan; [`callers`]: their requests, and whether the answers are true; [`shrink`]: makes a plan small that
 //!   fails.
 //! - [`questions`], [`remembered`], [`recalls`]: jobs whose results are remembered; [`named`]: requests that have a key.
-//! - [`kinds`], [`flows`]: jobs that consist of others, or count, and what is stored of that; [`composites`], [`explained`],
+//! - [`kinds`], [`progress`]: jobs that consist of others, or count, and what is stored of that; [`composites`], [`explained`],
 //!   [`tallies`]: what must hold of them.
 //! - [`oracle`], [`series`], [`wall`]: what must hold.
 //! - [`mutation`]: what is broken on purpose, to see that it is noticed. [`regressions`]: what was wrong once.
@@ -35,8 +35,6 @@ mod dice;
 mod drive;
 #[path = "simulation/explained.rs"]
 mod explained;
-#[path = "simulation/flows.rs"]
-mod flows;
 #[path = "simulation/kinds.rs"]
 mod kinds;
 #[path = "simulation/mutation.rs"]
@@ -49,6 +47,8 @@ mod oracle;
 mod plan;
 #[path = "simulation/ports.rs"]
 mod ports;
+#[path = "simulation/progress.rs"]
+mod progress;
 #[path = "simulation/questions.rs"]
 mod questions;
 #[path = "simulation/queue.rs"]

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use carillon_core::catalog::Keeper;
 use carillon_core::event_types::Capabilities;
 use carillon_core::ports::{
-    CatalogStore, Clock, DeadLetters, Entropy, Flows, JobStore, KeyStore, Ports, Reservations, ResultCache,
+    CatalogStore, Clock, DeadLetters, Entropy, JobStore, KeyStore, Ports, Progress, Reservations, ResultCache,
     SealingKeys, Timers,
 };
 use carillon_core::time::UnixMillis;
@@ -67,7 +67,7 @@ impl Ports for Stack {
         &self.table
     }
 
-    fn flows(&self) -> &impl Flows {
+    fn progress(&self) -> &impl Progress {
         &self.table
     }
 

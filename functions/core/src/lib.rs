@@ -21,7 +21,6 @@ pub mod cadence;
 pub mod catalog;
 pub mod error;
 pub mod event_types;
-pub mod flow;
 pub mod hash;
 pub mod idempotency;
 pub mod ids;
@@ -30,6 +29,7 @@ pub mod json;
 pub mod machine;
 pub mod operations;
 pub mod ports;
+pub mod progress;
 pub mod retry;
 pub mod session;
 #[cfg(any(test, feature = "stand-ins"))]

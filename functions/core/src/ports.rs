@@ -3,7 +3,7 @@
 //! An adapter crate implements these; [`Ports`] bundles them for one stack. The contract suite in `tests/` holds every
 //! adapter to the same behaviour.
 
-mod flows;
+mod progress;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -24,7 +24,7 @@ use crate::session::Claims;
 use crate::session::sealing::{KeyName, SealingKey};
 use crate::time::UnixMillis;
 
-pub use flows::{Counters, Flows, Health, Parts};
+pub use progress::{Checkpoints, Counters, FallbackHealth, Progress};
 
 /// A fault of something that the core depends on. Adapters classify their own errors into these once.
 #[derive(Debug, thiserror::Error)]
@@ -465,7 +465,7 @@ pub trait Ports: Send + Sync + 'static {
     /// The named requests.
     fn reservations(&self) -> &impl Reservations;
     /// What events need that consist of others, or count.
-    fn flows(&self) -> &impl Flows;
+    fn progress(&self) -> &impl Progress;
     /// The timers.
     fn timers(&self) -> &impl Timers;
     /// The dead letters.

@@ -10,13 +10,13 @@ use zeroize::Zeroizing;
 
 use crate::cache::{CacheKey, CacheName};
 use crate::error::FieldCode;
-use crate::flow::{Counted, CounterName, FallbackName, Part, PartName, RunName};
 use crate::idempotency::{KEPT_HOURS, RequestName, Reservation};
 use crate::ids::Owner;
 use crate::ports::{
-    CacheEntry, CachePage, Consulted, Counters, DefinedSession, Health, Lead, Parts, PortError, Remembered,
-    Reservations, ResultCache, Said, SealingKeys, Sessions, TokenRefusal,
+    CacheEntry, CachePage, Checkpoints, Consulted, Counters, DefinedSession, FallbackHealth, Lead, PortError,
+    Remembered, Reservations, ResultCache, Said, SealingKeys, Sessions, TokenRefusal,
 };
+use crate::progress::{Checkpoint, CheckpointId, Counted, CounterId, FallbackId, RunId};
 use crate::session::Claims;
 use crate::session::sealing::{KeyName, SealingKey};
 use crate::time::UnixMillis;
@@ -147,26 +147,26 @@ impl Keyring {
 
 /// What events that consist of others leave behind.
 #[derive(Clone, Debug, Default)]
-pub struct FlowTables {
+pub struct ProgressTables {
     /// The parts that are done, by run and place.
-    pub parts: BTreeMap<RunName, BTreeMap<String, Part>>,
+    pub parts: BTreeMap<RunId, BTreeMap<String, Checkpoint>>,
     /// How far each counter has come.
-    pub used: BTreeMap<CounterName, u64>,
+    pub used: BTreeMap<CounterId, u64>,
     /// What was counted.
-    pub counted: BTreeSet<PartName>,
+    pub counted: BTreeSet<CheckpointId>,
     /// The options that are marked as failing.
-    pub marks: BTreeMap<FallbackName, BTreeMap<String, UnixMillis>>,
+    pub marks: BTreeMap<FallbackId, BTreeMap<String, UnixMillis>>,
 }
 
-impl FlowTables {
+impl ProgressTables {
     /// [`Parts::done`].
-    pub fn done(&self, run: RunName, under: &str) -> Vec<Part> {
+    pub fn finished(&self, run: RunId, under: &str) -> Vec<Checkpoint> {
         let parts = self.parts.get(&run).into_iter().flat_map(BTreeMap::values);
         parts.filter(|part| part.place.starts_with(under)).cloned().collect()
     }
 
     /// [`Counters::add`].
-    pub fn add(&mut self, counter: &CounterName, by: &PartName, amount: u64, limit: u64) -> Counted {
+    pub fn add(&mut self, counter: &CounterId, by: &CheckpointId, amount: u64, limit: u64) -> Counted {
         let used = self.used.entry(counter.clone()).or_default();
         if self.counted.contains(by) {
             return Counted::Counted { used: *used };
@@ -181,7 +181,7 @@ impl FlowTables {
     }
 
     /// [`Counters::reset`].
-    pub fn reset(&mut self, counter: &CounterName, by: &PartName) {
+    pub fn reset(&mut self, counter: &CounterId, by: &CheckpointId) {
         if self.counted.insert(by.clone()) {
             self.used.remove(counter);
         }
@@ -198,7 +198,7 @@ pub struct Tables {
     /// The named requests.
     pub reservations: Mutex<Requests>,
     /// What events that consist of others leave behind.
-    pub flows: Mutex<FlowTables>,
+    pub progress: Mutex<ProgressTables>,
 }
 
 /// Sessions of which no token is genuine.
@@ -270,38 +270,38 @@ impl SealingKeys for Mutex<Keyring> {
     }
 }
 
-impl Parts for Mutex<FlowTables> {
-    async fn done(&self, run: RunName, under: &str) -> Result<Vec<Part>, PortError> {
-        Ok(locked(self).done(run, under))
+impl Checkpoints for Mutex<ProgressTables> {
+    async fn finished(&self, run: RunId, under: &str) -> Result<Vec<Checkpoint>, PortError> {
+        Ok(locked(self).finished(run, under))
     }
 
-    async fn note(&self, run: RunName, part: &Part, _: UnixMillis) -> Result<(), PortError> {
+    async fn save(&self, run: RunId, part: &Checkpoint, _: UnixMillis) -> Result<(), PortError> {
         locked(self).parts.entry(run).or_default().insert(part.place.clone(), part.clone());
         Ok(())
     }
 }
 
-impl Counters for Mutex<FlowTables> {
-    async fn used(&self, counter: &CounterName) -> Result<u64, PortError> {
+impl Counters for Mutex<ProgressTables> {
+    async fn used(&self, counter: &CounterId) -> Result<u64, PortError> {
         Ok(locked(self).used.get(counter).copied().unwrap_or_default())
     }
 
-    async fn add(&self, counter: &CounterName, by: &PartName, amount: u64, limit: u64) -> Result<Counted, PortError> {
+    async fn add(&self, counter: &CounterId, by: &CheckpointId, amount: u64, limit: u64) -> Result<Counted, PortError> {
         Ok(locked(self).add(counter, by, amount, limit))
     }
 
-    async fn reset(&self, counter: &CounterName, by: &PartName) -> Result<(), PortError> {
+    async fn reset(&self, counter: &CounterId, by: &CheckpointId) -> Result<(), PortError> {
         locked(self).reset(counter, by);
         Ok(())
     }
 }
 
-impl Health for Mutex<FlowTables> {
-    async fn failing(&self, fallback: &FallbackName) -> Result<BTreeMap<String, UnixMillis>, PortError> {
+impl FallbackHealth for Mutex<ProgressTables> {
+    async fn failing(&self, fallback: &FallbackId) -> Result<BTreeMap<String, UnixMillis>, PortError> {
         Ok(locked(self).marks.get(fallback).cloned().unwrap_or_default())
     }
 
-    async fn mark(&self, fallback: &FallbackName, option: &str, until: UnixMillis) -> Result<(), PortError> {
+    async fn mark(&self, fallback: &FallbackId, option: &str, until: UnixMillis) -> Result<(), PortError> {
         locked(self).marks.entry(fallback.clone()).or_default().insert(option.to_owned(), until);
         Ok(())
     }

@@ -7,8 +7,8 @@ use carillon_core::catalog::Keeper;
 use carillon_core::event_types::Capabilities;
 use carillon_core::ids::Fire;
 use carillon_core::ports::{
-    CatalogStore, Clock, DeadLetters, Entropy, Flows, JobStore, KeyStore, PortError, Ports, Reservations, ResultCache,
-    SealingKeys, Timers,
+    CatalogStore, Clock, DeadLetters, Entropy, JobStore, KeyStore, PortError, Ports, Progress, Reservations,
+    ResultCache, SealingKeys, Timers,
 };
 use carillon_core::time::UnixMillis;
 
@@ -158,7 +158,7 @@ impl<C: Wait> Ports for Embedded<C> {
         &self.store
     }
 
-    fn flows(&self) -> &impl Flows {
+    fn progress(&self) -> &impl Progress {
         &self.store
     }
 

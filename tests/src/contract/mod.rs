@@ -10,10 +10,10 @@
 #![allow(clippy::missing_panics_doc, reason = "a check panics when the adapter breaks the contract")]
 
 pub mod catalogs;
-pub mod flows;
 pub mod jobs;
 pub mod keys;
 pub mod listing;
+pub mod progress;
 pub mod requests;
 pub mod results;
 pub mod runs;
@@ -72,12 +72,12 @@ macro_rules! contract {
             sealing::what_is_sealed_is_opened_by_the_name_of_its_key,
             sealing::the_key_stays_the_same_for_a_while,
             sealing::a_key_that_nobody_has_is_not_found,
-            flows::parts_are_found_with_their_run_as_they_were_noted_last,
-            flows::large_parts_are_kept_whole,
-            flows::a_counter_goes_to_its_limit_and_counts_each_part_once,
-            flows::a_counter_is_reset_once,
-            flows::a_hundred_at_once_count_up_to_the_limit_and_no_further,
-            flows::the_health_of_options_is_what_was_said_last,
+            progress::parts_are_found_with_their_run_as_they_were_noted_last,
+            progress::large_parts_are_kept_whole,
+            progress::a_counter_goes_to_its_limit_and_counts_each_part_once,
+            progress::a_counter_is_reset_once,
+            progress::a_hundred_at_once_count_up_to_the_limit_and_no_further,
+            progress::the_health_of_options_is_what_was_said_last,
             timers::arming_again_and_disarming_what_is_not_armed_does_no_harm,
         }
     };
@@ -103,7 +103,7 @@ mod tests {
         let list = include_str!("mod.rs");
         let modules = [
             ("catalogs", include_str!("catalogs.rs")),
-            ("flows", include_str!("flows.rs")),
+            ("progress", include_str!("progress.rs")),
             ("jobs", include_str!("jobs.rs")),
             ("keys", include_str!("keys.rs")),
             ("listing", include_str!("listing.rs")),

@@ -14,8 +14,8 @@ use carillon_core::ids::{Fire, JobId};
 use carillon_core::job::{Job, Output, RunError, codes};
 use carillon_core::machine::{Effect, Transition};
 use carillon_core::ports::{
-    CatalogStore, Clock, Condition, DeadLetters, Entropy, Flows, History, JobQuery, JobStore, KeyStore, Listed,
-    PortError, Ports, Published, Redriven, Reservations, ResultCache, SealingKeys, Targets, Timers, Written,
+    CatalogStore, Clock, Condition, DeadLetters, Entropy, History, JobQuery, JobStore, KeyStore, Listed, PortError,
+    Ports, Progress, Published, Redriven, Reservations, ResultCache, SealingKeys, Targets, Timers, Written,
 };
 use carillon_core::stand_ins::Tables;
 use carillon_core::time::UnixMillis;
@@ -413,8 +413,8 @@ impl Ports for Replay {
     fn reservations(&self) -> &impl Reservations {
         &self.1.reservations
     }
-    fn flows(&self) -> &impl Flows {
-        &self.1.flows
+    fn progress(&self) -> &impl Progress {
+        &self.1.progress
     }
     fn timers(&self) -> &impl Timers {
         self

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
 
 use carillon_core::event_types::{DispatchId, DispatchRequest};
-use carillon_core::flow::{Counted, CounterName, FallbackName, Part, PartName, PartOutcome, RunName};
 use carillon_core::ids::JobId;
 use carillon_core::job::{Job, Output, RunError, Status};
+use carillon_core::progress::{Checkpoint, CheckpointId, Counted, CounterId, FallbackId, PartOutcome, RunId};
 use carillon_core::time::UnixMillis;
 use serde_json::Value;
 
@@ -64,7 +64,7 @@ pub(crate) struct Composites {
     claims: Claims,
     /// When a job was paused last.
     paused: BTreeMap<JobId, UnixMillis>,
-    runs: BTreeMap<RunName, Known>,
+    runs: BTreeMap<RunId, Known>,
     /// The orders in which an actor may try the options, by what it was told of their health.
     orders: BTreeMap<Choice, Vec<Vec<usize>>>,
     /// The options that an actor said to be failing.
@@ -137,8 +137,8 @@ impl Spot {
 }
 
 /// The run that a job is at.
-fn run_of(job: &Job) -> RunName {
-    RunName { job_id: job.id, run_no: job.state.run.run_no }
+fn run_of(job: &Job) -> RunId {
+    RunId { job_id: job.id, run_no: job.state.run.run_no }
 }
 
 fn claim_of(claims: &mut Claims, by: u64, job: JobId) -> Option<&mut Claim> {
@@ -220,7 +220,7 @@ impl Composites {
     }
 
     /// An actor is told of the parts of a run that are done.
-    pub(crate) fn read(&mut self, run: RunName, by: u64) {
+    pub(crate) fn read(&mut self, run: RunId, by: u64) {
         let Some(job) = self.claimed_as(by, run.job_id).cloned() else { return };
         let ended = self.noted_for(&job);
         if !ended.is_empty() {
@@ -232,14 +232,14 @@ impl Composites {
     }
 
     /// An actor is about to note a part.
-    pub(crate) fn notes(&mut self, run: RunName, part: &Part, by: u64) {
+    pub(crate) fn notes(&mut self, run: RunId, part: &Checkpoint, by: u64) {
         if let Some(claim) = claim_of(&mut self.claims, by, run.job_id) {
             claim.told.insert(part.place.clone(), part.outcome.clone());
         }
     }
 
     /// A part is noted as done. Says what is wrong with that.
-    pub(crate) fn noted(&mut self, run: RunName, part: &Part, by: u64) -> Option<Wrong> {
+    pub(crate) fn noted(&mut self, run: RunId, part: &Checkpoint, by: u64) -> Option<Wrong> {
         let name = format!("{}_{}, part {}", run.job_id, run.run_no, part.place);
         let Some(claim) = claim_of(&mut self.claims, by, run.job_id).filter(|claim| run_of(&claim.job) == run) else {
             return Some(("steps", format!("{name} is noted without a claim of it")));
@@ -261,7 +261,7 @@ impl Composites {
     }
 
     /// A part begins: it is dispatched, or counted. Says what is wrong with that.
-    pub(crate) fn begins(&mut self, run: RunName, by: u64, place: &str) -> Option<Wrong> {
+    pub(crate) fn begins(&mut self, run: RunId, by: u64, place: &str) -> Option<Wrong> {
         let name = format!("{}_{}, part {place:?}", run.job_id, run.run_no);
         let Some(claim) = claim_of(&mut self.claims, by, run.job_id).filter(|claim| run_of(&claim.job) == run) else {
             return Some(("I7", format!("{name} begins without a claim of it")));
@@ -368,8 +368,8 @@ impl Composites {
     /// A counter is asked for a part. Says what is wrong with that.
     pub(crate) fn counts_for(
         &self,
-        counter: &CounterName,
-        by: &PartName,
+        counter: &CounterId,
+        by: &CheckpointId,
         asked: Option<(u64, u64)>,
         actor: u64,
         now: UnixMillis,
@@ -391,7 +391,7 @@ impl Composites {
     }
 
     /// A counter answered who has a part counted, or did not.
-    pub(crate) fn told(&mut self, by: &PartName, told: Option<Counted>, actor: u64) {
+    pub(crate) fn told(&mut self, by: &CheckpointId, told: Option<Counted>, actor: u64) {
         let Some(claim) = claim_of(&mut self.claims, actor, by.run.job_id) else { return };
         match told {
             Some(told) => {
@@ -403,7 +403,7 @@ impl Composites {
     }
 
     /// A counter told an actor how far it has come, or did not: that may be for any of its jobs that check this quota.
-    pub(crate) fn checked(&mut self, counter: &CounterName, used: Option<u64>, by: u64) {
+    pub(crate) fn checked(&mut self, counter: &CounterId, used: Option<u64>, by: u64) {
         for claim in self.claims.get_mut(&by).into_iter().flat_map(BTreeMap::values_mut) {
             let spec = &claim.job.spec;
             if (&spec.product, &spec.event) != (&counter.product, &counter.quota) || spec.input["action"] != "check" {
@@ -419,7 +419,7 @@ impl Composites {
     /// An actor is told in which order to try options: those last that are said to be failing.
     pub(crate) fn advised(
         &mut self,
-        name: &FallbackName,
+        name: &FallbackId,
         failing: &BTreeMap<String, UnixMillis>,
         by: u64,
         now: UnixMillis,
@@ -435,7 +435,7 @@ impl Composites {
     }
 
     /// An actor says of an option whether it fails. Says what is wrong with that.
-    pub(crate) fn marks(&mut self, name: &FallbackName, option: &str, fails: bool, by: u64) -> Option<Wrong> {
+    pub(crate) fn marks(&mut self, name: &FallbackId, option: &str, fails: bool, by: u64) -> Option<Wrong> {
         let is_so = self.claims(by).any(|claim| claim.says(name, option, fails));
         if fails {
             self.marked.insert(((by, name.product.clone(), name.tag.clone()), option.to_owned()));

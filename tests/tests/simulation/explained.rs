@@ -1,7 +1,7 @@
 //! Whether what its parts were answered explains what a job that consists of others came to.
 
-use carillon_core::flow::{Counted, FallbackName, PartOutcome};
 use carillon_core::job::{RunError, codes};
+use carillon_core::progress::{Counted, FallbackId, PartOutcome};
 use carillon_core::time::UnixMillis;
 use serde_json::{Value, json};
 
@@ -163,7 +163,7 @@ impl Claim {
     }
 
     /// Whether the attempt may say of an option that it fails, or that it does not.
-    pub(super) fn says(&self, name: &FallbackName, option: &str, fails: bool) -> bool {
+    pub(super) fn says(&self, name: &FallbackId, option: &str, fails: bool) -> bool {
         let spec = &self.job.spec;
         if spec.product != name.product {
             return false;

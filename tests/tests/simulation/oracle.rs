@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use carillon_core::event_types::{DispatchId, DispatchRequest};
-use carillon_core::flow::RunName;
 use carillon_core::ids::{Fire, JobId, Owner};
 use carillon_core::job::{Job, JobState, Outcome, Output, Run, RunError, Status, codes};
 use carillon_core::machine::Transition;
+use carillon_core::progress::RunId;
 use carillon_core::time::UnixMillis;
 
 use crate::actor::Actor;
@@ -317,7 +317,7 @@ impl Oracle {
     ) {
         let fire = call.id.fire;
         if stored.is_some_and(is_composite) {
-            let run = RunName { job_id: fire.job_id, run_no: fire.run_no };
+            let run = RunId { job_id: fire.job_id, run_no: fire.run_no };
             let wrong = self.composites.begins(run, by.id, &call.id.place);
             let wrong = wrong.or_else(|| self.composites.sent(call, by.id));
             self.blame(wrong);

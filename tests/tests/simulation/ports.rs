@@ -11,7 +11,7 @@ use carillon_core::event_types::Capabilities;
 use carillon_core::ids::{Fire, JobId};
 use carillon_core::job::RunError;
 use carillon_core::ports::{
-    CatalogStore, Clock, DeadLetters, Entropy, Flows, JobStore, KeyStore, PortError, Ports, Redriven, Reservations,
+    CatalogStore, Clock, DeadLetters, Entropy, JobStore, KeyStore, PortError, Ports, Progress, Redriven, Reservations,
     ResultCache, SealingKeys, Timers,
 };
 use carillon_core::time::UnixMillis;
@@ -290,7 +290,7 @@ impl Ports for Sim {
     fn reservations(&self) -> &impl Reservations {
         self
     }
-    fn flows(&self) -> &impl Flows {
+    fn progress(&self) -> &impl Progress {
         self
     }
     fn timers(&self) -> &impl Timers {

@@ -2,32 +2,32 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use carillon_core::flow::{Counted, CounterName, PartName};
+use carillon_core::progress::{CheckpointId, Counted, CounterId};
 
 /// Watches the counters.
 #[derive(Debug, Default)]
 pub(crate) struct Tallies {
     /// Whoever had something counted, or had a counter begin anew.
-    had: BTreeSet<PartName>,
+    had: BTreeSet<CheckpointId>,
     /// What was counted since each counter began anew.
-    counted: BTreeMap<CounterName, BTreeMap<PartName, u64>>,
+    counted: BTreeMap<CounterId, BTreeMap<CheckpointId, u64>>,
 }
 
 /// What a part asks of a counter, and what becomes of that.
 pub(crate) struct Tally<'a> {
-    pub(crate) counter: &'a CounterName,
-    pub(crate) by: &'a PartName,
+    pub(crate) counter: &'a CounterId,
+    pub(crate) by: &'a CheckpointId,
     /// How far the store says that the counter has come.
     pub(crate) stored: u64,
 }
 
 impl Tallies {
-    fn sum(&self, counter: &CounterName) -> u64 {
+    fn sum(&self, counter: &CounterId) -> u64 {
         self.counted.get(counter).into_iter().flatten().map(|(_, amount)| amount).sum()
     }
 
     /// Whether a part had something counted.
-    pub(crate) fn has(&self, by: &PartName) -> bool {
+    pub(crate) fn has(&self, by: &CheckpointId) -> bool {
         self.had.contains(by)
     }
 

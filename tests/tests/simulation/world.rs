@@ -11,7 +11,7 @@ use carillon_core::ids::{Fire, JobId};
 use carillon_core::job::{Job, Outcome, Run, RunStatus, Status, codes};
 use carillon_core::machine::Transition;
 use carillon_core::ports::{Published, Written};
-use carillon_core::stand_ins::{FlowTables, Keyring, Requests, Results};
+use carillon_core::stand_ins::{Keyring, ProgressTables, Requests, Results};
 use carillon_core::time::UnixMillis;
 
 use crate::actor::Actor;
@@ -47,7 +47,7 @@ pub(crate) struct World {
     pub(crate) requests: Requests,
     pub(crate) sealing_keys: Keyring,
     /// What is remembered of parts, what was counted, and which options fail.
-    pub(crate) flows: FlowTables,
+    pub(crate) progress: ProgressTables,
     pub(crate) queue: Queue,
     pub(crate) oracle: Oracle,
     pub(crate) mutation: Option<Mutation>,

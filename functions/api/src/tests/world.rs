@@ -12,8 +12,8 @@ use carillon_core::job::{Job, Output, Run, RunError, Status};
 use carillon_core::machine::Transition;
 use carillon_core::operations::{Executor, execute};
 use carillon_core::ports::{
-    CatalogStore, Clock, Condition, DeadLetters, Entropy, Flows, History, JobQuery, JobStore, KeyStore, Listed,
-    PortError, Ports, Published, Redriven, Reservations, ResultCache, SealingKeys, Targets, Timers, Written,
+    CatalogStore, Clock, Condition, DeadLetters, Entropy, History, JobQuery, JobStore, KeyStore, Listed, PortError,
+    Ports, Progress, Published, Redriven, Reservations, ResultCache, SealingKeys, Targets, Timers, Written,
 };
 use carillon_core::stand_ins::Tables;
 use carillon_core::time::UnixMillis;
@@ -280,8 +280,8 @@ impl Ports for World {
     fn reservations(&self) -> &impl Reservations {
         &self.tables.reservations
     }
-    fn flows(&self) -> &impl Flows {
-        &self.tables.flows
+    fn progress(&self) -> &impl Progress {
+        &self.tables.progress
     }
     fn timers(&self) -> &impl Timers {
         self

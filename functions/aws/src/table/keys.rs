@@ -51,10 +51,10 @@
 use std::fmt;
 
 use carillon_core::cache::{CacheKey, CacheName};
-use carillon_core::flow::{CounterName, FallbackName};
 use carillon_core::idempotency::RequestName;
 use carillon_core::ids::JobId;
 use carillon_core::job::{JobSpec, JobState, Status};
+use carillon_core::progress::{CounterId, FallbackId};
 use carillon_core::time::UnixMillis;
 
 /// Partition key.
@@ -140,14 +140,14 @@ pub fn counted(run_no: u32, place: &str) -> String {
 }
 
 /// Partition key of a counter.
-pub fn counter(counter: &CounterName) -> String {
-    let CounterName { product, env, quota, from, .. } = counter;
+pub fn counter(counter: &CounterId) -> String {
+    let CounterId { product, env, quota, from, .. } = counter;
     format!("COUNTER#{product}#{env}#{quota}#{}", from.0)
 }
 
 /// Partition key of a fallback's health.
-pub fn fallback(fallback: &FallbackName) -> String {
-    let FallbackName { product, env, tag } = fallback;
+pub fn fallback(fallback: &FallbackId) -> String {
+    let FallbackId { product, env, tag } = fallback;
     format!("FALLBACK#{product}#{env}#{tag}")
 }
 

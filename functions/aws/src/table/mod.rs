@@ -2,11 +2,11 @@
 
 mod cache;
 mod catalogs;
-mod flows;
 mod jobs;
 pub mod keys;
 mod keystore;
 mod listing;
+mod progress;
 mod requests;
 mod results;
 

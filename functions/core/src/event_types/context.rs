@@ -13,11 +13,11 @@ use super::kind::{self, EventKind, with_kind};
 use super::{DispatchId, DispatchRequest, Limits, Request, ResolvedEvent, followed_by, misfit};
 use crate::catalog::{Catalog, EventRef};
 use crate::error::Faults;
-use crate::flow::{Part, PartName, PartOutcome, Place, RunName};
 use crate::ids::{Fire, Owner};
 use crate::job::{Job, Output, RunError, Status, codes};
 use crate::json::Field;
-use crate::ports::{Clock, JobStore, Parts, PortError, Ports, Targets};
+use crate::ports::{Checkpoints, Clock, JobStore, PortError, Ports, Targets};
+use crate::progress::{Checkpoint, CheckpointId, PartOutcome, PartPath, RunId};
 use crate::time::UnixMillis;
 
 /// The first pause between two tries of a part, ms. Each is twice as long as the one before.
@@ -89,7 +89,7 @@ pub struct AttemptContext<'a, P, T> {
 #[derive(Default)]
 struct Done {
     /// By place.
-    by_place: BTreeMap<String, Part>,
+    by_place: BTreeMap<String, Checkpoint>,
     /// Places of those that the store has not taken yet.
     unnoted: Vec<String>,
 }
@@ -130,29 +130,31 @@ impl<'a, P: Ports, T: Targets> AttemptContext<'a, P, T> {
     /// Runs the job's event with its input, filled in.
     pub async fn whole(self, followed: &ResolvedEvent<'_>, input: &Value) -> Result<Output, Halt> {
         let spec = &self.job.spec;
-        let at = Place::whole(&spec.event, &spec.input);
-        let dispatch = self.resumed(&at, parts_of(followed)).await?;
+        let at = PartPath::whole(&spec.event, &spec.input);
+        let dispatch = self.resumed(&at, checkpointing_of(followed)).await?;
         let ended = dispatch.event(&at, followed, Filled { written: &followed.input(&spec.input), value: input }).await;
         dispatch.left(ended).await
     }
 
     /// Runs an event that the catalog names with parts of its own, which go when it is done.
-    pub(super) async fn apart(&self, at: &Place, wanted: &Named<'_>, input: &Value) -> Result<Output, Halt> {
-        let dispatch = self.resumed(at, parts_of(&self.follow(wanted.event)?)).await?;
+    pub(super) async fn apart(&self, at: &PartPath, wanted: &Named<'_>, input: &Value) -> Result<Output, Halt> {
+        let dispatch = self.resumed(at, checkpointing_of(&self.follow(wanted.event)?)).await?;
         let ended = dispatch.named(at, wanted, input).await;
         dispatch.left(ended).await
     }
 
     /// The same attempt with the parts alone that earlier ones have done at a place.
-    async fn resumed(&self, at: &Place, parts: kind::Parts) -> Result<Self, Halt> {
+    async fn resumed(&self, at: &PartPath, parts: kind::Checkpointing) -> Result<Self, Halt> {
         let state = &self.job.state;
         // The first attempt of a run begins as the run does.
         let is_first = state.run.generation == 1 && state.run.started_at == Some(state.updated_at);
         let mut done = Done::default();
-        if !is_first && parts == kind::Parts::Noted {
-            let parts = self.ports.flows().done(self.run(), &at.under()).await.map_err(|error| unrecorded(&error))?;
+        if !is_first && parts == kind::Checkpointing::PerRun {
+            let parts =
+                self.ports.progress().finished(self.run(), &at.under()).await.map_err(|error| unrecorded(&error))?;
             // Those of messages are of no use but to them, and may be many.
-            let own = parts.into_iter().filter(|part| at.message.is_some() || !part.place.starts_with(Place::MESSAGE));
+            let own =
+                parts.into_iter().filter(|part| at.message.is_some() || !part.place.starts_with(PartPath::MESSAGE));
             done.by_place = own.map(|part| (part.place.clone(), part)).collect();
         }
         Ok(Self { done: Arc::new(Mutex::new(done)), ..self.within(u32::MAX) })
@@ -168,22 +170,22 @@ impl<'a, P: Ports, T: Targets> AttemptContext<'a, P, T> {
     }
 
     /// The run, whichever generation works on it.
-    pub(super) fn run(&self) -> RunName {
-        RunName { job_id: self.job.id, run_no: self.job.state.run.run_no }
+    pub(super) fn run(&self) -> RunId {
+        RunId { job_id: self.job.id, run_no: self.job.state.run.run_no }
     }
 
     /// The place of something as a part of the run.
-    pub(super) fn part_name(&self, at: &Place) -> PartName {
-        PartName { run: self.run(), place: at.key() }
+    pub(super) fn part_name(&self, at: &PartPath) -> CheckpointId {
+        CheckpointId { run: self.run(), place: at.key() }
     }
 
     /// Runs an event. It may run others, and these again others.
-    fn event<'s>(&'s self, at: &'s Place, followed: &'s ResolvedEvent<'_>, input: Filled<'s>) -> Running<'s> {
+    fn event<'s>(&'s self, at: &'s PartPath, followed: &'s ResolvedEvent<'_>, input: Filled<'s>) -> Running<'s> {
         with_kind!(followed, |kind| Box::pin(async move { kind.run(self, at, input).await }))
     }
 
     /// Sends one request, which may take as long as there is left, and no longer than `most_ms`.
-    pub(super) async fn send(&self, at: &Place, request: Request, most_ms: u32) -> Result<Output, Halt> {
+    pub(super) async fn send(&self, at: &PartPath, request: Request, most_ms: u32) -> Result<Output, Halt> {
         self.begin().await?;
         match most_ms.min(self.left_ms()) {
             0 => Err(Halt::OutOfTime),
@@ -192,14 +194,14 @@ impl<'a, P: Ports, T: Targets> AttemptContext<'a, P, T> {
     }
 
     /// Sends what belongs to an effect that is there already: whatever became of the job meanwhile, and of its time.
-    pub(super) async fn conclude(&self, at: &Place, request: Request, timeout_ms: u32) -> Result<Output, Halt> {
+    pub(super) async fn conclude(&self, at: &PartPath, request: Request, timeout_ms: u32) -> Result<Output, Halt> {
         let id = DispatchId { fire: self.fire, message: at.message.clone(), place: at.path.clone() };
         let (attempt, trace) = (self.job.state.run.attempts, self.trace.map(str::to_owned));
         Ok(self.targets.dispatch(DispatchRequest { id, attempt, timeout_ms, trace, request }).await?)
     }
 
     /// Runs an event that the catalog names, as often as it may be tried.
-    pub(super) async fn named(&self, at: &Place, wanted: &Named<'_>, input: &Value) -> Result<Output, Halt> {
+    pub(super) async fn named(&self, at: &PartPath, wanted: &Named<'_>, input: &Value) -> Result<Output, Halt> {
         let followed = self.follow(wanted.event)?;
         let laid = followed.input(input);
         // What is in the place of an annotation may be a session's: what is wrong with it is told by where that stands.
@@ -237,7 +239,9 @@ impl<'a, P: Ports, T: Targets> AttemptContext<'a, P, T> {
     /// What something ended with that had less time than this: when its own was over, it failed.
     pub(super) fn judged(&self, ended: Result<Output, Halt>) -> Result<Output, Halt> {
         match ended {
-            Err(Halt::OutOfTime) if self.left_ms() > 0 => Err(Halt::OutOfTime.error().map_or(Halt::OutOfTime, Halt::Failed)),
+            Err(Halt::OutOfTime) if self.left_ms() > 0 => {
+                Err(Halt::OutOfTime.error().map_or(Halt::OutOfTime, Halt::Failed))
+            }
             ended => ended,
         }
     }
@@ -261,20 +265,20 @@ impl<'a, P: Ports, T: Targets> AttemptContext<'a, P, T> {
     /// at the job, is not its own.
     fn within_one_try(&self, wanted: &Named<'_>, followed: &ResolvedEvent<'_>) -> Self {
         let timeout_ms = self.one_try(wanted);
-        match parts_of(followed) {
-            kind::Parts::None => Self { request_ms: timeout_ms, ..self.within(u32::MAX) },
-            kind::Parts::Noted | kind::Parts::Apart => self.within(timeout_ms),
+        match checkpointing_of(followed) {
+            kind::Checkpointing::None => Self { request_ms: timeout_ms, ..self.within(u32::MAX) },
+            kind::Checkpointing::PerRun | kind::Checkpointing::PerMessage => self.within(timeout_ms),
         }
     }
 
     /// What was brought by a part, if it was done already.
-    pub(super) fn done(&self, at: &Place) -> Option<PartOutcome> {
+    pub(super) fn done(&self, at: &PartPath) -> Option<PartOutcome> {
         self.known().by_place.get(&at.key()).filter(|part| part.of == at.of).map(|part| part.outcome.clone())
     }
 
     /// Notes that a part is done: neither this attempt nor another one does it again. What the store refuses is noted later.
-    pub(super) async fn note(&self, at: &Place, outcome: PartOutcome) {
-        let part = Part { place: at.key(), of: at.of.clone(), outcome };
+    pub(super) async fn note(&self, at: &PartPath, outcome: PartOutcome) {
+        let part = Checkpoint { place: at.key(), of: at.of.clone(), outcome };
         {
             let mut known = self.known();
             known.unnoted.push(part.place.clone());
@@ -285,14 +289,14 @@ impl<'a, P: Ports, T: Targets> AttemptContext<'a, P, T> {
 
     /// Notes whatever is not noted yet.
     async fn note_all(&self) -> Result<(), PortError> {
-        let (flows, now) = (self.ports.flows(), self.ports.clock().now());
+        let (progress, now) = (self.ports.progress(), self.ports.clock().now());
         loop {
             let next = {
                 let known = self.known();
                 known.unnoted.first().and_then(|place| known.by_place.get(place)).cloned()
             };
             let Some(part) = next else { return Ok(()) };
-            flows.note(self.run(), &part, now).await?;
+            progress.save(self.run(), &part, now).await?;
             self.known().unnoted.retain(|place| *place != part.place);
         }
     }
@@ -373,14 +377,17 @@ impl Filled<'_> {
 }
 
 /// What an event consists of.
-fn parts_of(followed: &ResolvedEvent<'_>) -> kind::Parts {
-    fn of<'c, K: EventKind<'c>>(_: &K) -> kind::Parts {
-        K::PARTS
+fn checkpointing_of(followed: &ResolvedEvent<'_>) -> kind::Checkpointing {
+    fn of<'c, K: EventKind<'c>>(_: &K) -> kind::Checkpointing {
+        K::CHECKPOINTING
     }
     with_kind!(followed, |kind| of(&kind))
 }
 
 /// What has to be recorded within an attempt could not be: another attempt may.
 fn unrecorded(_: &PortError) -> Halt {
-    Halt::StoreFailed(RunError::transient(codes::INTERNAL_ERROR, "the store did not take or give what belongs to the run"))
+    Halt::StoreFailed(RunError::transient(
+        codes::INTERNAL_ERROR,
+        "the store did not take or give what belongs to the run",
+    ))
 }

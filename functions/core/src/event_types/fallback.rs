@@ -17,15 +17,15 @@ use std::collections::VecDeque;
 use serde_json::{Value, json};
 
 use super::context::{AttemptContext, Filled, Halt, Named};
-use super::kind::{EventKind, Parts};
+use super::kind::{Checkpointing, EventKind};
 use super::{Limits, Needs, check_input, feature::Given, followed_by};
 use crate::annotation::{fill, outside};
 use crate::catalog::{Catalog, Fallback, FallbackOption, Tag};
 use crate::error::{Faults, FieldCode};
-use crate::flow::{FallbackName, PartOutcome, Place};
 use crate::job::{Output, RunError, codes};
 use crate::json::{Field, room_left};
-use crate::ports::{Clock, Health, Ports, Targets};
+use crate::ports::{Clock, FallbackHealth, Ports, Targets};
+use crate::progress::{FallbackId, PartOutcome, PartPath};
 use crate::time::UnixMillis;
 
 /// How long an option that failed is tried last, ms.
@@ -39,7 +39,7 @@ pub(super) struct Event<'c> {
 }
 
 impl<'c> EventKind<'c> for Event<'c> {
-    const PARTS: Parts = Parts::Noted;
+    const CHECKPOINTING: Checkpointing = Checkpointing::PerRun;
 
     /// Also as each option would get it.
     fn check(&self, env: Option<&str>, input: &Field<'_>) {
@@ -72,12 +72,12 @@ impl<'c> EventKind<'c> for Event<'c> {
     async fn run<P: Ports, T: Targets>(
         &self,
         dispatch: &AttemptContext<'_, P, T>,
-        at: &Place,
+        at: &PartPath,
         input: Filled<'_>,
     ) -> Result<Output, Halt> {
         let spec = &dispatch.job.spec;
         let (product, env, tag) = (spec.product.clone(), spec.env.clone(), self.tag.to_string());
-        let name = FallbackName { product, env, tag };
+        let name = FallbackId { product, env, tag };
         match input.read(Input::read)? {
             Input::Trigger(input) => trigger(dispatch, at, (&name, self.fallback), &input).await,
             Input::Update { option, healthy } => {
@@ -153,12 +153,12 @@ fn check_option(catalog: &Catalog, option: &FallbackOption, env: Option<&str>, i
 
 async fn trigger<P: Ports, T: Targets>(
     dispatch: &AttemptContext<'_, P, T>,
-    at: &Place,
-    (name, fallback): (&FallbackName, &Fallback),
+    at: &PartPath,
+    (name, fallback): (&FallbackId, &Fallback),
     input: &Value,
 ) -> Result<Output, Halt> {
     // Which option comes first is a matter of time, not of truth: without an answer they keep their order.
-    let failing = dispatch.ports.flows().failing(name).await.unwrap_or_default();
+    let failing = dispatch.ports.progress().failing(name).await.unwrap_or_default();
     let now = dispatch.ports.clock().now();
     let is_failing = |option: &FallbackOption| failing.get(&option.event).is_some_and(|until| *until > now);
     let (last, first): (Vec<_>, Vec<_>) =
@@ -210,7 +210,7 @@ fn share<'c, P: Ports, T: Targets>(
 
 async fn attempt<P: Ports, T: Targets>(
     dispatch: &AttemptContext<'_, P, T>,
-    at: &Place,
+    at: &PartPath,
     option: &FallbackOption,
     input: &Value,
 ) -> Result<Output, Halt> {
@@ -227,12 +227,12 @@ async fn attempt<P: Ports, T: Targets>(
 /// Says of an option that it fails, or that it does not.
 async fn mark<P: Ports, T: Targets>(
     dispatch: &AttemptContext<'_, P, T>,
-    name: &FallbackName,
+    name: &FallbackId,
     option: &str,
     fails: bool,
 ) -> Result<(), RunError> {
     let until = if fails { dispatch.ports.clock().now().plus(TRIED_LAST_MS) } else { UnixMillis(0) };
-    let marked = dispatch.ports.flows().mark(name, option, until).await;
+    let marked = dispatch.ports.progress().mark(name, option, until).await;
     marked.map_err(|_| RunError::transient(codes::INTERNAL_ERROR, "the store did not take the option's health"))
 }
 

@@ -14,15 +14,15 @@ use std::borrow::Cow;
 use serde_json::{Map, Value, json};
 
 use super::context::{AttemptContext, Filled, Halt, Named};
-use super::kind::{EventKind, Parts};
+use super::kind::{Checkpointing, EventKind};
 use super::{Limits, Needs, check_input, followed_by};
 use crate::annotation::{self, Source, fill, outside, paths, walk};
 use crate::catalog::{Catalog, Feature, FeatureStep};
 use crate::error::{Faults, FieldCode};
-use crate::flow::{PartOutcome, Place};
 use crate::job::{Output, RunError, codes};
 use crate::json::{Field, child, room_left};
 use crate::ports::{Ports, Targets};
+use crate::progress::{PartOutcome, PartPath};
 
 /// The steps of a feature may bring so many bytes of JSON altogether.
 const MOST_BYTES: usize = 4 * 1024 * 1024;
@@ -37,7 +37,7 @@ pub(super) struct Event<'c> {
 }
 
 impl<'c> EventKind<'c> for Event<'c> {
-    const PARTS: Parts = Parts::Noted;
+    const CHECKPOINTING: Checkpointing = Checkpointing::PerRun;
 
     /// Whatever the steps refer to has to be there, and what they are given has to fit as far as it is known.
     fn check(&self, env: Option<&str>, input: &Field<'_>) {
@@ -91,7 +91,7 @@ impl<'c> EventKind<'c> for Event<'c> {
     async fn run<P: Ports, T: Targets>(
         &self,
         dispatch: &AttemptContext<'_, P, T>,
-        at: &Place,
+        at: &PartPath,
         input: Filled<'_>,
     ) -> Result<Output, Halt> {
         let input = input.value;
@@ -122,7 +122,7 @@ fn required(pointer: String, detail: String) -> crate::error::FieldError {
 /// Runs one step, and notes what became of it.
 async fn run_step<P: Ports, T: Targets>(
     dispatch: &AttemptContext<'_, P, T>,
-    at: &Place,
+    at: &PartPath,
     (index, step): (usize, &FeatureStep),
     input: &Value,
     sequence: &Sequence,

@@ -8,26 +8,26 @@ use serde_json::Value;
 
 use super::context::{AttemptContext, Filled, Halt};
 use super::{Capabilities, Lack, Limits, Needs, Request};
-use crate::flow::Place;
 use crate::job::Output;
 use crate::json::Field;
 use crate::ports::{Ports, Targets};
+use crate::progress::PartPath;
 
 /// What events of a type consist of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Parts {
+pub(super) enum Checkpointing {
     /// One thing: a request, or a count.
     None,
     /// Parts that are noted when they are done, so that another attempt does not do them again.
-    Noted,
+    PerRun,
     /// Messages that come as they come, each with parts of its own.
-    Apart,
+    PerMessage,
 }
 
 /// An event of one type, as a catalog defines it.
 pub(super) trait EventKind<'c>: Sync {
     /// What it consists of.
-    const PARTS: Parts = Parts::None;
+    const CHECKPOINTING: Checkpointing = Checkpointing::None;
 
     /// Checks an input against the shape of the type, noting every fault. Some of a shape may depend on the environment: without
     /// a known one that is not looked at.
@@ -59,7 +59,7 @@ pub(super) trait EventKind<'c>: Sync {
     fn run<P: Ports, T: Targets>(
         &self,
         dispatch: &AttemptContext<'_, P, T>,
-        at: &Place,
+        at: &PartPath,
         input: Filled<'_>,
     ) -> impl Future<Output = Result<Output, Halt>> + Send {
         async move {

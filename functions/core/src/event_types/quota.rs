@@ -18,10 +18,10 @@ use super::context::{AttemptContext, Filled, Halt};
 use super::kind::EventKind;
 use crate::cadence::Zone;
 use crate::catalog::{Period, Quota, Tag};
-use crate::flow::{Counted, CounterName, Place};
 use crate::job::{Output, RunError, codes};
 use crate::json::Field;
 use crate::ports::{Clock, Counters, PortError, Ports, Targets};
+use crate::progress::{Counted, CounterId, PartPath};
 use crate::time::UnixMillis;
 
 /// A quota, with its tag.
@@ -42,16 +42,16 @@ impl<'c> EventKind<'c> for Event<'c> {
     async fn run<P: Ports, T: Targets>(
         &self,
         dispatch: &AttemptContext<'_, P, T>,
-        at: &Place,
+        at: &PartPath,
         input: Filled<'_>,
     ) -> Result<Output, Halt> {
         let (quota, input) = (self.quota, input.read(Input::read)?);
         let (spec, limit) = (&dispatch.job.spec, quota.limit.0);
         let (from, until) = period(quota, dispatch.ports.clock().now());
         let (product, env) = (spec.product.clone(), spec.env.clone());
-        let counter = CounterName { product, env, quota: self.tag.to_string(), from, until };
+        let counter = CounterId { product, env, quota: self.tag.to_string(), from, until };
         dispatch.begin().await?;
-        let (counters, by) = (dispatch.ports.flows(), dispatch.part_name(at));
+        let (counters, by) = (dispatch.ports.progress(), dispatch.part_name(at));
         let ended = match input.action {
             Action::Increment => counters.add(&counter, &by, input.amount, limit).await,
             Action::Check => counters.used(&counter).await.map(|used| match used.checked_add(input.amount) {

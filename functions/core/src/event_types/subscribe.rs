@@ -18,15 +18,15 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use super::context::{AttemptContext, Filled, Halt, Named};
-use super::kind::{EventKind, Parts};
+use super::kind::{Checkpointing, EventKind};
 use super::{AwsRequest, Limits, Needs, Request, followed_by};
 use crate::annotation::{Source, fill, walk};
 use crate::catalog::{Broker, BrokerProvider, Catalog, EventRef, Subscription, Target};
 use crate::error::Faults;
-use crate::flow::Place;
 use crate::job::{Output, RunError, codes};
 use crate::json::Field;
 use crate::ports::{Clock, Ports, Targets};
+use crate::progress::PartPath;
 
 /// Messages that are drained when nobody says how many.
 const DEFAULT_MAX: u32 = 10;
@@ -48,7 +48,7 @@ pub(super) struct Event<'c> {
 }
 
 impl<'c> EventKind<'c> for Event<'c> {
-    const PARTS: Parts = Parts::Apart;
+    const CHECKPOINTING: Checkpointing = Checkpointing::PerMessage;
 
     fn check(&self, _: Option<&str>, input: &Field<'_>) {
         let _ = Input::read(input);
@@ -69,7 +69,7 @@ impl<'c> EventKind<'c> for Event<'c> {
     async fn run<P: Ports, T: Targets>(
         &self,
         dispatch: &AttemptContext<'_, P, T>,
-        at: &Place,
+        at: &PartPath,
         input: Filled<'_>,
     ) -> Result<Output, Halt> {
         let (subscription, input) = (self.subscription, input.read(Input::read)?);
@@ -177,7 +177,7 @@ fn queue_url(broker: &Broker, subscription: &Subscription, env: &str) -> Result<
 /// Hands a message to its event, and deletes it.
 async fn handle<P: Ports, T: Targets>(
     dispatch: &AttemptContext<'_, P, T>,
-    at: &Place,
+    at: &PartPath,
     (subscription, queue_url): (&Subscription, &url::Url),
     message: &Message,
 ) -> Result<(), Halt> {

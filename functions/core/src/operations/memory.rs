@@ -12,18 +12,18 @@ use crate::access::{ApiKey, KeyHash};
 use crate::cache::{CacheKey, CacheName};
 use crate::catalog::Keeper;
 use crate::event_types::Capabilities;
-use crate::flow::{Counted, CounterName, FallbackName, Part, PartName, RunName};
 use crate::idempotency::{RequestName, Reservation};
 use crate::ids::{Fire, JobId, Owner};
 use crate::job::{Job, Outcome, Run, Status};
 use crate::machine::Transition;
 use crate::ports::{
-    CachePage, CatalogStore, Clock, Condition, Consulted, Counters, DeadLetters, Entropy, Flows, Health, History,
-    JobQuery, JobStore, KeyStore, Lead, Listed, Parts, PortError, Ports, Published, Redriven, Remembered, Reservations,
-    ResultCache, SealingKeys, Timers, Written,
+    CachePage, CatalogStore, Checkpoints, Clock, Condition, Consulted, Counters, DeadLetters, Entropy, FallbackHealth,
+    History, JobQuery, JobStore, KeyStore, Lead, Listed, PortError, Ports, Progress, Published, Redriven, Remembered,
+    Reservations, ResultCache, SealingKeys, Timers, Written,
 };
+use crate::progress::{Checkpoint, CheckpointId, Counted, CounterId, FallbackId, RunId};
 use crate::session::sealing::{KeyName, SealingKey};
-use crate::stand_ins::{FlowTables, Keyring, Requests, Results};
+use crate::stand_ins::{Keyring, ProgressTables, Requests, Results};
 use crate::time::UnixMillis;
 
 /// A call of a port.
@@ -100,7 +100,7 @@ pub(crate) struct World {
     pub(crate) sealing_keys: Keyring,
     pub(crate) results: Results,
     pub(crate) reservations: Requests,
-    pub(crate) flows: FlowTables,
+    pub(crate) progress: ProgressTables,
     /// Whether the stack can call AWS.
     pub(crate) has_aws: bool,
     keys: Vec<(KeyHash, Arc<ApiKey>)>,
@@ -326,41 +326,41 @@ impl Reservations for Memory {
     }
 }
 
-impl Parts for Memory {
-    async fn done(&self, run: RunName, under: &str) -> Result<Vec<Part>, PortError> {
-        self.call(PortCall::DoneParts, |world| world.flows.done(run, under)).await
+impl Checkpoints for Memory {
+    async fn finished(&self, run: RunId, under: &str) -> Result<Vec<Checkpoint>, PortError> {
+        self.call(PortCall::DoneParts, |world| world.progress.finished(run, under)).await
     }
 
-    async fn note(&self, run: RunName, part: &Part, _: UnixMillis) -> Result<(), PortError> {
+    async fn save(&self, run: RunId, part: &Checkpoint, _: UnixMillis) -> Result<(), PortError> {
         let note = |world: &mut World| {
-            world.flows.parts.entry(run).or_default().insert(part.place.clone(), part.clone());
+            world.progress.parts.entry(run).or_default().insert(part.place.clone(), part.clone());
         };
         self.call(PortCall::NotePart, note).await
     }
 }
 
 impl Counters for Memory {
-    async fn used(&self, counter: &CounterName) -> Result<u64, PortError> {
-        self.call(PortCall::CounterUsed, |world| world.flows.used.get(counter).copied().unwrap_or_default()).await
+    async fn used(&self, counter: &CounterId) -> Result<u64, PortError> {
+        self.call(PortCall::CounterUsed, |world| world.progress.used.get(counter).copied().unwrap_or_default()).await
     }
 
-    async fn add(&self, counter: &CounterName, by: &PartName, amount: u64, limit: u64) -> Result<Counted, PortError> {
-        self.call(PortCall::Count, |world| world.flows.add(counter, by, amount, limit)).await
+    async fn add(&self, counter: &CounterId, by: &CheckpointId, amount: u64, limit: u64) -> Result<Counted, PortError> {
+        self.call(PortCall::Count, |world| world.progress.add(counter, by, amount, limit)).await
     }
 
-    async fn reset(&self, counter: &CounterName, by: &PartName) -> Result<(), PortError> {
-        self.call(PortCall::ResetCounter, |world| world.flows.reset(counter, by)).await
+    async fn reset(&self, counter: &CounterId, by: &CheckpointId) -> Result<(), PortError> {
+        self.call(PortCall::ResetCounter, |world| world.progress.reset(counter, by)).await
     }
 }
 
-impl Health for Memory {
-    async fn failing(&self, fallback: &FallbackName) -> Result<BTreeMap<String, UnixMillis>, PortError> {
-        self.call(PortCall::Failing, |world| world.flows.marks.get(fallback).cloned().unwrap_or_default()).await
+impl FallbackHealth for Memory {
+    async fn failing(&self, fallback: &FallbackId) -> Result<BTreeMap<String, UnixMillis>, PortError> {
+        self.call(PortCall::Failing, |world| world.progress.marks.get(fallback).cloned().unwrap_or_default()).await
     }
 
-    async fn mark(&self, fallback: &FallbackName, option: &str, until: UnixMillis) -> Result<(), PortError> {
+    async fn mark(&self, fallback: &FallbackId, option: &str, until: UnixMillis) -> Result<(), PortError> {
         let mark = |world: &mut World| {
-            world.flows.marks.entry(fallback.clone()).or_default().insert(option.to_owned(), until);
+            world.progress.marks.entry(fallback.clone()).or_default().insert(option.to_owned(), until);
         };
         self.call(PortCall::MarkOption, mark).await
     }
@@ -429,7 +429,7 @@ impl Ports for Memory {
     fn reservations(&self) -> &impl Reservations {
         self
     }
-    fn flows(&self) -> &impl Flows {
+    fn progress(&self) -> &impl Progress {
         self
     }
     fn timers(&self) -> &impl Timers {

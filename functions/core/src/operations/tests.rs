@@ -2,10 +2,10 @@
 
 mod catalogs;
 mod change;
+mod composites;
 mod definitions;
 mod execute;
 mod faults;
-mod flows;
 mod idempotency;
 mod look;
 mod notifications;

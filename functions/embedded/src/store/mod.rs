@@ -2,7 +2,7 @@
 //!
 //! - [`schema`] has the tables, [`sql`] the statements on them.
 //! - [`writer`] is the one thread that writes; [`checkpoint`] keeps its log short; [`readers`] are the connections that read.
-//! - [`jobs`], [`catalogs`], [`keys`], [`results`], [`requests`] and [`flows`] are the ports; [`rows`] is how a job is written and read, [`due`] are its timers.
+//! - [`jobs`], [`catalogs`], [`keys`], [`results`], [`requests`] and [`progress`] are the ports; [`rows`] is how a job is written and read, [`due`] are its timers.
 //! - [`fault`] judges every error once.
 
 mod catalogs;
@@ -10,10 +10,10 @@ mod checkpoint;
 mod dead_letters;
 mod due;
 mod fault;
-mod flows;
 mod jobs;
 mod keys;
 mod places;
+mod progress;
 mod readers;
 mod requests;
 mod results;

@@ -10,7 +10,7 @@ use futures_util::future::join_all;
 use rusqlite::Connection;
 
 use super::readers::Readers;
-use super::{Durability, OpenError, Store, catalogs, flows, keys, locked, places, requests, results, sql};
+use super::{Durability, OpenError, Store, catalogs, keys, locked, places, progress, requests, results, sql};
 use crate::samples::job;
 use crate::timeline::Timeline;
 
@@ -57,18 +57,18 @@ fn no_statement_reads_more_than_it_gives_back() {
         catalogs::READ,
         catalogs::PUT,
         catalogs::DELETE,
-        flows::PARTS,
-        flows::NOTE,
-        flows::FORGET_PARTS,
-        flows::USED,
-        flows::ADD,
-        flows::RESET,
-        flows::FORGET_COUNTERS,
-        flows::COUNTED,
-        flows::UNCOUNTED,
-        flows::FORGET_COUNTED,
-        flows::FAILING,
-        flows::MARK,
+        progress::PARTS,
+        progress::NOTE,
+        progress::FORGET_PARTS,
+        progress::USED,
+        progress::ADD,
+        progress::RESET,
+        progress::FORGET_COUNTERS,
+        progress::COUNTED,
+        progress::UNCOUNTED,
+        progress::FORGET_COUNTED,
+        progress::FAILING,
+        progress::MARK,
         keys::FIND,
         keys::ADD,
         keys::REVOKE,

@@ -12,7 +12,7 @@ use carillon_aws::table::Table;
 use carillon_aws::timers::AwsTimers;
 use carillon_core::event_types::Capabilities;
 use carillon_core::ports::{
-    CatalogStore, Clock, DeadLetters, Entropy, Flows, JobStore, KeyStore, Ports, Reservations, ResultCache,
+    CatalogStore, Clock, DeadLetters, Entropy, JobStore, KeyStore, Ports, Progress, Reservations, ResultCache,
     SealingKeys, Timers,
 };
 use carillon_core::time::UnixMillis;
@@ -118,7 +118,7 @@ impl Ports for Account {
         &self.table
     }
 
-    fn flows(&self) -> &impl Flows {
+    fn progress(&self) -> &impl Progress {
         &self.table
     }
 

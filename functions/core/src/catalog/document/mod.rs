@@ -3,7 +3,7 @@
 mod apps;
 mod auth;
 mod brokers;
-mod flows;
+mod composites;
 mod notifications;
 mod sessions;
 mod stores;
@@ -11,7 +11,7 @@ mod stores;
 pub use apps::*;
 pub use auth::*;
 pub use brokers::*;
-pub use flows::*;
+pub use composites::*;
 pub use notifications::*;
 pub use sessions::*;
 pub use stores::*;

@@ -39,14 +39,14 @@ pub use outcome::outcome;
 use serde_json::Value;
 
 use super::context::{AttemptContext, Filled, Halt};
-use super::kind::{EventKind, Parts, in_env};
+use super::kind::{Checkpointing, EventKind, in_env};
 use super::{Capabilities, Lack, Limits, Needs, Request};
 use crate::catalog::{EmailProvider, Message, Notification, NotificationEnv, PushProvider, SmsProvider, Tag};
 use crate::error::FieldCode;
-use crate::flow::Place;
 use crate::job::Output;
 use crate::json::{Field, Object, did_you_mean, every};
 use crate::ports::{Ports, Targets};
+use crate::progress::PartPath;
 
 /// Channels that send to one receiver a request take at most so many, one after the other in one attempt.
 const MOST_PARTS: usize = 10;
@@ -61,7 +61,7 @@ pub(super) struct Event<'c> {
 }
 
 impl<'c> EventKind<'c> for Event<'c> {
-    const PARTS: Parts = Parts::Noted;
+    const CHECKPOINTING: Checkpointing = Checkpointing::PerRun;
 
     fn check(&self, env: Option<&str>, input: &Field<'_>) {
         drop(env.and_then(|env| channels(self.notification, self.message, env, input)));
@@ -89,7 +89,7 @@ impl<'c> EventKind<'c> for Event<'c> {
     async fn run<P: Ports, T: Targets>(
         &self,
         dispatch: &AttemptContext<'_, P, T>,
-        at: &Place,
+        at: &PartPath,
         input: Filled<'_>,
     ) -> Result<Output, Halt> {
         let env = &dispatch.job.spec.env;

@@ -4,10 +4,10 @@ use serde_json::{Map, Value, json};
 
 use super::super::context::{AttemptContext, Halt};
 use super::{Channel, outcome, push};
-use crate::flow::{PartOutcome, Place};
 use crate::job::{Output, RunError};
 use crate::json::room_left;
 use crate::ports::{Ports, Targets};
+use crate::progress::{PartOutcome, PartPath};
 
 /// How long one request of a channel may take, ms: one that hangs leaves time for the others.
 pub(super) const REQUEST_MS: u32 = 15_000;
@@ -18,7 +18,7 @@ pub(super) const REQUEST_MS: u32 = 15_000;
 /// Where that is more than a result keeps, the callback's body is null.
 pub(super) async fn run<P: Ports, T: Targets>(
     dispatch: &AttemptContext<'_, P, T>,
-    at: &Place,
+    at: &PartPath,
     channels: Vec<Channel>,
 ) -> Result<Output, Halt> {
     let (mut sent, mut places, mut failed) = (Map::new(), Vec::new(), Vec::new());
@@ -42,7 +42,7 @@ pub(super) async fn run<P: Ports, T: Targets>(
 /// Sends a channel, unless that was done already. Of one that was done in part the rest is sent.
 async fn send<P: Ports, T: Targets>(
     dispatch: &AttemptContext<'_, P, T>,
-    at: &Place,
+    at: &PartPath,
     channel: Channel,
 ) -> Result<Result<Value, RunError>, Halt> {
     let known = match dispatch.done(at) {

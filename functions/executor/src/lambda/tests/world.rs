@@ -10,8 +10,8 @@ use carillon_core::ids::{Fire, JobId};
 use carillon_core::job::Job;
 use carillon_core::machine::{Transition, Trigger, decide};
 use carillon_core::ports::{
-    CatalogStore, Clock, Condition, DeadLetters, Entropy, Flows, History, JobQuery, JobStore, KeyStore, Listed,
-    PortError, Ports, Published, Redriven, Reservations, ResultCache, SealingKeys, Timers, Written,
+    CatalogStore, Clock, Condition, DeadLetters, Entropy, History, JobQuery, JobStore, KeyStore, Listed, PortError,
+    Ports, Progress, Published, Redriven, Reservations, ResultCache, SealingKeys, Timers, Written,
 };
 use carillon_core::stand_ins::Tables;
 use carillon_core::time::UnixMillis;
@@ -202,8 +202,8 @@ impl Ports for World {
         &self.tables.reservations
     }
 
-    fn flows(&self) -> &impl Flows {
-        &self.tables.flows
+    fn progress(&self) -> &impl Progress {
+        &self.tables.progress
     }
 
     fn timers(&self) -> &impl Timers {

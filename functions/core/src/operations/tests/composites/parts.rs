@@ -4,7 +4,7 @@ use super::*;
 
 /// The shop's features and one more.
 fn with_feature(stack: &Stack, steps: &Value) {
-    let mut document = flows();
+    let mut document = progress();
     document["features"]["own"] = json!({"steps": steps});
     stack.publish(&document);
 }
@@ -15,7 +15,7 @@ fn close(id: &str) -> Value {
 
 /// The options of the fallback that are marked as failing.
 fn marked(stack: &Stack) -> Vec<String> {
-    stack.memory.world().flows.marks.values().flat_map(|marks| marks.keys().cloned()).collect()
+    stack.memory.world().progress.marks.values().flat_map(|marks| marks.keys().cloned()).collect()
 }
 
 #[test]

@@ -12,7 +12,7 @@ use crate::time::UnixMillis;
 
 /// A run of a job, whichever generation works on it: a manual retry goes on where the run before stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct RunName {
+pub struct RunId {
     /// The job.
     pub job_id: JobId,
     /// Which run of it, from 1.
@@ -21,16 +21,16 @@ pub struct RunName {
 
 /// A part of a run.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct PartName {
+pub struct CheckpointId {
     /// The run.
-    pub run: RunName,
+    pub run: RunId,
     /// The place within it.
     pub place: String,
 }
 
 /// A part that is done.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Part {
+pub struct Checkpoint {
     /// The place within its run.
     pub place: String,
     /// What was asked for, and everything before it, as a digest: a part counts as done for as long as that is the same.
@@ -51,7 +51,7 @@ pub enum PartOutcome {
 
 /// Where a part stands, and what has led there.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct PartPath {
     /// The message that it is done for, where it is.
     pub message: Option<String>,
     /// The positions and channels that lead there, joined by `_`. Empty for the whole.
@@ -62,7 +62,7 @@ pub struct Place {
     pub of: String,
 }
 
-impl Place {
+impl PartPath {
     /// How the keys of what is done for messages begin.
     pub const MESSAGE: &str = "msg_";
 
@@ -105,7 +105,7 @@ fn chained(before: &str, asked: &str) -> String {
 
 /// A counter: of one quota in one of its periods.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct CounterName {
+pub struct CounterId {
     /// The product.
     pub product: String,
     /// The environment.
@@ -135,7 +135,7 @@ pub enum Counted {
 
 /// A fallback, as its options' health is known by.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct FallbackName {
+pub struct FallbackId {
     /// The product.
     pub product: String,
     /// The environment.
@@ -144,7 +144,7 @@ pub struct FallbackName {
     pub tag: String,
 }
 
-impl fmt::Display for FallbackName {
+impl fmt::Display for FallbackId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}/{}", self.product, self.env, self.tag)
     }
@@ -158,15 +158,15 @@ mod tests {
 
     #[test]
     fn a_part_is_known_by_its_place_and_by_everything_that_led_to_it() {
-        let whole = Place::whole("onboard", &json!({"a": 1}));
+        let whole = PartPath::whole("onboard", &json!({"a": 1}));
         let second = whole.part("2", "mail");
         let inner = second.part("email", "");
         assert_eq!((second.key(), inner.key()), ("2".to_owned(), "2_email".to_owned()));
-        assert_eq!(second, Place::whole("onboard", &json!({"a": 1})).part("2", "mail"));
+        assert_eq!(second, PartPath::whole("onboard", &json!({"a": 1})).part("2", "mail"));
         let others = [
             whole.part("2", "sms"),
-            Place::whole("onboard", &json!({"a": 2})).part("2", "mail"),
-            Place::whole("offboard", &json!({"a": 1})).part("2", "mail"),
+            PartPath::whole("onboard", &json!({"a": 2})).part("2", "mail"),
+            PartPath::whole("offboard", &json!({"a": 1})).part("2", "mail"),
         ];
         assert!(others.iter().all(|other| other.of != second.of && other.key() == second.key()));
         let of_message = second.message("m-1", "ship").part("1", "x");

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use carillon_core::flow::{Counted, CounterName, FallbackName, Part, PartName, RunName};
-use carillon_core::ports::{Counters, Health, Parts, PortError, Written};
+use carillon_core::ports::{Checkpoints, Counters, FallbackHealth, PortError, Written};
+use carillon_core::progress::{Checkpoint, CheckpointId, Counted, CounterId, FallbackId, RunId};
 use carillon_core::time::UnixMillis;
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -45,8 +45,8 @@ pub(super) const MARK: &str =
 /// A counter stays for a while after its period: the clock may be set back.
 const LEFT_OVER_MS: i64 = super::DAY_MS;
 
-impl Parts for Store {
-    async fn done(&self, run: RunName, under: &str) -> Result<Vec<Part>, PortError> {
+impl Checkpoints for Store {
+    async fn finished(&self, run: RunId, under: &str) -> Result<Vec<Checkpoint>, PortError> {
         let under = under.to_owned();
         let parts = move |db: &Connection| {
             let mut statement = db.prepare_cached(PARTS)?;
@@ -60,7 +60,7 @@ impl Parts for Store {
         self.readers.read_page(parts).await
     }
 
-    async fn note(&self, run: RunName, part: &Part, now: UnixMillis) -> Result<(), PortError> {
+    async fn save(&self, run: RunId, part: &Checkpoint, now: UnixMillis) -> Result<(), PortError> {
         let json = json(|| format!("a part of {}", run.job_id), part)?;
         let note = Note { run, place: part.place.clone(), now, expires_at: now.plus(self.kept_ms), json };
         self.writer.write(note).await.map(drop)
@@ -68,31 +68,31 @@ impl Parts for Store {
 }
 
 impl Counters for Store {
-    async fn used(&self, counter: &CounterName) -> Result<u64, PortError> {
+    async fn used(&self, counter: &CounterId) -> Result<u64, PortError> {
         let used = self.readers.read(|db| used(db, counter))?;
         Ok(used.unwrap_or_default())
     }
 
-    async fn add(&self, counter: &CounterName, by: &PartName, amount: u64, limit: u64) -> Result<Counted, PortError> {
+    async fn add(&self, counter: &CounterId, by: &CheckpointId, amount: u64, limit: u64) -> Result<Counted, PortError> {
         let change = Change::Add { amount: whole(amount)?, limit: whole(limit)? };
         let written = self.writer.write(self.once(counter, by, change)).await?;
         let used = self.used(counter).await?;
         Ok(if written == Written::Done { Counted::Counted { used } } else { Counted::Over { used } })
     }
 
-    async fn reset(&self, counter: &CounterName, by: &PartName) -> Result<(), PortError> {
+    async fn reset(&self, counter: &CounterId, by: &CheckpointId) -> Result<(), PortError> {
         self.writer.write(self.once(counter, by, Change::Reset)).await.map(drop)
     }
 }
 
 impl Store {
-    fn once(&self, counter: &CounterName, by: &PartName, change: Change) -> Once {
+    fn once(&self, counter: &CounterId, by: &CheckpointId, change: Change) -> Once {
         Once { counter: counter.clone(), by: by.clone(), change, marked_until: counter.until.plus(self.kept_ms) }
     }
 }
 
-impl Health for Store {
-    async fn failing(&self, fallback: &FallbackName) -> Result<BTreeMap<String, UnixMillis>, PortError> {
+impl FallbackHealth for Store {
+    async fn failing(&self, fallback: &FallbackId) -> Result<BTreeMap<String, UnixMillis>, PortError> {
         self.readers.read(|db| {
             let mut statement = db.prepare_cached(FAILING)?;
             let wanted = params![fallback.product, fallback.env, fallback.tag];
@@ -101,14 +101,14 @@ impl Health for Store {
         })
     }
 
-    async fn mark(&self, fallback: &FallbackName, option: &str, until: UnixMillis) -> Result<(), PortError> {
+    async fn mark(&self, fallback: &FallbackId, option: &str, until: UnixMillis) -> Result<(), PortError> {
         let mark = Mark { fallback: fallback.clone(), option: option.to_owned(), until };
         self.writer.write(mark).await.map(drop)
     }
 }
 
-fn used(db: &Connection, counter: &CounterName) -> Result<Option<u64>, Fault> {
-    let CounterName { product, env, quota, from, .. } = counter;
+fn used(db: &Connection, counter: &CounterId) -> Result<Option<u64>, Fault> {
+    let CounterId { product, env, quota, from, .. } = counter;
     let mut statement = db.prepare_cached(USED)?;
     let used: Option<i64> = statement.query_row(params![product, env, quota, from.0], |row| row.get(0)).optional()?;
     Ok(used.map(i64::unsigned_abs))
@@ -119,7 +119,7 @@ fn whole(number: u64) -> Result<i64, Fault> {
 }
 
 struct Note {
-    run: RunName,
+    run: RunId,
     place: String,
     now: UnixMillis,
     expires_at: UnixMillis,
@@ -139,8 +139,8 @@ impl Write for Note {
 
 /// A change of a counter that is made once.
 struct Once {
-    counter: CounterName,
-    by: PartName,
+    counter: CounterId,
+    by: CheckpointId,
     change: Change,
     marked_until: UnixMillis,
 }
@@ -152,8 +152,8 @@ enum Change {
 
 impl Write for Once {
     fn apply(&mut self, session: &mut Session<'_>) -> Result<Written, Fault> {
-        let (db, PartName { run, place }) = (session.db, &self.by);
-        let CounterName { product, env, quota, from, until } = &self.counter;
+        let (db, CheckpointId { run, place }) = (session.db, &self.by);
+        let CounterId { product, env, quota, from, until } = &self.counter;
         let (job, run_no) = (run.job_id.to_bytes(), run.run_no);
         let marked = db.prepare_cached(COUNTED)?.execute(params![job, run_no, place, self.marked_until.0])?;
         if marked == 0 {
@@ -179,14 +179,14 @@ impl Write for Once {
 }
 
 struct Mark {
-    fallback: FallbackName,
+    fallback: FallbackId,
     option: String,
     until: UnixMillis,
 }
 
 impl Write for Mark {
     fn apply(&mut self, session: &mut Session<'_>) -> Result<Written, Fault> {
-        let FallbackName { product, env, tag } = &self.fallback;
+        let FallbackId { product, env, tag } = &self.fallback;
         let row = params![product, env, tag, self.option, self.until.0];
         session.db.prepare_cached(MARK)?.execute(row)?;
         Ok(Written::Done)

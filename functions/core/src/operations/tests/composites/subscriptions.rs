@@ -87,7 +87,7 @@ fn behind_a_message_that_fails_the_others_of_its_group_stay_in_their_queue() {
 #[test]
 fn what_was_done_for_a_message_is_not_done_again_when_it_comes_back() {
     let stack = stack();
-    let mut document = flows();
+    let mut document = progress();
     document["features"]["twice"] = json!({"steps": [
         {"event": "order.close", "input": {"params": {"id": "a$Input{id}"}}},
         {"event": "order.close", "input": {"params": {"id": "b$Input{id}"}}},

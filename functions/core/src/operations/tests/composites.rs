@@ -9,7 +9,7 @@ use super::*;
 use crate::event_types::{AwsRequest, Request};
 
 /// The shop with a feature of three steps, a fallback of two options, a quota, and a queue that is drained.
-fn flows() -> Value {
+fn progress() -> Value {
     let mut document = shop();
     let step = |id: &str| json!({"event": "order.close", "input": {"params": {"id": id}}});
     document["features"] = json!({
@@ -41,7 +41,7 @@ fn flows() -> Value {
 
 fn stack() -> Stack {
     let stack = Stack::new();
-    stack.publish(&flows());
+    stack.publish(&progress());
     stack
 }
 
@@ -195,7 +195,7 @@ fn no_step_begins_while_the_one_before_it_is_not_noted() {
 #[test]
 fn a_step_that_is_tried_again_goes_on_where_it_stopped() {
     let stack = stack();
-    let mut document = flows();
+    let mut document = progress();
     document["features"]["around"] = json!({"steps": [{"event": "settle", "input": {"order": "7"}, "retries": 2}]});
     stack.publish(&document);
     stack.answers([number(1), transient(), number(2), transient(), number(3)]);
@@ -208,7 +208,7 @@ fn a_step_that_is_tried_again_goes_on_where_it_stopped() {
 #[test]
 fn what_ends_the_attempt_is_no_failure_that_a_feature_goes_on_after() {
     let stack = stack();
-    let mut document = flows();
+    let mut document = progress();
     let lenient = json!({"event": "order.close", "input": {"params": {"id": "a"}}, "allow_fail": true});
     document["features"]["patient"] = json!({"steps": [lenient, lenient, lenient]});
     stack.publish(&document);
@@ -264,7 +264,7 @@ fn nothing_of_a_feature_begins_once_its_job_is_called_off() {
 #[test]
 fn nothing_is_counted_and_no_health_is_said_for_a_job_that_was_called_off() {
     let stack = stack();
-    let mut document = flows();
+    let mut document = progress();
     for (tag, event, input) in [("count", "orders", json!({})), ("say", "pay", json!({"action": "reset"}))] {
         let first = json!({"event": "order.close", "input": {"params": {"id": "a"}}});
         document["features"][tag] = json!({"steps": [first, {"event": event, "input": input}]});
@@ -277,8 +277,8 @@ fn nothing_is_counted_and_no_health_is_said_for_a_job_that_was_called_off() {
         stack.drive();
         assert_eq!(stack.status(job.id), Status::Cancelled);
     }
-    let flows = &stack.memory.world().flows;
-    assert!(flows.counted.is_empty() && flows.marks.is_empty(), "{flows:?}");
+    let progress = &stack.memory.world().progress;
+    assert!(progress.counted.is_empty() && progress.marks.is_empty(), "{progress:?}");
 }
 
 #[test]
@@ -354,7 +354,7 @@ fn whatever_is_attempted_again_is_counted_once() {
         let job = stack.scheduled(&json!({"event": "counted", "retries": 5}));
         stack.drive();
         assert_eq!(stack.status(job.id), Status::Completed);
-        let used: Vec<u64> = stack.memory.world().flows.used.values().copied().collect();
+        let used: Vec<u64> = stack.memory.world().progress.used.values().copied().collect();
         assert_eq!(used, [2]);
     }
 }
@@ -362,7 +362,7 @@ fn whatever_is_attempted_again_is_counted_once() {
 #[test]
 fn what_a_step_brings_is_named_by_nothing_of_it_when_the_next_one_cannot_take_it() {
     let stack = stack();
-    let mut document = flows();
+    let mut document = progress();
     document["features"]["passing"] = json!({"steps": [
         {"tag": "ask", "event": "ping", "app": "bank"},
         {"event": "ping", "app": "bank", "input": {"query": "$Sequence{ask}{claims}"}},
@@ -379,7 +379,7 @@ fn what_a_step_brings_is_named_by_nothing_of_it_when_the_next_one_cannot_take_it
 #[test]
 fn steps_that_bring_more_than_an_executor_can_hold_end_their_feature() {
     let stack = stack();
-    let mut document = flows();
+    let mut document = progress();
     let steps: Vec<_> = (0..20).map(|_| json!({"event": "ping", "app": "bank"})).collect();
     document["features"]["large"] = json!({"steps": steps});
     stack.publish(&document);

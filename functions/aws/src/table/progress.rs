@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem, Update};
-use carillon_core::flow::{Counted, CounterName, FallbackName, Part, PartName, RunName};
-use carillon_core::ports::{Clock, Counters, Entropy, Health, Parts, PortError};
+use carillon_core::ports::{Checkpoints, Clock, Counters, Entropy, FallbackHealth, PortError};
+use carillon_core::progress::{Checkpoint, CheckpointId, Counted, CounterId, FallbackId, RunId};
 use carillon_core::time::UnixMillis;
 
 use super::{Item, Table, expiry, json, key, keys, millis, number, read, text};
@@ -27,8 +27,8 @@ const TRIES: u32 = 40;
 /// The longest pause between two tries, ms; the first is this much shorter by every try that is to come.
 const LONGEST_PAUSE_MS: f64 = 400.0;
 
-impl<C: Clock> Parts for Table<C> {
-    async fn done(&self, run: RunName, under: &str) -> Result<Vec<Part>, PortError> {
+impl<C: Clock> Checkpoints for Table<C> {
+    async fn finished(&self, run: RunId, under: &str) -> Result<Vec<Checkpoint>, PortError> {
         let mut pages = self
             .client
             .query()
@@ -47,7 +47,7 @@ impl<C: Clock> Parts for Table<C> {
         Ok(parts)
     }
 
-    async fn note(&self, run: RunName, part: &Part, now: UnixMillis) -> Result<(), PortError> {
+    async fn save(&self, run: RunId, part: &Checkpoint, now: UnixMillis) -> Result<(), PortError> {
         let mut item = key(keys::job(run.job_id), keys::part(run.run_no, &part.place));
         item.insert(PART.to_owned(), json(part, "part of a run")?);
         item.insert(keys::EXPIRES_AT.to_owned(), expiry(now.plus(self.kept_ms)));
@@ -57,12 +57,12 @@ impl<C: Clock> Parts for Table<C> {
 }
 
 impl<C: Clock> Counters for Table<C> {
-    async fn used(&self, counter: &CounterName) -> Result<u64, PortError> {
+    async fn used(&self, counter: &CounterId) -> Result<u64, PortError> {
         let item = self.item(counter_key(counter)).await?;
         item.map_or(Ok(0), |item| used(&item))
     }
 
-    async fn add(&self, counter: &CounterName, by: &PartName, amount: u64, limit: u64) -> Result<Counted, PortError> {
+    async fn add(&self, counter: &CounterId, by: &CheckpointId, amount: u64, limit: u64) -> Result<Counted, PortError> {
         // An amount beyond the limit fits into no counter.
         let Some(most_before) = limit.checked_sub(amount) else {
             return Ok(Counted::Over { used: self.used(counter).await? });
@@ -85,7 +85,7 @@ impl<C: Clock> Counters for Table<C> {
         }
     }
 
-    async fn reset(&self, counter: &CounterName, by: &PartName) -> Result<(), PortError> {
+    async fn reset(&self, counter: &CounterId, by: &CheckpointId) -> Result<(), PortError> {
         let put = || {
             let mut item = counter_key(counter);
             item.insert(USED.to_owned(), number(0));
@@ -110,8 +110,8 @@ impl<C: Clock> Table<C> {
     /// Makes a change of a counter, unless `by` has made it before.
     async fn once<E: std::error::Error + Send + Sync + 'static>(
         &self,
-        counter: &CounterName,
-        by: &PartName,
+        counter: &CounterId,
+        by: &CheckpointId,
         change: impl Fn() -> Result<TransactWriteItem, E> + Send,
     ) -> Result<Once, PortError> {
         let mut mark = key(keys::job(by.run.job_id), keys::counted(by.run.run_no, &by.place));
@@ -156,8 +156,8 @@ impl<C: Clock> Table<C> {
     }
 }
 
-impl<C: Clock> Health for Table<C> {
-    async fn failing(&self, fallback: &FallbackName) -> Result<BTreeMap<String, UnixMillis>, PortError> {
+impl<C: Clock> FallbackHealth for Table<C> {
+    async fn failing(&self, fallback: &FallbackId) -> Result<BTreeMap<String, UnixMillis>, PortError> {
         let request = self.client.get_item().table_name(&self.name).set_key(Some(fallback_key(fallback)));
         let Some(item) = request.send().await.map_err(classify)?.item else { return Ok(BTreeMap::new()) };
         let unreadable = || Unreadable("health of a fallback");
@@ -169,7 +169,7 @@ impl<C: Clock> Health for Table<C> {
         Ok(marks.collect::<Result<_, Unreadable>>()?)
     }
 
-    async fn mark(&self, fallback: &FallbackName, option: &str, until: UnixMillis) -> Result<(), PortError> {
+    async fn mark(&self, fallback: &FallbackId, option: &str, until: UnixMillis) -> Result<(), PortError> {
         let request = self
             .client
             .update_item()
@@ -182,11 +182,11 @@ impl<C: Clock> Health for Table<C> {
     }
 }
 
-fn counter_key(counter: &CounterName) -> Item {
+fn counter_key(counter: &CounterId) -> Item {
     key(keys::counter(counter), keys::COUNTER)
 }
 
-fn fallback_key(fallback: &FallbackName) -> Item {
+fn fallback_key(fallback: &FallbackId) -> Item {
     key(keys::fallback(fallback), keys::FALLBACK)
 }
 

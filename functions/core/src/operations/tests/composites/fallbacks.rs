@@ -68,7 +68,7 @@ fn hangs() -> Answer {
 fn an_option_that_hangs_leaves_time_for_the_next_and_is_tried_last_then() {
     let stack = stack();
     // Twice a minute for the first and half a one for the second are more than the minute that there is.
-    let mut document = flows();
+    let mut document = progress();
     document["fallbacks"]["pay"]["options"][0]["timeout"] = json!(60_000);
     stack.publish(&document);
     stack.answers([hangs(), number(1)]);

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use carillon_core::flow::{Counted, CounterName, FallbackName, Part, PartName, PartOutcome, RunName};
 use carillon_core::job::Output;
-use carillon_core::ports::{Clock as _, Counters, Health, Parts, PortError};
+use carillon_core::ports::{Checkpoints, Clock as _, Counters, FallbackHealth, PortError};
+use carillon_core::progress::{Checkpoint, CheckpointId, Counted, CounterId, FallbackId, PartOutcome, RunId};
 use carillon_core::time::UnixMillis;
 
 use crate::actor::Actor;
@@ -13,12 +13,12 @@ use crate::ports::Sim;
 use crate::tallies::Tally;
 use crate::world::World;
 
-impl Parts for Sim {
-    async fn done(&self, run: RunName, under: &str) -> Result<Vec<Part>, PortError> {
+impl Checkpoints for Sim {
+    async fn finished(&self, run: RunId, under: &str) -> Result<Vec<Checkpoint>, PortError> {
         let done = |world: &mut World, actor: &Actor, _| {
             world.oracle.composites.read(run, actor.id);
-            let noted = world.flows.done(run, under);
-            let emptied = |part| Part { outcome: PartOutcome::Completed(Output::default()), ..part };
+            let noted = world.progress.finished(run, under);
+            let emptied = |part| Checkpoint { outcome: PartOutcome::Completed(Output::default()), ..part };
             match world.mutation {
                 Some(Mutation::DoneUnread) => Vec::new(),
                 Some(Mutation::DoneEmptied) => noted.into_iter().map(emptied).collect(),
@@ -28,7 +28,7 @@ impl Parts for Sim {
         self.call("parts", done).await
     }
 
-    async fn note(&self, run: RunName, part: &Part, _: UnixMillis) -> Result<(), PortError> {
+    async fn save(&self, run: RunId, part: &Checkpoint, _: UnixMillis) -> Result<(), PortError> {
         self.shared.world().oracle.composites.notes(run, part, self.actor().id);
         let mut is_noted = false;
         let note = |world: &mut World, actor: &Actor, now: UnixMillis| {
@@ -37,7 +37,7 @@ impl Parts for Sim {
             }
             is_noted = true;
             world.note(now, &actor.name, || format!("notes part {} of {}, run {}", part.place, run.job_id, run.run_no));
-            world.flows.parts.entry(run).or_default().insert(part.place.clone(), part.clone());
+            world.progress.parts.entry(run).or_default().insert(part.place.clone(), part.clone());
             let wrong = world.oracle.composites.noted(run, part, actor.id);
             world.oracle.blame(wrong);
         };
@@ -51,7 +51,7 @@ impl Parts for Sim {
 
 impl Sim {
     /// A part is counted from here on.
-    async fn begin(&self, counter: &CounterName, by: &PartName, asked: Option<(u64, u64)>) {
+    async fn begin(&self, counter: &CounterId, by: &CheckpointId, asked: Option<(u64, u64)>) {
         let actor = self.actor();
         actor.live().await;
         let (mut world, now) = (self.shared.world(), self.shared.now());
@@ -64,27 +64,27 @@ impl Sim {
 }
 
 /// How far the store says that a counter has come.
-fn stored(world: &World, counter: &CounterName) -> u64 {
-    world.flows.used.get(counter).copied().unwrap_or_default()
+fn stored(world: &World, counter: &CounterId) -> u64 {
+    world.progress.used.get(counter).copied().unwrap_or_default()
 }
 
 impl Counters for Sim {
-    async fn used(&self, counter: &CounterName) -> Result<u64, PortError> {
+    async fn used(&self, counter: &CounterId) -> Result<u64, PortError> {
         let used = self.call("used", |world, _, _| stored(world, counter)).await;
         self.shared.world().oracle.composites.checked(counter, used.as_ref().ok().copied(), self.actor().id);
         used
     }
 
-    async fn add(&self, counter: &CounterName, by: &PartName, amount: u64, limit: u64) -> Result<Counted, PortError> {
+    async fn add(&self, counter: &CounterId, by: &CheckpointId, amount: u64, limit: u64) -> Result<Counted, PortError> {
         self.begin(counter, by, Some((amount, limit))).await;
         let add = |world: &mut World, _: &Actor, _| {
             let told = match world.mutation {
                 Some(Mutation::CountedAgain) => {
                     let place = format!("{}, call {}", by.place, world.calls);
-                    world.flows.add(counter, &PartName { place, ..by.clone() }, amount, limit)
+                    world.progress.add(counter, &CheckpointId { place, ..by.clone() }, amount, limit)
                 }
-                Some(Mutation::QuotaIgnored) => world.flows.add(counter, by, amount, u64::MAX),
-                _ => world.flows.add(counter, by, amount, limit),
+                Some(Mutation::QuotaIgnored) => world.progress.add(counter, by, amount, u64::MAX),
+                _ => world.progress.add(counter, by, amount, limit),
             };
             if matches!(told, Counted::Over { .. }) {
                 world.count("quota over its limit");
@@ -101,10 +101,10 @@ impl Counters for Sim {
         told
     }
 
-    async fn reset(&self, counter: &CounterName, by: &PartName) -> Result<(), PortError> {
+    async fn reset(&self, counter: &CounterId, by: &CheckpointId) -> Result<(), PortError> {
         self.begin(counter, by, None).await;
         let reset = |world: &mut World, _: &Actor, _| {
-            world.flows.reset(counter, by);
+            world.progress.reset(counter, by);
             world.count("counter begun anew");
             let tally = Tally { counter, by, stored: stored(world, counter) };
             let wrong = world.oracle.composites.tallies.reset(&tally);
@@ -117,9 +117,9 @@ impl Counters for Sim {
     }
 }
 
-impl Health for Sim {
-    async fn failing(&self, fallback: &FallbackName) -> Result<BTreeMap<String, UnixMillis>, PortError> {
-        let failing = |world: &mut World, _: &Actor, _| world.flows.marks.get(fallback).cloned().unwrap_or_default();
+impl FallbackHealth for Sim {
+    async fn failing(&self, fallback: &FallbackId) -> Result<BTreeMap<String, UnixMillis>, PortError> {
+        let failing = |world: &mut World, _: &Actor, _| world.progress.marks.get(fallback).cloned().unwrap_or_default();
         let told = self.call("failing", failing).await;
         let (mut world, now) = (self.shared.world(), self.now());
         // Without an answer they keep their order.
@@ -128,7 +128,7 @@ impl Health for Sim {
         if world.mutation == Some(Mutation::HealthIgnored) { Ok(BTreeMap::new()) } else { told }
     }
 
-    async fn mark(&self, fallback: &FallbackName, option: &str, until: UnixMillis) -> Result<(), PortError> {
+    async fn mark(&self, fallback: &FallbackId, option: &str, until: UnixMillis) -> Result<(), PortError> {
         let actor = self.actor();
         actor.live().await;
         {
@@ -138,7 +138,7 @@ impl Health for Sim {
             world.oracle.blame(wrong);
         }
         let mark = |world: &mut World, _: &Actor, _| {
-            let marks = world.flows.marks.entry(fallback.clone()).or_default();
+            let marks = world.progress.marks.entry(fallback.clone()).or_default();
             marks.insert(option.to_owned(), until);
         };
         self.call("mark", mark).await
