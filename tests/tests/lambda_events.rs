@@ -14,7 +14,7 @@ use carillon_core::job::{Job, JobSpec, Output, RunError, Status, codes};
 use carillon_core::machine::first_state;
 use carillon_core::operations::{put_catalog, schedule};
 use carillon_core::ports::{Condition, JobStore as _, KeyStore as _, PortError, Ports as _, Targets, Written};
-use carillon_core::stand_ins::NoSessions;
+use carillon_core::testkit::NoSessions;
 use carillon_core::time::UnixMillis;
 use carillon_embedded::{Embedded, ManualClock};
 use carillon_executor::lambda::{Batch, Carrier, handler::handle};

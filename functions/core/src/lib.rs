@@ -32,7 +32,7 @@ pub mod ports;
 pub mod progress;
 pub mod retry;
 pub mod session;
-#[cfg(any(test, feature = "stand-ins"))]
-pub mod stand_ins;
 pub mod submission;
+#[cfg(any(test, feature = "testkit"))]
+pub mod testkit;
 pub mod time;

@@ -396,14 +396,19 @@ pub trait SecretKeepers: Send + Sync {
 /// Held by the API besides the [`Ports`]: it reaches outside, as [`Targets`] do.
 pub trait Sessions: Send + Sync {
     /// The payload of a token, if everything about it is right.
-    fn verify<'a>(&'a self, session: DefinedSession<'a>, token: &'a str) -> Said<'a, Claims>;
+    fn verify<'a>(&'a self, session: DefinedSession<'a>, token: &'a str)
+    -> BoxFuture<'a, Result<Claims, TokenRefusal>>;
 
     /// A token that says `claims`, signed with the session's shared secret.
-    fn mint<'a>(&'a self, session: DefinedSession<'a>, claims: &'a Claims) -> Said<'a, String>;
+    fn mint<'a>(
+        &'a self,
+        session: DefinedSession<'a>,
+        claims: &'a Claims,
+    ) -> BoxFuture<'a, Result<String, TokenRefusal>>;
 }
 
-/// What [`Sessions`] come to.
-pub type Said<'a, T> = Pin<Box<dyn Future<Output = Result<T, TokenRefusal>> + Send + 'a>>;
+/// A boxed future, for ports that are used as trait objects.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// A session as the catalog defines it in one environment.
 #[derive(Clone, Copy, Debug)]

@@ -12,7 +12,7 @@ use tokio::net::{TcpListener, TcpStream};
 use super::meter::{Cost, Meter};
 use super::stack::{KEY, Stack, body};
 use super::{Failure, Sizes};
-use carillon_core::stand_ins::NoSessions;
+use carillon_core::testkit::NoSessions;
 
 /// Sends jobs over connections that stay open, one at a time on each. The callers' own time is part of the cost.
 pub(super) async fn posting(sizes: Sizes) -> Result<Cost, Failure> {

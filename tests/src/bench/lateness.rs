@@ -9,7 +9,7 @@ use carillon_core::ids::JobId;
 use carillon_core::job::{Output, RunError};
 use carillon_core::operations::{Executor, execute, schedule};
 use carillon_core::ports::Targets;
-use carillon_core::stand_ins::NoSessions;
+use carillon_core::testkit::NoSessions;
 use carillon_embedded::{Handled, Pump};
 use tokio::sync::Notify;
 

@@ -8,7 +8,7 @@ use carillon_core::ids::Fire;
 use carillon_core::job::{Output, RunError};
 use carillon_core::operations::{Executor, execute, schedule};
 use carillon_core::ports::Targets;
-use carillon_core::stand_ins::NoSessions;
+use carillon_core::testkit::NoSessions;
 use carillon_embedded::{Embedded, Handled, Pump};
 use serde_json::json;
 use tokio::sync::Notify;

@@ -14,7 +14,7 @@ use carillon_core::operations::{
     Executor, OperationError, Verdict, cancel, edit, execute, pause, resume, retry, run_now, schedule,
 };
 use carillon_core::ports::Condition;
-use carillon_core::stand_ins::NoSessions;
+use carillon_core::testkit::NoSessions;
 use carillon_core::time::UnixMillis;
 use serde_json::json;
 

@@ -10,7 +10,7 @@ use carillon_core::access::{ApiKey, KeyHash, Scope};
 use carillon_core::event_types::Limits;
 use carillon_core::ids::JobId;
 use carillon_core::machine::mutants;
-use carillon_core::stand_ins::NoSessions;
+use carillon_core::testkit::NoSessions;
 use carillon_core::time::UnixMillis;
 use carillon_executor::lambda::{Batch, Delivery};
 use http::Method;

@@ -11,7 +11,7 @@ use carillon_core::ids::{Fire, JobId};
 use carillon_core::job::{Job, Outcome, Run, RunStatus, Status, codes};
 use carillon_core::machine::Transition;
 use carillon_core::ports::{Published, Written};
-use carillon_core::stand_ins::{Keyring, ProgressTables, Requests, Results};
+use carillon_core::testkit::{Keyring, ProgressTables, Requests, Results};
 use carillon_core::time::UnixMillis;
 
 use crate::actor::Actor;

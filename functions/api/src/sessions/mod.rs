@@ -18,7 +18,7 @@ mod token;
 
 use carillon_core::error::FieldCode;
 use carillon_core::job::RunError;
-use carillon_core::ports::{Clock, DefinedSession, PortError, Said, Sessions, TokenRefusal};
+use carillon_core::ports::{BoxFuture, Clock, DefinedSession, PortError, Sessions, TokenRefusal};
 use carillon_core::session::Claims;
 use carillon_executor::outbound::Outbound;
 use carillon_executor::secrets::{Secret, SecretSource};
@@ -56,7 +56,7 @@ fn unusable(why: &str) -> TokenRefusal {
 }
 
 impl<S: SecretSource, C: Clock> Sessions for JwtSessions<S, C> {
-    fn verify<'a>(&'a self, session: DefinedSession<'a>, text: &'a str) -> Said<'a, Claims> {
+    fn verify<'a>(&'a self, session: DefinedSession<'a>, text: &'a str) -> BoxFuture<'a, Result<Claims, TokenRefusal>> {
         Box::pin(async move {
             let algorithm = keys::algorithm(session.definition.algorithm);
             let kid = token::look(text, session.definition.algorithm.word())?;
@@ -69,7 +69,11 @@ impl<S: SecretSource, C: Clock> Sessions for JwtSessions<S, C> {
         })
     }
 
-    fn mint<'a>(&'a self, session: DefinedSession<'a>, claims: &'a Claims) -> Said<'a, String> {
+    fn mint<'a>(
+        &'a self,
+        session: DefinedSession<'a>,
+        claims: &'a Claims,
+    ) -> BoxFuture<'a, Result<String, TokenRefusal>> {
         Box::pin(async move {
             let algorithm = keys::algorithm(session.definition.algorithm);
             let secret = self.secret(&session).await?;

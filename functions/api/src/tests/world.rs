@@ -15,7 +15,7 @@ use carillon_core::ports::{
     CatalogStore, Clock, Condition, DeadLetters, Entropy, History, JobQuery, JobStore, KeyStore, Listed, PortError,
     Ports, Progress, Published, Redriven, Reservations, ResultCache, SealingKeys, Targets, Timers, Written,
 };
-use carillon_core::stand_ins::Tables;
+use carillon_core::testkit::Tables;
 use carillon_core::time::UnixMillis;
 use serde_json::Value;
 

@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -16,7 +15,7 @@ use crate::error::Faults;
 use crate::ids::{Fire, Owner};
 use crate::job::{Job, Output, RunError, Status, codes};
 use crate::json::Field;
-use crate::ports::{Checkpoints, Clock, JobStore, PortError, Ports, Targets};
+use crate::ports::{BoxFuture, Checkpoints, Clock, JobStore, PortError, Ports, Targets};
 use crate::progress::{Checkpoint, CheckpointId, PartOutcome, PartPath, RunId};
 use crate::time::UnixMillis;
 
@@ -180,7 +179,12 @@ impl<'a, P: Ports, T: Targets> AttemptContext<'a, P, T> {
     }
 
     /// Runs an event. It may run others, and these again others.
-    fn event<'s>(&'s self, at: &'s PartPath, followed: &'s ResolvedEvent<'_>, input: Filled<'s>) -> Running<'s> {
+    fn event<'s>(
+        &'s self,
+        at: &'s PartPath,
+        followed: &'s ResolvedEvent<'_>,
+        input: Filled<'s>,
+    ) -> BoxFuture<'s, Result<Output, Halt>> {
         with_kind!(followed, |kind| Box::pin(async move { kind.run(self, at, input).await }))
     }
 
@@ -352,9 +356,6 @@ pub(super) struct Named<'c> {
     /// Bound on each, ms.
     pub(super) timeout_ms: Option<u32>,
 }
-
-/// An event that is being run.
-type Running<'a> = Pin<Box<dyn Future<Output = Result<Output, Halt>> + Send + 'a>>;
 
 /// An input, filled in, and as it was written before that: faults name places in the latter.
 #[derive(Clone, Copy)]

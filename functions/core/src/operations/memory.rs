@@ -23,7 +23,7 @@ use crate::ports::{
 };
 use crate::progress::{Checkpoint, CheckpointId, Counted, CounterId, FallbackId, RunId};
 use crate::session::sealing::{KeyName, SealingKey};
-use crate::stand_ins::{Keyring, ProgressTables, Requests, Results};
+use crate::testkit::{Keyring, ProgressTables, Requests, Results};
 use crate::time::UnixMillis;
 
 /// A call of a port.

@@ -31,7 +31,7 @@ use crate::event_types::{DispatchRequest, Limits};
 use crate::ids::{Fire, JobId, Owner};
 use crate::job::{Outcome, Output, RunError, RunStatus, Status, codes};
 use crate::machine::{Trigger, decide};
-use crate::ports::{Condition, DefinedSession, Said, Sessions, Targets, TokenRefusal};
+use crate::ports::{BoxFuture, Condition, DefinedSession, Sessions, Targets, TokenRefusal};
 use crate::session::Claims;
 use crate::time::UnixMillis;
 
@@ -85,7 +85,7 @@ fn owner_of_shop() -> ApiKey {
 struct Texts;
 
 impl Sessions for Texts {
-    fn verify<'a>(&'a self, _: DefinedSession<'a>, token: &'a str) -> Said<'a, Claims> {
+    fn verify<'a>(&'a self, _: DefinedSession<'a>, token: &'a str) -> BoxFuture<'a, Result<Claims, TokenRefusal>> {
         Box::pin(async move {
             match serde_json::from_str(token) {
                 Ok(claims) => Ok(claims),
@@ -95,7 +95,7 @@ impl Sessions for Texts {
         })
     }
 
-    fn mint<'a>(&'a self, _: DefinedSession<'a>, claims: &'a Claims) -> Said<'a, String> {
+    fn mint<'a>(&'a self, _: DefinedSession<'a>, claims: &'a Claims) -> BoxFuture<'a, Result<String, TokenRefusal>> {
         Box::pin(async move { Ok(Value::Object(claims.clone()).to_string()) })
     }
 }

@@ -24,13 +24,13 @@ pub struct Session<'a> {
 
 /// Puts claims in the places of their annotations, noting each that names none. `None` after a fault.
 pub fn inject<'a>(input: &Field<'a>, session: Option<Session<'_>>) -> Option<Cow<'a, Value>> {
-    annotation::fill(input, &[&Said(session)])
+    annotation::fill(input, &[&SessionValues(session)])
 }
 
 /// What a job's session said, if it has one.
-struct Said<'s>(Option<Session<'s>>);
+struct SessionValues<'s>(Option<Session<'s>>);
 
-impl Source for Said<'_> {
+impl Source for SessionValues<'_> {
     fn mark(&self) -> &'static str {
         MARK
     }

@@ -18,7 +18,7 @@ use carillon_core::event_types::Limits;
 use carillon_core::job::{Job, Status};
 use carillon_core::operations::schedule;
 use carillon_core::ports::Clock as _;
-use carillon_core::stand_ins::NoSessions;
+use carillon_core::testkit::NoSessions;
 use lambda_runtime::{Context, Error, LambdaEvent};
 use serde_json::{Value, json};
 

@@ -16,7 +16,7 @@ use carillon_core::event_types::{DispatchRequest, Limits};
 use carillon_core::job::{Output, RunError, codes};
 use carillon_core::operations::put_catalog;
 use carillon_core::ports::{Clock as _, Condition, KeyStore as _, Ports as _, Targets};
-use carillon_core::stand_ins::NoSessions;
+use carillon_core::testkit::NoSessions;
 use carillon_executor::lambda::{Batch, Delivery};
 use http::{Request, header};
 use serde_json::{Value, json};

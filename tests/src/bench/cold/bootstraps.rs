@@ -11,7 +11,7 @@ use carillon_aws::stack::Stack;
 use carillon_core::access::KeyHash;
 use carillon_core::operations::{put_catalog, schedule};
 use carillon_core::ports::{Clock as _, Condition, KeyStore as _, Ports as _};
-use carillon_core::stand_ins::NoSessions;
+use carillon_core::testkit::NoSessions;
 use serde_json::{Value, json};
 
 use super::aws;

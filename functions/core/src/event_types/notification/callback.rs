@@ -1,17 +1,17 @@
 //! A callback: a POST of JSON to the channel's address. Headers of the input win over the channel's.
 
 use super::fill::Values;
-use super::{Channel, Provider, Said};
+use super::{Channel, Composition, Provider};
 use crate::catalog::{CallbackChannel, Headers, Read as _};
 use crate::event_types::{HttpRequest, Request, action, default_header, post_json};
 use crate::json::Field;
 
-pub(super) fn read(place: &CallbackChannel, said: &Said<'_>, field: &Field<'_>) -> Option<Vec<Channel>> {
+pub(super) fn read(place: &CallbackChannel, composition: &Composition<'_>, field: &Field<'_>) -> Option<Vec<Channel>> {
     let mut object = field.object()?;
     let given = object.optional("body").map(|field| field.value());
     let query = object.optional("query").map_or(Some(Vec::new()), |field| action::pairs(&field));
     let headers = object.optional("headers").map_or(Some(Headers::default()), |field| Headers::read(&field));
-    let message = said.message.and_then(|message| message.callback.as_ref());
+    let message = composition.message.and_then(|message| message.callback.as_ref());
     let body = Values::read(field, &mut object, None).and_then(|values| match (given, message) {
         (Some(body), _) => Some(body.clone()),
         (None, Some(template)) => values.document(template),

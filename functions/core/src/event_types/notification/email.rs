@@ -2,7 +2,7 @@
 //! in one line has no control characters.
 
 use super::fill::Values;
-use super::{Channel, Provider, Said, receivers};
+use super::{Channel, Composition, Provider, receivers};
 use crate::catalog::{EmailChannel, EmailProvider, Localized, Mailbox, SmtpTls, is_email_address};
 use crate::error::FieldCode;
 use crate::event_types::{AwsRequest, Email, MailRequest, Needs, Request};
@@ -21,14 +21,14 @@ pub(super) fn needs(place: &EmailChannel) -> Needs<'_> {
     }
 }
 
-pub(super) fn read(place: &EmailChannel, said: &Said<'_>, field: &Field<'_>) -> Option<Vec<Channel>> {
+pub(super) fn read(place: &EmailChannel, composition: &Composition<'_>, field: &Field<'_>) -> Option<Vec<Channel>> {
     let mut object = field.object()?;
     let to = object.required("to").and_then(|field| addresses(&field));
     let cc = object.optional("cc").map_or(Some(Vec::new()), |field| addresses(&field));
     let bcc = object.optional("bcc").map_or(Some(Vec::new()), |field| addresses(&field));
     let reply_to = object.optional("reply_to").map_or(Some(None), |field| field.parsed(ADDRESS, address).map(Some));
     let given = ["subject", "text", "html"].map(|name| object.optional(name));
-    let texts = Values::read(field, &mut object, None).and_then(|values| texts(&values, said, &given, &object));
+    let texts = Values::read(field, &mut object, None).and_then(|values| texts(&values, composition, &given, &object));
     object.finish();
     let (to, cc, bcc, reply_to, (subject, text, html)) = (to?, cc?, bcc?, reply_to?, texts?);
     let count = to.len() + cc.len() + bcc.len();
@@ -58,13 +58,13 @@ pub(super) fn read(place: &EmailChannel, said: &Said<'_>, field: &Field<'_>) -> 
 /// The subject, the plain text and the HTML.
 fn texts(
     values: &Values<'_>,
-    said: &Said<'_>,
+    composition: &Composition<'_>,
     [subject, text, html]: &[Option<Field<'_>>; 3],
     object: &Object<'_>,
 ) -> Option<(String, Option<String>, Option<String>)> {
-    let message = said.message.and_then(|message| message.email.as_ref());
+    let message = composition.message.and_then(|message| message.email.as_ref());
     let template = message.map(|message| &message.subject);
-    let line = values.text("subject", subject.as_ref(), template, said.locale, false).filter(|line| {
+    let line = values.text("subject", subject.as_ref(), template, composition.locale, false).filter(|line| {
         let is_sound = (1..=LONGEST_SUBJECT).contains(&line.chars().count()) && !line.chars().any(char::is_control);
         if !is_sound {
             let at = if subject.is_some() { "subject" } else { "data" };
@@ -77,7 +77,7 @@ fn texts(
     let message = message.filter(|_| text.is_none() && html.is_none());
     let body = |name: &str, given: &Option<Field<'_>>, template: Option<&Localized>, html| {
         let is_there = given.is_some() || template.is_some();
-        is_there.then(|| values.text(name, given.as_ref(), template, said.locale, html))
+        is_there.then(|| values.text(name, given.as_ref(), template, composition.locale, html))
     };
     let text = body("text", text, message.and_then(|message| message.text.as_ref()), false);
     let html = body("html", html, message.and_then(|message| message.html.as_ref()), true);

@@ -145,7 +145,7 @@ impl Provider {
 }
 
 /// What a channel has to say where its input does not.
-struct Said<'a> {
+struct Composition<'a> {
     message: Option<&'a Message>,
     locale: Option<&'a str>,
 }
@@ -160,18 +160,18 @@ pub fn channels(
 ) -> Option<Vec<Channel>> {
     let place = notification.envs.get(env)?;
     let mut object = input.object()?;
-    let said = said(notification, message, &mut object);
+    let composition = composition(notification, message, &mut object);
     let given = MEMBERS.map(|name| object.optional(name));
-    let Some(said) = said else {
+    let Some(composition) = composition else {
         object.finish();
         return None;
     };
     let [push, email, sms, callback] = &given;
     let read = [
-        read(push.as_ref(), place.push.as_ref(), |place, field| push::read(place, &said, field)),
-        read(email.as_ref(), place.email.as_ref(), |place, field| email::read(place, &said, field)),
-        read(sms.as_ref(), place.sms.as_ref(), |place, field| sms::read(place, &said, field)),
-        read(callback.as_ref(), place.callback.as_ref(), |place, field| callback::read(place, &said, field)),
+        read(push.as_ref(), place.push.as_ref(), |place, field| push::read(place, &composition, field)),
+        read(email.as_ref(), place.email.as_ref(), |place, field| email::read(place, &composition, field)),
+        read(sms.as_ref(), place.sms.as_ref(), |place, field| sms::read(place, &composition, field)),
+        read(callback.as_ref(), place.callback.as_ref(), |place, field| callback::read(place, &composition, field)),
     ];
     if given.iter().all(Option::is_none) {
         object.fault(FieldCode::Required, format!("must have a channel: {}", MEMBERS.join(", ")));
@@ -196,14 +196,18 @@ fn read<'a, P>(
 }
 
 /// The message that the slug or the tag names, and the language. `None` after a fault.
-fn said<'a>(notification: &'a Notification, tag: Option<&Tag>, object: &mut Object<'a>) -> Option<Said<'a>> {
+fn composition<'a>(
+    notification: &'a Notification,
+    tag: Option<&Tag>,
+    object: &mut Object<'a>,
+) -> Option<Composition<'a>> {
     let slug = object.optional("slug").map(|field| named(notification, tag, &field));
     let locale = object.optional("locale").map(|field| locale(&field));
     if slug.is_some_and(|message| message.is_none()) || locale.is_some_and(|locale| locale.is_none()) {
         return None;
     }
     let message = slug.flatten().or_else(|| notification.messages.get(tag?));
-    Some(Said { message, locale: locale.flatten() })
+    Some(Composition { message, locale: locale.flatten() })
 }
 
 fn named<'n>(notification: &'n Notification, tag: Option<&Tag>, field: &Field<'_>) -> Option<&'n Message> {

@@ -6,7 +6,7 @@ use http::{HeaderValue, header};
 use serde_json::{Map, Value, json};
 
 use super::fill::Values;
-use super::{Channel, MOST_PARTS, Provider, Said, receivers};
+use super::{Channel, Composition, MOST_PARTS, Provider, receivers};
 use crate::catalog::{Auth, BaseUrl, PushChannel, PushProvider};
 use crate::error::{FieldCode, FieldError};
 use crate::event_types::{FcmRequest, HttpRequest, Needs, Request, default_header, post_json, under};
@@ -26,16 +26,17 @@ pub(super) fn needs(place: &PushChannel) -> Needs<'_> {
     Needs { secrets: secret.into_iter().collect(), aws: None }
 }
 
-pub(super) fn read(place: &PushChannel, said: &Said<'_>, field: &Field<'_>) -> Option<Vec<Channel>> {
+pub(super) fn read(place: &PushChannel, composition: &Composition<'_>, field: &Field<'_>) -> Option<Vec<Channel>> {
     let mut object = field.object()?;
-    let message = said.message.and_then(|message| message.push.as_ref());
+    let message = composition.message.and_then(|message| message.push.as_ref());
     let most = if place.provider == PushProvider::Expo { MOST_TOKENS } else { MOST_PARTS };
     let tokens = object.required("device_token").and_then(|field| receivers(&field, most, TOKEN, token));
     let (title, body) = (object.optional("title"), object.optional("body"));
     let values = Values::read(field, &mut object, message.and_then(|message| message.data.as_ref()));
     let texts = values.as_ref().map(|values| {
-        let title = values.text("title", title.as_ref(), message.map(|message| &message.title), said.locale, false);
-        let body = values.text("body", body.as_ref(), message.map(|message| &message.body), said.locale, false);
+        let title =
+            values.text("title", title.as_ref(), message.map(|message| &message.title), composition.locale, false);
+        let body = values.text("body", body.as_ref(), message.map(|message| &message.body), composition.locale, false);
         (title, body)
     });
     object.finish();

@@ -4,7 +4,7 @@ use http::{HeaderValue, Method, header};
 use url::form_urlencoded::Serializer;
 
 use super::fill::Values;
-use super::{Channel, MOST_PARTS, Provider, Said, receivers};
+use super::{Channel, Composition, MOST_PARTS, Provider, receivers};
 use crate::catalog::{Auth, BaseUrl, BasicAuth, SigningSecrets, SmsChannel, SmsProvider};
 use crate::error::FieldCode;
 use crate::event_types::{AwsRequest, HttpRequest, Needs, Request, under};
@@ -21,13 +21,13 @@ pub(super) fn needs(place: &SmsChannel) -> Needs<'_> {
     }
 }
 
-pub(super) fn read(place: &SmsChannel, said: &Said<'_>, field: &Field<'_>) -> Option<Vec<Channel>> {
+pub(super) fn read(place: &SmsChannel, composition: &Composition<'_>, field: &Field<'_>) -> Option<Vec<Channel>> {
     let mut object = field.object()?;
     let numbers = object.required("to").and_then(|field| receivers(&field, MOST_PARTS, NUMBER, number));
     let given = object.optional("body");
-    let message = said.message.and_then(|message| message.sms.as_ref());
+    let message = composition.message.and_then(|message| message.sms.as_ref());
     let values = Values::read(field, &mut object, None);
-    let body = values.and_then(|values| values.text("body", given.as_ref(), message, said.locale, false));
+    let body = values.and_then(|values| values.text("body", given.as_ref(), message, composition.locale, false));
     let body = body.filter(|body| {
         let is_sound = (1..=LONGEST).contains(&body.chars().count());
         if !is_sound {

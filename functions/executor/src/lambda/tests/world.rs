@@ -13,7 +13,7 @@ use carillon_core::ports::{
     CatalogStore, Clock, Condition, DeadLetters, Entropy, History, JobQuery, JobStore, KeyStore, Listed, PortError,
     Ports, Progress, Published, Redriven, Reservations, ResultCache, SealingKeys, Timers, Written,
 };
-use carillon_core::stand_ins::Tables;
+use carillon_core::testkit::Tables;
 use carillon_core::time::UnixMillis;
 use serde_json::json;
 use tokio::time::Instant;

@@ -16,7 +16,7 @@ use tokio_postgres::error::DbError;
 #[derive(Debug)]
 pub(super) enum Failure {
     /// The server's word about the statement. The connection is as good as before.
-    Said(RunError),
+    Answered(RunError),
     /// Nothing is known about the connection any more.
     Broken(Error),
 }
@@ -25,19 +25,19 @@ impl Failure {
     pub(super) fn of(error: Error) -> Self {
         match error.as_db_error().map(|said| (meaning(said.code().code()), said)) {
             Some(((code, retryable), said)) if !retryable || matches!(code, codes::CONFLICT | codes::TIMEOUT) => {
-                Self::Said(described(code, retryable, said))
+                Self::Answered(described(code, retryable, said))
             }
             _ => Self::Broken(error),
         }
     }
 
     pub(super) fn leaves_connection(&self) -> bool {
-        matches!(self, Self::Said(_))
+        matches!(self, Self::Answered(_))
     }
 
     pub(super) fn into_error(self) -> RunError {
         match self {
-            Self::Said(error) => error,
+            Self::Answered(error) => error,
             Self::Broken(error) => broken(&error),
         }
     }

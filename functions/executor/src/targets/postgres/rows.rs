@@ -24,7 +24,7 @@ pub(super) fn check(statement: &Statement) -> Result<(), Failure> {
     unknown.map_or(Ok(()), |column| {
         let message =
             format!("the type {} of the column {:?} is not supported: cast it to text", column.type_(), column.name());
-        Err(Failure::Said(RunError::permanent(codes::VALIDATION_ERROR, message)))
+        Err(Failure::Answered(RunError::permanent(codes::VALIDATION_ERROR, message)))
     })
 }
 

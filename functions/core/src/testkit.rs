@@ -1,4 +1,4 @@
-//! Ports in memory, for tests of what stands on them. Compiled with the feature `stand-ins` only, which no binary has.
+//! Ports in memory, for tests of what stands on them. Compiled with the feature `testkit` only, which no binary has.
 //!
 //! Each is a plain table whose calls happen at once. Behind a mutex it is the port itself; tests that want faults, latency or
 //! crashes put those around it.
@@ -13,8 +13,8 @@ use crate::error::FieldCode;
 use crate::idempotency::{KEPT_HOURS, RequestName, Reservation};
 use crate::ids::Owner;
 use crate::ports::{
-    CacheEntry, CachePage, Checkpoints, Consulted, Counters, DefinedSession, FallbackHealth, Lead, PortError,
-    Remembered, Reservations, ResultCache, Said, SealingKeys, Sessions, TokenRefusal,
+    BoxFuture, CacheEntry, CachePage, Checkpoints, Consulted, Counters, DefinedSession, FallbackHealth, Lead,
+    PortError, Remembered, Reservations, ResultCache, SealingKeys, Sessions, TokenRefusal,
 };
 use crate::progress::{Checkpoint, CheckpointId, Counted, CounterId, FallbackId, RunId};
 use crate::session::Claims;
@@ -206,11 +206,11 @@ pub struct Tables {
 pub struct NoSessions;
 
 impl Sessions for NoSessions {
-    fn verify<'a>(&'a self, _: DefinedSession<'a>, _: &'a str) -> Said<'a, Claims> {
+    fn verify<'a>(&'a self, _: DefinedSession<'a>, _: &'a str) -> BoxFuture<'a, Result<Claims, TokenRefusal>> {
         Box::pin(async { Err(TokenRefusal::Bad(FieldCode::TokenSignature, "no token is genuine here".to_owned())) })
     }
 
-    fn mint<'a>(&'a self, _: DefinedSession<'a>, _: &'a Claims) -> Said<'a, String> {
+    fn mint<'a>(&'a self, _: DefinedSession<'a>, _: &'a Claims) -> BoxFuture<'a, Result<String, TokenRefusal>> {
         Box::pin(async { Err(TokenRefusal::Bad(FieldCode::NotAvailable, "no token is made here".to_owned())) })
     }
 }
