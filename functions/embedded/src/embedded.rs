@@ -13,14 +13,14 @@ use carillon_core::ports::{
 use carillon_core::time::UnixMillis;
 
 use crate::clock::{SystemClock, Wait};
+use crate::due_queue::DueQueue;
 use crate::entropy::OsEntropy;
 use crate::folder::FolderLock;
 use crate::sealing::SealingKeyFile;
 use crate::store::{DAY_MS, Durability, HOUR_MS, OpenError, Store};
-use crate::timeline::Timeline;
 
 /// So many due timers are held in memory (about 150 bytes each); what a backlog has beyond that waits in the store.
-const TIMELINE_CAPACITY: usize = 200_000;
+const DUE_QUEUE_CAPACITY: usize = 200_000;
 
 /// The ports in one process. `C` is the clock, so that tests can move the time.
 #[derive(Debug)]
@@ -28,7 +28,7 @@ pub struct Embedded<C = SystemClock> {
     // Before the lock, as fields are dropped in order: the next server must find everything written and closed.
     store: Store,
     timers: RowTimers,
-    timeline: Arc<Timeline>,
+    due_queue: Arc<DueQueue>,
     clock: C,
     entropy: OsEntropy,
     sealing_keys: SealingKeyFile,
@@ -61,11 +61,11 @@ impl<C: Wait> Embedded<C> {
     /// As there.
     pub fn open_at(folder: &Path, durability: Durability, clock: C) -> Result<Self, OpenError> {
         let lock = FolderLock::take(folder)?;
-        let timeline = Arc::new(Timeline::new(TIMELINE_CAPACITY));
+        let due_queue = Arc::new(DueQueue::new(DUE_QUEUE_CAPACITY));
         // With the lock held no other executor can be alive: whoever holds a lease is dead.
-        let store = Store::open(folder, durability, Arc::clone(&timeline), Some(clock.now()))?;
+        let store = Store::open(folder, durability, Arc::clone(&due_queue), Some(clock.now()))?;
         let sealing_keys = SealingKeyFile::of(Some(folder));
-        Ok(Self::new(store, timeline, clock, sealing_keys, Some(lock)))
+        Ok(Self::new(store, due_queue, clock, sealing_keys, Some(lock)))
     }
 
     /// [`Embedded::in_memory`] with a clock of one's own.
@@ -73,25 +73,25 @@ impl<C: Wait> Embedded<C> {
     /// # Errors
     /// As there.
     pub fn in_memory_at(clock: C) -> Result<Self, OpenError> {
-        Self::in_memory_holding(TIMELINE_CAPACITY, clock)
+        Self::in_memory_holding(DUE_QUEUE_CAPACITY, clock)
     }
 
     pub(crate) fn in_memory_holding(capacity: usize, clock: C) -> Result<Self, OpenError> {
-        let timeline = Arc::new(Timeline::new(capacity));
-        let store = Store::in_memory(Arc::clone(&timeline))?;
-        Ok(Self::new(store, timeline, clock, SealingKeyFile::of(None), None))
+        let due_queue = Arc::new(DueQueue::new(capacity));
+        let store = Store::in_memory(Arc::clone(&due_queue))?;
+        Ok(Self::new(store, due_queue, clock, SealingKeyFile::of(None), None))
     }
 
     fn new(
         store: Store,
-        timeline: Arc<Timeline>,
+        due_queue: Arc<DueQueue>,
         clock: C,
         sealing_keys: SealingKeyFile,
         folder: Option<FolderLock>,
     ) -> Self {
         let capabilities = Capabilities { keepers: &[Keeper::Env], aws: Err("AWS services cannot be called here") };
         let (timers, entropy) = (RowTimers, OsEntropy);
-        Self { store, timers, timeline, clock, entropy, sealing_keys, capabilities, _folder: folder }
+        Self { store, timers, due_queue, clock, entropy, sealing_keys, capabilities, _folder: folder }
     }
 
     /// The same, where more can be run than what one process does by itself: secrets of its environment, and no AWS.
@@ -124,8 +124,8 @@ impl<C: Wait> Embedded<C> {
         &self.store
     }
 
-    pub(crate) fn timeline(&self) -> &Arc<Timeline> {
-        &self.timeline
+    pub(crate) fn due_queue(&self) -> &Arc<DueQueue> {
+        &self.due_queue
     }
 
     pub(crate) fn wait(&self) -> &C {
@@ -184,7 +184,7 @@ impl<C: Wait> Ports for Embedded<C> {
 }
 
 /// Timers that need no arming, as the stored job is its own timer: its row says when somebody has to look at it, and the
-/// pump goes by the rows. So job and timer cannot come apart, in whatever moment the process dies (invariant I1).
+/// worker goes by the rows. So job and timer cannot come apart, in whatever moment the process dies (invariant I1).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RowTimers;
 

@@ -12,7 +12,7 @@ use carillon_core::event_types::Limits;
 use carillon_core::json::ParseError;
 use carillon_core::operations::{Executor, OperationError, Verdict, put_catalog};
 use carillon_core::ports::{Condition, KeyStore, Ports};
-use carillon_embedded::{Embedded, Handled, Pump, SystemClock};
+use carillon_embedded::{Embedded, Handled, SystemClock, Worker};
 use carillon_executor::outbound::Outbound;
 use carillon_executor::record;
 use carillon_executor::secrets::{EnvSecrets, Secrets};
@@ -27,7 +27,7 @@ use crate::{Failure, curl, data, receiver};
 
 type LocalTargets = Providers<Secrets<Aws, SystemClock>, SystemClock, Aws>;
 
-/// How long a stop waits for requests: as long as the pump waits for attempts. Some callers never end theirs.
+/// How long a stop waits for requests: as long as the worker waits for attempts. Some callers never end theirs.
 const GRACE: Duration = Duration::from_secs(10);
 
 /// What a server needs to know.
@@ -77,7 +77,7 @@ pub(crate) async fn start(options: Options) -> Result<Server, Failure> {
         .await
         .map_err(|error| format!("cannot listen on {}: {error}", options.address))?;
     let address = listener.local_addr()?;
-    // Before the pump: what is due already runs by these catalogs, and a start that fails attempts nothing.
+    // Before the worker: what is due already runs by these catalogs, and a start that fails attempts nothing.
     for catalog in &options.catalogs {
         publish(&embedded, &first_key, catalog).await?;
     }
@@ -92,8 +92,8 @@ pub(crate) async fn start(options: Options) -> Result<Server, Failure> {
     };
     let service = Service::new(Arc::clone(&embedded), sessions);
     let api = tokio::spawn(serve_api(listener, service, stopped.clone()));
-    let pump = tokio::spawn(pump(Arc::clone(&embedded), executor, options.concurrency, stopped));
-    Ok(Server { address, first_key, embedded, stop, parts: [api, pump] })
+    let worker = tokio::spawn(worker(Arc::clone(&embedded), executor, options.concurrency, stopped));
+    Ok(Server { address, first_key, embedded, stop, parts: [api, worker] })
 }
 
 impl Server {
@@ -123,7 +123,7 @@ async fn serve_api(listener: TcpListener, service: Service<Embedded>, stopped: w
     }
 }
 
-async fn pump(
+async fn worker(
     embedded: Arc<Embedded>,
     executor: Executor<LocalTargets>,
     concurrency: u32,
@@ -141,7 +141,7 @@ async fn pump(
             }
         }
     };
-    let left = Pump { concurrency, ..Pump::default() }.run(&embedded, handle, until(stopped)).await;
+    let left = Worker { concurrency, ..Worker::default() }.run(&embedded, handle, until(stopped)).await;
     if left > 0 {
         tracing::warn!(left, "attempts were cut off; they count as spent, and come back at the next start");
     }

@@ -10,7 +10,7 @@ use carillon_core::job::{Output, RunError};
 use carillon_core::operations::{Executor, execute, schedule};
 use carillon_core::ports::Targets;
 use carillon_core::testkit::NoSessions;
-use carillon_embedded::{Handled, Pump};
+use carillon_embedded::{Handled, Worker};
 use tokio::sync::Notify;
 
 use super::stack::{Stack, body};
@@ -70,7 +70,7 @@ pub(super) async fn lateness(sizes: Sizes) -> Result<Vec<f64>, Failure> {
             }
         }
     };
-    Pump::default().run(&stack.ports, handle, ended.notified()).await;
+    Worker::default().run(&stack.ports, handle, ended.notified()).await;
     let calls = calls.lock().unwrap_or_else(PoisonError::into_inner);
     let late = |(id, at): (&JobId, &Duration)| Some((at.as_secs_f64() - due.get(id)?.as_secs_f64()) * 1e3);
     let mut lateness: Vec<f64> = calls.iter().filter_map(late).collect();

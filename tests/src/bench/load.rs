@@ -9,7 +9,7 @@ use carillon_core::job::{Output, RunError};
 use carillon_core::operations::{Executor, execute, schedule};
 use carillon_core::ports::Targets;
 use carillon_core::testkit::NoSessions;
-use carillon_embedded::{Embedded, Handled, Pump};
+use carillon_embedded::{Embedded, Handled, Worker};
 use serde_json::json;
 use tokio::sync::Notify;
 
@@ -52,7 +52,7 @@ impl Targets for Nothing {
     async fn pause(&self, _: u32) {}
 }
 
-/// Runs everything that is due, through the pump, the claim and the settlement; returns once `count` jobs have ended.
+/// Runs everything that is due, through the worker, the claim and the settlement; returns once `count` jobs have ended.
 pub(super) async fn running(ports: &Arc<Embedded>, count: usize, concurrency: u32) -> Result<Cost, Failure> {
     let (handler, ended) = (Counting::new(ports, count), Arc::new(Notify::new()));
     let stop = Arc::clone(&ended);
@@ -61,8 +61,8 @@ pub(super) async fn running(ports: &Arc<Embedded>, count: usize, concurrency: u3
         let (handler, ended) = (handler.clone(), Arc::clone(&ended));
         async move { handler.handle(fire, &ended).await }
     };
-    let pump = Pump { concurrency, ..Pump::default() };
-    let left = pump.run(ports, handle, async move { stop.notified().await }).await;
+    let worker = Worker { concurrency, ..Worker::default() };
+    let left = worker.run(ports, handle, async move { stop.notified().await }).await;
     if left > 0 { Err(format!("{left} jobs did not end").into()) } else { Ok(meter.stop(count)) }
 }
 

@@ -27,7 +27,7 @@ pub struct Sizes {
     pub jobs: usize,
     /// Callers that schedule at the same time, each waiting for its answer.
     pub callers: usize,
-    /// Fires that the pump hands over at the same time.
+    /// Fires that the worker hands over at the same time.
     pub concurrency: u32,
     /// Jobs whose lateness is taken.
     pub timed_jobs: usize,

@@ -12,11 +12,11 @@ use crate::samples::{NOW, claim, commit, in_memory, insert, job};
 
 /// The fires that are taken at an instant.
 fn taken(embedded: &Embedded<ManualClock>, after_ms: i64) -> Vec<Fire> {
-    std::iter::from_fn(|| embedded.timeline().take_due(NOW.plus(after_ms)).ok()).collect()
+    std::iter::from_fn(|| embedded.due_queue().take_due(NOW.plus(after_ms)).ok()).collect()
 }
 
 async fn refilled(embedded: &Embedded<ManualClock>, horizon_ms: i64) {
-    refill(embedded.store(), embedded.timeline(), NOW.plus(horizon_ms)).await.unwrap();
+    refill(embedded.store(), embedded.due_queue(), NOW.plus(horizon_ms)).await.unwrap();
 }
 
 #[tokio::test]
@@ -78,7 +78,7 @@ async fn a_change_during_a_refill_is_not_overwritten_by_what_was_read_before() {
     refilled(&embedded, WINDOW_MS).await;
     assert_eq!(taken(&embedded, 0), [job.fire()]);
     commit(&embedded, &job, &claim(&job), NOW).await;
-    embedded.timeline().lower_horizon(NOW.plus(-1));
+    embedded.due_queue().lower_horizon(NOW.plus(-1));
     refilled(&embedded, WINDOW_MS).await;
     assert_eq!(taken(&embedded, 39_999), []);
     assert_eq!(taken(&embedded, 40_000), [job.fire()], "the end of its lease");
@@ -90,7 +90,7 @@ async fn a_refill_that_is_cancelled_leaves_nothing_out() {
     let job = job(1, 5_000);
     insert(&embedded, &job).await;
     let horizon = NOW.plus(WINDOW_MS);
-    assert!(refill(embedded.store(), embedded.timeline(), horizon).now_or_never().is_none());
+    assert!(refill(embedded.store(), embedded.due_queue(), horizon).now_or_never().is_none());
     refilled(&embedded, WINDOW_MS).await;
     assert_eq!(taken(&embedded, 5_000), [job.fire()]);
 }

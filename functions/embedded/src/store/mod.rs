@@ -40,9 +40,9 @@ use self::fault::Fault;
 use self::readers::Readers;
 use self::schema::SchemaError;
 use self::writer::Writer;
+use crate::due_queue::DueQueue;
 use crate::folder::{self, FolderError};
 use crate::locked;
-use crate::timeline::Timeline;
 
 /// The database's name in its folder.
 const FILE: &str = "carillon.db";
@@ -104,7 +104,7 @@ pub struct Store {
 /// Who has to know of what was committed.
 #[derive(Clone, Debug)]
 struct Effects {
-    timeline: Arc<Timeline>,
+    due_queue: Arc<DueQueue>,
     catalogs: Arc<Catalogs>,
 }
 
@@ -115,15 +115,15 @@ impl Store {
     /// [`OpenError`].
     pub fn beside(folder: &Path) -> Result<Self, OpenError> {
         folder::create(folder)?;
-        // An unattended timeline keeps nothing.
-        Self::open(folder, Durability::Process, Arc::new(Timeline::new(0)), None)
+        // An unattended due queue keeps nothing.
+        Self::open(folder, Durability::Process, Arc::new(DueQueue::new(0)), None)
     }
 
     /// Opens the store of a folder. `alone_since` says that every lease was left behind by a process that is dead.
     pub(crate) fn open(
         folder: &Path,
         durability: Durability,
-        timeline: Arc<Timeline>,
+        due_queue: Arc<DueQueue>,
         alone_since: Option<UnixMillis>,
     ) -> Result<Self, OpenError> {
         let path = folder.join(FILE);
@@ -136,28 +136,28 @@ impl Store {
         }
         let checkpoints = Checkpoints::start(&mut db, &path).map_err(failed)?;
         let readers = |_| Readers::Pool { path: path.clone(), idle: Mutex::default() };
-        Self::start(db, readers, timeline, Some(checkpoints)).map_err(failed)
+        Self::start(db, readers, due_queue, Some(checkpoints)).map_err(failed)
     }
 
     /// A store that lives in memory.
-    pub(crate) fn in_memory(timeline: Arc<Timeline>) -> Result<Self, OpenError> {
+    pub(crate) fn in_memory(due_queue: Arc<DueQueue>) -> Result<Self, OpenError> {
         let path = PathBuf::from(":memory:");
         let failed = |fault: Fault| OpenError::Store { path: path.clone(), source: fault.into() };
         let mut db = Connection::open_in_memory().map_err(|error| failed(error.into()))?;
         set_up(&db).map_err(|error| failed(error.into()))?;
         prepare(&mut db, &path)?;
-        Self::start(db, Readers::Writers, timeline, None).map_err(failed)
+        Self::start(db, Readers::Writers, due_queue, None).map_err(failed)
     }
 
     fn start(
         db: Connection,
         readers: impl FnOnce(Arc<Mutex<Connection>>) -> Readers,
-        timeline: Arc<Timeline>,
+        due_queue: Arc<DueQueue>,
         checkpoints: Option<Checkpoints>,
     ) -> Result<Self, Fault> {
         let next_spec = rows::next_spec(&db)?;
         let db = Arc::new(Mutex::new(db));
-        let effects = Effects { timeline, catalogs: Arc::default() };
+        let effects = Effects { due_queue, catalogs: Arc::default() };
         let readers = Arc::new(readers(Arc::clone(&db)));
         let writer = Writer::start(db, next_spec, effects.clone(), checkpoints)?;
         let (kept_ms, requests_kept_ms) =

@@ -39,11 +39,11 @@ impl StateRow {
         })
     }
 
-    /// Tells the timeline.
+    /// Tells the due queue.
     pub(super) fn note(&self, effects: &Effects) {
         let job_id = JobId::from_bytes(self.id);
         let fire = Fire { job_id, generation: self.generation, run_no: self.run_no };
-        effects.timeline.note(fire, self.wake_at.map(UnixMillis));
+        effects.due_queue.note(fire, self.wake_at.map(UnixMillis));
     }
 }
 

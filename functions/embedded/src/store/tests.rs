@@ -11,11 +11,11 @@ use rusqlite::Connection;
 
 use super::readers::Readers;
 use super::{Durability, OpenError, Store, catalogs, keys, locked, places, progress, requests, results, sql};
+use crate::due_queue::DueQueue;
 use crate::samples::job;
-use crate::timeline::Timeline;
 
 fn open(folder: &Path) -> Result<Store, OpenError> {
-    Store::open(folder, Durability::Process, Arc::new(Timeline::new(0)), Some(UnixMillis(0)))
+    Store::open(folder, Durability::Process, Arc::new(DueQueue::new(0)), Some(UnixMillis(0)))
 }
 
 /// Changes what is stored behind the store's back.
@@ -86,7 +86,7 @@ fn no_statement_reads_more_than_it_gives_back() {
 
 #[tokio::test]
 async fn a_failing_write_spoils_no_other_write_of_its_batch_and_leaves_no_half_job() {
-    let store = Store::in_memory(Arc::new(Timeline::new(0))).unwrap();
+    let store = Store::in_memory(Arc::new(DueQueue::new(0))).unwrap();
     let Readers::Writers(db) = &*store.readers else { panic!("a store in memory has one connection") };
     let jobs: Vec<_> = (0..20).map(|number| job(number, 0)).collect();
     let mut writes = Box::pin(join_all(jobs.iter().map(|job| store.insert_new(job))));
@@ -165,10 +165,10 @@ async fn history(store: &Store, ends_ms: &[i64]) -> Vec<u32> {
 
 #[tokio::test]
 async fn a_run_leaves_the_history_when_its_time_there_is_over() {
-    let mut store = Store::in_memory(Arc::new(Timeline::new(0))).unwrap();
+    let mut store = Store::in_memory(Arc::new(DueQueue::new(0))).unwrap();
     store.kept_ms = 10_000;
     assert_eq!(history(&store, &[0, 1, 10_000]).await, [1, 2, 3]);
-    let mut store = Store::in_memory(Arc::new(Timeline::new(0))).unwrap();
+    let mut store = Store::in_memory(Arc::new(DueQueue::new(0))).unwrap();
     store.kept_ms = 10_000;
     assert_eq!(history(&store, &[0, 1, 10_002]).await, [3]);
 }

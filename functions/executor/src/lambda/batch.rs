@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use tracing::{error, info};
 
 use super::Carrier;
-use super::allotment::Allotment;
+use super::time_budget::TimeBudget;
 
 /// A record of the queue, taken out of its envelope.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,12 +60,12 @@ pub(super) enum Disposition {
 impl<P: Ports, T: Targets + Clone + 'static, C: Carrier> Batch<P, T, C> {
     /// Works on the records until `deadline`, and gives the ids of those that have to come back.
     pub async fn work(self: &Arc<Self>, deliveries: Vec<Delivery>, deadline: UnixMillis) -> Vec<String> {
-        let allotment = Allotment::new(self.ports.clock().now(), deadline);
-        let lanes = lanes(deliveries).into_iter().map(|lane| self.work_in_turn(lane, allotment));
+        let time_budget = TimeBudget::new(self.ports.clock().now(), deadline);
+        let lanes = lanes(deliveries).into_iter().map(|lane| self.work_in_turn(lane, time_budget));
         futures_util::future::join_all(lanes).await.concat()
     }
 
-    async fn work_in_turn(self: &Arc<Self>, lane: Vec<Delivery>, allotment: Allotment) -> Vec<String> {
+    async fn work_in_turn(self: &Arc<Self>, lane: Vec<Delivery>, time_budget: TimeBudget) -> Vec<String> {
         let (mut returned, mut done) = (Vec::new(), Vec::new());
         for delivery in lane {
             let (message_id, body) = (delivery.message_id.clone(), delivery.body.clone());
@@ -73,7 +73,7 @@ impl<P: Ports, T: Targets + Clone + 'static, C: Carrier> Batch<P, T, C> {
                 info!(message_id, "record: a copy of a message that is done with");
                 continue;
             }
-            match self.work_apart(delivery, allotment).await {
+            match self.work_apart(delivery, time_budget).await {
                 Disposition::Ack => done.push(body),
                 Disposition::Retry => returned.push(message_id),
             }
@@ -82,13 +82,13 @@ impl<P: Ports, T: Targets + Clone + 'static, C: Carrier> Batch<P, T, C> {
     }
 
     /// Works on a record in a task of its own: its panic ends it and nothing else, and so does the end of the time.
-    async fn work_apart(self: &Arc<Self>, delivery: Delivery, allotment: Allotment) -> Disposition {
+    async fn work_apart(self: &Arc<Self>, delivery: Delivery, time_budget: TimeBudget) -> Disposition {
         let delivery = Arc::new(delivery);
         let (batch, own) = (Arc::clone(self), Arc::clone(&delivery));
-        let task = tokio::spawn(async move { batch.record(&own, allotment).await });
+        let task = tokio::spawn(async move { batch.record(&own, time_budget).await });
         let aborter = task.abort_handle();
         let message_id = &delivery.message_id;
-        match timeout(allotment.left(self.ports.clock().now()), task).await {
+        match timeout(time_budget.left(self.ports.clock().now()), task).await {
             Ok(Ok(disposition)) => disposition,
             Ok(Err(_)) => {
                 // Its text may quote what the record holds; the place is in the line of the panic itself.

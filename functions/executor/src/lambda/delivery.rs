@@ -13,10 +13,10 @@ use carillon_core::ports::{Clock, PortError, Ports, Targets};
 use tokio::time::sleep;
 use tracing::{error, info, warn};
 
-use super::allotment::{Allotment, WAIT_IN_PROCESS_MS};
-use super::arrival::{Arrival, arrival};
 use super::batch::{Batch, Delivery, Disposition};
 use super::carrier::Carrier;
+use super::early_delivery::{EarlyDelivery, early_delivery};
+use super::time_budget::{TimeBudget, WAIT_IN_PROCESS_MS};
 use crate::record;
 
 /// A message that finds no job is kept until it is this old, ms: the job may be stored a moment after its timer is armed.
@@ -33,21 +33,21 @@ const SENT_ANEW_AFTER: u32 = 20;
 const LONGEST_PAUSE_SECONDS: i64 = 30;
 
 impl<P: Ports, T: Targets + Clone + 'static, C: Carrier> Batch<P, T, C> {
-    pub(super) async fn record(&self, delivery: &Delivery, allotment: Allotment) -> Disposition {
+    pub(super) async fn record(&self, delivery: &Delivery, time_budget: TimeBudget) -> Disposition {
         let Some(message) = Message::parse(&delivery.body) else {
             error!(message_id = delivery.message_id, "record: not a message of this queue; to be parked");
             return self.ack_if(self.carrier.park_unreadable(&delivery.body).await, delivery).await;
         };
         let now = self.ports.clock().now();
-        let early_ms = match arrival(message.due_at, now) {
-            Arrival::SendOn { delay_seconds } => {
+        let early_ms = match early_delivery(message.due_at, now) {
+            EarlyDelivery::SendOn { delay_seconds } => {
                 let early_ms = message.due_at.since(now);
                 info!(fire = %message.fire, early_ms, "record: early; to be sent on");
                 return self.ack_if(self.carrier.send(&message, delay_seconds).await, delivery).await;
             }
-            Arrival::Wait { early_ms } => early_ms,
+            EarlyDelivery::Wait { early_ms } => early_ms,
         };
-        if !allotment.is_enough_at(now.plus(early_ms)) {
+        if !time_budget.is_enough_at(now.plus(early_ms)) {
             warn!(fire = %message.fire, "record: too little time left; the message comes back");
             return self.hide(delivery, 0).await;
         }
@@ -57,7 +57,7 @@ impl<P: Ports, T: Targets + Clone + 'static, C: Carrier> Batch<P, T, C> {
         if early_ms > 0 {
             sleep(millis(early_ms)).await;
         }
-        let attempted = self.attempt(&message, delivery, allotment).await;
+        let attempted = self.attempt(&message, delivery, time_budget).await;
         record::log(message.fire, &attempted);
         match attempted {
             Ok(execution) => {
@@ -74,9 +74,9 @@ impl<P: Ports, T: Targets + Clone + 'static, C: Carrier> Batch<P, T, C> {
         &self,
         message: &Message,
         delivery: &Delivery,
-        allotment: Allotment,
+        time_budget: TimeBudget,
     ) -> Result<Execution, PortError> {
-        let limits = Limits { max_timeout_ms: self.limits.max_timeout_ms.min(allotment.attempt_ms()), ..self.limits };
+        let limits = Limits { max_timeout_ms: self.limits.max_timeout_ms.min(time_budget.attempt_ms()), ..self.limits };
         let executor = Executor { targets: self.targets.clone(), limits, trace: delivery.trace.clone() };
         let mut looks_again = LOOKS_AGAIN_MS.into_iter();
         loop {
@@ -89,7 +89,7 @@ impl<P: Ports, T: Targets + Clone + 'static, C: Carrier> Batch<P, T, C> {
                 }
                 _ => None,
             };
-            match pause_ms.filter(|pause_ms| allotment.is_enough_at(now.plus(*pause_ms))) {
+            match pause_ms.filter(|pause_ms| time_budget.is_enough_at(now.plus(*pause_ms))) {
                 Some(pause_ms) => sleep(millis(pause_ms)).await,
                 None => return Ok(execution),
             }

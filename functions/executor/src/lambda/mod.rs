@@ -16,14 +16,14 @@
 //! | a fault of a dependency, a panic | hidden, longer each time, and reported as failed |
 //! | not done when the time is over | given up and reported as failed, so that the others are answered for |
 
-mod allotment;
-pub mod arrival;
 mod batch;
 mod carrier;
 mod delivery;
+pub mod early_delivery;
 pub mod handler;
 #[cfg(test)]
 mod tests;
+mod time_budget;
 
 pub use batch::{Batch, Delivery};
 pub use carrier::Carrier;

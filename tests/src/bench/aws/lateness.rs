@@ -4,7 +4,7 @@
 use carillon_aws::queue::LONGEST_DELAY_SECONDS;
 use carillon_aws::timers::{Arming, arming};
 use carillon_core::time::UnixMillis;
-use carillon_executor::lambda::arrival::{Arrival, arrival};
+use carillon_executor::lambda::early_delivery::{EarlyDelivery, early_delivery};
 
 use super::account::settings;
 use crate::bench::Failure;
@@ -90,11 +90,11 @@ fn called(due_at: UnixMillis, mut visible: f64, random: &mut Random) -> f64 {
     loop {
         let cold = if random.once_in(COLD_START_IN) { COLD_START.draw(random) } else { 0.0 };
         let arrived = visible + DELIVERY.draw(random) + cold;
-        match arrival(due_at, instant(arrived)) {
-            Arrival::SendOn { delay_seconds } => {
+        match early_delivery(due_at, instant(arrived)) {
+            EarlyDelivery::SendOn { delay_seconds } => {
                 visible = arrived + REQUEST.draw(random) + millis(delay_seconds.min(LONGEST_DELAY_SECONDS));
             }
-            Arrival::Wait { early_ms } => {
+            EarlyDelivery::Wait { early_ms } => {
                 let requests = REQUEST.draw(random) + REQUEST.draw(random);
                 #[expect(clippy::cast_precision_loss, reason = "a second at the most")]
                 return arrived + early_ms as f64 + requests;

@@ -12,21 +12,21 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::sync::{Semaphore, oneshot};
 use tokio::task::JoinHandle;
 
-use super::{FAULT_PAUSE_MS, Handled, PANIC_PAUSE_MS, Pump};
+use super::{FAULT_PAUSE_MS, Handled, PANIC_PAUSE_MS, Worker};
 use crate::clock::ManualClock;
 use crate::embedded::Embedded;
 use crate::samples::{NOW, claim, commit, in_memory, insert, job};
 
-/// A pump at work, the fires that it handed over, and the way to stop it.
+/// A worker at work, the fires that it handed over, and the way to stop it.
 struct Running {
     fires: UnboundedReceiver<(Fire, UnixMillis)>,
     stop: oneshot::Sender<()>,
     ended: JoinHandle<u32>,
 }
 
-/// Runs a pump whose handler notes each fire and then does what is asked for.
+/// Runs a worker whose handler notes each fire and then does what is asked for.
 fn run<F>(
-    pump: Pump,
+    worker: Worker,
     embedded: &Arc<Embedded<ManualClock>>,
     handle: impl Fn(Fire) -> F + Send + Sync + 'static,
 ) -> Running
@@ -43,7 +43,7 @@ where
             handle(fire)
         }
     };
-    let ended = tokio::spawn(async move { pump.run(&embedded, handler, async { stopped.await.unwrap() }).await });
+    let ended = tokio::spawn(async move { worker.run(&embedded, handler, async { stopped.await.unwrap() }).await });
     Running { fires, stop, ended }
 }
 
@@ -63,9 +63,9 @@ async fn fires_are_handed_over_when_they_are_due_and_once() {
     for job in &jobs {
         insert(&embedded, job).await;
     }
-    let mut running = run(Pump::default(), &embedded, |_| async { Handled::Done });
+    let mut running = run(Worker::default(), &embedded, |_| async { Handled::Done });
     assert_eq!(running.next().await, (jobs[0].fire(), 0));
-    // Stored while the pump is at work, before and beyond what its window shows.
+    // Stored while the worker is at work, before and beyond what its window shows.
     let (soon, late) = (job(4, 10_000), job(5, 200_000));
     insert(&embedded, &soon).await;
     insert(&embedded, &late).await;
@@ -87,7 +87,7 @@ async fn a_panicking_handler_takes_nobody_along_and_its_fire_comes_back() {
     insert(&embedded, &bad).await;
     insert(&embedded, &good).await;
     let bad_fire = bad.fire();
-    let mut running = run(Pump { concurrency: 1, ..Pump::default() }, &embedded, move |fire| async move {
+    let mut running = run(Worker { concurrency: 1, ..Worker::default() }, &embedded, move |fire| async move {
         assert!(fire != bad_fire, "a handler's own fault");
         Handled::Done
     });
@@ -105,7 +105,7 @@ async fn a_fire_that_panics_after_its_claim_comes_back_with_its_lease() {
     let job = job(1, 0);
     insert(&embedded, &job).await;
     let store = Arc::clone(&embedded);
-    let mut running = run(Pump::default(), &embedded, move |fire| {
+    let mut running = run(Worker::default(), &embedded, move |fire| {
         let store = Arc::clone(&store);
         async move {
             let job = store.jobs().get(fire.job_id).await.unwrap().unwrap();
@@ -127,7 +127,7 @@ async fn a_faulted_fire_comes_back_in_a_moment_and_another_when_it_says() {
     let job = job(1, 0);
     insert(&embedded, &job).await;
     let round = AtomicU32::new(0);
-    let mut running = run(Pump { concurrency: 1, ..Pump::default() }, &embedded, move |_| {
+    let mut running = run(Worker { concurrency: 1, ..Worker::default() }, &embedded, move |_| {
         let handled = match round.fetch_add(1, Ordering::Relaxed) {
             0 => Handled::Faulted,
             1 => Handled::Again { at: NOW.plus(70_000) },
@@ -164,7 +164,7 @@ async fn no_more_are_handled_at_a_time_than_allowed() {
             }
         }
     };
-    let mut running = run(Pump { concurrency: 3, ..Pump::default() }, &embedded, handler);
+    let mut running = run(Worker { concurrency: 3, ..Worker::default() }, &embedded, handler);
     for _ in 0..3 {
         running.next().await;
     }
@@ -184,7 +184,7 @@ async fn a_backlog_that_memory_cannot_hold_is_worked_off_without_a_pause() {
         insert(&embedded, job).await;
     }
     let store = Arc::clone(&embedded);
-    let mut running = run(Pump::default(), &embedded, move |fire| {
+    let mut running = run(Worker::default(), &embedded, move |fire| {
         let store = Arc::clone(&store);
         async move {
             let job = store.jobs().get(fire.job_id).await.unwrap().unwrap();
@@ -219,7 +219,7 @@ async fn a_stop_waits_for_what_is_under_way_and_takes_nothing_more() {
             }
         }
     };
-    let mut running = run(Pump { grace: Duration::from_mins(1), ..Pump::default() }, &embedded, handler);
+    let mut running = run(Worker { grace: Duration::from_mins(1), ..Worker::default() }, &embedded, handler);
     running.next().await;
     running.stop.send(()).unwrap();
     tokio::task::yield_now().await;
@@ -236,7 +236,7 @@ async fn a_stop_says_what_was_not_done_within_its_grace() {
     insert(&embedded, &job(1, 0)).await;
     insert(&embedded, &job(2, 0)).await;
     let mut running =
-        run(Pump { grace: Duration::ZERO, ..Pump::default() }, &embedded, |_| std::future::pending::<Handled>());
+        run(Worker { grace: Duration::ZERO, ..Worker::default() }, &embedded, |_| std::future::pending::<Handled>());
     running.next().await;
     running.next().await;
     running.stop.send(()).unwrap();

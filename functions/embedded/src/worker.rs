@@ -11,9 +11,9 @@ use carillon_core::time::UnixMillis;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::clock::Wait;
+use crate::due_queue::DueQueue;
 use crate::embedded::Embedded;
 use crate::refill::keep_filled;
-use crate::timeline::Timeline;
 
 /// After a fault of a dependency, ms.
 const FAULT_PAUSE_MS: i64 = 1_000;
@@ -51,12 +51,12 @@ impl From<&Verdict> for Handled {
 /// noticed within half a minute.
 ///
 /// ```
-/// use carillon_embedded::{Embedded, Handled, Pump};
+/// use carillon_embedded::{Embedded, Handled, Worker};
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), carillon_embedded::OpenError> {
 /// let embedded = Embedded::in_memory()?;
 /// let stop = async {}; // at once
-/// let unfinished = Pump::default()
+/// let unfinished = Worker::default()
 ///     .run(&embedded, |fire| async move { println!("{fire} is due"); Handled::Done }, stop)
 ///     .await;
 /// assert_eq!(unfinished, 0);
@@ -64,21 +64,21 @@ impl From<&Verdict> for Handled {
 /// # }
 /// ```
 #[derive(Clone, Copy, Debug)]
-pub struct Pump {
+pub struct Worker {
     /// So many fires are handled at a time.
     pub concurrency: u32,
     /// How long a stop waits for those that are being handled.
     pub grace: Duration,
 }
 
-impl Default for Pump {
+impl Default for Worker {
     /// 256 at a time, 10 s of grace.
     fn default() -> Self {
         Self { concurrency: 256, grace: Duration::from_secs(10) }
     }
 }
 
-impl Pump {
+impl Worker {
     /// Runs until `stop` is ready, then waits for what is under way. Says how many fires were still being handled when the
     /// grace had passed; their leases bring them back.
     ///
@@ -91,13 +91,13 @@ impl Pump {
     {
         let handler = Arc::new(handler);
         let slots = Arc::new(Semaphore::new(self.concurrency as usize));
-        let timeline = embedded.timeline();
+        let due_queue = embedded.due_queue();
         let clock = embedded.wait();
         let hand_over = async {
             // Fails only when the semaphore is closed, which it never is.
             while let Ok(slot) = Arc::clone(&slots).acquire_owned().await {
-                let fire = timeline.next(clock).await;
-                let mut task = Task::new(fire, timeline, clock, slot);
+                let fire = due_queue.next(clock).await;
+                let mut task = Task::new(fire, due_queue, clock, slot);
                 let handler = Arc::clone(&handler);
                 tokio::spawn(async move { task.end(handler(fire).await) });
             }
@@ -107,7 +107,7 @@ impl Pump {
             biased;
             () = &mut stop => {}
             () = hand_over => {}
-            () = keep_filled(embedded.store(), timeline, clock) => {}
+            () = keep_filled(embedded.store(), due_queue, clock) => {}
         }
         let all = slots.acquire_many(self.concurrency);
         if tokio::time::timeout(self.grace, all).await.is_ok() {
@@ -120,15 +120,15 @@ impl Pump {
 /// One fire being handled. When it is dropped without an end, its handler panicked (or the runtime shuts down).
 struct Task<C: Clock> {
     fire: Fire,
-    timeline: Arc<Timeline>,
+    due_queue: Arc<DueQueue>,
     clock: C,
     ended: bool,
     _slot: OwnedSemaphorePermit,
 }
 
 impl<C: Clock + Clone> Task<C> {
-    fn new(fire: Fire, timeline: &Arc<Timeline>, clock: &C, slot: OwnedSemaphorePermit) -> Self {
-        Self { fire, timeline: Arc::clone(timeline), clock: clock.clone(), ended: false, _slot: slot }
+    fn new(fire: Fire, due_queue: &Arc<DueQueue>, clock: &C, slot: OwnedSemaphorePermit) -> Self {
+        Self { fire, due_queue: Arc::clone(due_queue), clock: clock.clone(), ended: false, _slot: slot }
     }
 }
 
@@ -137,13 +137,13 @@ impl<C: Clock> Task<C> {
         self.ended = true;
         match handled {
             Handled::Done => {}
-            Handled::Again { at } => self.timeline.bring_back(self.fire, at),
+            Handled::Again { at } => self.due_queue.bring_back(self.fire, at),
             Handled::Faulted => self.come_back(FAULT_PAUSE_MS),
         }
     }
 
     fn come_back(&self, pause_ms: i64) {
-        self.timeline.bring_back(self.fire, self.clock.now().plus(pause_ms));
+        self.due_queue.bring_back(self.fire, self.clock.now().plus(pause_ms));
     }
 }
 

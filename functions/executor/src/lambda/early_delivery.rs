@@ -2,11 +2,11 @@
 
 use carillon_core::time::UnixMillis;
 
-use super::allotment::WAIT_IN_PROCESS_MS;
+use super::time_budget::WAIT_IN_PROCESS_MS;
 
 /// What becomes of a message by the time of its arrival.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Arrival {
+pub enum EarlyDelivery {
     /// It is sent on, to arrive again after so many seconds; more than SQS delays is for the queue to cut.
     SendOn {
         /// The time that is left, rounded down.
@@ -23,17 +23,17 @@ pub enum Arrival {
 ///
 /// ```
 /// use carillon_core::time::UnixMillis;
-/// use carillon_executor::lambda::arrival::{Arrival, arrival};
+/// use carillon_executor::lambda::early_delivery::{EarlyDelivery, early_delivery};
 /// let due_at = UnixMillis(1_800_000_000_000);
-/// assert_eq!(arrival(due_at, due_at.plus(-61_999)), Arrival::SendOn { delay_seconds: 61 });
-/// assert_eq!(arrival(due_at, due_at.plus(-1_000)), Arrival::Wait { early_ms: 1_000 });
-/// assert_eq!(arrival(due_at, due_at.plus(5)), Arrival::Wait { early_ms: 0 });
+/// assert_eq!(early_delivery(due_at, due_at.plus(-61_999)), EarlyDelivery::SendOn { delay_seconds: 61 });
+/// assert_eq!(early_delivery(due_at, due_at.plus(-1_000)), EarlyDelivery::Wait { early_ms: 1_000 });
+/// assert_eq!(early_delivery(due_at, due_at.plus(5)), EarlyDelivery::Wait { early_ms: 0 });
 /// ```
-pub fn arrival(due_at: UnixMillis, now: UnixMillis) -> Arrival {
+pub fn early_delivery(due_at: UnixMillis, now: UnixMillis) -> EarlyDelivery {
     let early_ms = due_at.since(now).max(0);
     if early_ms > WAIT_IN_PROCESS_MS {
-        Arrival::SendOn { delay_seconds: early_ms.div_euclid(1_000) }
+        EarlyDelivery::SendOn { delay_seconds: early_ms.div_euclid(1_000) }
     } else {
-        Arrival::Wait { early_ms }
+        EarlyDelivery::Wait { early_ms }
     }
 }

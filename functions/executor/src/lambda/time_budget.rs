@@ -18,12 +18,12 @@ const ANSWERING_MS: i64 = 250;
 /// Every attempt that it begins may take equally long. What is left of an invocation does not cut an attempt short, which
 /// would end as a timeout that the target has no part in: a record that cannot have as much as the others comes back.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Allotment {
+pub(super) struct TimeBudget {
     deadline: UnixMillis,
     attempt_ms: i64,
 }
 
-impl Allotment {
+impl TimeBudget {
     /// Of the invocation that begins `now`.
     pub(super) fn new(now: UnixMillis, deadline: UnixMillis) -> Self {
         Self { deadline, attempt_ms: deadline.since(now).saturating_sub(WAIT_IN_PROCESS_MS + SETTLING_MS) }
@@ -53,20 +53,20 @@ mod tests {
 
     #[test]
     fn every_attempt_of_an_invocation_may_take_equally_long() {
-        let allotment = Allotment::new(NOW, NOW.plus(60_000));
-        assert_eq!(allotment.attempt_ms(), 58_000);
-        assert!(allotment.is_enough_at(NOW) && allotment.is_enough_at(NOW.plus(WAIT_IN_PROCESS_MS)));
-        assert!(!allotment.is_enough_at(NOW.plus(WAIT_IN_PROCESS_MS + 1)));
-        assert_eq!(allotment.left(NOW.plus(50_000)), Duration::from_millis(9_750));
-        assert_eq!(allotment.left(NOW.plus(70_000)), Duration::ZERO);
+        let time_budget = TimeBudget::new(NOW, NOW.plus(60_000));
+        assert_eq!(time_budget.attempt_ms(), 58_000);
+        assert!(time_budget.is_enough_at(NOW) && time_budget.is_enough_at(NOW.plus(WAIT_IN_PROCESS_MS)));
+        assert!(!time_budget.is_enough_at(NOW.plus(WAIT_IN_PROCESS_MS + 1)));
+        assert_eq!(time_budget.left(NOW.plus(50_000)), Duration::from_millis(9_750));
+        assert_eq!(time_budget.left(NOW.plus(70_000)), Duration::ZERO);
     }
 
     #[test]
     fn an_invocation_that_is_as_good_as_over_begins_nothing() {
-        assert!(Allotment::new(NOW, NOW.plus(3_000)).is_enough_at(NOW));
+        assert!(TimeBudget::new(NOW, NOW.plus(3_000)).is_enough_at(NOW));
         for left_ms in [2_999, 0, -60_000, i64::MIN] {
-            let allotment = Allotment::new(NOW, UnixMillis(NOW.0.saturating_add(left_ms)));
-            assert!(!allotment.is_enough_at(NOW), "{left_ms}");
+            let time_budget = TimeBudget::new(NOW, UnixMillis(NOW.0.saturating_add(left_ms)));
+            assert!(!time_budget.is_enough_at(NOW), "{left_ms}");
         }
     }
 }

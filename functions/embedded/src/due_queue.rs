@@ -1,10 +1,10 @@
 //! The timers that are due soon, in memory.
 //!
-//! A stored job is its own timer: its row says when somebody has to look at it (`wake_at`). The timeline holds the rows that
+//! A stored job is its own timer: its row says when somebody has to look at it (`wake_at`). The due queue holds the rows that
 //! are due up to its horizon; whatever is due later stays in the store alone until a refill moves the horizon on. The writer
-//! notes every change after its COMMIT, so that the timeline never runs ahead of what a crash would leave.
+//! notes every change after its COMMIT, so that the due queue never runs ahead of what a crash would leave.
 //!
-//! A timer that fires once too often does no harm, as the claim refuses it. So the timeline only has to make sure that none
+//! A timer that fires once too often does no harm, as the claim refuses it. So the due queue only has to make sure that none
 //! fires too rarely.
 
 use std::collections::{BTreeMap, HashMap};
@@ -19,7 +19,7 @@ use crate::locked;
 
 /// The due timers up to a horizon, at most one per job.
 #[derive(Debug)]
-pub(crate) struct Timeline {
+pub(crate) struct DueQueue {
     held: Mutex<Held>,
     /// A timer earlier than the one that is waited for.
     earlier: Notify,
@@ -36,7 +36,7 @@ struct Held {
     horizon: UnixMillis,
     /// Something that is due within the window had to be left to the store.
     starved: bool,
-    /// What the pump sleeps for; `None` while it is awake.
+    /// What the worker sleeps for; `None` while it is awake.
     awaited: Option<UnixMillis>,
 }
 
@@ -50,8 +50,8 @@ struct Timer {
 
 const NEVER: UnixMillis = UnixMillis(i64::MAX);
 
-impl Timeline {
-    /// An empty timeline. It keeps nothing before its first refill: without a pump nobody would take it out again.
+impl DueQueue {
+    /// An empty due queue. It keeps nothing before its first refill: without a worker nobody would take it out again.
     pub(crate) fn new(capacity: usize) -> Self {
         let held = Held {
             due: BTreeMap::new(),

@@ -1,0 +1,136 @@
+use carillon_core::time::UnixMillis;
+use futures_util::FutureExt;
+
+use super::DueQueue;
+use crate::clock::ManualClock;
+use crate::samples::{NOW, job};
+
+fn due_queue(capacity: usize, horizon_ms: i64) -> DueQueue {
+    let due_queue = DueQueue::new(capacity);
+    assert_eq!(due_queue.begin_refill(NOW.plus(horizon_ms)), Some(UnixMillis(i64::MIN)));
+    due_queue
+}
+
+fn note(due_queue: &DueQueue, number: u32, due_in_ms: i64) {
+    due_queue.note(job(number, 0).fire(), Some(NOW.plus(due_in_ms)));
+}
+
+/// The numbers of the jobs that are due so many milliseconds from now, in the order in which they are taken.
+fn taken(due_queue: &DueQueue, after_ms: i64) -> Vec<u32> {
+    let known: Vec<_> = (0..100).map(|number| job(number, 0).fire()).collect();
+    let number = |fire| u32::try_from(known.iter().position(|known| *known == fire).unwrap()).unwrap();
+    std::iter::from_fn(|| due_queue.take_due(NOW.plus(after_ms)).ok().map(number)).collect()
+}
+
+#[test]
+fn what_is_due_is_taken_earliest_first_and_nothing_else_is() {
+    let due_queue = due_queue(100, 60_000);
+    for (number, due_in_ms) in [(1, 30), (2, 10), (3, 20), (4, 10)] {
+        note(&due_queue, number, due_in_ms);
+    }
+    assert!(taken(&due_queue, 9).is_empty());
+    assert_eq!(due_queue.take_due(NOW), Err(Some(NOW.plus(10))));
+    assert_eq!(taken(&due_queue, 20), [2, 4, 3]);
+    assert_eq!(taken(&due_queue, 1_000), [1]);
+    assert_eq!(due_queue.take_due(NOW), Err(None));
+}
+
+#[test]
+fn a_job_has_one_timer_the_one_that_was_noted_last() {
+    let due_queue = due_queue(100, 60_000);
+    note(&due_queue, 1, 10);
+    note(&due_queue, 1, 500);
+    assert!(taken(&due_queue, 499).is_empty());
+    note(&due_queue, 1, 5);
+    assert_eq!(taken(&due_queue, 1_000), [1]);
+    note(&due_queue, 1, 5);
+    due_queue.note(job(1, 0).fire(), None);
+    assert!(taken(&due_queue, 1_000).is_empty());
+}
+
+#[test]
+fn what_was_noted_is_newer_than_what_a_refill_or_a_handler_knows() {
+    let due_queue = due_queue(100, 60_000);
+    note(&due_queue, 1, 500);
+    due_queue.hold(job(1, 0).fire(), NOW);
+    assert!(taken(&due_queue, 499).is_empty());
+    assert_eq!(taken(&due_queue, 500), [1]);
+    due_queue.hold(job(1, 0).fire(), NOW);
+    assert_eq!(taken(&due_queue, 500), [1]);
+    note(&due_queue, 1, 500);
+    due_queue.bring_back(job(1, 0).fire(), NOW);
+    assert!(taken(&due_queue, 499).is_empty());
+}
+
+#[test]
+fn what_is_due_beyond_the_horizon_is_left_to_the_store() {
+    let due_queue = due_queue(100, 60_000);
+    note(&due_queue, 1, 60_000);
+    note(&due_queue, 2, 60_001);
+    note(&due_queue, 3, 60_000);
+    note(&due_queue, 3, 60_001);
+    assert_eq!(taken(&due_queue, 100_000), [1]);
+    assert_eq!(due_queue.begin_refill(NOW.plus(60_000)), None);
+    assert_eq!(due_queue.begin_refill(NOW.plus(90_000)), Some(NOW.plus(60_000)));
+    note(&due_queue, 2, 60_001);
+    assert_eq!(taken(&due_queue, 100_000), [2]);
+}
+
+#[test]
+fn a_full_timeline_leaves_its_latest_to_the_store() {
+    let due_queue = due_queue(4, 60_000);
+    for number in 1..=4 {
+        note(&due_queue, number, i64::from(number) * 10);
+    }
+    note(&due_queue, 5, 50);
+    note(&due_queue, 6, 5);
+    assert_eq!(due_queue.horizon(), NOW.plus(39));
+    assert_eq!(due_queue.begin_refill(NOW.plus(90_000)), None, "there is enough to do");
+    assert_eq!(taken(&due_queue, 20), [6, 1, 2]);
+    note(&due_queue, 7, 45);
+    assert_eq!(taken(&due_queue, 1_000), [3], "what is due beyond the lowered horizon is left to the store");
+    assert_eq!(due_queue.begin_refill(NOW.plus(90_000)), Some(NOW.plus(39)));
+}
+
+#[test]
+fn a_full_timeline_keeps_what_no_refill_would_bring_back() {
+    let due_queue = due_queue(2, 60_000);
+    due_queue.bring_back(job(1, 0).fire(), NOW.plus(1_000));
+    due_queue.bring_back(job(2, 0).fire(), NOW.plus(1_000));
+    for number in 3..=5 {
+        note(&due_queue, number, 10);
+    }
+    assert_eq!(due_queue.horizon(), NOW.plus(9));
+    assert_eq!(taken(&due_queue, 1_000), [1, 2]);
+}
+
+#[test]
+fn a_refill_that_was_put_off_is_called_for_once_there_is_room_however_that_came() {
+    let due_queue = due_queue(4, 60_000);
+    for number in 1..=5 {
+        note(&due_queue, number, 10);
+    }
+    assert!(due_queue.room().now_or_never().is_none());
+    // Settled before they were taken.
+    for number in 1..=4 {
+        due_queue.note(job(number, 0).fire(), None);
+    }
+    assert!(due_queue.room().now_or_never().is_some());
+    assert!(due_queue.room().now_or_never().is_none());
+}
+
+#[tokio::test]
+async fn whoever_waits_is_woken_by_an_earlier_timer_and_by_the_clock() {
+    let clock = ManualClock::new(NOW);
+    let due_queue = due_queue(100, 60_000);
+    let (first, ()) = tokio::join!(due_queue.next(&clock), async {
+        note(&due_queue, 1, 100);
+        tokio::task::yield_now().await;
+        note(&due_queue, 2, 50);
+        tokio::task::yield_now().await;
+        clock.advance(50);
+    });
+    assert_eq!(first, job(2, 0).fire());
+    let (second, ()) = tokio::join!(due_queue.next(&clock), async { clock.advance(50) });
+    assert_eq!(second, job(1, 0).fire());
+}
