@@ -130,7 +130,7 @@ fn impatient(mut job: Value, retries: u32) -> Value {
 }
 
 /// A job of the catalog that [`Deployment::product`] publishes, due now, which no timer is armed for.
-fn unarmed(ports: &Stack, product: &str, timeout: Option<u32>) -> Job {
+fn without_timer(ports: &Stack, product: &str, timeout: Option<u32>) -> Job {
     let now = ports.clock().now();
     let spec = JobSpec {
         product: product.to_owned(),

@@ -59,8 +59,8 @@ fn whatever_happens_in_whatever_order_the_guarantees_hold() {
     let mut states = 0;
     let crashes = Budget { crashes: 2 + more, ..NOTHING };
     states += explore("crashes", system(crashes, &[]));
-    let unarmed = Budget { crashes: 1, arm_faults: 1 + more, ..NOTHING };
-    states += explore("timers that cannot be armed", system(unarmed, &[]));
+    let without_timer = Budget { crashes: 1, arm_faults: 1 + more, ..NOTHING };
+    states += explore("timers that cannot be armed", system(without_timer, &[]));
     let held = Budget { changes: 2, ..NOTHING };
     states += explore("a pause and a resume", system(held, &[Pause, Resume]));
     let called_off = Budget { crashes: 1, changes: 1, ..NOTHING };

@@ -232,8 +232,8 @@ pub struct JobState {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub lease: Option<Lease>,
     /// Occurrences of a recurring job up to this instant are behind it: they have had their run, or were skipped.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub passed: Option<UnixMillis>,
+    #[serde(skip_serializing_if = "Option::is_none", default, rename = "passed")]
+    pub planned_through: Option<UnixMillis>,
     /// How many occurrences were skipped so far.
     #[serde(skip_serializing_if = "is_zero", default)]
     pub missed: u64,
@@ -245,8 +245,8 @@ pub struct JobState {
     pub last_run: Option<LastRun>,
     /// The current fire's timer could not be armed when this was stored: the message of the fire before does it when it
     /// comes back (invariant I4).
-    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
-    pub unarmed: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not", default, rename = "unarmed")]
+    pub timer_missing: bool,
     /// When the job last changed.
     pub updated_at: UnixMillis,
 }

@@ -126,8 +126,8 @@ impl Transition {
     /// The same, for when the timer that it calls for could not be armed: whoever carries the message of the fire before
     /// keeps that until it is.
     #[must_use]
-    pub fn unarmed(mut self) -> Self {
-        self.state.unarmed = true;
+    pub fn with_timer_missing(mut self) -> Self {
+        self.state.timer_missing = true;
         self
     }
 
@@ -249,11 +249,11 @@ pub fn first_state(spec: &JobSpec, now: UnixMillis) -> Option<JobState> {
         run: Run { nominal_at, ..Run::new(1, 1, due_at) },
         wake_at: Some(due_at),
         lease: None,
-        passed: nominal_at.map(before),
+        planned_through: nominal_at.map(before),
         missed: 0,
         skipped: Vec::new(),
         last_run: None,
-        unarmed: false,
+        timer_missing: false,
         updated_at: now,
     })
 }
@@ -270,7 +270,7 @@ fn before(at: UnixMillis) -> UnixMillis {
 
 fn next(job: &Job, now: UnixMillis) -> JobState {
     let revision = job.state.revision.saturating_add(1);
-    JobState { revision, unarmed: false, updated_at: now, ..job.state.clone() }
+    JobState { revision, timer_missing: false, updated_at: now, ..job.state.clone() }
 }
 
 fn store(job: &Job, state: JobState, effect: Effect) -> Transition {

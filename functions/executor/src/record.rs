@@ -21,10 +21,10 @@ pub fn log(fire: Fire, worked: &Result<Execution, PortError>) {
         Ok(execution) => execution,
         Err(fault) => return error!(%fire, cause = fault.causes(), "record: {fault}; the message comes back"),
     };
-    if let Some(fault) = &execution.unarmed {
+    if let Some(fault) = &execution.timer_fault {
         warn!(%fire, cause = fault.causes(), "record: the next run's timer could not be armed; the message comes back for it");
     }
-    if let Some(fault) = &execution.forgotten {
+    if let Some(fault) = &execution.cache_write_failed {
         warn!(%fire, cause = fault.causes(), "record: the cache could not be told of the result");
     }
     let Some(job) = &execution.job else {

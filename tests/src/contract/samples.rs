@@ -183,8 +183,20 @@ pub fn any_state() -> impl Strategy<Value = JobState> {
     );
     (1..=1_u64 << 40, status(), any_run(), optional, series, instant()).prop_map(
         |(revision, status, run, (wake_at, lease), series, updated_at)| {
-            let (passed, missed, skipped, last_run, unarmed) = series;
-            JobState { revision, status, run, wake_at, lease, passed, missed, skipped, last_run, unarmed, updated_at }
+            let (planned_through, missed, skipped, last_run, timer_missing) = series;
+            JobState {
+                revision,
+                status,
+                run,
+                wake_at,
+                lease,
+                planned_through,
+                missed,
+                skipped,
+                last_run,
+                timer_missing,
+                updated_at,
+            }
         },
     )
 }

@@ -10,7 +10,7 @@ use carillon_tests::outside::{epoch_ms, until};
 use carillon_tests::receiver::{Receiver, done};
 use serde_json::json;
 
-use crate::{alone, among_others, lines_about, message, number, store, unarmed};
+use crate::{alone, among_others, lines_about, message, number, store, without_timer};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn duplicates_of_a_message_that_come_at_once_give_one_dispatch() {
@@ -24,7 +24,7 @@ async fn duplicates_of_a_message_that_come_at_once_give_one_dispatch() {
     let receiver = receiver.await;
     let product = deployment.product("race", receiver.address).await;
     let ports = deployment.ports();
-    let job = unarmed(&ports, &product, Some(1_500));
+    let job = without_timer(&ports, &product, Some(1_500));
     store(&ports, &job).await;
     // Each says another due time, so that none passes for a copy of another one in its batch.
     let bodies: Vec<_> =
@@ -56,7 +56,7 @@ async fn a_poisoned_record_is_parked_and_the_rest_of_its_batch_runs() {
     let poison = format!("{{\"fire\": \"of {product}\"}}");
     let (mut bodies, mut ids) = (vec![poison.clone()], Vec::new());
     for _ in 0..9 {
-        let job = unarmed(&ports, &product, None);
+        let job = without_timer(&ports, &product, None);
         store(&ports, &job).await;
         bodies.push(message(job.fire()));
         ids.push(job.id.to_string());
@@ -82,7 +82,7 @@ async fn a_message_whose_job_is_stored_a_moment_later_runs_it() {
     let receiver = Receiver::content().await;
     let product = deployment.product("late", receiver.address).await;
     let ports = deployment.ports();
-    let job = unarmed(&ports, &product, None);
+    let job = without_timer(&ports, &product, None);
     deployment.emulator.send(&deployment.settings.queue_url, &[message(job.fire())]).await;
     let look = async || lines_about(&deployment, &job.fire().to_string(), job.spec.created_at.0).await.pop();
     assert_eq!(until("the message finds no job", SOON, look).await["verdict"], "unknown");
@@ -94,7 +94,7 @@ async fn a_message_whose_job_is_stored_a_moment_later_runs_it() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_message_of_no_job_is_kept_for_its_grace_and_then_dropped() {
     let (deployment, _shared) = among_others().await;
-    let fires = [(); 2].map(|()| unarmed(&deployment.ports(), "nobody", None).fire());
+    let fires = [(); 2].map(|()| without_timer(&deployment.ports(), "nobody", None).fire());
     // As the queue hands them over: one was sent just now, the other two minutes ago.
     let record = |id: &str, fire: Fire, age_ms: i64| {
         json!({

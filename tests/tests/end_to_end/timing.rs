@@ -10,7 +10,7 @@ use carillon_tests::receiver::{Receiver, done};
 use http::Method;
 use serde_json::{Value, json};
 
-use crate::{among_others, lines_about, number, text, unarmed};
+use crate::{among_others, lines_about, number, text, without_timer};
 
 /// A receiver that notes when each request came in, by its path.
 async fn timekeeper() -> (Receiver, Arc<Mutex<Vec<(String, i64)>>>) {
@@ -104,7 +104,7 @@ async fn a_job_due_later_waits_in_a_schedule_and_is_dispatched_within_a_second_o
 async fn a_timer_that_is_armed_twice_stands_once_until_it_is_taken_back() {
     let (deployment, _shared) = among_others().await;
     let ports = deployment.ports();
-    let fire = unarmed(&ports, "nobody", None).fire();
+    let fire = without_timer(&ports, "nobody", None).fire();
     let at = ports.clock().now().plus(3_600_000);
     let standing = async || {
         let standing = deployment.emulator.schedules(&deployment.settings.schedule_group).await;

@@ -78,9 +78,9 @@ impl Hash for Snapshot {
 impl fmt::Debug for Snapshot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = &self.job.state;
-        let unarmed = if state.unarmed { ", unarmed" } else { "" };
+        let timer_missing = if state.timer_missing { ", timer missing" } else { "" };
         let run = &state.run;
-        write!(f, "{} g{}_r{} after {} attempts{unarmed}", state.status, run.generation, run.run_no, run.attempts)
+        write!(f, "{} g{}_r{} after {} attempts{timer_missing}", state.status, run.generation, run.run_no, run.attempts)
     }
 }
 

@@ -65,10 +65,10 @@ fn is_active(world: &World) -> bool {
 
 fn is_carried(world: &World) -> bool {
     let Some(stored) = world.job.as_ref().filter(|_| is_active(world)) else { return true };
-    let (fire, unarmed) = (stored.job.fire(), stored.job.state.unarmed);
+    let (fire, timer_missing) = (stored.job.fire(), stored.job.state.timer_missing);
     let in_hand = world.running.iter().filter_map(|running| running.carries);
     let mut carried = world.messages.iter().map(|message| message.fire).chain(in_hand);
-    carried.any(|carried| carried == fire || (unarmed && carried < fire))
+    carried.any(|carried| carried == fire || (timer_missing && carried < fire))
 }
 
 /// Lets everything go on without another fault, and see where it ends: once with a target that answers, once with one that

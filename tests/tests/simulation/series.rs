@@ -108,7 +108,7 @@ impl Series {
         if new.state.status != Status::Completed || repeat.limit.is_some_and(|limit| old.state.run.run_no >= limit) {
             return None;
         }
-        let passed = old.state.run.nominal_at.max(old.state.passed).map_or(0, |at| at.0 + 1);
+        let passed = old.state.run.nominal_at.max(old.state.planned_through).map_or(0, |at| at.0 + 1);
         let next = Grid::of(new)?.from(passed.max(now.0 + SKEW_MS));
         let is_over = repeat.end_date.is_some_and(|end| next > end.0);
         (!is_over).then(|| format!("it ended, and {} was to come", UnixMillis(next)))

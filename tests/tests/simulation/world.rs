@@ -129,9 +129,9 @@ impl World {
         let Some(old) = self.jobs.insert(id, new.clone()) else { return Written::Conflict };
         self.note(now, &actor.name, || {
             let state = &new.state;
-            let unarmed = if state.unarmed { ", unarmed" } else { "" };
+            let timer_missing = if state.timer_missing { ", timer missing" } else { "" };
             let was = format!("{} {}", old.fire(), old.state.status);
-            format!("{was} -> {} {}, attempt {}{unarmed}", new.fire(), state.status, state.run.attempts)
+            format!("{was} -> {} {}, attempt {}{timer_missing}", new.fire(), state.status, state.run.attempts)
         });
         actor.changed();
         let only_if = actor.only_if.load(Ordering::Relaxed);
@@ -210,7 +210,7 @@ impl World {
         let fire = job.fire();
         let is_active = matches!(job.state.status, Status::Scheduled | Status::Queued | Status::Running);
         let queue = &self.queue;
-        let is_carried = queue.carries(fire) || job.state.unarmed && queue.carries_before(fire);
+        let is_carried = queue.carries(fire) || job.state.timer_missing && queue.carries_before(fire);
         let status = job.state.status;
         self.oracle
             .hold(!is_active || is_carried, invariant, || format!("{fire} is {status}, and nothing will wake it"));

@@ -29,14 +29,14 @@ pub(super) fn retry(job: &Job, delay_ms: u32, now: UnixMillis) -> Result<Transit
     let fresh = Run { nominal_at: old.nominal_at, skipped: std::mem::take(&mut state.skipped), ..fresh };
     state.last_run = series::last_run(old, now);
     // The run stands for an occurrence that has come: whatever happens to it, that does not come again.
-    state.passed = old.nominal_at.max(state.passed);
+    state.planned_through = old.nominal_at.max(state.planned_through);
     let retired = std::mem::replace(&mut state.run, fresh);
     Ok(Transition { retired: Some(retired), ..wait(job, state, at, now) })
 }
 
 /// Notes that the timer of the current fire is armed after all.
 pub(super) fn timer_armed(job: &Job, now: UnixMillis) -> Result<Transition, Refusal> {
-    if !job.state.unarmed {
+    if !job.state.timer_missing {
         return Err(Refusal::Void);
     }
     Ok(store(job, next(job, now), Effect::Acknowledge))
@@ -83,11 +83,11 @@ pub(super) fn resume(job: &Job, now: UnixMillis) -> Result<Transition, Refusal> 
         return Ok(wait(job, state, at, now));
     };
     let series = Series::of(repeat, job.spec.start_at);
-    let Some(at) = series.ahead(state.passed, now) else {
+    let Some(at) = series.ahead(state.planned_through, now) else {
         return Ok(end_unrun(job, &series, now));
     };
     series.skip(&mut state, true, now, SkipReason::Paused);
-    state.passed = Some(before(at));
+    state.planned_through = Some(before(at));
     state.run = Run { generation, due_at: at, nominal_at: Some(at), ..state.run };
     Ok(wait(job, state, at, now))
 }
@@ -95,7 +95,7 @@ pub(super) fn resume(job: &Job, now: UnixMillis) -> Result<Transition, Refusal> 
 /// Whether the current run stands for an occurrence that is still ahead: one that has not begun, and is neither a retry nor a
 /// run beside the cadence.
 fn is_ahead(state: &JobState) -> bool {
-    !state.run.has_begun() && state.run.nominal_at > state.passed
+    !state.run.has_begun() && state.run.nominal_at > state.planned_through
 }
 
 /// The series was over before the job was resumed: the run that it held back is skipped, and what came after it.
@@ -107,7 +107,7 @@ fn end_unrun(job: &Job, series: &Series, now: UnixMillis) -> Transition {
     let later = skipped.as_ref().map_or(0, |skipped| skipped.count);
     state.missed = state.missed.saturating_add(later.saturating_add(1));
     state.skipped.extend(skipped);
-    state.passed = Some(before(now));
+    state.planned_through = Some(before(now));
     ended
 }
 
@@ -136,7 +136,7 @@ pub(super) fn edit(job: &Job, spec: &Arc<JobSpec>, is_replanned: bool, now: Unix
     if matches!(job.state.status, Status::Completed | Status::Cancelled) {
         return refused(job, "changed");
     }
-    let mut state = JobState { unarmed: job.state.unarmed, ..next(job, now) };
+    let mut state = JobState { timer_missing: job.state.timer_missing, ..next(job, now) };
     let edited = |planned: Transition| Ok(Transition { spec: Some(Arc::clone(spec)), ..planned });
     if !is_replanned {
         return edited(store(job, state, Effect::Acknowledge));
@@ -152,7 +152,7 @@ pub(super) fn edit(job: &Job, spec: &Arc<JobSpec>, is_replanned: bool, now: Unix
         Series::of(old, job.spec.start_at).skip(&mut state, !goes_on, now, reason);
     }
     if goes_on {
-        state.passed = Some(before(now)).max(state.run.nominal_at).max(state.passed);
+        state.planned_through = Some(before(now)).max(state.run.nominal_at).max(state.planned_through);
         return edited(store(job, state, Effect::Acknowledge));
     }
     let (due_at, nominal_at) = match &spec.repeat {
@@ -164,8 +164,8 @@ pub(super) fn edit(job: &Job, spec: &Arc<JobSpec>, is_replanned: bool, now: Unix
             (at, Some(at))
         }
     };
-    state.unarmed = false;
-    state.passed = nominal_at.map(before);
+    state.timer_missing = false;
+    state.planned_through = nominal_at.map(before);
     state.run = Run { generation: generation(job, "changed again")?, due_at, nominal_at, ..state.run };
     match state.status {
         Status::Paused => edited(store(job, state, Effect::Acknowledge)),

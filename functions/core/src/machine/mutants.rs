@@ -200,7 +200,9 @@ fn answered(mutant: Mutant, job: &Job, trigger: &Trigger, decided: &mut Transiti
             }
         }
         (Mutant::PauseDisarms, effect) if *trigger == Trigger::Pause => *effect = Effect::Disarm { fire: job.fire() },
-        (Mutant::RetriedAhead, _) if matches!(trigger, Trigger::Retry { .. }) => state.passed = job.state.passed,
+        (Mutant::RetriedAhead, _) if matches!(trigger, Trigger::Retry { .. }) => {
+            state.planned_through = job.state.planned_through
+        }
         (Mutant::SpentNotParked, effect @ Effect::Park) => *effect = Effect::Acknowledge,
         _ => {}
     }

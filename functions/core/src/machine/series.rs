@@ -21,14 +21,19 @@ impl Series {
     }
 
     /// The first occurrence after `passed` that can still be met at `now`; `None` when the series is over.
-    pub(super) fn ahead(&self, passed: Option<UnixMillis>, now: UnixMillis) -> Option<UnixMillis> {
-        let from = passed.map_or(self.start_at, |passed| passed.plus(1));
+    pub(super) fn ahead(&self, planned_through: Option<UnixMillis>, now: UnixMillis) -> Option<UnixMillis> {
+        let from = planned_through.map_or(self.start_at, |planned_through| planned_through.plus(1));
         self.cadence.next_from(from.max(now))
     }
 
     /// The occurrences after `passed` whose time was over at `now`.
-    pub(super) fn skipped(&self, passed: Option<UnixMillis>, now: UnixMillis, reason: SkipReason) -> Option<Skipped> {
-        let after = passed.unwrap_or(before(self.start_at));
+    pub(super) fn skipped(
+        &self,
+        planned_through: Option<UnixMillis>,
+        now: UnixMillis,
+        reason: SkipReason,
+    ) -> Option<Skipped> {
+        let after = planned_through.unwrap_or(before(self.start_at));
         let from = self.cadence.next_after(after).filter(|first| *first < now)?;
         Some(Skipped { reason, from, count: self.cadence.count_between(after, now) })
     }
@@ -36,8 +41,9 @@ impl Series {
     /// Notes the occurrences whose time was over at `now`: before the current run where that is still ahead and planned anew,
     /// otherwise after it.
     pub(super) fn skip(&self, state: &mut JobState, is_ahead: bool, now: UnixMillis, reason: SkipReason) {
-        let passed = if is_ahead { state.passed } else { state.run.nominal_at.max(state.passed) };
-        let Some(skipped) = self.skipped(passed, now, reason) else { return };
+        let planned_through =
+            if is_ahead { state.planned_through } else { state.run.nominal_at.max(state.planned_through) };
+        let Some(skipped) = self.skipped(planned_through, now, reason) else { return };
         state.missed = state.missed.saturating_add(skipped.count);
         let entries = if is_ahead { &mut state.run.skipped } else { &mut state.skipped };
         match entries.last_mut() {
@@ -55,13 +61,13 @@ pub(super) fn go_on(settled: Transition, now: UnixMillis) -> Transition {
     let run_no = run.run_no.checked_add(1).filter(|next| repeat.limit.is_none_or(|limit| *next <= limit));
     let Some(run_no) = run_no else { return settled };
     let series = Series::of(repeat, job.spec.start_at);
-    let passed = run.nominal_at.max(state.passed);
+    let planned_through = run.nominal_at.max(state.planned_through);
     series.skip(&mut state, false, now, SkipReason::Missed);
-    let Some(at) = series.ahead(passed, now) else {
-        state.passed = Some(before(now)).max(passed);
+    let Some(at) = series.ahead(planned_through, now) else {
+        state.planned_through = Some(before(now)).max(planned_through);
         return Transition { state, ..settled };
     };
-    state.passed = Some(before(at));
+    state.planned_through = Some(before(at));
     state.last_run = last_run(&state.run, now);
     let fresh = Run::new(state.run.generation, run_no, at);
     let next = Run { nominal_at: Some(at), skipped: std::mem::take(&mut state.skipped), ..fresh };

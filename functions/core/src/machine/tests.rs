@@ -127,11 +127,11 @@ fn job(status: Status) -> Job {
             Status::Completed | Status::Failed | Status::Cancelled | Status::Paused => None,
         },
         lease: is_running.then(|| Lease { owner: owner(), until }),
-        passed: None,
+        planned_through: None,
         missed: 0,
         skipped: Vec::new(),
         last_run: None,
-        unarmed: false,
+        timer_missing: false,
         updated_at: NOW,
     };
     Job { id: JobId::new(NOW, 1), spec: Arc::new(spec), state }
@@ -202,7 +202,7 @@ fn happens(row: &str, job: &mut Job, now: &mut UnixMillis) -> Trigger {
             Trigger::Retry { delay_ms: 0 }
         }
         "armed after all" => {
-            job.state.unarmed = true;
+            job.state.timer_missing = true;
             Trigger::TimerArmed
         }
         "pause" => Trigger::Pause,

@@ -55,15 +55,15 @@ pub struct Execution {
     /// How the run ended, if this is what ended it.
     pub ended: Option<RunStatus>,
     /// Why the timer of the run that follows could not be armed, if so: the message comes back for that.
-    pub unarmed: Option<PortError>,
+    pub timer_fault: Option<PortError>,
     /// Why the cache could not be told of the result, if so: it costs others a dispatch.
-    pub forgotten: Option<PortError>,
+    pub cache_write_failed: Option<PortError>,
 }
 
 impl Execution {
     /// An execution that did nothing.
     pub fn idle(verdict: Verdict, job: Option<Job>, refusal: Option<Refusal>) -> Self {
-        Self { verdict, job, attempt: None, refusal, ended: None, unarmed: None, forgotten: None }
+        Self { verdict, job, attempt: None, refusal, ended: None, timer_fault: None, cache_write_failed: None }
     }
 }
 
@@ -116,7 +116,7 @@ pub async fn execute<P: Ports, T: Targets>(
     let began_at = claimed.state.updated_at;
     let dispatched = dispatch(ports, executor, (&claimed, fire, &owner), &planned).await;
     let dispatch_ms = ports.clock().now().since(began_at);
-    let forgotten = match &planned.cache {
+    let cache_write_failed = match &planned.cache {
         Some(cached) => cached.conclude(ports, &owner, &dispatched).await.err(),
         None => None,
     };
@@ -130,8 +130,16 @@ pub async fn execute<P: Ports, T: Targets>(
         error,
         recorded: settled.recorded,
     };
-    let Settled { verdict, job, ended, unarmed, .. } = settled;
-    Ok(Execution { verdict, job: Some(job), attempt: Some(attempt), refusal: None, ended, unarmed, forgotten })
+    let Settled { verdict, job, ended, timer_fault, .. } = settled;
+    Ok(Execution {
+        verdict,
+        job: Some(job),
+        attempt: Some(attempt),
+        refusal: None,
+        ended,
+        timer_fault,
+        cache_write_failed,
+    })
 }
 
 enum Claim {
@@ -201,7 +209,7 @@ async fn claim_leading<P: Ports, T: Targets>(
             // The timer of a later fire is armed before that is stored: it must not be taken for a void one.
             return Ok(ended(Verdict::Unknown, Some(job), None));
         }
-        if job.state.unarmed && fire < job.fire() {
+        if job.state.timer_missing && fire < job.fire() {
             match arm_after_all(ports, &job).await? {
                 Stored::Done => return Ok(ended(Verdict::Acknowledge, Some(job), Some(Refusal::Void))),
                 Stored::Overtaken(newer) => {
@@ -233,7 +241,7 @@ async fn claim_leading<P: Ports, T: Targets>(
             },
             _ => transition,
         };
-        let (transition, unarmed) = arm_if_possible(ports, transition).await;
+        let (transition, timer_fault) = arm_if_possible(ports, transition).await;
         match commit(ports, &transition).await? {
             Stored::Done => {
                 let job = transition.after();
@@ -242,7 +250,7 @@ async fn claim_leading<P: Ports, T: Targets>(
                 }
                 // The result was remembered, or the executor before this one died in the last attempt.
                 let (verdict, ended) = (verdict_after(&transition), ended_by(&transition));
-                let execution = Execution { ended, unarmed, ..Execution::idle(verdict, Some(job), None) };
+                let execution = Execution { ended, timer_fault, ..Execution::idle(verdict, Some(job), None) };
                 return Ok(Claim::Ended(Box::new(execution)));
             }
             Stored::Overtaken(newer) => current = newer.map(|newer| *newer),
@@ -265,7 +273,7 @@ async fn arm_if_possible<P: Ports>(ports: &P, transition: Transition) -> (Transi
     let Effect::Arm { fire, at } = transition.effect else { return (transition, None) };
     match ports.timers().arm_promptly(fire, at).await {
         Ok(()) => (transition, None),
-        Err(fault) => (transition.unarmed(), Some(fault)),
+        Err(fault) => (transition.with_timer_missing(), Some(fault)),
     }
 }
 
@@ -353,7 +361,7 @@ fn verdict_of(refusal: &Refusal) -> Verdict {
 fn verdict_after(transition: &Transition) -> Verdict {
     match &transition.effect {
         Effect::Redeliver { at } => Verdict::Redeliver { at: *at },
-        Effect::Arm { .. } if transition.state.unarmed => {
+        Effect::Arm { .. } if transition.state.timer_missing => {
             Verdict::Redeliver { at: transition.state.updated_at.plus(ARM_AGAIN_MS) }
         }
         Effect::Park => {
@@ -369,7 +377,7 @@ struct Settled {
     job: Job,
     recorded: bool,
     ended: Option<RunStatus>,
-    unarmed: Option<PortError>,
+    timer_fault: Option<PortError>,
 }
 
 /// Records what the attempt brought, unless the lease is somebody else's by now.
@@ -392,15 +400,21 @@ async fn settle<P: Ports>(
     let mut has_failed = false;
     for _ in 0..ATTEMPTS_AT_A_CHANGE {
         let Ok(transition) = decide(&job, &event, now) else { break };
-        let (transition, unarmed) = arm_if_possible(ports, transition).await;
+        let (transition, timer_fault) = arm_if_possible(ports, transition).await;
         match commit(ports, &transition).await {
             Ok(Stored::Done) => {
                 let (verdict, ended) = (verdict_after(&transition), ended_by(&transition));
-                return Ok(Settled { verdict, job: transition.after(), recorded: true, ended, unarmed });
+                return Ok(Settled { verdict, job: transition.after(), recorded: true, ended, timer_fault });
             }
             Ok(Stored::Overtaken(Some(newer))) => job = *newer,
             Ok(Stored::Overtaken(None)) => {
-                return Ok(Settled { verdict: Verdict::Acknowledge, job, recorded: false, ended: None, unarmed: None });
+                return Ok(Settled {
+                    verdict: Verdict::Acknowledge,
+                    job,
+                    recorded: false,
+                    ended: None,
+                    timer_fault: None,
+                });
             }
             // What the target has done is worth a second try: without its record it would have to be done again.
             Err(error) if has_failed => return Err(error),
@@ -409,5 +423,5 @@ async fn settle<P: Ports>(
     }
     // Not recorded: the message comes back when whoever holds the fire may have let go of it.
     let verdict = job.state.wake_at.map_or(Verdict::Acknowledge, |at| Verdict::Redeliver { at });
-    Ok(Settled { verdict, job, recorded: false, ended: None, unarmed: None })
+    Ok(Settled { verdict, job, recorded: false, ended: None, timer_fault: None })
 }

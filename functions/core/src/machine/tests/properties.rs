@@ -361,14 +361,14 @@ fn any_job() -> impl Strategy<Value = Job> {
             retry,
             series,
         )| {
-            let (repeat, nominal_at, passed) = series;
+            let (repeat, nominal_at, planned_through) = series;
             let job = job(status);
             let failure = |attempt| FailedAttempt { attempt, failed_at: NOW, error: RunError::transient("X", "") };
             let failures = (0..failures).map(failure).collect();
             let run = Run { nominal_at, attempts, failures, ..Run::new(generation, run_no, due_at) };
             let lease = lease.map(|(owner, until)| Lease { owner: Owner::new(owner), until });
             let spec = Arc::new(JobSpec { retries, retry, repeat, ..JobSpec::clone(&job.spec) });
-            Job { spec, state: JobState { revision, run, wake_at, lease, passed, ..job.state }, ..job }
+            Job { spec, state: JobState { revision, run, wake_at, lease, planned_through, ..job.state }, ..job }
         },
     )
 }

@@ -154,7 +154,7 @@ fn a_cache_that_fails_costs_a_retry_before_the_dispatch_and_nothing_after_it() {
     assert_eq!((stack.job(job.id).state.run.attempts, stack.dispatched()), (0, 0));
     stack.script(PortCall::Fill, Fault::Before);
     let execution = stack.execute(job.fire()).unwrap();
-    assert!(execution.forgotten.is_some());
+    assert!(execution.cache_write_failed.is_some());
     assert_eq!((execution.verdict, stack.status(job.id)), (Verdict::Acknowledge, Status::Completed));
 }
 

@@ -260,14 +260,17 @@ fn a_timer_that_cannot_be_armed_costs_no_outcome_and_is_armed_when_the_message_c
     stack.script(PortCall::Arm, Fault::Before);
     let execution = stack.execute(job.fire()).unwrap();
     let next = stack.job(job.id);
-    assert_eq!((next.state.unarmed, next.state.run.run_no, execution.ended), (true, 2, Some(RunStatus::Completed)));
-    assert!(execution.unarmed.is_some() && matches!(execution.verdict, Verdict::Redeliver { .. }), "{execution:?}");
+    assert_eq!(
+        (next.state.timer_missing, next.state.run.run_no, execution.ended),
+        (true, 2, Some(RunStatus::Completed))
+    );
+    assert!(execution.timer_fault.is_some() && matches!(execution.verdict, Verdict::Redeliver { .. }), "{execution:?}");
     stack.memory.world().armed.clear();
     // The Scheduler is still down: the message has to come back once more.
     stack.script(PortCall::Arm, Fault::Before);
     stack.execute(job.fire()).unwrap_err();
     assert_eq!(stack.execute(job.fire()).unwrap().verdict, Verdict::Acknowledge);
-    assert!(!stack.job(job.id).state.unarmed);
+    assert!(!stack.job(job.id).state.timer_missing);
     assert_eq!(stack.memory.world().armed.iter().map(|(_, fire)| *fire).collect::<Vec<_>>(), [next.fire()]);
     // A duplicate of it has nothing left to do: each would otherwise breed another.
     stack.memory.world().calls.clear();
