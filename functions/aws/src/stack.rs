@@ -59,7 +59,7 @@ impl Ports for Stack {
         &self.sealing_keys
     }
 
-    fn results(&self) -> &impl ResultCache {
+    fn result_cache(&self) -> &impl ResultCache {
         &self.table
     }
 

@@ -219,19 +219,19 @@ pub trait SealingKeys: Send + Sync {
 /// dispatched, and the others find what it brought.
 pub trait ResultCache: Send + Sync {
     /// What is remembered under `key` at `now`. Where nothing is, and nobody is about to make it, `lead` takes the lease.
-    fn consult(
+    fn lookup(
         &self,
         key: &CacheKey,
-        lead: &Lead,
+        lead: &FillLease,
         now: UnixMillis,
-    ) -> impl Future<Output = Result<Consulted, PortError>> + Send;
+    ) -> impl Future<Output = Result<CacheAnswer, PortError>> + Send;
 
     /// Remembers a result that its leader has made, until `expires_at`. Without the lease it does nothing.
     fn fill(
         &self,
         key: &CacheKey,
         leader: &Owner,
-        result: &Remembered,
+        result: &CachedResult,
     ) -> impl Future<Output = Result<(), PortError>> + Send;
 
     /// Gives the lease up: somebody else may try. Without the lease it does nothing.
@@ -252,7 +252,7 @@ pub trait ResultCache: Send + Sync {
 
 /// Whoever is about to make a result.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Lead {
+pub struct FillLease {
     /// The name of its claim.
     pub leader: Owner,
     /// When it began.
@@ -263,18 +263,18 @@ pub struct Lead {
 
 /// What a cache says.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Consulted {
+pub enum CacheAnswer {
     /// It knows the result.
-    Hit(Remembered),
+    Hit(CachedResult),
     /// Somebody else is making it.
-    Busy(Lead),
+    Filling(FillLease),
     /// It does not: the lease is taken.
-    Leading,
+    Miss,
 }
 
 /// A result that is remembered.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Remembered {
+pub struct CachedResult {
     /// The result.
     pub output: Output,
     /// When it was made.
@@ -466,7 +466,7 @@ pub trait Ports: Send + Sync + 'static {
     /// The keys of what is sealed.
     fn sealing_keys(&self) -> &impl SealingKeys;
     /// The remembered results.
-    fn results(&self) -> &impl ResultCache;
+    fn result_cache(&self) -> &impl ResultCache;
     /// The named requests.
     fn reservations(&self) -> &impl Reservations;
     /// What events need that consist of others, or count.

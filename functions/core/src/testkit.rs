@@ -13,8 +13,8 @@ use crate::error::FieldCode;
 use crate::idempotency::{KEPT_HOURS, RequestName, Reservation};
 use crate::ids::Owner;
 use crate::ports::{
-    BoxFuture, CacheEntry, CachePage, Checkpoints, Consulted, Counters, DefinedSession, FallbackHealth, Lead,
-    PortError, Remembered, Reservations, ResultCache, SealingKeys, Sessions, TokenRefusal,
+    BoxFuture, CacheAnswer, CacheEntry, CachePage, CachedResult, Checkpoints, Counters, DefinedSession, FallbackHealth,
+    FillLease, PortError, Reservations, ResultCache, SealingKeys, Sessions, TokenRefusal,
 };
 use crate::progress::{Checkpoint, CheckpointId, Counted, CounterId, FallbackId, RunId};
 use crate::session::Claims;
@@ -26,24 +26,24 @@ const KEPT_MS: i64 = KEPT_HOURS as i64 * 3_600_000;
 
 /// What is remembered, and who is about to make what is not.
 #[derive(Clone, Debug, Default)]
-pub struct Results(BTreeMap<CacheKey, Result<Remembered, Lead>>);
+pub struct Results(BTreeMap<CacheKey, Result<CachedResult, FillLease>>);
 
 impl Results {
     /// [`ResultCache::consult`].
-    pub fn consult(&mut self, key: &CacheKey, lead: &Lead, now: UnixMillis) -> Consulted {
+    pub fn lookup(&mut self, key: &CacheKey, lead: &FillLease, now: UnixMillis) -> CacheAnswer {
         match self.0.get(key) {
-            Some(Ok(result)) if result.expires_at > now => Consulted::Hit(result.clone()),
-            Some(Err(other)) if other.until > now && other.leader != lead.leader => Consulted::Busy(other.clone()),
+            Some(Ok(result)) if result.expires_at > now => CacheAnswer::Hit(result.clone()),
+            Some(Err(other)) if other.until > now && other.leader != lead.leader => CacheAnswer::Filling(other.clone()),
             _ => {
                 self.0.insert(key.clone(), Err(lead.clone()));
-                Consulted::Leading
+                CacheAnswer::Miss
             }
         }
     }
 
     /// [`ResultCache::fill`].
-    pub fn fill(&mut self, key: &CacheKey, leader: &Owner, result: &Remembered) {
-        let is_led = |entry: &&mut Result<_, Lead>| entry.as_ref().is_err_and(|lead| lead.leader == *leader);
+    pub fn fill(&mut self, key: &CacheKey, leader: &Owner, result: &CachedResult) {
+        let is_led = |entry: &&mut Result<_, FillLease>| entry.as_ref().is_err_and(|lead| lead.leader == *leader);
         if let Some(entry) = self.0.get_mut(key).filter(is_led) {
             *entry = Ok(result.clone());
         }
@@ -58,7 +58,7 @@ impl Results {
     pub fn entries(&self, cache: &CacheName, after: Option<&str>, limit: usize, now: UnixMillis) -> CachePage {
         let filled = self.0.iter().filter_map(|(key, entry)| Some((key, entry.as_ref().ok()?)));
         let wanted = filled.filter(|(key, result)| key.cache == *cache && result.expires_at > now);
-        let entry = |(key, result): (&CacheKey, &Remembered)| CacheEntry {
+        let entry = |(key, result): (&CacheKey, &CachedResult)| CacheEntry {
             digest: key.digest.clone(),
             event: key.event.clone(),
             made_at: result.made_at,
@@ -220,11 +220,11 @@ fn locked<T>(table: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl ResultCache for Mutex<Results> {
-    async fn consult(&self, key: &CacheKey, lead: &Lead, now: UnixMillis) -> Result<Consulted, PortError> {
-        Ok(locked(self).consult(key, lead, now))
+    async fn lookup(&self, key: &CacheKey, lead: &FillLease, now: UnixMillis) -> Result<CacheAnswer, PortError> {
+        Ok(locked(self).lookup(key, lead, now))
     }
 
-    async fn fill(&self, key: &CacheKey, leader: &Owner, result: &Remembered) -> Result<(), PortError> {
+    async fn fill(&self, key: &CacheKey, leader: &Owner, result: &CachedResult) -> Result<(), PortError> {
         locked(self).fill(key, leader, result);
         Ok(())
     }

@@ -150,7 +150,7 @@ impl<C: Wait> Ports for Embedded<C> {
         &self.sealing_keys
     }
 
-    fn results(&self) -> &impl ResultCache {
+    fn result_cache(&self) -> &impl ResultCache {
         &self.store
     }
 

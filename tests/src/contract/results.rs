@@ -5,7 +5,7 @@ use std::time::Duration;
 use carillon_core::cache::{CacheKey, CacheName};
 use carillon_core::ids::Owner;
 use carillon_core::job::Output;
-use carillon_core::ports::{CacheEntry, Clock, Consulted, Entropy, Lead, Ports, Remembered, ResultCache};
+use carillon_core::ports::{CacheAnswer, CacheEntry, CachedResult, Clock, Entropy, FillLease, Ports, ResultCache};
 use carillon_core::time::UnixMillis;
 use futures_util::future::join_all;
 use serde_json::json;
@@ -25,30 +25,30 @@ fn key(cache: CacheName, number: u64) -> CacheKey {
     CacheKey { cache, digest, event: format!("event-{number}") }
 }
 
-fn lead<P: Ports>(ports: &P, now: UnixMillis) -> Lead {
-    Lead { leader: Owner::new(ports.entropy().bits()), began_at: now, until: now.plus(HOUR_MS) }
+fn lead<P: Ports>(ports: &P, now: UnixMillis) -> FillLease {
+    FillLease { leader: Owner::new(ports.entropy().bits()), began_at: now, until: now.plus(HOUR_MS) }
 }
 
-fn result(text: &str, made_at: UnixMillis) -> Remembered {
+fn result(text: &str, made_at: UnixMillis) -> CachedResult {
     let output = Output { value: json!({"body": text}), truncated: false };
-    Remembered { output, made_at, expires_at: made_at.plus(HOUR_MS) }
+    CachedResult { output, made_at, expires_at: made_at.plus(HOUR_MS) }
 }
 
-async fn leads<P: Ports>(ports: &P, key: &CacheKey, now: UnixMillis) -> Lead {
+async fn leads<P: Ports>(ports: &P, key: &CacheKey, now: UnixMillis) -> FillLease {
     let lead = lead(ports, now);
-    assert_eq!(ports.results().consult(key, &lead, now).await.unwrap(), Consulted::Leading);
+    assert_eq!(ports.result_cache().lookup(key, &lead, now).await.unwrap(), CacheAnswer::Miss);
     lead
 }
 
 /// What somebody new is told.
-async fn asks<P: Ports>(ports: &P, key: &CacheKey, now: UnixMillis) -> Consulted {
-    ports.results().consult(key, &lead(ports, now), now).await.unwrap()
+async fn asks<P: Ports>(ports: &P, key: &CacheKey, now: UnixMillis) -> CacheAnswer {
+    ports.result_cache().lookup(key, &lead(ports, now), now).await.unwrap()
 }
 
 /// Until somebody new finds it: a read may be a moment behind what was written.
-async fn is_hit<P: Ports>(ports: &P, key: &CacheKey, wanted: &Remembered) {
+async fn is_hit<P: Ports>(ports: &P, key: &CacheKey, wanted: &CachedResult) {
     let now = ports.clock().now();
-    let look = async || (asks(ports, key, now).await == Consulted::Hit(wanted.clone())).then_some(());
+    let look = async || (asks(ports, key, now).await == CacheAnswer::Hit(wanted.clone())).then_some(());
     until("the result is remembered", SOON, look).await;
 }
 
@@ -58,7 +58,7 @@ pub async fn a_result_is_remembered_under_its_key_and_no_other<P: Ports>(ports: 
     let own = key(cache("a"), 1);
     let lead = leads(ports, &own, now).await;
     let made = result("made", now);
-    ports.results().fill(&own, &lead.leader, &made).await.unwrap();
+    ports.result_cache().fill(&own, &lead.leader, &made).await.unwrap();
     is_hit(ports, &own, &made).await;
     let others = [
         key(cache("a"), 2),
@@ -67,7 +67,7 @@ pub async fn a_result_is_remembered_under_its_key_and_no_other<P: Ports>(ports: 
         key(CacheName { product: "bank".into(), ..cache("a") }, 1),
     ];
     for other in others {
-        assert_eq!(asks(ports, &other, now).await, Consulted::Leading, "{other:?}");
+        assert_eq!(asks(ports, &other, now).await, CacheAnswer::Miss, "{other:?}");
     }
 }
 
@@ -76,11 +76,11 @@ pub async fn a_result_of_256_kb_is_remembered_whole<P: Ports>(ports: &P) {
     let now = ports.clock().now();
     let own = key(cache("a"), 1);
     let lead = leads(ports, &own, now).await;
-    let made = Remembered {
+    let made = CachedResult {
         output: Output { value: json!({"body": "é".repeat(128 * 1024)}), truncated: true },
         ..result("", now)
     };
-    ports.results().fill(&own, &lead.leader, &made).await.unwrap();
+    ports.result_cache().fill(&own, &lead.leader, &made).await.unwrap();
     is_hit(ports, &own, &made).await;
 }
 
@@ -90,14 +90,14 @@ pub async fn a_result_is_forgotten_after_its_time<P: Ports>(ports: &P) {
     let own = key(cache("a"), 1);
     let lead = leads(ports, &own, now).await;
     let made = result("made", now);
-    ports.results().fill(&own, &lead.leader, &made).await.unwrap();
+    ports.result_cache().fill(&own, &lead.leader, &made).await.unwrap();
     is_hit(ports, &own, &made).await;
     let after = now.plus(HOUR_MS);
-    assert!(ports.results().entries(&own.cache, None, 10, after).await.unwrap().entries.is_empty());
+    assert!(ports.result_cache().entries(&own.cache, None, 10, after).await.unwrap().entries.is_empty());
     let next = leads(ports, &own, after).await;
     let again = result("made again", after);
-    ports.results().fill(&own, &next.leader, &again).await.unwrap();
-    let look = async || (asks(ports, &own, after).await == Consulted::Hit(again.clone())).then_some(());
+    ports.result_cache().fill(&own, &next.leader, &again).await.unwrap();
+    let look = async || (asks(ports, &own, after).await == CacheAnswer::Hit(again.clone())).then_some(());
     until("the next result takes its place", SOON, look).await;
 }
 
@@ -106,10 +106,10 @@ pub async fn exactly_one_of_many_leads<P: Ports>(ports: &P) {
     let now = ports.clock().now();
     let own = key(cache("a"), 1);
     let told = join_all((0..20).map(|_| asks(ports, &own, now))).await;
-    let leading = told.iter().filter(|told| **told == Consulted::Leading).count();
+    let leading = told.iter().filter(|told| **told == CacheAnswer::Miss).count();
     assert_eq!(leading, 1, "{told:?}");
     let busy: Vec<_> =
-        told.iter().filter_map(|told| if let Consulted::Busy(lead) = told { Some(lead) } else { None }).collect();
+        told.iter().filter_map(|told| if let CacheAnswer::Filling(lead) = told { Some(lead) } else { None }).collect();
     assert_eq!(busy.len(), 19);
     assert!(busy.iter().all(|lead| **lead == *busy[0] && lead.began_at == now && lead.until == now.plus(HOUR_MS)));
 }
@@ -119,7 +119,7 @@ pub async fn a_leader_that_asks_again_still_leads<P: Ports>(ports: &P) {
     let now = ports.clock().now();
     let own = key(cache("a"), 1);
     let lead = leads(ports, &own, now).await;
-    assert_eq!(ports.results().consult(&own, &lead, now).await.unwrap(), Consulted::Leading);
+    assert_eq!(ports.result_cache().lookup(&own, &lead, now).await.unwrap(), CacheAnswer::Miss);
 }
 
 /// A lease that was given up, or whose time is over, is for the next one.
@@ -127,18 +127,18 @@ pub async fn a_lease_ends_when_it_is_given_up_or_its_time_is_over<P: Ports>(port
     let now = ports.clock().now();
     let own = key(cache("a"), 1);
     let first = leads(ports, &own, now).await;
-    assert_eq!(asks(ports, &own, now).await, Consulted::Busy(first.clone()));
-    ports.results().release(&own, &first.leader).await.unwrap();
+    assert_eq!(asks(ports, &own, now).await, CacheAnswer::Filling(first.clone()));
+    ports.result_cache().release(&own, &first.leader).await.unwrap();
     let second = leads(ports, &own, now).await;
     let after = second.until;
     let third = leads(ports, &own, after).await;
     // The second is not dead after all, and knows nothing of the third.
-    ports.results().release(&own, &second.leader).await.unwrap();
-    ports.results().fill(&own, &second.leader, &result("late", after)).await.unwrap();
-    assert_eq!(asks(ports, &own, after).await, Consulted::Busy(third.clone()));
-    ports.results().fill(&own, &third.leader, &result("made", after)).await.unwrap();
-    ports.results().release(&own, &third.leader).await.unwrap();
-    let look = async || matches!(asks(ports, &own, after).await, Consulted::Hit(_)).then_some(());
+    ports.result_cache().release(&own, &second.leader).await.unwrap();
+    ports.result_cache().fill(&own, &second.leader, &result("late", after)).await.unwrap();
+    assert_eq!(asks(ports, &own, after).await, CacheAnswer::Filling(third.clone()));
+    ports.result_cache().fill(&own, &third.leader, &result("made", after)).await.unwrap();
+    ports.result_cache().release(&own, &third.leader).await.unwrap();
+    let look = async || matches!(asks(ports, &own, after).await, CacheAnswer::Hit(_)).then_some(());
     until("a release leaves the result alone", SOON, look).await;
 }
 
@@ -150,7 +150,7 @@ pub async fn entries_are_listed_in_pages<P: Ports>(ports: &P) {
         let own = key(cache("a"), number);
         let lead = leads(ports, &own, now).await;
         let made = result("made", now);
-        ports.results().fill(&own, &lead.leader, &made).await.unwrap();
+        ports.result_cache().fill(&own, &lead.leader, &made).await.unwrap();
         let entry =
             CacheEntry { digest: own.digest, event: own.event, made_at: made.made_at, expires_at: made.expires_at };
         expected.push(entry);
@@ -159,11 +159,11 @@ pub async fn entries_are_listed_in_pages<P: Ports>(ports: &P) {
     leads(ports, &key(cache("a"), 100), now).await;
     let other = key(cache("b"), 1);
     let lead = leads(ports, &other, now).await;
-    ports.results().fill(&other, &lead.leader, &result("other", now)).await.unwrap();
+    ports.result_cache().fill(&other, &lead.leader, &result("other", now)).await.unwrap();
     let look = async || {
         let (mut listed, mut after) = (Vec::new(), None::<String>);
         loop {
-            let page = ports.results().entries(&cache("a"), after.as_deref(), 10, now).await.unwrap();
+            let page = ports.result_cache().entries(&cache("a"), after.as_deref(), 10, now).await.unwrap();
             assert!(page.entries.len() <= 10);
             listed.extend(page.entries);
             after = page.next;
@@ -181,19 +181,19 @@ pub async fn what_was_made_before_a_cache_was_emptied_is_forgotten<P: Ports>(por
     let (filled, open, other) = (key(cache("a"), 1), key(cache("a"), 2), key(cache("b"), 1));
     for key in [&filled, &other] {
         let lead = leads(ports, key, now).await;
-        ports.results().fill(key, &lead.leader, &result("made", now)).await.unwrap();
+        ports.result_cache().fill(key, &lead.leader, &result("made", now)).await.unwrap();
         is_hit(ports, key, &result("made", now)).await;
     }
     let lead = leads(ports, &open, now).await;
     let after = now.plus(1);
-    ports.results().clear(&cache("a"), after).await.unwrap();
-    ports.results().fill(&open, &lead.leader, &result("late", after)).await.unwrap();
+    ports.result_cache().clear(&cache("a"), after).await.unwrap();
+    ports.result_cache().fill(&open, &lead.leader, &result("late", after)).await.unwrap();
     let later = after.plus(1);
     let look = async || {
-        let empty = ports.results().entries(&cache("a"), None, 10, later).await.unwrap().entries.is_empty();
+        let empty = ports.result_cache().entries(&cache("a"), None, 10, later).await.unwrap().entries.is_empty();
         let told = [asks(ports, &filled, later).await, asks(ports, &open, later).await];
-        (empty && !told.iter().any(|told| matches!(told, Consulted::Hit(_)))).then_some(())
+        (empty && !told.iter().any(|told| matches!(told, CacheAnswer::Hit(_)))).then_some(())
     };
     until("the cache is empty", SOON, look).await;
-    assert!(matches!(asks(ports, &other, later).await, Consulted::Hit(_)), "another cache");
+    assert!(matches!(asks(ports, &other, later).await, CacheAnswer::Hit(_)), "another cache");
 }

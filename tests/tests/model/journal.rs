@@ -407,7 +407,7 @@ impl Ports for Replay {
     fn sealing_keys(&self) -> &impl SealingKeys {
         &self.1.sealing_keys
     }
-    fn results(&self) -> &impl ResultCache {
+    fn result_cache(&self) -> &impl ResultCache {
         &self.1.results
     }
     fn reservations(&self) -> &impl Reservations {

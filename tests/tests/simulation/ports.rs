@@ -284,7 +284,7 @@ impl Ports for Sim {
     fn sealing_keys(&self) -> &impl SealingKeys {
         self
     }
-    fn results(&self) -> &impl ResultCache {
+    fn result_cache(&self) -> &impl ResultCache {
         self
     }
     fn reservations(&self) -> &impl Reservations {

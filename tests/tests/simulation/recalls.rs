@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use carillon_core::cache::{CacheKey, CacheName};
 use carillon_core::ids::{Fire, Owner};
 use carillon_core::job::{Job, JobSpec, Output, Run, RunError};
-use carillon_core::ports::{Consulted, Lead};
+use carillon_core::ports::{CacheAnswer, FillLease};
 use carillon_core::time::UnixMillis;
 
 use crate::actor::Actor;
@@ -32,7 +32,7 @@ impl Question {
 
 /// The lease of an entry, as it was taken.
 #[derive(Clone, Debug)]
-struct Led {
+struct CacheLookup {
     leader: Owner,
     at: UnixMillis,
     until: UnixMillis,
@@ -45,7 +45,7 @@ struct Led {
 struct Attempt {
     fire: Fire,
     actor: u64,
-    led: Option<Led>,
+    lookup: Option<CacheLookup>,
     began_at: UnixMillis,
     /// Its result is remembered for so long, ms, by some catalog that counted then: at least, and at most.
     expiry_ms: (i64, i64),
@@ -80,7 +80,7 @@ struct Cleared {
 #[derive(Debug, Default)]
 pub(crate) struct Recalls {
     claims: BTreeMap<(Fire, u64), (Question, Owner)>,
-    leads: Vec<Led>,
+    leads: Vec<CacheLookup>,
     hits: BTreeMap<u64, Vec<Hit>>,
     under_way: BTreeMap<Question, Vec<Attempt>>,
     made: BTreeMap<Question, Vec<Made>>,
@@ -98,20 +98,20 @@ impl Recalls {
     pub(crate) fn consulted(
         &mut self,
         key: &CacheKey,
-        lead: &Lead,
-        answer: &Consulted,
+        lead: &FillLease,
+        answer: &CacheAnswer,
         by: &Actor,
         (asked_at, now): (UnixMillis, UnixMillis),
     ) -> Option<String> {
         match answer {
-            Consulted::Leading => {
+            CacheAnswer::Miss => {
                 let leader = lead.leader.clone();
-                self.leads.push(Led { leader, at: now, until: lead.until, answered_at: None });
+                self.leads.push(CacheLookup { leader, at: now, until: lead.until, answered_at: None });
             }
-            Consulted::Hit(_) => {
+            CacheAnswer::Hit(_) => {
                 self.hits.entry(by.id).or_default().push(Hit { key: key.clone(), asked_at, at: now });
             }
-            Consulted::Busy(other) => {
+            CacheAnswer::Filling(other) => {
                 self.count("waited for another's result");
                 let told = self.leads.iter().rev().find(|known| known.leader == other.leader)?;
                 let over_ms = now.since(told.answered_at?);
@@ -139,12 +139,12 @@ impl Recalls {
         now: UnixMillis,
     ) -> Option<String> {
         let (question, owner) = self.claims.get(&(fire, by.id))?.clone();
-        let led = self.leads.iter().rev().find(|led| led.leader == owner).cloned();
+        let lookup = self.leads.iter().rev().find(|lookup| lookup.leader == owner).cloned();
         let from = by.born_at.plus(-REMEMBERED_MS - SKEW_MS);
         let expiry_ms = published.expiry_ms(&question.product, &question.cache, (from, now));
-        let wrong = self.led_alone(&question, led.as_ref(), now);
-        let wrong = wrong.or_else(|| self.had_to_ask(&question, led.as_ref()?, is_strict));
-        let attempt = Attempt { fire, actor: by.id, led, began_at: now, expiry_ms };
+        let wrong = self.led_alone(&question, lookup.as_ref(), now);
+        let wrong = wrong.or_else(|| self.had_to_ask(&question, lookup.as_ref()?, is_strict));
+        let attempt = Attempt { fire, actor: by.id, lookup, began_at: now, expiry_ms };
         if !self.under_way.get(&question).is_none_or(Vec::is_empty) {
             self.count("lease of a dead executor ended");
         }
@@ -154,7 +154,7 @@ impl Recalls {
     }
 
     /// Nobody else may be at it, unless their lease has ended or the cache was emptied since.
-    fn led_alone(&self, question: &Question, own: Option<&Led>, now: UnixMillis) -> Option<String> {
+    fn led_alone(&self, question: &Question, own: Option<&CacheLookup>, now: UnixMillis) -> Option<String> {
         let Some(own) = own else { return Some("without the lease of its question".to_owned()) };
         if own.until <= now.plus(SKEW_MS) {
             // It lost its own on the way to the target, and others may be at it by now.
@@ -162,8 +162,8 @@ impl Recalls {
         }
         let cleared = cleared_at(&self.cleared, question);
         let is_living = |other: &&Attempt| {
-            let Some(led) = &other.led else { return false };
-            led.until > own.at.plus(SKEW_MS) && !cleared.iter().any(|at| *at >= led.at && *at <= own.at)
+            let Some(lookup) = &other.lookup else { return false };
+            lookup.until > own.at.plus(SKEW_MS) && !cleared.iter().any(|at| *at >= lookup.at && *at <= own.at)
         };
         let mut others = self.under_way.get(question).into_iter().flatten();
         let other = others.find(is_living).map(|other| other.fire);
@@ -171,10 +171,10 @@ impl Recalls {
     }
 
     /// Where nothing goes wrong, what is known is not asked for.
-    fn had_to_ask(&mut self, question: &Question, own: &Led, is_strict: bool) -> Option<String> {
+    fn had_to_ask(&mut self, question: &Question, own: &CacheLookup, is_strict: bool) -> Option<String> {
         let cleared = cleared_at(&self.cleared, question);
         let is_kept = |made: &&Made| {
-            let since = made.by.led.as_ref().map_or(made.at, |led| led.at);
+            let since = made.by.lookup.as_ref().map_or(made.at, |lookup| lookup.at);
             !cleared.iter().any(|at| *at >= since && *at <= own.at)
         };
         let made: Vec<_> = self.made.get(question).into_iter().flatten().filter(is_kept).collect();
@@ -196,8 +196,8 @@ impl Recalls {
         let under_way = self.under_way.entry(question.clone()).or_default();
         let Some(at) = under_way.iter().rposition(|one| (one.fire, one.actor) == (fire, actor)) else { return };
         let by = under_way.remove(at);
-        if let Some(led) = self.leads.iter_mut().rev().find(|led| led.leader == *owner) {
-            led.answered_at = Some(now);
+        if let Some(lookup) = self.leads.iter_mut().rev().find(|lookup| lookup.leader == *owner) {
+            lookup.answered_at = Some(now);
         }
         if let Ok(output) = answer {
             self.made.entry(question.clone()).or_default().push(Made { output: output.clone(), at: now, by });

@@ -4,7 +4,9 @@ use carillon_core::cache::{CacheKey, CacheName};
 use carillon_core::idempotency::{RequestName, Reservation};
 use carillon_core::ids::Owner;
 use carillon_core::job::Output;
-use carillon_core::ports::{CachePage, Consulted, Lead, PortError, Remembered, Reservations, ResultCache, SealingKeys};
+use carillon_core::ports::{
+    CacheAnswer, CachePage, CachedResult, FillLease, PortError, Reservations, ResultCache, SealingKeys,
+};
 use carillon_core::session::sealing::{KeyName, SealingKey};
 use carillon_core::time::UnixMillis;
 use serde_json::Value;
@@ -15,13 +17,13 @@ use crate::ports::Sim;
 use crate::world::World;
 
 impl ResultCache for Sim {
-    async fn consult(&self, key: &CacheKey, lead: &Lead, now: UnixMillis) -> Result<Consulted, PortError> {
+    async fn lookup(&self, key: &CacheKey, lead: &FillLease, now: UnixMillis) -> Result<CacheAnswer, PortError> {
         let asked_at = self.shared.now();
         let consult = |world: &mut World, actor: &Actor, at: UnixMillis| {
             let answer = match world.mutation {
-                Some(Mutation::ConsultIgnored) => Consulted::Leading,
-                Some(Mutation::ExpiryIgnored) => world.results.consult(key, lead, UnixMillis(0)),
-                _ => world.results.consult(key, lead, now),
+                Some(Mutation::ConsultIgnored) => CacheAnswer::Miss,
+                Some(Mutation::ExpiryIgnored) => world.results.lookup(key, lead, UnixMillis(0)),
+                _ => world.results.lookup(key, lead, now),
             };
             let wrong = world.oracle.recalls.consulted(key, lead, &answer, actor, (asked_at, at));
             if world.oracle.is_strict {
@@ -32,7 +34,7 @@ impl ResultCache for Sim {
         self.call("consult", consult).await
     }
 
-    async fn fill(&self, key: &CacheKey, leader: &Owner, result: &Remembered) -> Result<(), PortError> {
+    async fn fill(&self, key: &CacheKey, leader: &Owner, result: &CachedResult) -> Result<(), PortError> {
         let fill = |world: &mut World, _: &Actor, _| match world.mutation {
             Some(Mutation::FillForgotten) => world.results.release(key, leader),
             _ => world.results.fill(key, leader, result),
@@ -45,7 +47,7 @@ impl ResultCache for Sim {
             Some(Mutation::LeaseKept) => {}
             Some(Mutation::FailureRemembered) => {
                 let output = Output { value: Value::Null, truncated: false };
-                let result = Remembered { output, made_at: now, expires_at: now.plus(60_000) };
+                let result = CachedResult { output, made_at: now, expires_at: now.plus(60_000) };
                 world.results.fill(key, leader, &result);
             }
             _ => world.results.release(key, leader),

@@ -274,7 +274,7 @@ impl Ports for World {
     fn sealing_keys(&self) -> &impl SealingKeys {
         &self.tables.sealing_keys
     }
-    fn results(&self) -> &impl ResultCache {
+    fn result_cache(&self) -> &impl ResultCache {
         &self.tables.results
     }
     fn reservations(&self) -> &impl Reservations {

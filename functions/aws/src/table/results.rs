@@ -10,7 +10,9 @@ use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure;
 use carillon_core::cache::{CacheKey, CacheName};
 use carillon_core::ids::Owner;
-use carillon_core::ports::{CacheEntry, CachePage, Clock, Consulted, Lead, PortError, Remembered, ResultCache};
+use carillon_core::ports::{
+    CacheAnswer, CacheEntry, CachePage, CachedResult, Clock, FillLease, PortError, ResultCache,
+};
 use carillon_core::time::UnixMillis;
 
 use super::keys::{self, Listed};
@@ -37,7 +39,7 @@ const QUERIES: usize = 16;
 const NEVER: UnixMillis = UnixMillis(-1);
 
 impl<C: Clock> ResultCache for Table<C> {
-    async fn consult(&self, key: &CacheKey, lead: &Lead, now: UnixMillis) -> Result<Consulted, PortError> {
+    async fn lookup(&self, key: &CacheKey, lead: &FillLease, now: UnixMillis) -> Result<CacheAnswer, PortError> {
         let wanted = vec![entry_key(key), mark_key(&key.cache)];
         let (mut entry, mut cleared_at) = (None, NEVER);
         for item in self.batch(wanted, false).await? {
@@ -53,7 +55,7 @@ impl<C: Clock> ResultCache for Table<C> {
         }
     }
 
-    async fn fill(&self, key: &CacheKey, leader: &Owner, result: &Remembered) -> Result<(), PortError> {
+    async fn fill(&self, key: &CacheKey, leader: &Owner, result: &CachedResult) -> Result<(), PortError> {
         // The index tells when the result was begun, which only its lease knows.
         let request = self.client.get_item().table_name(&self.name).set_key(Some(entry_key(key))).consistent_read(true);
         let Some(lease) = request.send().await.map_err(classify)?.item else { return Ok(()) };
@@ -62,7 +64,7 @@ impl<C: Clock> ResultCache for Table<C> {
             return Ok(());
         }
         let began_at = instant(&lease, BEGAN_AT, RESULT)?;
-        let &Remembered { made_at, expires_at, .. } = result;
+        let &CachedResult { made_at, expires_at, .. } = result;
         let CacheKey { cache, digest, event } = key;
         let listed = Listed { digest, made_at, began_at, expires_at, event };
         let update = "SET #output = :output, #made_at = :made_at, #ends_at = :ends_at, #expires_at = :expires_at, \
@@ -152,10 +154,10 @@ impl<C: Send + Sync> Table<C> {
     async fn take_lease(
         &self,
         key: &CacheKey,
-        lead: &Lead,
+        lead: &FillLease,
         cleared_at: UnixMillis,
         now: UnixMillis,
-    ) -> Result<Consulted, PortError> {
+    ) -> Result<CacheAnswer, PortError> {
         let leader = json(&lead.leader, RESULT)?;
         let mut item = entry_key(key);
         item.insert(LEADER.to_owned(), leader.clone());
@@ -174,7 +176,7 @@ impl<C: Send + Sync> Table<C> {
             .expression_attribute_values(":cleared_at", millis(cleared_at))
             .expression_attribute_values(":leader", leader)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        let Err(error) = request.send().await else { return Ok(Consulted::Leading) };
+        let Err(error) = request.send().await else { return Ok(CacheAnswer::Miss) };
         if let Some(PutItemError::ConditionalCheckFailedException(failed)) = error.as_service_error() {
             // The read was behind, or somebody else was faster.
             let stored = failed.item().ok_or(Unreadable(RESULT))?;
@@ -239,10 +241,10 @@ fn mark_key(cache: &CacheName) -> Item {
 /// What an entry says to whoever would lead: nothing where its time is over, its cache was emptied, or the lease is their own.
 fn consulted(
     entry: &Item,
-    lead: &Lead,
+    lead: &FillLease,
     cleared_at: UnixMillis,
     now: UnixMillis,
-) -> Result<Option<Consulted>, Unreadable> {
+) -> Result<Option<CacheAnswer>, Unreadable> {
     let (began_at, ends_at) = (instant(entry, BEGAN_AT, RESULT)?, instant(entry, ENDS_AT, RESULT)?);
     if ends_at <= now || began_at <= cleared_at {
         return Ok(None);
@@ -250,10 +252,10 @@ fn consulted(
     if entry.contains_key(OUTPUT) {
         let made_at = instant(entry, MADE_AT, RESULT)?;
         let output = read(entry, OUTPUT, RESULT)?;
-        return Ok(Some(Consulted::Hit(Remembered { output, made_at, expires_at: ends_at })));
+        return Ok(Some(CacheAnswer::Hit(CachedResult { output, made_at, expires_at: ends_at })));
     }
     let leader: Owner = read(entry, LEADER, RESULT)?;
-    Ok((leader != lead.leader).then_some(Consulted::Busy(Lead { leader, began_at, until: ends_at })))
+    Ok((leader != lead.leader).then_some(CacheAnswer::Filling(FillLease { leader, began_at, until: ends_at })))
 }
 
 /// Changes a lease. Whoever no longer has it changes nothing; nor does a request that was sent again after its answer was lost.

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 
 use super::change::store;
-use super::claims::Opened;
+use super::opened_session::OpenedSession;
 use super::resolve::{check_input, no_run_left, with_catalog};
 use super::{ATTEMPTS_AT_A_CHANGE, OperationError, Stored, require, visible};
 use crate::access::{ApiKey, Scope};
@@ -42,7 +42,7 @@ pub async fn edit<P: Ports>(
     let document = parse(body)?;
     // What a session said never changes.
     let session = match document.get("input") {
-        Some(_) => Opened::of(ports, &job).await?,
+        Some(_) => OpenedSession::of(ports, &job).await?,
         None => Ok(None),
     };
     for _ in 0..ATTEMPTS_AT_A_CHANGE {
@@ -69,7 +69,7 @@ pub async fn edit<P: Ports>(
 fn edited(
     job: &Job,
     document: &serde_json::Value,
-    session: &Result<Option<Opened>, Unsealable>,
+    session: &Result<Option<OpenedSession>, Unsealable>,
     published: Option<&Published>,
     now: UnixMillis,
 ) -> Result<(JobSpec, bool), OperationError> {
@@ -78,7 +78,7 @@ fn edited(
     if let Some(input) = &edit.input {
         match (published.map(|published| event_types::resolve(&published.catalog, &job.spec)), session) {
             (Some(Ok(target)), Ok(session)) => {
-                check_input(&target, Some(&job.spec.env), input, session.as_ref().map(Opened::session));
+                check_input(&target, Some(&job.spec.env), input, session.as_ref().map(OpenedSession::session));
             }
             (_, Err(_)) => input.fault(FieldCode::NotAvailable, "the job's session cannot be opened any more"),
             _ => input.fault(FieldCode::UnknownTag, "the catalog does not define the job's event any more"),

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::claims::Opened;
-use super::recall::{Cached, Led, look_again_at};
+use super::cache_lookup::{CacheLookup, CacheSlot, look_again_at};
+use super::opened_session::OpenedSession;
 use super::{ATTEMPTS_AT_A_CHANGE, Stored, commit};
 use crate::event_types::{self, AttemptContext, Halt, Limits, ResolvedEvent};
 use crate::ids::{Fire, Owner};
@@ -15,7 +15,7 @@ use crate::job::{Job, JobSpec, Output, RunError, RunStatus, codes};
 use crate::json::Field;
 use crate::machine::{Effect, Refusal, Transition, Trigger, decide};
 use crate::ports::{
-    CatalogStore, Clock, Consulted, Entropy, JobStore, PortError, Ports, Published, Remembered, Targets, Timers,
+    CacheAnswer, CachedResult, CatalogStore, Clock, Entropy, JobStore, PortError, Ports, Published, Targets, Timers,
 };
 use crate::session::annotation;
 use crate::session::sealing::Unsealable;
@@ -152,7 +152,7 @@ struct Planned {
     work: Result<Work, RunError>,
     timeout_ms: u32,
     /// Where its result is remembered, if anywhere.
-    cache: Option<Cached>,
+    cache: Option<CacheSlot>,
     /// When this attempt was due: the run's own time, or the end of a backoff or of a dead executor's lease.
     due_at: UnixMillis,
 }
@@ -185,21 +185,21 @@ async fn claim<P: Ports, T: Targets>(
     fire: Fire,
     owner: &Owner,
 ) -> Result<Claim, PortError> {
-    let mut led = Led::default();
-    let claim = claim_leading(ports, executor, fire, owner, &mut led).await;
+    let mut lookup = CacheLookup::default();
+    let claim = claim_with_lookup(ports, executor, fire, owner, &mut lookup).await;
     // What does not begin makes no result: others need not wait for it.
     if !matches!(claim, Ok(Claim::Begun(_))) {
-        led.give_up(ports).await;
+        lookup.give_up(ports).await;
     }
     claim
 }
 
-async fn claim_leading<P: Ports, T: Targets>(
+async fn claim_with_lookup<P: Ports, T: Targets>(
     ports: &P,
     executor: &Executor<T>,
     fire: Fire,
     owner: &Owner,
-    led: &mut Led,
+    lookup: &mut CacheLookup,
 ) -> Result<Claim, PortError> {
     let limits = &executor.limits;
     let mut current = ports.jobs().get(fire.job_id).await?;
@@ -226,13 +226,13 @@ async fn claim_leading<P: Ports, T: Targets>(
             Err(refusal) => return Ok(ended(verdict_of(&refusal), Some(job), Some(refusal))),
         };
         let transition = match (&transition.effect, &planned.cache) {
-            (Effect::Dispatch { .. }, Some(cached)) => match led.consult(ports, cached, owner, lease_ms).await? {
-                Consulted::Leading => transition,
-                Consulted::Busy(other) => {
+            (Effect::Dispatch { .. }, Some(cached)) => match lookup.lookup(ports, cached, owner, lease_ms).await? {
+                CacheAnswer::Miss => transition,
+                CacheAnswer::Filling(other) => {
                     let at = look_again_at(&other, ports.clock().now());
                     return Ok(ended(Verdict::Redeliver { at }, Some(job), None));
                 }
-                Consulted::Hit(Remembered { output, made_at, .. }) => {
+                CacheAnswer::Hit(CachedResult { output, made_at, .. }) => {
                     match decide(&job, &Trigger::CacheHit { fire, output, made_at }, ports.clock().now()) {
                         Ok(recalled) => recalled,
                         Err(refusal) => return Ok(ended(verdict_of(&refusal), Some(job), Some(refusal))),
@@ -293,13 +293,13 @@ fn ended_by(transition: &Transition) -> Option<RunStatus> {
 }
 
 async fn plan<P: Ports>(ports: &P, limits: &Limits, job: &Job) -> Result<Planned, PortError> {
-    let session = Opened::of(ports, job).await?;
+    let session = OpenedSession::of(ports, job).await?;
     let due_at = job.state.wake_at.unwrap_or(job.state.run.due_at);
     let planned = |published: Option<Arc<Published>>| {
         let followed = followed(published.as_deref(), &job.spec);
         let timeout_ms = limits.timeout_ms(&job.spec, followed.as_ref().ok());
         let input = followed.as_ref().map_err(RunError::clone).and_then(|it| input_of(it, &job.spec, &session));
-        let cache = Cached::of(published.as_deref(), &job.spec, input.as_ref().ok());
+        let cache = CacheSlot::of(published.as_deref(), &job.spec, input.as_ref().ok());
         let sound = followed.and_then(|followed| {
             let input = input?;
             // The channels of a notification do their part each, whatever another one lacks.
@@ -334,13 +334,13 @@ fn followed<'c>(published: Option<&'c Published>, spec: &JobSpec) -> Result<Reso
 fn input_of(
     followed: &ResolvedEvent<'_>,
     spec: &JobSpec,
-    session: &Result<Option<Opened>, Unsealable>,
+    session: &Result<Option<OpenedSession>, Unsealable>,
 ) -> Result<Value, RunError> {
     let unreadable = |detail: &str| RunError::permanent(codes::SESSION_UNREADABLE, detail);
     let session = session.as_ref().map_err(|_| unreadable("what the job's session said cannot be opened any more"))?;
     let faults = RefCell::default();
     let laid = followed.input(&spec.input);
-    let filled_in = annotation::inject(&Field::root(&laid, &faults), session.as_ref().map(Opened::session));
+    let filled_in = annotation::inject(&Field::root(&laid, &faults), session.as_ref().map(OpenedSession::session));
     // It was resolved when the job was scheduled. Since then only the defaults of a definition may have changed.
     let filled_in = filled_in.map(Cow::into_owned);
     filled_in.ok_or_else(|| unreadable("the job's session does not resolve its input any more"))

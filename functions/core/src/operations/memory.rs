@@ -17,9 +17,9 @@ use crate::ids::{Fire, JobId, Owner};
 use crate::job::{Job, Outcome, Run, Status};
 use crate::machine::Transition;
 use crate::ports::{
-    CachePage, CatalogStore, Checkpoints, Clock, Condition, Consulted, Counters, DeadLetters, Entropy, FallbackHealth,
-    History, JobQuery, JobStore, KeyStore, Lead, Listed, PortError, Ports, Progress, Published, Redriven, Remembered,
-    Reservations, ResultCache, SealingKeys, Timers, Written,
+    CacheAnswer, CachePage, CachedResult, CatalogStore, Checkpoints, Clock, Condition, Counters, DeadLetters, Entropy,
+    FallbackHealth, FillLease, History, JobQuery, JobStore, KeyStore, Listed, PortError, Ports, Progress, Published,
+    Redriven, Reservations, ResultCache, SealingKeys, Timers, Written,
 };
 use crate::progress::{Checkpoint, CheckpointId, Counted, CounterId, FallbackId, RunId};
 use crate::session::sealing::{KeyName, SealingKey};
@@ -42,7 +42,7 @@ pub(crate) enum PortCall {
     AddKey,
     CurrentKey,
     FindSealingKey,
-    Consult,
+    LookupResult,
     Fill,
     Release,
     CacheEntries,
@@ -289,11 +289,11 @@ impl SealingKeys for Memory {
 }
 
 impl ResultCache for Memory {
-    async fn consult(&self, key: &CacheKey, lead: &Lead, now: UnixMillis) -> Result<Consulted, PortError> {
-        self.call(PortCall::Consult, |world| world.results.consult(key, lead, now)).await
+    async fn lookup(&self, key: &CacheKey, lead: &FillLease, now: UnixMillis) -> Result<CacheAnswer, PortError> {
+        self.call(PortCall::LookupResult, |world| world.results.lookup(key, lead, now)).await
     }
 
-    async fn fill(&self, key: &CacheKey, leader: &Owner, result: &Remembered) -> Result<(), PortError> {
+    async fn fill(&self, key: &CacheKey, leader: &Owner, result: &CachedResult) -> Result<(), PortError> {
         self.call(PortCall::Fill, |world| world.results.fill(key, leader, result)).await
     }
 
@@ -423,7 +423,7 @@ impl Ports for Memory {
     fn sealing_keys(&self) -> &impl SealingKeys {
         self
     }
-    fn results(&self) -> &impl ResultCache {
+    fn result_cache(&self) -> &impl ResultCache {
         self
     }
     fn reservations(&self) -> &impl Reservations {

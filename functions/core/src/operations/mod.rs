@@ -3,14 +3,14 @@
 //! Each operation is written once over the [`crate::ports`] and runs on every stack. Who may ask is decided here too, so
 //! that no route can forget it.
 
+mod cache_lookup;
 mod catalogs;
 mod change;
-mod claims;
 mod edit;
 mod execute;
+mod opened_session;
 mod preview;
 mod read;
-mod recall;
 mod resolve;
 mod results;
 mod schedule;

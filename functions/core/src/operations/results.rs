@@ -37,7 +37,7 @@ pub async fn cache_entries<P: Ports>(
     }
     let published = ports.catalogs().fresh(&cache.product).await?.ok_or(not_found)?;
     let now = ports.clock().now();
-    let page = ports.results().entries(cache, after, limit.clamp(1, MAX_PAGE), now).await?;
+    let page = ports.result_cache().entries(cache, after, limit.clamp(1, MAX_PAGE), now).await?;
     let known = published.catalog.caches.get(cache.tag.as_str());
     let expiry_ms = known.map_or(DEFAULT_EXPIRY_MS, |cache| cache.expiry.0);
     Ok(CacheView { expiry_ms, is_defined: known.is_some(), page, now })
@@ -54,5 +54,5 @@ pub async fn clear_cache<P: Ports>(ports: &P, caller: &ApiKey, cache: &CacheName
         return Err(not_found);
     }
     ports.catalogs().fresh(&cache.product).await?.ok_or(not_found)?;
-    Ok(ports.results().clear(cache, ports.clock().now()).await?)
+    Ok(ports.result_cache().clear(cache, ports.clock().now()).await?)
 }

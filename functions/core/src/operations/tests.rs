@@ -1,5 +1,6 @@
 //! The operations over ports that fail by script. What every test needs is here, the tests are in the modules.
 
+mod cache_lookup;
 mod catalogs;
 mod change;
 mod composites;
@@ -12,7 +13,6 @@ mod notifications;
 mod plans;
 mod preview;
 mod races;
-mod recall;
 mod revive;
 mod schedule;
 mod series;

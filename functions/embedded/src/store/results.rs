@@ -5,7 +5,9 @@
 use carillon_core::cache::{CacheKey, CacheName};
 use carillon_core::ids::Owner;
 use carillon_core::job::Output;
-use carillon_core::ports::{CacheEntry, CachePage, Consulted, Lead, PortError, Remembered, ResultCache, Written};
+use carillon_core::ports::{
+    CacheAnswer, CacheEntry, CachePage, CachedResult, FillLease, PortError, ResultCache, Written,
+};
 use carillon_core::time::UnixMillis;
 use rusqlite::{Connection, params};
 
@@ -43,23 +45,23 @@ pub(super) const FORGET: &str = "
 const ATTEMPTS_AT_A_LEASE: usize = 4;
 
 impl ResultCache for Store {
-    async fn consult(&self, key: &CacheKey, lead: &Lead, now: UnixMillis) -> Result<Consulted, PortError> {
+    async fn lookup(&self, key: &CacheKey, lead: &FillLease, now: UnixMillis) -> Result<CacheAnswer, PortError> {
         for _ in 0..ATTEMPTS_AT_A_LEASE {
             match self.readers.read(|db| find(db, key, now))? {
                 // Its own lease, of which it was not told.
-                Some(Consulted::Busy(own)) if own.leader == lead.leader => return Ok(Consulted::Leading),
+                Some(CacheAnswer::Filling(own)) if own.leader == lead.leader => return Ok(CacheAnswer::Miss),
                 Some(known) => return Ok(known),
                 None => {}
             }
             let write = Lease { key: key.clone(), lead: lead.clone(), leader: name(&lead.leader)? };
             if self.writer.write(write).await? == Written::Done {
-                return Ok(Consulted::Leading);
+                return Ok(CacheAnswer::Miss);
             }
         }
         Err(PortError::Throttled("others keep taking the lease of a result".into()))
     }
 
-    async fn fill(&self, key: &CacheKey, leader: &Owner, result: &Remembered) -> Result<(), PortError> {
+    async fn fill(&self, key: &CacheKey, leader: &Owner, result: &CachedResult) -> Result<(), PortError> {
         let output = json(|| format!("a result of the cache {}", key.cache), &result.output)?;
         let fill = Fill {
             key: key.clone(),
@@ -105,7 +107,7 @@ fn name(leader: &Owner) -> Result<String, Fault> {
     json(|| "the owner of a lease".to_owned(), leader)
 }
 
-fn find(db: &Connection, key: &CacheKey, now: UnixMillis) -> Result<Option<Consulted>, Fault> {
+fn find(db: &Connection, key: &CacheKey, now: UnixMillis) -> Result<Option<CacheAnswer>, Fault> {
     let what = || format!("a result of the cache {}", key.cache);
     let mut statement = db.prepare_cached(FIND)?;
     let CacheName { product, env, tag } = &key.cache;
@@ -113,10 +115,10 @@ fn find(db: &Connection, key: &CacheKey, now: UnixMillis) -> Result<Option<Consu
     let Some(row) = rows.next()? else { return Ok(None) };
     let (began_at, until) = (UnixMillis(row.get(0)?), UnixMillis(row.get(1)?));
     if row.get_ref(3)?.as_bytes_or_null().map_err(rusqlite::Error::from)?.is_none() {
-        return Ok(Some(Consulted::Busy(Lead { leader: parsed(row, 2, what)?, began_at, until })));
+        return Ok(Some(CacheAnswer::Filling(FillLease { leader: parsed(row, 2, what)?, began_at, until })));
     }
     let output: Output = parsed(row, 3, what)?;
-    Ok(Some(Consulted::Hit(Remembered { output, made_at: began_at, expires_at: until })))
+    Ok(Some(CacheAnswer::Hit(CachedResult { output, made_at: began_at, expires_at: until })))
 }
 
 fn done_if(changed: usize) -> Written {
@@ -125,13 +127,13 @@ fn done_if(changed: usize) -> Written {
 
 struct Lease {
     key: CacheKey,
-    lead: Lead,
+    lead: FillLease,
     leader: String,
 }
 
 impl Write for Lease {
     fn apply(&mut self, session: &mut Session<'_>) -> Result<Written, Fault> {
-        let (CacheKey { cache, digest, event }, Lead { began_at, until, .. }) = (&self.key, &self.lead);
+        let (CacheKey { cache, digest, event }, FillLease { began_at, until, .. }) = (&self.key, &self.lead);
         let row = params![cache.product, cache.env, cache.tag, digest, event, began_at.0, until.0, self.leader];
         let taken = session.db.prepare_cached(LEAD)?.execute(row)?;
         session.db.prepare_cached(FORGET)?.execute([began_at.0])?;

@@ -110,7 +110,7 @@ impl Ports for Account {
         &self.sealing_keys
     }
 
-    fn results(&self) -> &impl ResultCache {
+    fn result_cache(&self) -> &impl ResultCache {
         &self.table
     }
 

@@ -18,8 +18,8 @@ fn cache_key() -> CacheKey {
     CacheKey { cache, digest: "ab".repeat(32), event: "close".into() }
 }
 
-fn lead(number: u128) -> Lead {
-    Lead { leader: Owner::new(number), began_at: NOW, until: NOW.plus(60_000) }
+fn lead(number: u128) -> FillLease {
+    FillLease { leader: Owner::new(number), began_at: NOW, until: NOW.plus(60_000) }
 }
 
 /// An item as it comes over the wire.
@@ -29,7 +29,7 @@ fn stored(attributes: Value) -> Value {
     attributes.into_iter().map(|(name, value)| (name, typed(value))).collect()
 }
 
-fn lease(lead: &Lead) -> Value {
+fn lease(lead: &FillLease) -> Value {
     let leader = serde_json::to_string(&lead.leader).unwrap();
     stored(json!({"leader": leader, "began_at": lead.began_at.0, "ends_at": lead.until.0, "expires_at": 1}))
 }
@@ -51,14 +51,14 @@ fn refused_for(item: &Value) -> (u16, Value) {
     (400, json!({"__type": "x#ConditionalCheckFailedException", "message": "no", "Item": item}))
 }
 
-async fn consult(wire: &Wire) -> Consulted {
-    table(wire).consult(&cache_key(), &lead(1), NOW).await.unwrap()
+async fn lookup(wire: &Wire) -> CacheAnswer {
+    table(wire).lookup(&cache_key(), &lead(1), NOW).await.unwrap()
 }
 
 #[tokio::test]
 async fn a_hit_is_one_read_that_need_not_be_the_latest() {
     let wire = Wire::that_answers([read_gives(&[filled(NOW), mark(NOW.plus(-1))])]);
-    assert!(matches!(consult(&wire).await, Consulted::Hit(_)));
+    assert!(matches!(lookup(&wire).await, CacheAnswer::Hit(_)));
     let [(action, body)] = &wire.requests()[..] else { panic!("one request") };
     let wanted = &body["RequestItems"]["carillon_table"];
     assert_eq!((action.as_str(), &wanted["ConsistentRead"]), ("BatchGetItem", &json!(false)));
@@ -68,18 +68,18 @@ async fn a_hit_is_one_read_that_need_not_be_the_latest() {
 #[tokio::test]
 async fn somebody_elses_lease_is_told_without_a_write_and_ones_own_is_taken_again() {
     let wire = Wire::that_answers([read_gives(&[lease(&lead(2))])]);
-    assert_eq!(consult(&wire).await, Consulted::Busy(lead(2)));
+    assert_eq!(lookup(&wire).await, CacheAnswer::Filling(lead(2)));
     assert_eq!(wire.actions(), ["BatchGetItem"]);
     let wire = Wire::that_answers([read_gives(&[lease(&lead(1))]), (200, json!({}))]);
-    assert_eq!(consult(&wire).await, Consulted::Leading);
+    assert_eq!(lookup(&wire).await, CacheAnswer::Miss);
 }
 
 #[tokio::test]
 async fn what_a_read_did_not_see_yet_the_write_tells() {
     let wire = Wire::that_answers([read_gives(&[]), refused_for(&filled(NOW))]);
-    assert!(matches!(consult(&wire).await, Consulted::Hit(_)));
+    assert!(matches!(lookup(&wire).await, CacheAnswer::Hit(_)));
     let wire = Wire::that_answers([read_gives(&[]), refused_for(&lease(&lead(2)))]);
-    assert_eq!(consult(&wire).await, Consulted::Busy(lead(2)));
+    assert_eq!(lookup(&wire).await, CacheAnswer::Filling(lead(2)));
     assert_eq!(wire.actions(), ["BatchGetItem", "PutItem"]);
 }
 
@@ -87,7 +87,7 @@ async fn what_a_read_did_not_see_yet_the_write_tells() {
 async fn what_was_begun_when_the_cache_was_emptied_or_before_does_not_count() {
     for entry in [filled(NOW), lease(&lead(2))] {
         let wire = Wire::that_answers([read_gives(&[mark(NOW), entry]), (200, json!({}))]);
-        assert_eq!(consult(&wire).await, Consulted::Leading);
+        assert_eq!(lookup(&wire).await, CacheAnswer::Miss);
         let condition = &wire.requests()[1].1["ExpressionAttributeValues"][":cleared_at"];
         assert_eq!(condition, &json!({"N": NOW.0.to_string()}), "the write knows of it too");
     }
@@ -95,7 +95,7 @@ async fn what_was_begun_when_the_cache_was_emptied_or_before_does_not_count() {
 
 #[tokio::test]
 async fn what_was_filled_already_is_not_filled_again() {
-    let result = Remembered { output: Output::default(), made_at: NOW, expires_at: NOW.plus(1) };
+    let result = CachedResult { output: Output::default(), made_at: NOW, expires_at: NOW.plus(1) };
     for (look, then) in
         [(json!({}), None), (json!({"Item": filled(NOW)}), None), (json!({"Item": lease(&lead(1))}), Some(filled(NOW)))]
     {

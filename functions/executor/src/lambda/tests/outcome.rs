@@ -5,7 +5,7 @@ use std::time::Duration;
 use carillon_core::cache::CacheKey;
 use carillon_core::ids::{Fire, Owner};
 use carillon_core::machine::Trigger;
-use carillon_core::ports::{Lead, Ports as _, ResultCache as _};
+use carillon_core::ports::{FillLease, Ports as _, ResultCache as _};
 use tokio::time::sleep;
 
 use super::*;
@@ -173,8 +173,8 @@ async fn a_message_that_waits_for_anothers_result_does_not_use_its_receives_up()
     let stack = Stack::new();
     let job = stack.job("ok", &json!({"cache": "c"})).await;
     let key = CacheKey::of(&job.spec, &job.spec.input).unwrap();
-    let lead = Lead { leader: Owner::new(9), began_at: world::NOW, until: world::NOW.plus(60_000) };
-    stack.world.results().consult(&key, &lead, world::NOW).await.unwrap();
+    let lead = FillLease { leader: Owner::new(9), began_at: world::NOW, until: world::NOW.plus(60_000) };
+    stack.world.result_cache().lookup(&key, &lead, world::NOW).await.unwrap();
     sleep(Duration::from_secs(20)).await;
     let due = stack.due("a", &job);
     assert_eq!(stack.receive(vec![received(3, due.clone())]).await, ["a"]);

@@ -194,7 +194,7 @@ impl Ports for World {
         &self.tables.sealing_keys
     }
 
-    fn results(&self) -> &impl ResultCache {
+    fn result_cache(&self) -> &impl ResultCache {
         &self.tables.results
     }
 

@@ -7,12 +7,12 @@ use crate::session::annotation::Session;
 use crate::session::sealing::Unsealable;
 
 /// The session of a job, opened for as long as it is needed.
-pub(super) struct Opened {
+pub(super) struct OpenedSession {
     tag: String,
     claims: Claims,
 }
 
-impl Opened {
+impl OpenedSession {
     /// The session of a job; `None` when it has none.
     pub(super) async fn of<P: Ports>(ports: &P, job: &Job) -> Result<Result<Option<Self>, Unsealable>, PortError> {
         let Some(session) = &job.spec.session else { return Ok(Ok(None)) };

@@ -3,7 +3,7 @@
 use super::*;
 use crate::cache::CacheName;
 use crate::operations::memory::turns::{crash_when, interleave};
-use crate::ports::{Consulted, Lead, ResultCache};
+use crate::ports::{CacheAnswer, FillLease, ResultCache};
 
 fn stack() -> Stack {
     let stack = Stack::new();
@@ -47,7 +47,7 @@ fn what_was_done_a_while_ago_is_not_done_again() {
     stack.memory.world().calls.clear();
     stack.drive();
     let calls = stack.memory.world().calls.clone();
-    assert_eq!(calls, [PortCall::GetJob, PortCall::GetCatalog, PortCall::Consult, PortCall::Commit], "one write");
+    assert_eq!(calls, [PortCall::GetJob, PortCall::GetCatalog, PortCall::LookupResult, PortCall::Commit], "one write");
     let second = stack.job(second.id);
     assert_eq!((result(&second), second.state.status), (Some(&json!("first")), Status::Completed));
     assert_eq!((second.state.run.cached_at, second.state.run.attempts), (Some(made_at), 0));
@@ -149,7 +149,7 @@ fn a_crash_between_the_cache_and_the_record_dispatches_nothing_again() {
 fn a_cache_that_fails_costs_a_retry_before_the_dispatch_and_nothing_after_it() {
     let stack = stack();
     let job = stack.scheduled(&cached(&json!({})));
-    stack.script(PortCall::Consult, Fault::Before);
+    stack.script(PortCall::LookupResult, Fault::Before);
     assert!(stack.execute(job.fire()).is_err());
     assert_eq!((stack.job(job.id).state.run.attempts, stack.dispatched()), (0, 0));
     stack.script(PortCall::Fill, Fault::Before);
@@ -162,7 +162,7 @@ fn a_cache_that_fails_costs_a_retry_before_the_dispatch_and_nothing_after_it() {
 fn an_answer_of_the_cache_that_was_lost_is_asked_for_again() {
     let stack = stack();
     let job = stack.scheduled(&cached(&json!({})));
-    stack.script(PortCall::Consult, Fault::After);
+    stack.script(PortCall::LookupResult, Fault::After);
     stack.drive();
     assert_eq!(
         (stack.status(job.id), stack.dispatched()),
@@ -188,7 +188,7 @@ fn a_job_that_others_change_meanwhile_lets_the_lease_go() {
 #[test]
 fn a_claim_that_meets_a_fault_lets_the_lease_go() {
     for (call, fault) in
-        [(PortCall::Commit, Fault::Before), (PortCall::Commit, Fault::After), (PortCall::Consult, Fault::After)]
+        [(PortCall::Commit, Fault::Before), (PortCall::Commit, Fault::After), (PortCall::LookupResult, Fault::After)]
     {
         let stack = stack();
         let job = stack.scheduled(&cached(&json!({})));
@@ -276,8 +276,8 @@ fn whoever_waits_looks_again_the_later_the_longer_it_takes() {
     let job = stack.scheduled(&cached(&json!({})));
     let taken = stack.scheduled(&cached(&json!({})));
     let key = crate::cache::CacheKey::of(&taken.spec, &taken.spec.input).unwrap();
-    let lead = Lead { leader: Owner::new(7), began_at: NOW, until: NOW.plus(100_000) };
-    assert_eq!(block_on(stack.memory.consult(&key, &lead, NOW)).unwrap(), Consulted::Leading);
+    let lead = FillLease { leader: Owner::new(7), began_at: NOW, until: NOW.plus(100_000) };
+    assert_eq!(block_on(stack.memory.lookup(&key, &lead, NOW)).unwrap(), CacheAnswer::Miss);
     for (after_ms, wait_ms) in [(0, 100), (1_000, 500), (30_000, 15_000), (60_000, 20_000), (90_000, 10_000)] {
         stack.memory.world().now = NOW.plus(after_ms);
         let verdict = stack.execute(job.fire()).unwrap().verdict;
@@ -293,7 +293,7 @@ fn a_job_without_a_cache_asks_none() {
     stack.execute(job.fire()).unwrap();
     let calls = stack.memory.world().calls.clone();
     assert!(
-        !calls.iter().any(|call| matches!(call, PortCall::Consult | PortCall::Fill | PortCall::Release)),
+        !calls.iter().any(|call| matches!(call, PortCall::LookupResult | PortCall::Fill | PortCall::Release)),
         "{calls:?}"
     );
 }

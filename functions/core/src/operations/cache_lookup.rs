@@ -10,7 +10,7 @@ use crate::cache::{CacheKey, DEFAULT_EXPIRY_MS};
 use crate::event_types::Halt;
 use crate::ids::Owner;
 use crate::job::{JobSpec, Output};
-use crate::ports::{Clock, Consulted, Lead, PortError, Ports, Published, Remembered, ResultCache};
+use crate::ports::{CacheAnswer, CachedResult, Clock, FillLease, PortError, Ports, Published, ResultCache};
 use crate::time::UnixMillis;
 
 /// Whoever waits for another's result looks again no sooner than after this long, ms.
@@ -19,12 +19,12 @@ const SHORTEST_WAIT_MS: i64 = 100;
 const LONGEST_WAIT_MS: i64 = 20_000;
 
 /// Where a job's result is remembered, and for how long.
-pub(super) struct Cached {
+pub(super) struct CacheSlot {
     key: CacheKey,
     expiry_ms: u64,
 }
 
-impl Cached {
+impl CacheSlot {
     /// Nothing for a job that names no cache, or whose input cannot be filled in.
     pub(super) fn of(published: Option<&Published>, spec: &JobSpec, input: Option<&Value>) -> Option<Self> {
         let key = CacheKey::of(spec, input?)?;
@@ -39,36 +39,39 @@ impl Cached {
         leader: &Owner,
         dispatched: &Result<Output, Halt>,
     ) -> Result<(), PortError> {
-        let Ok(output) = dispatched else { return ports.results().release(&self.key, leader).await };
+        let Ok(output) = dispatched else { return ports.result_cache().release(&self.key, leader).await };
         let made_at = ports.clock().now();
         let expires_at = made_at.plus(i64::try_from(self.expiry_ms).unwrap_or(i64::MAX));
-        ports.results().fill(&self.key, leader, &Remembered { output: output.clone(), made_at, expires_at }).await
+        ports
+            .result_cache()
+            .fill(&self.key, leader, &CachedResult { output: output.clone(), made_at, expires_at })
+            .await
     }
 }
 
 /// The lease of an entry, from before the claim on: it is asked for once, whatever happens to the job meanwhile.
 #[derive(Default)]
-pub(super) struct Led(Option<(CacheKey, Owner)>);
+pub(super) struct CacheLookup(Option<(CacheKey, Owner)>);
 
-impl Led {
+impl CacheLookup {
     /// What the cache says, with the lease taken where it says nothing.
-    pub(super) async fn consult<P: Ports>(
+    pub(super) async fn lookup<P: Ports>(
         &mut self,
         ports: &P,
-        cached: &Cached,
+        cached: &CacheSlot,
         leader: &Owner,
         lease_ms: u32,
-    ) -> Result<Consulted, PortError> {
+    ) -> Result<CacheAnswer, PortError> {
         if self.0.as_ref().is_some_and(|(key, _)| *key == cached.key) {
-            return Ok(Consulted::Leading);
+            return Ok(CacheAnswer::Miss);
         }
         self.give_up(ports).await;
         let now = ports.clock().now();
-        let lead = Lead { leader: leader.clone(), began_at: now, until: now.plus(i64::from(lease_ms)) };
+        let lead = FillLease { leader: leader.clone(), began_at: now, until: now.plus(i64::from(lease_ms)) };
         // From here on it may be taken, even if the answer is lost.
         self.0 = Some((cached.key.clone(), leader.clone()));
-        let consulted = ports.results().consult(&cached.key, &lead, now).await?;
-        if consulted != Consulted::Leading {
+        let consulted = ports.result_cache().lookup(&cached.key, &lead, now).await?;
+        if consulted != CacheAnswer::Miss {
             self.0 = None;
         }
         Ok(consulted)
@@ -77,14 +80,14 @@ impl Led {
     /// Lets go of a lease that nothing will come of. Where that fails, its time ends it.
     pub(super) async fn give_up<P: Ports>(&mut self, ports: &P) {
         if let Some((key, leader)) = self.0.take() {
-            let _ = ports.results().release(&key, &leader).await;
+            let _ = ports.result_cache().release(&key, &leader).await;
         }
     }
 }
 
 /// When to look again for a result that somebody else makes: the longer that takes, the later, as half of the time that it
 /// has taken already costs nobody much.
-pub(super) fn look_again_at(lead: &Lead, now: UnixMillis) -> UnixMillis {
+pub(super) fn look_again_at(lead: &FillLease, now: UnixMillis) -> UnixMillis {
     let wait_ms = (now.since(lead.began_at) / 2).clamp(SHORTEST_WAIT_MS, LONGEST_WAIT_MS);
     now.plus(wait_ms).min(lead.until.max(now.plus(SHORTEST_WAIT_MS)))
 }
