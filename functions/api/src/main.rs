@@ -8,7 +8,7 @@ use carillon_api::sessions::JwtSessions;
 use carillon_api::{Service, router};
 use carillon_aws::settings::Settings;
 use carillon_aws::stack::{Stack, SystemClock};
-use carillon_aws::{clients::Clients, keepers::AwsKeepers, logging, metrics};
+use carillon_aws::{clients::Clients, logging, metrics, secret_stores::AwsSecretStores};
 use carillon_core::ports::Clock;
 use carillon_executor::outbound::Outbound;
 use carillon_executor::secrets::{EnvSecrets, Secrets};
@@ -21,7 +21,7 @@ async fn main() -> Result<(), lambda_http::Error> {
     let settings = Settings::read(variable)?;
     let clients = Clients::from_environment(variable)?;
     let stack = Stack::new(&clients, &settings);
-    let secrets = Secrets::new(EnvSecrets::new(variables), AwsKeepers::new(&clients), SystemClock);
+    let secrets = Secrets::new(EnvSecrets::new(variables), AwsSecretStores::new(&clients), SystemClock);
     let outbound = Outbound::configured(&settings.allow_list, settings.root_certificates.as_deref())?;
     let sessions = Arc::new(JwtSessions::new(outbound, secrets, SystemClock));
     let service: Arc<str> = settings.service.into();

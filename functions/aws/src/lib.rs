@@ -12,12 +12,12 @@
 
 pub mod clients;
 pub mod fault;
-pub mod keepers;
 pub mod logging;
 pub mod message;
 pub mod metrics;
 pub mod queue;
 pub mod sealing;
+pub mod secret_stores;
 pub mod settings;
 pub mod stack;
 pub mod table;

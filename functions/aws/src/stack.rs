@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use carillon_core::catalog::Keeper;
+use carillon_core::catalog::SecretStoreKind;
 use carillon_core::event_types::Capabilities;
 use carillon_core::ports::{
     CatalogStore, Clock, DeadLetters, Entropy, JobStore, KeyStore, Ports, Progress, Reservations, ResultCache,
@@ -88,7 +88,10 @@ impl Ports for Stack {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { keepers: &[Keeper::Env, Keeper::Ssm, Keeper::SecretsManager], aws: Ok(()) }
+        Capabilities {
+            secret_stores: &[SecretStoreKind::Env, SecretStoreKind::Ssm, SecretStoreKind::SecretsManager],
+            aws: Ok(()),
+        }
     }
 }
 

@@ -383,7 +383,7 @@ pub trait AwsServices: Send + Sync {
 }
 
 /// What fetches secrets from the services that keep them.
-pub trait SecretKeepers: Send + Sync {
+pub trait SecretStore: Send + Sync {
     /// The secret behind a reference as it is now. An error names the reference and never the secret: permanent where there is
     /// none ([`codes::SECRET_NOT_FOUND`]), retryable where the keeper asks for fewer requests or cannot be reached.
     ///

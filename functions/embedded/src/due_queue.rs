@@ -20,7 +20,7 @@ use crate::locked;
 /// The due timers up to a horizon, at most one per job.
 #[derive(Debug)]
 pub(crate) struct DueQueue {
-    held: Mutex<Held>,
+    state: Mutex<State>,
     /// A timer earlier than the one that is waited for.
     earlier: Notify,
     /// Room for a refill that was put off.
@@ -29,7 +29,7 @@ pub(crate) struct DueQueue {
 }
 
 #[derive(Debug)]
-struct Held {
+struct State {
     due: BTreeMap<(UnixMillis, JobId), Timer>,
     by_job: HashMap<JobId, UnixMillis>,
     /// Everything that is stored and due up to here is held, or being read by a refill.
@@ -53,74 +53,74 @@ const NEVER: UnixMillis = UnixMillis(i64::MAX);
 impl DueQueue {
     /// An empty due queue. It keeps nothing before its first refill: without a worker nobody would take it out again.
     pub(crate) fn new(capacity: usize) -> Self {
-        let held = Held {
+        let state = State {
             due: BTreeMap::new(),
             by_job: HashMap::new(),
             horizon: UnixMillis(i64::MIN),
             starved: false,
             awaited: None,
         };
-        Self { held: Mutex::new(held), earlier: Notify::new(), room: Notify::new(), capacity }
+        Self { state: Mutex::new(state), earlier: Notify::new(), room: Notify::new(), capacity }
     }
 
     /// Notes what was just stored: the job's fire is to be woken at `wake_at`, or not any more.
     pub(crate) fn note(&self, fire: Fire, wake_at: Option<UnixMillis>) {
-        let mut held = locked(&self.held);
-        held.remove(fire.job_id);
-        if let Some(at) = wake_at.filter(|at| *at <= held.horizon) {
-            self.insert(&mut held, fire, at, false);
+        let mut state = locked(&self.state);
+        state.remove(fire.job_id);
+        if let Some(at) = wake_at.filter(|at| *at <= state.horizon) {
+            self.insert(&mut state, fire, at, false);
         }
-        self.tell_of_room(&mut held);
+        self.tell_of_room(&mut state);
     }
 
     /// Holds a fire as the store has it, unless its job is held already: what the writer noted is newer than what was read.
     pub(crate) fn hold(&self, fire: Fire, at: UnixMillis) {
-        let mut held = locked(&self.held);
-        if !held.by_job.contains_key(&fire.job_id) {
-            self.insert(&mut held, fire, at, false);
+        let mut state = locked(&self.state);
+        if !state.by_job.contains_key(&fire.job_id) {
+            self.insert(&mut state, fire, at, false);
         }
     }
 
     /// Has a fire that was taken come back at `at`, unless what was stored meanwhile brings it back.
     pub(crate) fn bring_back(&self, fire: Fire, at: UnixMillis) {
-        let mut held = locked(&self.held);
-        if !held.by_job.contains_key(&fire.job_id) {
-            self.insert(&mut held, fire, at, true);
+        let mut state = locked(&self.state);
+        if !state.by_job.contains_key(&fire.job_id) {
+            self.insert(&mut state, fire, at, true);
         }
     }
 
-    fn insert(&self, held: &mut Held, fire: Fire, at: UnixMillis, moved: bool) {
+    fn insert(&self, state: &mut State, fire: Fire, at: UnixMillis, moved: bool) {
         let timer = Timer { generation: fire.generation, run_no: fire.run_no, moved };
-        held.due.insert((at, fire.job_id), timer);
-        held.by_job.insert(fire.job_id, at);
-        if held.due.len() > self.capacity {
-            held.leave_latest_to_the_store();
+        state.due.insert((at, fire.job_id), timer);
+        state.by_job.insert(fire.job_id, at);
+        if state.due.len() > self.capacity {
+            state.leave_latest_to_the_store();
         }
-        if held.awaited.is_some_and(|awaited| at < awaited) {
-            held.awaited = None;
+        if state.awaited.is_some_and(|awaited| at < awaited) {
+            state.awaited = None;
             self.earlier.notify_one();
         }
     }
 
     /// Takes the earliest fire that is due at `now`.
     pub(crate) fn take_due(&self, now: UnixMillis) -> Result<Fire, Option<UnixMillis>> {
-        let mut held = locked(&self.held);
-        let first = held.due.first_entry();
+        let mut state = locked(&self.state);
+        let first = state.due.first_entry();
         let at = first.as_ref().map(|first| first.key().0);
         let Some(first) = first.filter(|first| first.key().0 <= now) else {
-            held.awaited = Some(at.unwrap_or(NEVER));
+            state.awaited = Some(at.unwrap_or(NEVER));
             return Err(at);
         };
         let ((_, job_id), Timer { generation, run_no, .. }) = first.remove_entry();
-        held.by_job.remove(&job_id);
-        held.awaited = None;
-        self.tell_of_room(&mut held);
+        state.by_job.remove(&job_id);
+        state.awaited = None;
+        self.tell_of_room(&mut state);
         Ok(Fire { job_id, generation, run_no })
     }
 
-    fn tell_of_room(&self, held: &mut Held) {
-        if held.starved && held.due.len() <= self.capacity / 2 {
-            held.starved = false;
+    fn tell_of_room(&self, state: &mut State) {
+        if state.starved && state.due.len() <= self.capacity / 2 {
+            state.starved = false;
             self.room.notify_one();
         }
     }
@@ -141,22 +141,22 @@ impl DueQueue {
 
     /// Moves the horizon on, and says from where the store has to be read. `None` while there is enough to do.
     pub(crate) fn begin_refill(&self, horizon: UnixMillis) -> Option<UnixMillis> {
-        let mut held = locked(&self.held);
-        held.starved = held.due.len() > self.capacity / 2;
-        if held.starved || horizon <= held.horizon {
+        let mut state = locked(&self.state);
+        state.starved = state.due.len() > self.capacity / 2;
+        if state.starved || horizon <= state.horizon {
             return None;
         }
-        Some(std::mem::replace(&mut held.horizon, horizon))
+        Some(std::mem::replace(&mut state.horizon, horizon))
     }
 
     /// Takes the horizon back: what lies beyond `horizon` was not read after all.
     pub(crate) fn lower_horizon(&self, horizon: UnixMillis) {
-        let mut held = locked(&self.held);
-        held.horizon = held.horizon.min(horizon);
+        let mut state = locked(&self.state);
+        state.horizon = state.horizon.min(horizon);
     }
 
     pub(crate) fn horizon(&self) -> UnixMillis {
-        locked(&self.held).horizon
+        locked(&self.state).horizon
     }
 
     /// Returns once a refill that found no room may find some.
@@ -165,7 +165,7 @@ impl DueQueue {
     }
 }
 
-impl Held {
+impl State {
     fn remove(&mut self, job_id: JobId) {
         if let Some(at) = self.by_job.remove(&job_id) {
             self.due.remove(&(at, job_id));

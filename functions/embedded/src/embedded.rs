@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use carillon_core::catalog::Keeper;
+use carillon_core::catalog::SecretStoreKind;
 use carillon_core::event_types::Capabilities;
 use carillon_core::ids::Fire;
 use carillon_core::ports::{
@@ -89,7 +89,8 @@ impl<C: Wait> Embedded<C> {
         sealing_keys: SealingKeyFile,
         folder: Option<FolderLock>,
     ) -> Self {
-        let capabilities = Capabilities { keepers: &[Keeper::Env], aws: Err("AWS services cannot be called here") };
+        let capabilities =
+            Capabilities { secret_stores: &[SecretStoreKind::Env], aws: Err("AWS services cannot be called here") };
         let (timers, entropy) = (RowTimers, OsEntropy);
         Self { store, timers, due_queue, clock, entropy, sealing_keys, capabilities, _folder: folder }
     }

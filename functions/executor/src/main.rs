@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use carillon_aws::clients::Clients;
-use carillon_aws::keepers::AwsKeepers;
 use carillon_aws::logging;
 use carillon_aws::metrics;
+use carillon_aws::secret_stores::AwsSecretStores;
 use carillon_aws::settings::Settings;
 use carillon_aws::stack::{Stack, SystemClock};
 use carillon_aws::targets::AwsTargets;
@@ -24,7 +24,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let settings = Settings::read(variable)?;
     let clients = Clients::from_environment(variable)?;
     let stack = Stack::new(&clients, &settings);
-    let secrets = Secrets::new(EnvSecrets::new(variables), AwsKeepers::new(&clients), SystemClock);
+    let secrets = Secrets::new(EnvSecrets::new(variables), AwsSecretStores::new(&clients), SystemClock);
     let outbound = Outbound::configured(&settings.allow_list, settings.root_certificates.as_deref())?;
     let batch = Arc::new(Batch {
         carrier: Arc::new(stack.queue().clone()),

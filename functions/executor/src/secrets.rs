@@ -23,9 +23,9 @@ use std::collections::HashMap;
 use std::fmt;
 use std::future::Future;
 
-use carillon_core::catalog::{Keeper, SecretRef};
+use carillon_core::catalog::{SecretRef, SecretStoreKind};
 use carillon_core::job::{RunError, codes};
-use carillon_core::ports::SecretKeepers;
+use carillon_core::ports::SecretStore;
 use zeroize::Zeroizing;
 
 pub use self::remembered::{KEPT_MS, Secrets};
@@ -60,7 +60,7 @@ impl fmt::Debug for Secret {
 
 /// A secret, and how it was come by.
 #[derive(Clone, Debug)]
-pub struct Recalled {
+pub struct FetchedSecret {
     /// The secret.
     pub secret: Secret,
     /// Whether it was remembered: there may be a newer one.
@@ -73,8 +73,8 @@ pub trait SecretSource: Send + Sync {
     fn fetch(&self, secret: &SecretRef) -> impl Future<Output = Result<Secret, RunError>> + Send;
 
     /// The same, and whether it was remembered.
-    fn recall(&self, secret: &SecretRef) -> impl Future<Output = Result<Recalled, RunError>> + Send {
-        async move { self.fetch(secret).await.map(|secret| Recalled { secret, is_old: false }) }
+    fn get(&self, secret: &SecretRef) -> impl Future<Output = Result<FetchedSecret, RunError>> + Send {
+        async move { self.fetch(secret).await.map(|secret| FetchedSecret { secret, is_old: false }) }
     }
 
     /// The secret behind a reference, whose remembered value `refused` was not taken: fetched past what is remembered, unless
@@ -99,16 +99,16 @@ impl EnvSecrets {
 
 impl SecretSource for EnvSecrets {
     async fn fetch(&self, secret: &SecretRef) -> Result<Secret, RunError> {
-        let found = if secret.keeper == Keeper::Env { self.0.get(&secret.name) } else { None };
+        let found = if secret.store == SecretStoreKind::Env { self.0.get(&secret.name) } else { None };
         found.cloned().ok_or_else(|| missing(secret))
     }
 }
 
 /// No service that keeps secrets.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct NoKeepers;
+pub struct NoSecretStore;
 
-impl SecretKeepers for NoKeepers {
+impl SecretStore for NoSecretStore {
     async fn fetch(&self, secret: &SecretRef) -> Result<Zeroizing<String>, RunError> {
         Err(missing(secret))
     }

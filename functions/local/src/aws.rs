@@ -1,10 +1,10 @@
 //! AWS, as far as this server can reach it: with the cargo feature `aws`, and with credentials in its environment.
 
-use carillon_core::catalog::{Keeper, SecretRef};
+use carillon_core::catalog::{SecretRef, SecretStoreKind};
 use carillon_core::event_types::{AwsRequest, Capabilities, DispatchId};
 use carillon_core::job::{Output, RunError};
-use carillon_core::ports::{AwsServices, SecretKeepers};
-use carillon_executor::secrets::NoKeepers;
+use carillon_core::ports::{AwsServices, SecretStore};
+use carillon_executor::secrets::NoSecretStore;
 use carillon_executor::targets::NoAws;
 use zeroize::Zeroizing;
 
@@ -25,10 +25,11 @@ impl Aws {
 
     /// What a server can run that reaches it.
     pub(crate) fn capabilities(&self) -> Capabilities {
-        let (all, own): (&[Keeper], &[Keeper]) = (&[Keeper::Env, Keeper::Ssm, Keeper::SecretsManager], &[Keeper::Env]);
+        let (all, own): (&[SecretStoreKind], &[SecretStoreKind]) =
+            (&[SecretStoreKind::Env, SecretStoreKind::Ssm, SecretStoreKind::SecretsManager], &[SecretStoreKind::Env]);
         match &self.0 {
-            Ok(_) => Capabilities { keepers: all, aws: Ok(()) },
-            Err(reason) => Capabilities { keepers: own, aws: Err(reason) },
+            Ok(_) => Capabilities { secret_stores: all, aws: Ok(()) },
+            Err(reason) => Capabilities { secret_stores: own, aws: Err(reason) },
         }
     }
 }
@@ -42,11 +43,11 @@ impl AwsServices for Aws {
     }
 }
 
-impl SecretKeepers for Aws {
+impl SecretStore for Aws {
     async fn fetch(&self, secret: &SecretRef) -> Result<Zeroizing<String>, RunError> {
         match &self.0 {
             Ok(services) => services.fetch(secret).await,
-            Err(_) => NoKeepers.fetch(secret).await,
+            Err(_) => NoSecretStore.fetch(secret).await,
         }
     }
 }
@@ -54,10 +55,10 @@ impl SecretKeepers for Aws {
 #[cfg(feature = "aws")]
 mod with {
     use carillon_aws::clients::Clients;
-    use carillon_aws::keepers::AwsKeepers;
+    use carillon_aws::secret_stores::AwsSecretStores;
     use carillon_aws::targets::AwsTargets;
 
-    use super::{AwsRequest, AwsServices, DispatchId, Output, RunError, SecretKeepers, SecretRef, Zeroizing};
+    use super::{AwsRequest, AwsServices, DispatchId, Output, RunError, SecretRef, SecretStore, Zeroizing};
 
     /// What to do so that they can be reached.
     const UNSET: &str = "set AWS_REGION, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY";
@@ -66,13 +67,13 @@ mod with {
     #[derive(Clone, Debug)]
     pub(super) struct Services {
         targets: AwsTargets,
-        keepers: AwsKeepers,
+        secret_stores: AwsSecretStores,
     }
 
     impl Services {
         pub(super) fn of(variable: impl Fn(&str) -> Option<String>) -> Result<Self, &'static str> {
             let clients = Clients::from_environment(variable).map_err(|_| UNSET)?;
-            Ok(Self { targets: AwsTargets::new(&clients), keepers: AwsKeepers::new(&clients) })
+            Ok(Self { targets: AwsTargets::new(&clients), secret_stores: AwsSecretStores::new(&clients) })
         }
     }
 
@@ -82,16 +83,16 @@ mod with {
         }
     }
 
-    impl SecretKeepers for Services {
+    impl SecretStore for Services {
         async fn fetch(&self, secret: &SecretRef) -> Result<Zeroizing<String>, RunError> {
-            self.keepers.fetch(secret).await
+            self.secret_stores.fetch(secret).await
         }
     }
 }
 
 #[cfg(not(feature = "aws"))]
 mod without {
-    use super::{AwsRequest, AwsServices, DispatchId, Output, RunError, SecretKeepers, SecretRef, Zeroizing};
+    use super::{AwsRequest, AwsServices, DispatchId, Output, RunError, SecretRef, SecretStore, Zeroizing};
 
     /// What to do so that they can be reached.
     const NOT_BUILT: &str = "build with --features aws";
@@ -112,7 +113,7 @@ mod without {
         }
     }
 
-    impl SecretKeepers for Services {
+    impl SecretStore for Services {
         async fn fetch(&self, _: &SecretRef) -> Result<Zeroizing<String>, RunError> {
             match *self {}
         }
@@ -133,17 +134,17 @@ mod tests {
     fn what_is_missing_is_named_and_variables_can_be_referred_to_in_any_case() {
         let expected = if cfg!(feature = "aws") { CREDENTIALS.as_slice() } else { &["--features aws"] };
         for set in [&[][..], &CREDENTIALS[..2], &CREDENTIALS[1..]] {
-            let Capabilities { keepers, aws } = Aws::of(&environment(set)).capabilities();
+            let Capabilities { secret_stores, aws } = Aws::of(&environment(set)).capabilities();
             let reason = aws.unwrap_err();
             assert!(expected.iter().all(|part| reason.contains(part)), "{reason}");
-            assert_eq!(keepers, [Keeper::Env]);
+            assert_eq!(secret_stores, [SecretStoreKind::Env]);
         }
     }
 
     #[cfg(feature = "aws")]
     #[test]
     fn with_credentials_aws_can_be_called_and_its_secrets_fetched() {
-        let Capabilities { keepers, aws } = Aws::of(&environment(&CREDENTIALS)).capabilities();
-        assert_eq!((keepers.len(), aws), (3, Ok(())));
+        let Capabilities { secret_stores, aws } = Aws::of(&environment(&CREDENTIALS)).capabilities();
+        assert_eq!((secret_stores.len(), aws), (3, Ok(())));
     }
 }

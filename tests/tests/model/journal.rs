@@ -8,7 +8,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard};
 
 use carillon_core::access::{ApiKey, KeyHash};
-use carillon_core::catalog::{Catalog, Keeper, Revision};
+use carillon_core::catalog::{Catalog, Revision, SecretStoreKind};
 use carillon_core::event_types::{Capabilities, DispatchRequest};
 use carillon_core::ids::{Fire, JobId};
 use carillon_core::job::{Job, Output, RunError, codes};
@@ -429,6 +429,6 @@ impl Ports for Replay {
         self
     }
     fn capabilities(&self) -> Capabilities {
-        Capabilities { keepers: &[Keeper::Env], aws: Err("AWS services cannot be called here") }
+        Capabilities { secret_stores: &[SecretStoreKind::Env], aws: Err("AWS services cannot be called here") }
     }
 }

@@ -306,7 +306,7 @@ impl Ports for Sim {
         self
     }
     fn capabilities(&self) -> Capabilities {
-        Capabilities { keepers: &[], aws: Err("AWS services cannot be called here") }
+        Capabilities { secret_stores: &[], aws: Err("AWS services cannot be called here") }
     }
 }
 

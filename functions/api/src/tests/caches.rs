@@ -29,11 +29,11 @@ async fn a_remembered_result_is_told_apart_from_one_that_was_made() {
     );
     assert!(made["run"].get("cached").is_none());
     api.world.advance(1_500);
-    let recalled = run(&api, "orders", "never made").await;
-    assert_eq!((&recalled["status"], &recalled["result"]), (&json!("completed"), &json!("made")));
-    let id = recalled["job_id"].as_str().unwrap();
+    let fetched = run(&api, "orders", "never made").await;
+    assert_eq!((&fetched["status"], &fetched["result"]), (&json!("completed"), &json!("made")));
+    let id = fetched["job_id"].as_str().unwrap();
     let runs = api.get(&format!("/v1/jobs/{id}/runs")).await.ok(200).json;
-    for run in [&recalled["run"], &runs["runs"][0]] {
+    for run in [&fetched["run"], &runs["runs"][0]] {
         assert_eq!((&run["cached"], &run["cache_age_ms"], &run["attempts"]), (&json!(true), &json!(1_500), &json!(0)));
     }
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use carillon_core::access::{ApiKey, KeyHash};
-use carillon_core::catalog::{Catalog, Keeper, Revision};
+use carillon_core::catalog::{Catalog, Revision, SecretStoreKind};
 use carillon_core::event_types::{Capabilities, DispatchRequest, Limits};
 use carillon_core::ids::{Fire, JobId};
 use carillon_core::job::{Job, Output, Run, RunError, Status};
@@ -300,6 +300,6 @@ impl Ports for World {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { keepers: &[Keeper::Env], aws: Err("AWS services cannot be called here") }
+        Capabilities { secret_stores: &[SecretStoreKind::Env], aws: Err("AWS services cannot be called here") }
     }
 }

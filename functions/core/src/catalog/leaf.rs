@@ -14,7 +14,7 @@ use crate::json::Field;
 #[schemars(with = "SecretRefSchema")]
 pub struct SecretRef {
     /// What keeps it.
-    pub keeper: Keeper,
+    pub store: SecretStoreKind,
     /// Its name there.
     pub name: String,
 }
@@ -25,7 +25,7 @@ struct SecretRefSchema(#[schemars(regex(pattern = "^(ssm:/|secretsmanager:|env:)
 
 /// What keeps a secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Keeper {
+pub enum SecretStoreKind {
     /// An SSM parameter, `ssm:/path`.
     Ssm,
     /// A secret of Secrets Manager, `secretsmanager:name`.
@@ -41,33 +41,33 @@ impl SecretRef {
     /// The reference, if the text is one.
     ///
     /// ```
-    /// use carillon_core::catalog::{Keeper, SecretRef};
-    /// assert_eq!(SecretRef::parse("env:API_TOKEN").unwrap().keeper, Keeper::Env);
+    /// use carillon_core::catalog::{SecretStoreKind, SecretRef};
+    /// assert_eq!(SecretRef::parse("env:API_TOKEN").unwrap().keeper, SecretStoreKind::Env);
     /// assert!(SecretRef::parse("ssm:/shop/prd/token").is_some());
     /// assert!(SecretRef::parse("hunter2").is_none() && SecretRef::parse("ssm:relative").is_none());
     /// ```
     pub fn parse(text: &str) -> Option<Self> {
-        let (keeper, name) = text.split_once(':')?;
+        let (store, name) = text.split_once(':')?;
         let every =
             |extra: &str| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || extra.contains(char::from(byte)));
-        let (keeper, sound) = match keeper {
-            "ssm" => (Keeper::Ssm, name.len() > 1 && name.starts_with('/') && every("/_.-")),
-            "secretsmanager" => (Keeper::SecretsManager, every("/_+=.@:-")),
-            "env" => (Keeper::Env, every("_") && !name.starts_with(|first: char| first.is_ascii_digit())),
+        let (store, sound) = match store {
+            "ssm" => (SecretStoreKind::Ssm, name.len() > 1 && name.starts_with('/') && every("/_.-")),
+            "secretsmanager" => (SecretStoreKind::SecretsManager, every("/_+=.@:-")),
+            "env" => (SecretStoreKind::Env, every("_") && !name.starts_with(|first: char| first.is_ascii_digit())),
             _ => return None,
         };
-        (sound && !name.is_empty() && name.len() <= 1_024).then(|| Self { keeper, name: name.to_owned() })
+        (sound && !name.is_empty() && name.len() <= 1_024).then(|| Self { store, name: name.to_owned() })
     }
 }
 
 impl std::fmt::Display for SecretRef {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let keeper = match self.keeper {
-            Keeper::Ssm => "ssm",
-            Keeper::SecretsManager => "secretsmanager",
-            Keeper::Env => "env",
+        let store = match self.store {
+            SecretStoreKind::Ssm => "ssm",
+            SecretStoreKind::SecretsManager => "secretsmanager",
+            SecretStoreKind::Env => "env",
         };
-        write!(f, "{keeper}:{}", self.name)
+        write!(f, "{store}:{}", self.name)
     }
 }
 

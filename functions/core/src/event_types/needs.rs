@@ -6,13 +6,13 @@ use serde_json::Value;
 
 use super::kind::{EventKind as _, with_kind};
 use super::{ResolvedEvent, followed_by};
-use crate::catalog::{Auth, Catalog, EventRef, Keeper, SecretRef, SigningSecrets};
+use crate::catalog::{Auth, Catalog, EventRef, SecretRef, SecretStoreKind, SigningSecrets};
 
 /// What a stack can run.
 #[derive(Clone, Copy, Debug)]
 pub struct Capabilities {
     /// The keepers whose secrets it can fetch.
-    pub keepers: &'static [Keeper],
+    pub secret_stores: &'static [SecretStoreKind],
     /// Whether it can call AWS services; if not, why not.
     pub aws: Result<(), &'static str>,
 }
@@ -20,12 +20,12 @@ pub struct Capabilities {
 impl Capabilities {
     /// Why this stack cannot fetch a secret, if it cannot.
     pub fn without(&self, secret: &SecretRef) -> Option<String> {
-        if self.keepers.contains(&secret.keeper) {
+        if self.secret_stores.contains(&secret.store) {
             return None;
         }
         let lack = format!("the secret {secret} cannot be fetched by this deployment");
-        Some(match (secret.keeper, self.aws) {
-            (Keeper::Ssm | Keeper::SecretsManager, Err(reason)) => format!("{lack}: {reason}"),
+        Some(match (secret.store, self.aws) {
+            (SecretStoreKind::Ssm | SecretStoreKind::SecretsManager, Err(reason)) => format!("{lack}: {reason}"),
             _ => lack,
         })
     }

@@ -6,13 +6,13 @@ mod storage;
 use serde_json::json;
 
 use super::*;
-use crate::catalog::{Auth, Keeper, SecretRef};
+use crate::catalog::{Auth, SecretRef, SecretStoreKind};
 use crate::error::FieldCode;
 use crate::job::EventType;
 use crate::retry::RetryPolicy;
 use crate::time::UnixMillis;
 
-const EMBEDDED: Capabilities = Capabilities { keepers: &[Keeper::Env], aws: Err("no AWS") };
+const EMBEDDED: Capabilities = Capabilities { secret_stores: &[SecretStoreKind::Env], aws: Err("no AWS") };
 
 /// A catalog of one app whose action is `call`, one HTTP topic `bus:orders` and one function `resize`.
 fn catalog(base_url: &str, path: &str, change: impl FnOnce(&mut Value)) -> Catalog {
@@ -245,7 +245,7 @@ fn a_channel_that_cannot_be_used_here_is_found_wherever_an_event_would_use_it() 
 #[test]
 fn a_secret_that_cannot_be_fetched_says_what_aws_lacks_where_aws_keeps_it() {
     let without = |capabilities: Capabilities, secret: &str| capabilities.without(&SecretRef::parse(secret).unwrap());
-    let nowhere = Capabilities { keepers: &[], ..EMBEDDED };
+    let nowhere = Capabilities { secret_stores: &[], ..EMBEDDED };
     for (capabilities, secret, expected) in [
         (EMBEDDED, "env:A", None),
         (EMBEDDED, "ssm:/a", Some("the secret ssm:/a cannot be fetched by this deployment: no AWS")),

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use crate::access::{ApiKey, KeyHash};
 use crate::cache::{CacheKey, CacheName};
-use crate::catalog::Keeper;
+use crate::catalog::SecretStoreKind;
 use crate::event_types::Capabilities;
 use crate::idempotency::{RequestName, Reservation};
 use crate::ids::{Fire, JobId, Owner};
@@ -446,6 +446,6 @@ impl Ports for Memory {
     }
     fn capabilities(&self) -> Capabilities {
         let aws = if self.world().has_aws { Ok(()) } else { Err("AWS services cannot be called here") };
-        Capabilities { keepers: &[Keeper::Env], aws }
+        Capabilities { secret_stores: &[SecretStoreKind::Env], aws }
     }
 }

@@ -4,12 +4,12 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use carillon_core::catalog::{Keeper, SecretRef};
+use carillon_core::catalog::{SecretRef, SecretStoreKind};
 use carillon_core::job::RunError;
-use carillon_core::ports::{Clock, SecretKeepers};
+use carillon_core::ports::{Clock, SecretStore};
 use carillon_core::time::UnixMillis;
 
-use super::{EnvSecrets, Recalled, Secret, SecretSource};
+use super::{EnvSecrets, FetchedSecret, Secret, SecretSource};
 
 /// A secret is remembered for so long, ms: five minutes.
 pub const KEPT_MS: i64 = 300_000;
@@ -26,7 +26,7 @@ pub struct Secrets<K, C>(Arc<Shared<K, C>>);
 #[derive(Debug)]
 struct Shared<K, C> {
     variables: EnvSecrets,
-    keepers: K,
+    store: K,
     clock: C,
     slots: Mutex<HashMap<SecretRef, Arc<Slot>>>,
 }
@@ -46,32 +46,32 @@ impl<K, C> Clone for Secrets<K, C> {
     }
 }
 
-impl<K: SecretKeepers, C: Clock> Secrets<K, C> {
+impl<K: SecretStore, C: Clock> Secrets<K, C> {
     /// The variables that may be referred to, the services, and the clock by which they are remembered.
-    pub fn new(variables: EnvSecrets, keepers: K, clock: C) -> Self {
-        Self(Arc::new(Shared { variables, keepers, clock, slots: Mutex::default() }))
+    pub fn new(variables: EnvSecrets, store: K, clock: C) -> Self {
+        Self(Arc::new(Shared { variables, store, clock, slots: Mutex::default() }))
     }
 
     /// The secret of a service: what is remembered and not `refused`, and otherwise what the service says.
-    async fn kept(&self, secret: &SecretRef, refused: Option<&Secret>) -> Result<Recalled, RunError> {
-        let Shared { keepers, clock, .. } = &*self.0;
+    async fn kept(&self, secret: &SecretRef, refused: Option<&Secret>) -> Result<FetchedSecret, RunError> {
+        let Shared { store, clock, .. } = &*self.0;
         let slot = self.slot(secret);
         let before = slot.fetched.load(Ordering::Acquire);
         let mut last = slot.last.lock().await;
         let now = clock.now();
         if let Some((fetched_at, outcome)) = &*last {
             if slot.fetched.load(Ordering::Acquire) != before {
-                return outcome.clone().map(|secret| Recalled { secret, is_old: false });
+                return outcome.clone().map(|secret| FetchedSecret { secret, is_old: false });
             }
             let is_young = now.since(*fetched_at) < KEPT_MS;
             if let Some(secret) = outcome.as_ref().ok().filter(|secret| is_young && refused != Some(*secret)) {
-                return Ok(Recalled { secret: secret.clone(), is_old: true });
+                return Ok(FetchedSecret { secret: secret.clone(), is_old: true });
             }
         }
-        let outcome = keepers.fetch(secret).await.map(Secret::from);
+        let outcome = store.fetch(secret).await.map(Secret::from);
         *last = Some((now, outcome.clone()));
         slot.fetched.fetch_add(1, Ordering::Release);
-        outcome.map(|secret| Recalled { secret, is_old: false })
+        outcome.map(|secret| FetchedSecret { secret, is_old: false })
     }
 
     fn slot(&self, secret: &SecretRef) -> Arc<Slot> {
@@ -83,22 +83,24 @@ impl<K: SecretKeepers, C: Clock> Secrets<K, C> {
     }
 }
 
-impl<K: SecretKeepers, C: Clock> SecretSource for Secrets<K, C> {
+impl<K: SecretStore, C: Clock> SecretSource for Secrets<K, C> {
     async fn fetch(&self, secret: &SecretRef) -> Result<Secret, RunError> {
-        self.recall(secret).await.map(|recalled| recalled.secret)
+        self.get(secret).await.map(|fetched| fetched.secret)
     }
 
-    async fn recall(&self, secret: &SecretRef) -> Result<Recalled, RunError> {
-        match secret.keeper {
-            Keeper::Env => self.0.variables.recall(secret).await,
-            Keeper::Ssm | Keeper::SecretsManager => self.kept(secret, None).await,
+    async fn get(&self, secret: &SecretRef) -> Result<FetchedSecret, RunError> {
+        match secret.store {
+            SecretStoreKind::Env => self.0.variables.get(secret).await,
+            SecretStoreKind::Ssm | SecretStoreKind::SecretsManager => self.kept(secret, None).await,
         }
     }
 
     async fn renew(&self, secret: &SecretRef, refused: &Secret) -> Result<Secret, RunError> {
-        match secret.keeper {
-            Keeper::Env => self.0.variables.fetch(secret).await,
-            Keeper::Ssm | Keeper::SecretsManager => self.kept(secret, Some(refused)).await.map(|it| it.secret),
+        match secret.store {
+            SecretStoreKind::Env => self.0.variables.fetch(secret).await,
+            SecretStoreKind::Ssm | SecretStoreKind::SecretsManager => {
+                self.kept(secret, Some(refused)).await.map(|it| it.secret)
+            }
         }
     }
 }

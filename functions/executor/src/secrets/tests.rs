@@ -17,7 +17,7 @@ struct Service {
     asked: Arc<Mutex<Vec<String>>>,
 }
 
-impl SecretKeepers for Service {
+impl SecretStore for Service {
     async fn fetch(&self, secret: &SecretRef) -> Result<Zeroizing<String>, RunError> {
         let number = {
             let mut asked = self.asked.lock().unwrap();
@@ -73,10 +73,10 @@ async fn a_secret_is_fetched_again_after_five_minutes_and_no_sooner() {
 async fn variables_are_there_and_ask_no_service() {
     let (secrets, service, _) = world(Vec::new());
     assert_eq!(text(&secrets, "env:TOKEN").await, "from the environment");
-    let recalled = secrets.recall(&reference("env:TOKEN")).await.unwrap();
-    assert!(!recalled.is_old, "nothing newer can be had");
-    let renewed = secrets.renew(&reference("env:TOKEN"), &recalled.secret).await.unwrap();
-    assert_eq!(renewed, recalled.secret);
+    let fetched = secrets.get(&reference("env:TOKEN")).await.unwrap();
+    assert!(!fetched.is_old, "nothing newer can be had");
+    let renewed = secrets.renew(&reference("env:TOKEN"), &fetched.secret).await.unwrap();
+    assert_eq!(renewed, fetched.secret);
     for name in ["env:NOWHERE", "env:AWS_SECRET_ACCESS_KEY"] {
         let error = secrets.fetch(&reference(name)).await.unwrap_err();
         assert_eq!((error.code.as_str(), error.retryable), (codes::SECRET_NOT_FOUND, false));
@@ -89,10 +89,10 @@ async fn variables_are_there_and_ask_no_service() {
 async fn of_many_that_want_a_secret_at_once_one_fetches_it() {
     let (secrets, service, _) = world(Vec::new());
     let wanted = reference("ssm:/a");
-    let all = join_all((0..20).map(|_| secrets.recall(&wanted))).await;
+    let all = join_all((0..20).map(|_| secrets.get(&wanted))).await;
     assert!(all.iter().all(|it| it.as_ref().is_ok_and(|it| it.secret.expose() == "value-1" && !it.is_old)));
     assert_eq!(service.asked.lock().unwrap().len(), 1);
-    assert!(secrets.recall(&wanted).await.unwrap().is_old);
+    assert!(secrets.get(&wanted).await.unwrap().is_old);
 }
 
 #[tokio::test]
@@ -133,8 +133,8 @@ async fn a_refused_secret_is_fetched_once_for_all_who_were_refused() {
 
 #[test]
 fn a_secret_shows_nothing_of_itself() {
-    let recalled = Recalled { secret: Secret::new("hunter2"), is_old: true };
+    let fetched = FetchedSecret { secret: Secret::new("hunter2"), is_old: true };
     assert!(
-        !format!("{recalled:?} {:?}", EnvSecrets::new([("A".to_owned(), "hunter2".to_owned())])).contains("hunter2")
+        !format!("{fetched:?} {:?}", EnvSecrets::new([("A".to_owned(), "hunter2".to_owned())])).contains("hunter2")
     );
 }

@@ -26,7 +26,7 @@ use url::form_urlencoded::Serializer;
 use super::http::{Head, Http, answer, bearer, failed, unusable};
 use super::tokens::{Grant, taken};
 use crate::outbound::{Answer, Request};
-use crate::secrets::{Recalled, Secret, SecretSource};
+use crate::secrets::{FetchedSecret, Secret, SecretSource};
 
 const SCOPE: &str = "https://www.googleapis.com/auth/firebase.messaging";
 const ADDRESS: &str = "https://fcm.googleapis.com";
@@ -41,7 +41,7 @@ pub(super) async fn perform<S: SecretSource, C: Clock>(
     head: &Head,
     request: FcmRequest,
 ) -> Result<Output, RunError> {
-    let Recalled { secret, is_old } = http.secrets.recall(&request.service_account).await?;
+    let FetchedSecret { secret, is_old } = http.secrets.get(&request.service_account).await?;
     let sent = send(http, head, &request, secret.clone()).await;
     if !is_old || !sent.as_ref().is_err_and(|error| error.code == codes::UNAUTHORIZED) {
         return sent;

@@ -35,7 +35,7 @@ use serde_json::json;
 
 use super::http::Http;
 use crate::outbound::{DialError, Outbound};
-use crate::secrets::{Recalled, Secret, SecretSource};
+use crate::secrets::{FetchedSecret, Secret, SecretSource};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long the server may take to say good-bye. Nobody waits for it.
@@ -64,7 +64,7 @@ impl Mail {
             return self.deliver(&http.outbound, &request, None, &message, &message_id).await;
         };
         let login = |secret: &Secret| Some(Credentials::new(user.clone(), secret.expose().to_owned()));
-        let Recalled { secret, is_old } = http.secrets.recall(reference).await?;
+        let FetchedSecret { secret, is_old } = http.secrets.get(reference).await?;
         let sent = self.deliver(&http.outbound, &request, login(&secret), &message, &message_id).await;
         if !is_old || !sent.as_ref().is_err_and(|error| error.code == codes::UNAUTHORIZED) {
             return sent;

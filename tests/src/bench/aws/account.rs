@@ -139,6 +139,6 @@ impl Ports for Account {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { keepers: &[], aws: Err("AWS services cannot be called here") }
+        Capabilities { secret_stores: &[], aws: Err("AWS services cannot be called here") }
     }
 }

@@ -10,7 +10,7 @@ use http::header;
 use serde_json::json;
 
 use super::*;
-use crate::catalog::{Auth, Catalog, EventRef, Keeper, SmtpTls, Target};
+use crate::catalog::{Auth, Catalog, EventRef, SecretStoreKind, SmtpTls, Target};
 use crate::error::{Faults, FieldError};
 use crate::event_types::{AwsRequest, Capabilities, Email, HttpRequest};
 
@@ -234,7 +234,7 @@ fn each_provider_is_asked_in_its_own_words() {
     let message = json!({"token": "abc:def", "notification": {"title": "t", "body": "b"},
         "data": {"n": "7", "o": "{\"a\":[1]}", "t": "x"}});
     assert_eq!((request.message, request.url), (message, None));
-    assert_eq!(request.service_account.keeper, Keeper::Env);
+    assert_eq!(request.service_account.store, SecretStoreKind::Env);
 }
 
 #[test]
@@ -280,7 +280,7 @@ fn a_callback_posts_its_body_with_the_inputs_headers_first() {
 
 #[test]
 fn what_a_deployment_cannot_do_is_said_of_the_channel_that_asks_for_it() {
-    let capabilities = Capabilities { keepers: &[Keeper::Env], aws: Err("no AWS") };
+    let capabilities = Capabilities { secret_stores: &[SecretStoreKind::Env], aws: Err("no AWS") };
     let reasons = |change: &dyn Fn(&mut Value), env: &str, input: Value| {
         let mut document = document();
         change(&mut document["notifications"]["orders"]["envs"]);

@@ -223,6 +223,6 @@ impl Ports for World {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { keepers: &[], aws: Err("AWS services cannot be called here") }
+        Capabilities { secret_stores: &[], aws: Err("AWS services cannot be called here") }
     }
 }

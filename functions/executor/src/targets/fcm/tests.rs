@@ -14,7 +14,7 @@ use carillon_core::ports::Targets as _;
 use serde_json::{Value, json};
 
 use crate::outbound::{AllowList, Outbound};
-use crate::secrets::{Recalled, Secret, SecretSource};
+use crate::secrets::{FetchedSecret, Secret, SecretSource};
 use crate::targets::tests::{Moved, Service, Told, Wire, call, channel};
 use crate::targets::{NoAws, Providers};
 
@@ -214,8 +214,8 @@ impl SecretSource for Replaced {
         Ok(self.new.clone())
     }
 
-    async fn recall(&self, _: &SecretRef) -> Result<Recalled, RunError> {
-        Ok(Recalled { secret: self.old.clone(), is_old: true })
+    async fn get(&self, _: &SecretRef) -> Result<FetchedSecret, RunError> {
+        Ok(FetchedSecret { secret: self.old.clone(), is_old: true })
     }
 }
 

@@ -1,8 +1,8 @@
 //! A request over HTTP: secrets, signature, request, and what the answer means.
 
 pub(super) mod answer;
-mod held;
 mod oauth2;
+mod request_secrets;
 mod signature;
 #[cfg(test)]
 mod tests;
@@ -18,10 +18,10 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use url::Url;
 use zeroize::Zeroizing;
 
-use self::held::Held;
+use self::request_secrets::RequestSecrets;
 use super::tokens::Tokens;
 use crate::outbound::{Answer, Outbound, Request, SendError};
-use crate::secrets::{Recalled, Secret, SecretSource};
+use crate::secrets::{FetchedSecret, Secret, SecretSource};
 
 /// What a request goes by.
 #[derive(Clone, Debug)]
@@ -81,7 +81,7 @@ impl<S: SecretSource, C: Clock> Http<S, C> {
     /// Sends the request. Where what was remembered is refused, secrets or a token, it is sent once more with what is new: a
     /// target that answers 401 has done nothing yet.
     async fn exchange(&self, head: &Head, request: HttpRequest) -> Result<Answer, RunError> {
-        let mut secrets = Held::fetch(&self.secrets, &request).await?;
+        let mut secrets = RequestSecrets::fetch(&self.secrets, &request).await?;
         let token = self.token(request.auth.as_ref(), &mut secrets, None).await?;
         if !secrets.has_old() && !token.as_ref().is_some_and(|token| token.is_old) {
             return self.send(head, request, &secrets, token.as_ref()).await;
@@ -105,9 +105,9 @@ impl<S: SecretSource, C: Clock> Http<S, C> {
     async fn token(
         &self,
         auth: Option<&Auth>,
-        secrets: &mut Held,
+        secrets: &mut RequestSecrets,
         refused: Option<&Secret>,
-    ) -> Result<Option<Recalled>, RunError> {
+    ) -> Result<Option<FetchedSecret>, RunError> {
         let Some(Auth::Oauth2(client)) = auth else { return Ok(None) };
         let now = self.clock.now();
         let mut grant = oauth2::Client { client, secret: secrets.get(&client.client_secret)?.clone() };
@@ -117,15 +117,15 @@ impl<S: SecretSource, C: Clock> Http<S, C> {
             grant.secret = secrets.get(&client.client_secret)?.clone();
             token = self.tokens.token(&self.outbound, &grant, refused, now).await;
         }
-        token.map(|(secret, is_old)| Some(Recalled { secret, is_old }))
+        token.map(|(secret, is_old)| Some(FetchedSecret { secret, is_old }))
     }
 
     async fn send(
         &self,
         head: &Head,
         request: HttpRequest,
-        secrets: &Held,
-        token: Option<&Recalled>,
+        secrets: &RequestSecrets,
+        token: Option<&FetchedSecret>,
     ) -> Result<Answer, RunError> {
         let request = self.complete(head, request, secrets, token.map(|token| &token.secret))?;
         self.outbound.send(request).await.map_err(|error| failed(&error))
@@ -136,7 +136,7 @@ impl<S: SecretSource, C: Clock> Http<S, C> {
         &self,
         head: &Head,
         request: HttpRequest,
-        secrets: &Held,
+        secrets: &RequestSecrets,
         token: Option<&Secret>,
     ) -> Result<Request, RunError> {
         let mut url = request.url;
@@ -174,7 +174,7 @@ impl<S: SecretSource, C: Clock> Http<S, C> {
 
 fn authorise(
     auth: &Auth,
-    secrets: &Held,
+    secrets: &RequestSecrets,
     token: Option<&Secret>,
     url: &mut Url,
     headers: &mut HeaderMap,

@@ -31,7 +31,7 @@ use self::connection::Connector;
 use self::error::Failure;
 use self::pool::{Pool, Pools};
 use crate::outbound::Outbound;
-use crate::secrets::{Recalled, Secret, SecretSource};
+use crate::secrets::{FetchedSecret, Secret, SecretSource};
 
 /// How long a connection that was kept may take to show that it still works.
 const PROBE: Duration = Duration::from_secs(5);
@@ -62,7 +62,7 @@ impl<S: SecretSource, C: Clock + Clone + 'static> Postgres<S, C> {
     /// By the table of [`error`], and as of the way out and the secrets.
     pub async fn perform(&self, timeout: Duration, request: SqlRequest) -> Result<Output, RunError> {
         let deadline = Deadline { clock: &self.clock, at: self.clock.now().plus(millis(timeout)) };
-        let Recalled { secret: url, is_old } = self.secrets.recall(&request.url).await?;
+        let FetchedSecret { secret: url, is_old } = self.secrets.get(&request.url).await?;
         let output = self.perform_at(&url, &request, &deadline).await;
         if !is_old || output.as_ref().err().is_none_or(|error| error.code != codes::UNAUTHORIZED) {
             return output;

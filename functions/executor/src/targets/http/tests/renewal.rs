@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use carillon_core::ports::SecretKeepers;
+use carillon_core::ports::SecretStore;
 use zeroize::Zeroizing;
 
 use super::*;
@@ -26,7 +26,7 @@ impl Service {
     }
 }
 
-impl SecretKeepers for Service {
+impl SecretStore for Service {
     async fn fetch(&self, secret: &SecretRef) -> Result<Zeroizing<String>, RunError> {
         self.fetched.lock().unwrap().push(secret.to_string());
         let mut values = self.values.lock().unwrap();

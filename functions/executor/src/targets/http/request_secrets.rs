@@ -4,12 +4,12 @@ use carillon_core::catalog::{Auth, SecretRef};
 use carillon_core::event_types::HttpRequest;
 use carillon_core::job::{RunError, codes};
 
-use crate::secrets::{Recalled, Secret, SecretSource};
+use crate::secrets::{FetchedSecret, Secret, SecretSource};
 
 /// What a request's authorisation and signatures are made of.
-pub(super) struct Held(Vec<(SecretRef, Recalled)>);
+pub(super) struct RequestSecrets(Vec<(SecretRef, FetchedSecret)>);
 
-impl Held {
+impl RequestSecrets {
     /// Fetches what the request needs.
     ///
     /// # Errors
@@ -22,23 +22,23 @@ impl Held {
             Auth::Query(query) => &query.value,
             Auth::Oauth2(client) => &client.client_secret,
         });
-        let mut held = Vec::new();
+        let mut fetched = Vec::new();
         for reference in authorises.into_iter().chain(&request.signing_secrets.0) {
-            held.push((reference.clone(), source.recall(reference).await?));
+            fetched.push((reference.clone(), source.get(reference).await?));
         }
-        Ok(Self(held))
+        Ok(Self(fetched))
     }
 
     /// The secret behind a reference of the request.
     pub(super) fn get(&self, reference: &SecretRef) -> Result<&Secret, RunError> {
         let found = self.0.iter().find(|(known, _)| known == reference);
-        let found = found.map(|(_, recalled)| &recalled.secret);
+        let found = found.map(|(_, fetched)| &fetched.secret);
         found.ok_or_else(|| RunError::permanent(codes::INTERNAL_ERROR, format!("{reference} was not fetched")))
     }
 
     /// Whether one of them was remembered.
     pub(super) fn has_old(&self) -> bool {
-        self.0.iter().any(|(_, recalled)| recalled.is_old)
+        self.0.iter().any(|(_, fetched)| fetched.is_old)
     }
 
     /// Fetches those that were remembered once more, and none a second time. Tells whether one is another now.
@@ -47,10 +47,10 @@ impl Held {
     /// As of the source.
     pub(super) async fn renew<S: SecretSource>(&mut self, source: &S) -> Result<bool, RunError> {
         let mut is_renewed = false;
-        for (reference, recalled) in self.0.iter_mut().filter(|(_, recalled)| recalled.is_old) {
-            let secret = source.renew(reference, &recalled.secret).await?;
-            is_renewed |= secret != recalled.secret;
-            *recalled = Recalled { secret, is_old: false };
+        for (reference, fetched) in self.0.iter_mut().filter(|(_, fetched)| fetched.is_old) {
+            let secret = source.renew(reference, &fetched.secret).await?;
+            is_renewed |= secret != fetched.secret;
+            *fetched = FetchedSecret { secret, is_old: false };
         }
         Ok(is_renewed)
     }

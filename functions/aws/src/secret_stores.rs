@@ -6,9 +6,9 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use aws_types::SdkConfig;
-use carillon_core::catalog::{Keeper, SecretRef};
+use carillon_core::catalog::{SecretRef, SecretStoreKind};
 use carillon_core::job::{RunError, codes};
-use carillon_core::ports::SecretKeepers;
+use carillon_core::ports::SecretStore;
 use zeroize::Zeroizing;
 
 use crate::clients::{Clients, Lazy};
@@ -22,12 +22,12 @@ use crate::targets::region_of_arn;
 ///
 /// What they refuse has the code that [`fault`](crate::targets) gives it, but for what is not there: `SECRET_NOT_FOUND`.
 #[derive(Clone, Debug)]
-pub struct AwsKeepers {
+pub struct AwsSecretStores {
     ssm: Lazy<ssm::Client>,
     secrets_manager: Lazy<secrets_manager::Client>,
 }
 
-impl AwsKeepers {
+impl AwsSecretStores {
     /// The services by the credentials of these clients.
     pub fn new(clients: &Clients) -> Self {
         Self::of(clients.brief())
@@ -41,21 +41,21 @@ impl AwsKeepers {
     }
 }
 
-impl SecretKeepers for AwsKeepers {
+impl SecretStore for AwsSecretStores {
     async fn fetch(&self, secret: &SecretRef) -> Result<Zeroizing<String>, RunError> {
-        let found = match secret.keeper {
-            Keeper::Ssm => {
+        let found = match secret.store {
+            SecretStoreKind::Ssm => {
                 let request = self.ssm.client().get_parameter().name(&secret.name).with_decryption(true);
                 let answer = request.send().await.map_err(|error| refused("AWS Systems Manager", secret, &error))?;
                 answer.parameter.and_then(|parameter| parameter.value)
             }
-            Keeper::SecretsManager => {
+            SecretStoreKind::SecretsManager => {
                 let client = self.secrets_manager.client_in(region_of_arn(&secret.name));
                 let request = client.get_secret_value().secret_id(&secret.name);
                 let answer = request.send().await.map_err(|error| refused("AWS Secrets Manager", secret, &error))?;
                 answer.secret_string
             }
-            Keeper::Env => None,
+            SecretStoreKind::Env => None,
         };
         let none = || RunError::permanent(codes::SECRET_NOT_FOUND, format!("there is no text in the secret {secret}"));
         found.map(Zeroizing::new).ok_or_else(none)
@@ -78,7 +78,7 @@ mod tests {
     use crate::wire::{Answer, Wire};
 
     async fn fetch(wire: &Wire, reference: &str) -> Result<String, RunError> {
-        let fetched = AwsKeepers::of(&wire.config()).fetch(&SecretRef::parse(reference).unwrap()).await;
+        let fetched = AwsSecretStores::of(&wire.config()).fetch(&SecretRef::parse(reference).unwrap()).await;
         fetched.map(|secret| secret.to_string())
     }
 
