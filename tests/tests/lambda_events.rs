@@ -17,7 +17,7 @@ use carillon_core::ports::{Condition, JobStore as _, KeyStore as _, PortError, P
 use carillon_core::testkit::NoSessions;
 use carillon_core::time::UnixMillis;
 use carillon_embedded::{Embedded, ManualClock};
-use carillon_executor::lambda::{Batch, Carrier, handler::handle};
+use carillon_executor::lambda::{Batch, MessageQueue, handler::handle};
 use carillon_tests::process::root;
 use lambda_http::request::LambdaRequest;
 use lambda_http::{Adapter, Context, LambdaEvent, Service as _};
@@ -54,24 +54,24 @@ impl Queue {
     }
 }
 
-impl Carrier for Queue {
+impl MessageQueue for Queue {
     async fn send(&self, message: &Message, delay_seconds: i64) -> Result<(), PortError> {
         self.note(format!("send {} in {delay_seconds} s", message.fire));
         Ok(())
     }
 
-    async fn hide(&self, receipt_handle: &str, seconds: i64) -> Result<(), PortError> {
-        self.note(format!("hide {receipt_handle} for {seconds} s"));
+    async fn defer(&self, receipt_handle: &str, seconds: i64) -> Result<(), PortError> {
+        self.note(format!("defer {receipt_handle} for {seconds} s"));
         Ok(())
     }
 
-    async fn park(&self, message: &Message, error: &RunError) -> Result<(), PortError> {
-        self.note(format!("park {} for {}", message.fire, error.code));
+    async fn dead_letter(&self, message: &Message, error: &RunError) -> Result<(), PortError> {
+        self.note(format!("dead_letter {} for {}", message.fire, error.code));
         Ok(())
     }
 
-    async fn park_unreadable(&self, body: &str) -> Result<(), PortError> {
-        self.note(format!("park unreadable {body}"));
+    async fn dead_letter_unreadable(&self, body: &str) -> Result<(), PortError> {
+        self.note(format!("dead_letter unreadable {body}"));
         Ok(())
     }
 }
@@ -141,7 +141,7 @@ impl Deployment {
         let batch = Batch {
             ports: Arc::clone(&self.ports),
             targets: Target { answer, calls: Arc::clone(&self.calls) },
-            carrier: Arc::clone(&self.queue),
+            queue: Arc::clone(&self.queue),
             limits: Limits::default(),
             service: "sample".to_owned(),
             metrics: metrics::write,
@@ -234,13 +234,13 @@ async fn a_poisoned_record_among_ten_harms_none_of_the_others() {
         assert_eq!(deployment.status(fire).await, Status::Completed);
     }
     let poison = event["Records"][3]["body"].as_str().expect("a body");
-    assert_eq!(deployment.asked_of_the_queue(), [format!("park unreadable {poison}")]);
+    assert_eq!(deployment.asked_of_the_queue(), [format!("dead_letter unreadable {poison}")]);
 }
 
 #[tokio::test]
 async fn a_dead_letter_that_was_redriven_revives_its_job() {
     let deployment = Deployment::at(DUE).await;
-    let letter = event("sqs/parked-and-redriven.json");
+    let letter = event("sqs/dead-lettered-and-redriven.json");
     let [fire] = fires(&letter)[..] else { panic!("one fire") };
     let job = deployment.store(fire).await;
     // It was spent by a message like any other.
@@ -249,7 +249,7 @@ async fn a_dead_letter_that_was_redriven_revives_its_job() {
     let reason = &letter["Records"][0]["messageAttributes"]["reason"]["stringValue"];
     let error = RunError::permanent(codes::FORBIDDEN, "no");
     deployment.execute(&first, Err(error)).await;
-    assert_eq!(deployment.asked_of_the_queue(), [format!("park {fire} for {}", reason.as_str().expect("a reason"))]);
+    assert_eq!(deployment.asked_of_the_queue(), [format!("dead_letter {fire} for {}", reason.as_str().expect("a reason"))]);
     assert_eq!(deployment.execute(&letter, Ok(Output::default())).await, failed(&[]));
     let revived = deployment.ports.jobs().get(fire.job_id).await.expect("the store answers").expect("the job");
     assert_eq!((revived.state.status, revived.fire().generation), (Status::Queued, 2));

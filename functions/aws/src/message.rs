@@ -20,14 +20,14 @@ pub struct Message {
     /// When it is due, epoch ms.
     pub due_at: UnixMillis,
     /// Whether the fire was spent, and this message lay among the dead letters: coming back, it asks for a fresh budget.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub parked: bool,
+    #[serde(default, rename = "parked", skip_serializing_if = "std::ops::Not::not")]
+    pub dead_lettered: bool,
 }
 
 impl Message {
     /// A message of a fire.
     pub fn new(fire: Fire, due_at: UnixMillis) -> Self {
-        Self { fire, due_at, parked: false }
+        Self { fire, due_at, dead_lettered: false }
     }
 
     /// The message in a body, if it is one.

@@ -67,7 +67,7 @@ pub fn executed(service: &str, execution: &Execution, now: UnixMillis) -> Vec<Va
         let values = [job.spec.event_type.to_string(), ended.to_string()];
         lines.push(line(service, now, &values, &[(OUTCOMES, 1)]));
     }
-    if let Verdict::Park(_) = execution.verdict {
+    if let Verdict::DeadLetter(_) = execution.verdict {
         lines.push(line(service, now, &[], &[(DEAD_LETTERS, 1)]));
     }
     lines

@@ -51,7 +51,7 @@ impl Queue {
     ///
     /// # Errors
     /// [`PortError`].
-    pub async fn hide(&self, receipt_handle: &str, seconds: i64) -> Result<(), PortError> {
+    pub async fn defer(&self, receipt_handle: &str, seconds: i64) -> Result<(), PortError> {
         let timeout = i32::try_from(seconds.clamp(0, LONGEST_HIDING_SECONDS)).unwrap_or(0);
         let request = self.client.change_message_visibility().queue_url(&self.url).receipt_handle(receipt_handle);
         request.visibility_timeout(timeout).send().await.map_err(classify)?;
@@ -63,16 +63,16 @@ impl Queue {
     ///
     /// # Errors
     /// [`PortError`].
-    pub async fn park(&self, message: &Message, error: &RunError) -> Result<(), PortError> {
-        let parked = Message { parked: true, ..message.clone() };
-        self.lay_aside(&parked.to_string(), &error.code, &error.message).await
+    pub async fn dead_letter(&self, message: &Message, error: &RunError) -> Result<(), PortError> {
+        let dead_lettered = Message { dead_lettered: true, ..message.clone() };
+        self.lay_aside(&dead_lettered.to_string(), &error.code, &error.message).await
     }
 
     /// Lays a body that is no message among the dead letters, as it came.
     ///
     /// # Errors
     /// [`PortError`].
-    pub async fn park_unreadable(&self, body: &str) -> Result<(), PortError> {
+    pub async fn dead_letter_unreadable(&self, body: &str) -> Result<(), PortError> {
         self.lay_aside(body, "UNREADABLE", "the body is no message of this queue").await
     }
 

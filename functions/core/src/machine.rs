@@ -154,7 +154,7 @@ pub enum Effect {
     /// Nothing: a message that brought this about is done with.
     Acknowledge,
     /// The fire is spent: its message goes to the dead letters.
-    Park,
+    DeadLetter,
     /// The old timer is void and may be removed.
     Disarm {
         /// The fire that it was armed for.

@@ -40,7 +40,7 @@ impl From<&Verdict> for Handled {
             Verdict::Redeliver { at } => Self::Again { at: *at },
             // A spent fire stands in the store as failed, which is this stack's dead letter. A job that is not known will
             // not come: its timer is its row.
-            Verdict::Acknowledge | Verdict::Park(_) | Verdict::Unknown => Self::Done,
+            Verdict::Acknowledge | Verdict::DeadLetter(_) | Verdict::Unknown => Self::Done,
         }
     }
 }

@@ -27,7 +27,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let secrets = Secrets::new(EnvSecrets::new(variables), AwsSecretStores::new(&clients), SystemClock);
     let outbound = Outbound::configured(&settings.allow_list, settings.root_certificates.as_deref())?;
     let batch = Arc::new(Batch {
-        carrier: Arc::new(stack.queue().clone()),
+        queue: Arc::new(stack.queue().clone()),
         ports: Arc::new(stack),
         targets: Providers::new(outbound, secrets, SystemClock, AwsTargets::new(&clients)),
         limits: Limits::default(),

@@ -49,7 +49,7 @@ fn name(verdict: &Verdict) -> &'static str {
     match verdict {
         Verdict::Acknowledge => "acknowledge",
         Verdict::Redeliver { .. } => "redeliver",
-        Verdict::Park(_) => "park",
+        Verdict::DeadLetter(_) => "dead_letter",
         Verdict::Unknown => "unknown",
     }
 }

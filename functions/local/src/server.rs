@@ -136,7 +136,7 @@ async fn worker(
         async move {
             match record::work(&*ports, &*executor, fire).await.map(|execution| execution.verdict) {
                 Ok(Verdict::Redeliver { at }) => Handled::Again { at },
-                Ok(Verdict::Acknowledge | Verdict::Park(_) | Verdict::Unknown) => Handled::Done,
+                Ok(Verdict::Acknowledge | Verdict::DeadLetter(_) | Verdict::Unknown) => Handled::Done,
                 Err(_) => Handled::Faulted,
             }
         }

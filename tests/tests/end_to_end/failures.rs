@@ -76,7 +76,7 @@ async fn a_spent_fire_lies_among_the_dead_letters_and_the_queues_own_redrive_giv
     let (id, letter) = spent(&deployment, &product, 1).await;
     assert_eq!(receiver.counts(), [(format!("{id}_g1_r1"), 2)].into());
     let message = letter.message().expect("it is the fire's message");
-    assert_eq!((message.fire.to_string(), message.parked), (format!("{id}_g1_r1"), true));
+    assert_eq!((message.fire.to_string(), message.dead_lettered), (format!("{id}_g1_r1"), true));
     assert_eq!(letter.attributes["reason"], "SERVICE_UNAVAILABLE");
     assert_eq!(letter.attributes["detail"], "the target answered 503 Service Unavailable");
 

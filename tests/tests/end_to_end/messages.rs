@@ -48,7 +48,7 @@ async fn duplicates_of_a_message_that_come_at_once_give_one_dispatch() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_poisoned_record_is_parked_and_the_rest_of_its_batch_runs() {
+async fn a_poisoned_record_is_dead_lettered_and_the_rest_of_its_batch_runs() {
     let (deployment, _alone) = alone().await;
     let receiver = Receiver::content().await;
     let product = deployment.product("poison", receiver.address).await;
@@ -71,8 +71,8 @@ async fn a_poisoned_record_is_parked_and_the_rest_of_its_batch_runs() {
         let letters = deployment.emulator.letters(&settings.dead_letter_queue_url).await;
         letters.into_iter().find(|letter| letter.body == poison)
     };
-    let parked = until("the poisoned record is among the dead letters", SOON, look).await;
-    assert_eq!(parked.attributes["reason"], "UNREADABLE");
+    let dead_lettered = until("the poisoned record is among the dead letters", SOON, look).await;
+    assert_eq!(dead_lettered.attributes["reason"], "UNREADABLE");
     assert_eq!(receiver.ids(), 9);
 }
 

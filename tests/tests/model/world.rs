@@ -305,7 +305,7 @@ impl World {
     /// What becomes of a message. It is a single step with the last answer: nobody sees it stay a little longer.
     fn conclude(&mut self, carries: Option<Fire>, verdict: Option<&Verdict>) {
         match verdict {
-            Some(Verdict::Acknowledge | Verdict::Park(_)) => {}
+            Some(Verdict::Acknowledge | Verdict::DeadLetter(_)) => {}
             Some(Verdict::Redeliver { at }) => self.comes_back(carries, *at),
             // The grace of a message outlasts whoever arms a timer and stores the job after it.
             Some(Verdict::Unknown) if self.running.is_empty() => {}

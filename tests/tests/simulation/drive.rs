@@ -230,7 +230,7 @@ impl Simulation {
         let batch = Arc::new(Batch {
             ports: Arc::clone(&ports),
             targets: Sim::clone(&ports),
-            carrier: ports,
+            queue: ports,
             limits: Limits::default(),
             service: String::new(),
             metrics: |_| {},

@@ -146,7 +146,7 @@ impl Mutation {
                 | Rule::RetriedAhead
                 | Rule::ZoneIgnored
                 | Rule::ClockChangesIgnored => "cadence",
-                Rule::SpentNotParked => "parked",
+                Rule::SpentNotDeadLettered => "dead_lettered",
                 Rule::RecallCounted => "recall",
             },
         }

@@ -15,7 +15,7 @@ use carillon_core::ports::{
     ResultCache, SealingKeys, Timers,
 };
 use carillon_core::time::UnixMillis;
-use carillon_executor::lambda::Carrier;
+use carillon_executor::lambda::MessageQueue;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep};
 
@@ -310,24 +310,24 @@ impl Ports for Sim {
     }
 }
 
-impl Carrier for Sim {
+impl MessageQueue for Sim {
     async fn send(&self, message: &Message, delay_seconds: i64) -> Result<(), PortError> {
         self.call("send", |world, _, now| self.post(world, message, delay_seconds, now)).await
     }
 
-    async fn hide(&self, receipt_handle: &str, seconds: i64) -> Result<(), PortError> {
+    async fn defer(&self, receipt_handle: &str, seconds: i64) -> Result<(), PortError> {
         let number = receipt_handle.parse().unwrap_or(0);
         let ms = seconds.clamp(0, LONGEST_HIDING_SECONDS) * 1_000;
-        self.call("hide", |world, _, now| world.queue.hide(number, now.plus(ms))).await?;
+        self.call("defer", |world, _, now| world.queue.defer(number, now.plus(ms))).await?;
         self.shared.news.notify_one();
         Ok(())
     }
 
-    async fn park(&self, message: &Message, _: &RunError) -> Result<(), PortError> {
-        self.call("park", |world, actor, now| world.park(message, actor, now)).await
+    async fn dead_letter(&self, message: &Message, _: &RunError) -> Result<(), PortError> {
+        self.call("dead_letter", |world, actor, now| world.dead_letter(message, actor, now)).await
     }
 
-    async fn park_unreadable(&self, body: &str) -> Result<(), PortError> {
-        self.call("park", |world, _, _| world.oracle.hold(false, "message", || format!("unreadable: {body}"))).await
+    async fn dead_letter_unreadable(&self, body: &str) -> Result<(), PortError> {
+        self.call("dead_letter", |world, _, _| world.oracle.hold(false, "message", || format!("unreadable: {body}"))).await
     }
 }

@@ -51,7 +51,7 @@ pub(crate) struct Queue {
     /// How many messages and schedules there are of each fire.
     carriers: BTreeMap<Fire, u32>,
     /// Every fire that was ever laid among the dead letters.
-    parked: BTreeSet<Fire>,
+    dead_lettered: BTreeSet<Fire>,
 }
 
 impl Queue {
@@ -65,7 +65,7 @@ impl Queue {
     }
 
     fn count(&mut self, message: &Message, more: bool) {
-        if !message.parked {
+        if !message.dead_lettered {
             self.count_fire(message.fire, more);
         }
     }
@@ -92,7 +92,7 @@ impl Queue {
             return None;
         }
         parcel.receive_count += 1;
-        self.hide(number, now.plus(HIDDEN_MS));
+        self.defer(number, now.plus(HIDDEN_MS));
         self.parcels.get(&number).cloned()
     }
 
@@ -103,7 +103,7 @@ impl Queue {
     }
 
     /// Hides a message until an instant.
-    pub(crate) fn hide(&mut self, number: u64, until: UnixMillis) {
+    pub(crate) fn defer(&mut self, number: u64, until: UnixMillis) {
         let Some(parcel) = self.parcels.get_mut(&number) else { return };
         self.by_time.remove(&(parcel.visible_at, number));
         parcel.visible_at = until;
@@ -159,14 +159,14 @@ impl Queue {
     }
 
     /// Lays a message among the dead letters.
-    pub(crate) fn park(&mut self, message: Message) {
-        self.parked.insert(message.fire);
+    pub(crate) fn dead_letter(&mut self, message: Message) {
+        self.dead_lettered.insert(message.fire);
         self.dead_letters.push(message);
     }
 
     /// Whether a fire was ever a dead letter.
-    pub(crate) fn was_parked(&self, fire: Fire) -> bool {
-        self.parked.contains(&fire)
+    pub(crate) fn was_dead_lettered(&self, fire: Fire) -> bool {
+        self.dead_lettered.contains(&fire)
     }
 
     /// Moves the dead letters back, one after the other; `false` when that is under way already.

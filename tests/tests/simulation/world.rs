@@ -234,8 +234,8 @@ impl World {
             self.oracle.at_rest(job, history, now);
             // What has just failed may still be on its way there.
             let is_new = now.since(job.state.updated_at) < PARKING_MS;
-            let is_parked = job.state.status != Status::Failed || self.queue.was_parked(job.fire()) || is_new;
-            self.oracle.hold(is_parked, "parked", || format!("{} is spent, and no dead letter", job.fire()));
+            let is_dead_lettered = job.state.status != Status::Failed || self.queue.was_dead_lettered(job.fire()) || is_new;
+            self.oracle.hold(is_dead_lettered, "dead_lettered", || format!("{} is spent, and no dead letter", job.fire()));
         }
         let ids: Vec<_> = self.jobs.keys().copied().collect();
         for id in ids {
@@ -256,8 +256,8 @@ impl World {
     }
 
     /// Takes a dead letter.
-    pub(crate) fn park(&mut self, message: &Message, actor: &Actor, now: UnixMillis) {
-        self.note(now, &actor.name, || format!("parks {}", message.fire));
-        self.queue.park(Message { parked: true, ..message.clone() });
+    pub(crate) fn dead_letter(&mut self, message: &Message, actor: &Actor, now: UnixMillis) {
+        self.note(now, &actor.name, || format!("dead-letters {}", message.fire));
+        self.queue.dead_letter(Message { dead_lettered: true, ..message.clone() });
     }
 }

@@ -91,7 +91,7 @@ fn an_attempt_that_settles_its_run_counts_the_attempt_and_the_outcome() {
     let spent = Execution {
         attempt: Some(attempt(2, true)),
         ended: Some(RunStatus::Failed),
-        ..of(Verdict::Park(error()), ended(Err(error())))
+        ..of(Verdict::DeadLetter(error()), ended(Err(error())))
     };
     let failed = [("attempts", 1), ("dispatch_ms", 120), ("outcomes action failed", 1), ("dead_letters", 1)];
     assert_eq!(counted(&spent), sums(failed));
@@ -99,7 +99,7 @@ fn an_attempt_that_settles_its_run_counts_the_attempt_and_the_outcome() {
 
 #[test]
 fn an_executor_that_was_lost_in_the_last_attempt_counts_as_a_spent_fire() {
-    let verdict = Verdict::Park(error());
+    let verdict = Verdict::DeadLetter(error());
     let lost = Execution { ended: Some(RunStatus::Failed), ..of(verdict, ended(Err(error()))) };
     assert_eq!(counted(&lost), sums([("outcomes action failed", 1), ("dead_letters", 1)]));
 }

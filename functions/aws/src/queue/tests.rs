@@ -63,11 +63,11 @@ async fn a_parked_fire_carries_its_reason_and_asks_for_a_fresh_budget() {
     let wire = Wire::that_answers([sent(), sent()]);
     let queue = queue(&wire);
     // The answers' checksums are made up.
-    let _ = queue.park(&Message::new(fire, UnixMillis(1)), &error).await;
-    let _ = queue.park_unreadable("hello").await;
+    let _ = queue.dead_letter(&Message::new(fire, UnixMillis(1)), &error).await;
+    let _ = queue.dead_letter_unreadable("hello").await;
     let bodies: Vec<_> = wire.requests().into_iter().map(|(_, body)| body).collect();
     let reason = |body: &Value, name: &str| body["MessageAttributes"][name]["StringValue"].as_str().unwrap().to_owned();
-    assert!(Message::parse(bodies[0]["MessageBody"].as_str().unwrap()).unwrap().parked);
+    assert!(Message::parse(bodies[0]["MessageBody"].as_str().unwrap()).unwrap().dead_lettered);
     assert_eq!((reason(&bodies[0], "reason"), reason(&bodies[0], "detail")), ("FORBIDDEN".into(), "-".into()));
     assert_eq!((&bodies[1]["MessageBody"], reason(&bodies[1], "reason")), (&json!("hello"), "UNREADABLE".into()));
     for body in &bodies {

@@ -151,7 +151,7 @@ fn is_spent(job: &Job, error: &RunError) -> bool {
 
 /// Ends a run that has no attempt left. It stops the series, unless that is to go on all the same.
 fn spend(job: &Job, error: RunError, now: UnixMillis) -> Transition {
-    let mut spent = settle(job, Status::Failed, Outcome::Failed(error.clone()), Effect::Park, now);
+    let mut spent = settle(job, Status::Failed, Outcome::Failed(error.clone()), Effect::DeadLetter, now);
     note_failure(&mut spent.state.run, error, now);
     match &job.spec.repeat {
         Some(repeat) if repeat.on_failure == OnFailure::Continue => series::go_on(spent, now),

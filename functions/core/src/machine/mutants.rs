@@ -44,7 +44,7 @@ pub enum Mutant {
     /// The next run is due an interval after the end of the one before, instead of at its nominal time.
     NextFromCompletion,
     /// A spent fire is no dead letter.
-    SpentNotParked,
+    SpentNotDeadLettered,
     /// A pause takes the timer of a run back that has begun, which a resumption may have armed again by then.
     PauseDisarms,
     /// A retried run stands for an occurrence that is still ahead.
@@ -77,7 +77,7 @@ impl Mutant {
         Self::GenerationKept,
         Self::SkippedUncounted,
         Self::NextFromCompletion,
-        Self::SpentNotParked,
+        Self::SpentNotDeadLettered,
         Self::PauseDisarms,
         Self::RetriedAhead,
         Self::ZoneIgnored,
@@ -203,7 +203,7 @@ fn answered(mutant: Mutant, job: &Job, trigger: &Trigger, decided: &mut Transiti
         (Mutant::RetriedAhead, _) if matches!(trigger, Trigger::Retry { .. }) => {
             state.planned_through = job.state.planned_through
         }
-        (Mutant::SpentNotParked, effect @ Effect::Park) => *effect = Effect::Acknowledge,
+        (Mutant::SpentNotDeadLettered, effect @ Effect::DeadLetter) => *effect = Effect::Acknowledge,
         _ => {}
     }
 }

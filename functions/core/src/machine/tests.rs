@@ -23,7 +23,7 @@ enum Cell {
 const DISPATCH: Cell = Cell::Becomes(Status::Running, "dispatch");
 const RETURN: Cell = Cell::Becomes(Status::Queued, "redeliver");
 const COMPLETE: Cell = Cell::Becomes(Status::Completed, "acknowledge");
-const PARK: Cell = Cell::Becomes(Status::Failed, "park");
+const DEAD_LETTER: Cell = Cell::Becomes(Status::Failed, "dead_letter");
 const DISARM: Cell = Cell::Becomes(Status::Cancelled, "disarm");
 const STAYS: Cell = Cell::Stays;
 const HOLD: Cell = Cell::Becomes(Status::Paused, "acknowledge");
@@ -55,8 +55,8 @@ const TABLE: [(&str, [Cell; 7]); 35] = [
     ("claim before its time",             [EARLY,     EARLY,    LEASED,   SETTLED,  SETTLED,   VOID,     PAUSED]),
     ("claim again by the owner",          [DISPATCH,  DISPATCH, LEASED,   SETTLED,  SETTLED,   VOID,     PAUSED]),
     ("claim after the lease",             [DISPATCH,  DISPATCH, DISPATCH, SETTLED,  SETTLED,   VOID,     PAUSED]),
-    ("claim after the last lease",        [DISPATCH,  DISPATCH, PARK,     SETTLED,  SETTLED,   VOID,     PAUSED]),
-    ("claim, a loss is not retried",      [DISPATCH,  DISPATCH, PARK,     SETTLED,  SETTLED,   VOID,     PAUSED]),
+    ("claim after the last lease",        [DISPATCH,  DISPATCH, DEAD_LETTER,     SETTLED,  SETTLED,   VOID,     PAUSED]),
+    ("claim, a loss is not retried",      [DISPATCH,  DISPATCH, DEAD_LETTER,     SETTLED,  SETTLED,   VOID,     PAUSED]),
     ("claim of an older generation",      [VOID,      VOID,     VOID,     VOID,     VOID,      VOID,     VOID]),
     ("claim of a newer generation",       [VOID,      VOID,     VOID,     VOID,     VOID,      VOID,     VOID]),
     ("claim of another run",              [VOID,      VOID,     VOID,     VOID,     VOID,      VOID,     VOID]),
@@ -64,14 +64,14 @@ const TABLE: [(&str, [Cell; 7]); 35] = [
     ("recall",                            [COMPLETE,  COMPLETE, LEASED,   SETTLED,  SETTLED,   VOID,     PAUSED]),
     ("recall before its time",            [EARLY,     EARLY,    LEASED,   SETTLED,  SETTLED,   VOID,     PAUSED]),
     ("recall after the lease",            [COMPLETE,  COMPLETE, COMPLETE, SETTLED,  SETTLED,   VOID,     PAUSED]),
-    ("recall after the last lease",       [COMPLETE,  COMPLETE, PARK,     SETTLED,  SETTLED,   VOID,     PAUSED]),
+    ("recall after the last lease",       [COMPLETE,  COMPLETE, DEAD_LETTER,     SETTLED,  SETTLED,   VOID,     PAUSED]),
     ("succeed",                           [FOREIGN,   FOREIGN,  COMPLETE, FOREIGN,  FOREIGN,   FOREIGN,  FOREIGN]),
     ("succeed after the lease",           [FOREIGN,   FOREIGN,  COMPLETE, FOREIGN,  FOREIGN,   FOREIGN,  FOREIGN]),
     ("succeed by a stranger",             [FOREIGN,   FOREIGN,  FOREIGN,  FOREIGN,  FOREIGN,   FOREIGN,  FOREIGN]),
     ("fail, attempts left",               [FOREIGN,   FOREIGN,  RETURN,   FOREIGN,  FOREIGN,   FOREIGN,  FOREIGN]),
     ("fail after the lease",              [FOREIGN,   FOREIGN,  RETURN,   FOREIGN,  FOREIGN,   FOREIGN,  FOREIGN]),
-    ("fail, not retryable",               [FOREIGN,   FOREIGN,  PARK,     FOREIGN,  FOREIGN,   FOREIGN,  FOREIGN]),
-    ("fail, spent",                       [FOREIGN,   FOREIGN,  PARK,     FOREIGN,  FOREIGN,   FOREIGN,  FOREIGN]),
+    ("fail, not retryable",               [FOREIGN,   FOREIGN,  DEAD_LETTER,     FOREIGN,  FOREIGN,   FOREIGN,  FOREIGN]),
+    ("fail, spent",                       [FOREIGN,   FOREIGN,  DEAD_LETTER,     FOREIGN,  FOREIGN,   FOREIGN,  FOREIGN]),
     ("fail by a stranger",                [FOREIGN,   FOREIGN,  FOREIGN,  FOREIGN,  FOREIGN,   FOREIGN,  FOREIGN]),
     ("suspend",                           [FOREIGN,   FOREIGN,  RETURN,   FOREIGN,  FOREIGN,   FOREIGN,  FOREIGN]),
     ("suspend by a stranger",             [FOREIGN,   FOREIGN,  FOREIGN,  FOREIGN,  FOREIGN,   FOREIGN,  FOREIGN]),
@@ -230,7 +230,7 @@ fn cell(decided: &Result<Transition, Refusal>) -> Cell {
                 Effect::Dispatch { .. } => "dispatch",
                 Effect::Redeliver { .. } => "redeliver",
                 Effect::Acknowledge => "acknowledge",
-                Effect::Park => "park",
+                Effect::DeadLetter => "dead_letter",
                 Effect::Disarm { .. } => "disarm",
                 Effect::Arm { .. } => "arm",
             };
@@ -284,7 +284,7 @@ fn the_table_has_every_status_every_event_and_every_answer() {
         TABLE.iter().map(|(row, _)| kind(&happens(row, &mut job(Status::Running), &mut NOW.clone()))).collect();
     assert_eq!(kinds.into_iter().collect::<Vec<_>>(), (0..=11).collect::<Vec<_>>());
     let answers = [
-        DISPATCH, RETURN, COMPLETE, PARK, DISARM, HOLD, RETRACT, ARM, ARM_LATER, STAYS, VOID, PAUSED, SETTLED, EARLY,
+        DISPATCH, RETURN, COMPLETE, DEAD_LETTER, DISARM, HOLD, RETRACT, ARM, ARM_LATER, STAYS, VOID, PAUSED, SETTLED, EARLY,
         LEASED, FOREIGN, REFUSED,
     ];
     for answer in answers {

@@ -35,7 +35,7 @@ pub enum Verdict {
         at: UnixMillis,
     },
     /// The fire is spent: the message goes to the dead letters.
-    Park(RunError),
+    DeadLetter(RunError),
     /// No such job, run or resumption, or not yet: a timer is armed before what it is for is stored. Whoever carries the
     /// message decides by its age.
     Unknown,
@@ -364,9 +364,9 @@ fn verdict_after(transition: &Transition) -> Verdict {
         Effect::Arm { .. } if transition.state.timer_missing => {
             Verdict::Redeliver { at: transition.state.updated_at.plus(ARM_AGAIN_MS) }
         }
-        Effect::Park => {
+        Effect::DeadLetter => {
             let last = transition.state.run.failures.last();
-            last.map_or(Verdict::Acknowledge, |failure| Verdict::Park(failure.error.clone()))
+            last.map_or(Verdict::Acknowledge, |failure| Verdict::DeadLetter(failure.error.clone()))
         }
         _ => Verdict::Acknowledge,
     }

@@ -144,7 +144,7 @@ struct Stack {
     memory: Memory,
     executor: Executor<Target>,
     /// What the executor sent to the dead letters.
-    parked: Mutex<Vec<Fire>>,
+    dead_lettered: Mutex<Vec<Fire>>,
 }
 
 impl Stack {
@@ -155,7 +155,7 @@ impl Stack {
         let stack = Self {
             memory,
             executor: Executor { targets, limits, trace: Some("Root=1-2-3".into()) },
-            parked: Mutex::default(),
+            dead_lettered: Mutex::default(),
         };
         stack.publish(&shop());
         stack.memory.world().calls.clear();
@@ -221,8 +221,8 @@ impl Stack {
             let again_at = match self.execute(fire).map(|execution| execution.verdict) {
                 Ok(Verdict::Acknowledge) => None,
                 Ok(Verdict::Redeliver { at }) => Some(at),
-                Ok(Verdict::Park(_)) => {
-                    self.parked.lock().unwrap().push(fire);
+                Ok(Verdict::DeadLetter(_)) => {
+                    self.dead_lettered.lock().unwrap().push(fire);
                     None
                 }
                 Ok(Verdict::Unknown) => {

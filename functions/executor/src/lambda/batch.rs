@@ -13,7 +13,7 @@ use serde_json::Value;
 use tokio::time::timeout;
 use tracing::{error, info};
 
-use super::Carrier;
+use super::MessageQueue;
 use super::time_budget::TimeBudget;
 
 /// A record of the queue, taken out of its envelope.
@@ -41,7 +41,7 @@ pub struct Batch<P, T, C> {
     /// What reaches the outside.
     pub targets: T,
     /// The queue.
-    pub carrier: Arc<C>,
+    pub queue: Arc<C>,
     /// Bounds on attempts, before the function's own deadline.
     pub limits: Limits,
     /// The deployment's name, for the metrics.
@@ -57,7 +57,7 @@ pub(super) enum Disposition {
     Retry,
 }
 
-impl<P: Ports, T: Targets + Clone + 'static, C: Carrier> Batch<P, T, C> {
+impl<P: Ports, T: Targets + Clone + 'static, C: MessageQueue> Batch<P, T, C> {
     /// Works on the records until `deadline`, and gives the ids of those that have to come back.
     pub async fn work(self: &Arc<Self>, deliveries: Vec<Delivery>, deadline: UnixMillis) -> Vec<String> {
         let time_budget = TimeBudget::new(self.ports.clock().now(), deadline);

@@ -14,7 +14,7 @@ use tokio::time::sleep;
 use tracing::{error, info, warn};
 
 use super::batch::{Batch, Delivery, Disposition};
-use super::carrier::Carrier;
+use super::message_queue::MessageQueue;
 use super::early_delivery::{EarlyDelivery, early_delivery};
 use super::time_budget::{TimeBudget, WAIT_IN_PROCESS_MS};
 use crate::record;
@@ -32,26 +32,26 @@ const SENT_ANEW_AFTER: u32 = 20;
 /// outage, and send it to the dead letters for no fault of its own.
 const LONGEST_PAUSE_SECONDS: i64 = 30;
 
-impl<P: Ports, T: Targets + Clone + 'static, C: Carrier> Batch<P, T, C> {
+impl<P: Ports, T: Targets + Clone + 'static, C: MessageQueue> Batch<P, T, C> {
     pub(super) async fn record(&self, delivery: &Delivery, time_budget: TimeBudget) -> Disposition {
         let Some(message) = Message::parse(&delivery.body) else {
-            error!(message_id = delivery.message_id, "record: not a message of this queue; to be parked");
-            return self.ack_if(self.carrier.park_unreadable(&delivery.body).await, delivery).await;
+            error!(message_id = delivery.message_id, "record: not a message of this queue; to be dead_lettered");
+            return self.ack_if(self.queue.dead_letter_unreadable(&delivery.body).await, delivery).await;
         };
         let now = self.ports.clock().now();
         let early_ms = match early_delivery(message.due_at, now) {
             EarlyDelivery::SendOn { delay_seconds } => {
                 let early_ms = message.due_at.since(now);
                 info!(fire = %message.fire, early_ms, "record: early; to be sent on");
-                return self.ack_if(self.carrier.send(&message, delay_seconds).await, delivery).await;
+                return self.ack_if(self.queue.send(&message, delay_seconds).await, delivery).await;
             }
             EarlyDelivery::Wait { early_ms } => early_ms,
         };
         if !time_budget.is_enough_at(now.plus(early_ms)) {
             warn!(fire = %message.fire, "record: too little time left; the message comes back");
-            return self.hide(delivery, 0).await;
+            return self.defer(delivery, 0).await;
         }
-        if message.parked {
+        if message.dead_lettered {
             return self.revive(&message, delivery).await;
         }
         if early_ms > 0 {
@@ -106,27 +106,27 @@ impl<P: Ports, T: Targets + Clone + 'static, C: Carrier> Batch<P, T, C> {
             Verdict::Acknowledge => match spent_before(execution) {
                 // It was received before, and its fire is spent: the parking of it may have failed then. Among the dead
                 // letters a second copy does no harm, as only one can revive the fire.
-                Some(error) if delivery.receive_count > 1 => self.park(message, error, delivery).await,
+                Some(error) if delivery.receive_count > 1 => self.dead_letter(message, error, delivery).await,
                 _ => Disposition::Ack,
             },
-            Verdict::Park(error) => self.park(message, error, delivery).await,
+            Verdict::DeadLetter(error) => self.dead_letter(message, error, delivery).await,
             Verdict::Redeliver { at } => {
                 let wait_seconds = at.since(self.ports.clock().now()).max(0).div_euclid(1_000);
                 if only_waits(execution) && delivery.receive_count >= SENT_ANEW_AFTER {
-                    let sent = self.carrier.send(message, wait_seconds.min(LONGEST_DELAY_SECONDS)).await;
+                    let sent = self.queue.send(message, wait_seconds.min(LONGEST_DELAY_SECONDS)).await;
                     return self.ack_if(sent, delivery).await;
                 }
                 let longest = if is_ahead(message, execution) && self.is_young(delivery) { 1 } else { i64::MAX };
-                self.hide(delivery, wait_seconds.min(longest)).await
+                self.defer(delivery, wait_seconds.min(longest)).await
             }
-            Verdict::Unknown if self.is_young(delivery) => self.hide(delivery, 1).await,
+            Verdict::Unknown if self.is_young(delivery) => self.defer(delivery, 1).await,
             // Its line is written: no job was ever stored for this timer.
             Verdict::Unknown => Disposition::Ack,
         }
     }
 
-    async fn park(&self, message: &Message, error: &RunError, delivery: &Delivery) -> Disposition {
-        self.ack_if(self.carrier.park(message, error).await, delivery).await
+    async fn dead_letter(&self, message: &Message, error: &RunError, delivery: &Delivery) -> Disposition {
+        self.ack_if(self.queue.dead_letter(message, error).await, delivery).await
     }
 
     /// A redriven dead letter: its job is retried under a new fire, which gets a timer of its own.
@@ -156,12 +156,12 @@ impl<P: Ports, T: Targets + Clone + 'static, C: Carrier> Batch<P, T, C> {
     /// A record that met a fault comes back, later each time.
     pub(super) async fn come_back(&self, delivery: &Delivery) -> Disposition {
         let doublings = delivery.receive_count.saturating_sub(1).min(16);
-        self.hide(delivery, LONGEST_PAUSE_SECONDS.min(1 << doublings)).await
+        self.defer(delivery, LONGEST_PAUSE_SECONDS.min(1 << doublings)).await
     }
 
     /// The record comes back in so many seconds; should this fail, when the queue's own time for it ends.
-    async fn hide(&self, delivery: &Delivery, seconds: i64) -> Disposition {
-        if let Err(fault) = self.carrier.hide(&delivery.receipt_handle, seconds).await {
+    async fn defer(&self, delivery: &Delivery, seconds: i64) -> Disposition {
+        if let Err(fault) = self.queue.defer(&delivery.receipt_handle, seconds).await {
             warn!(
                 message_id = delivery.message_id,
                 cause = fault.causes(),

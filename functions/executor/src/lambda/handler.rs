@@ -7,7 +7,7 @@ use carillon_core::ports::{Clock, Ports, Targets};
 use carillon_core::time::UnixMillis;
 use lambda_runtime::{Error, LambdaEvent};
 
-use super::{Batch, Carrier, Delivery};
+use super::{Batch, MessageQueue, Delivery};
 
 /// Less than this, in the year 1973, is no instant of an invocation.
 const LEAST_INSTANT_MS: i64 = 100_000_000_000;
@@ -16,7 +16,7 @@ const LEAST_INSTANT_MS: i64 = 100_000_000_000;
 ///
 /// # Errors
 /// When a record has no message id: it could not be named among the failures, and would count as done.
-pub async fn handle<P: Ports, T: Targets + Clone + 'static, C: Carrier>(
+pub async fn handle<P: Ports, T: Targets + Clone + 'static, C: MessageQueue>(
     batch: Arc<Batch<P, T, C>>,
     event: LambdaEvent<SqsEvent>,
 ) -> Result<SqsBatchResponse, Error> {

@@ -17,7 +17,7 @@
 //! | not done when the time is over | given up and reported as failed, so that the others are answered for |
 
 mod batch;
-mod carrier;
+mod message_queue;
 mod delivery;
 pub mod early_delivery;
 pub mod handler;
@@ -26,4 +26,4 @@ mod tests;
 mod time_budget;
 
 pub use batch::{Batch, Delivery};
-pub use carrier::Carrier;
+pub use message_queue::MessageQueue;

@@ -45,7 +45,7 @@ impl Stack {
         let batch = Batch {
             ports: Arc::clone(&world),
             targets: target.clone(),
-            carrier: Arc::clone(&queue),
+            queue: Arc::clone(&queue),
             limits: Limits::default(),
             service: "carillon".into(),
             metrics: metrics::write,

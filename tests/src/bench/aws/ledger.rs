@@ -225,7 +225,7 @@ impl Deployment {
         let batch = Arc::new(Batch {
             ports: Arc::clone(&self.account),
             targets: target.clone(),
-            carrier: Arc::new(self.account.queue().clone()),
+            queue: Arc::new(self.account.queue().clone()),
             limits: Limits::default(),
             service: "carillon".to_owned(),
             metrics: |_| {},

@@ -79,7 +79,7 @@ fn a_failed_attempt_returns_after_its_backoff_with_the_same_fire() {
 }
 
 #[test]
-fn a_spent_or_hopeless_job_is_parked_with_its_last_error() {
+fn a_spent_or_hopeless_job_is_dead_lettered_with_its_last_error() {
     let hopeless = || Answer::new(Err(RunError::permanent(codes::FORBIDDEN, "no")));
     for (retries, answers, attempts, code) in [
         (0, vec![transient()], 1, codes::TIMEOUT),
@@ -94,7 +94,7 @@ fn a_spent_or_hopeless_job_is_parked_with_its_last_error() {
         let Some(Outcome::Failed(error)) = outcomes(&stack, job.fire()).pop() else { panic!("it failed") };
         let job = stack.job(job.id);
         assert_eq!((job.state.status, job.state.run.attempts, error.code.as_str()), (Status::Failed, attempts, code));
-        assert_eq!(*stack.parked.lock().unwrap(), [job.fire()]);
+        assert_eq!(*stack.dead_lettered.lock().unwrap(), [job.fire()]);
         assert_eq!(job.state.run.failures.len(), stack.dispatched());
     }
 }
@@ -115,7 +115,7 @@ fn an_executor_that_dies_costs_one_attempt() {
 }
 
 #[test]
-fn a_job_that_kills_every_executor_ends_as_failed_and_is_parked() {
+fn a_job_that_kills_every_executor_ends_as_failed_and_is_dead_lettered() {
     let stack = Stack::new();
     let job = stack.scheduled(&json!({"retries": 2}));
     for _ in 0..4 {
@@ -125,7 +125,7 @@ fn a_job_that_kills_every_executor_ends_as_failed_and_is_parked() {
         let before = stack.dispatched();
         let died = crash_when(execute(&stack.memory, &stack.executor, job.fire()), || stack.dispatched() > before);
         let Some(execution) = died else { continue };
-        assert!(matches!(execution.unwrap().verdict, Verdict::Park(error) if error.code == codes::EXECUTOR_LOST));
+        assert!(matches!(execution.unwrap().verdict, Verdict::DeadLetter(error) if error.code == codes::EXECUTOR_LOST));
     }
     let job = stack.job(job.id);
     assert_eq!((job.state.status, job.state.run.attempts, stack.dispatched()), (Status::Failed, 3, 3));
@@ -228,7 +228,7 @@ fn an_outcome_whose_answer_was_lost_is_recorded_once() {
     };
     for fault in [|| Fault::Before, || Fault::After, || Fault::Twice] {
         assert_eq!(ended_by(fault(), Answer::new(Ok(Output::default()))), Verdict::Acknowledge);
-        assert!(matches!(ended_by(fault(), transient()), Verdict::Park(error) if error.code == codes::TIMEOUT));
+        assert!(matches!(ended_by(fault(), transient()), Verdict::DeadLetter(error) if error.code == codes::TIMEOUT));
     }
 }
 
@@ -295,7 +295,7 @@ fn a_catalog_that_changed_or_went_fails_the_job_for_good_without_a_dispatch() {
             Some(document) => stack.publish(document),
             None => stack.memory.world().catalogs.clear(),
         }
-        let Verdict::Park(error) = verdict(&stack, job.fire()) else { panic!("{catalog:?}") };
+        let Verdict::DeadLetter(error) = verdict(&stack, job.fire()) else { panic!("{catalog:?}") };
         assert_eq!((error.code.as_str(), error.retryable), (code, false));
         let job = stack.job(job.id);
         assert_eq!((job.state.status, job.state.run.attempts, stack.dispatched()), (Status::Failed, 1, 0));

@@ -68,8 +68,8 @@ fn no_single_fault_of_a_dependency_costs_an_attempt_or_changes_how_a_job_ends() 
                     let run = &job.state.run;
                     assert_eq!((job.state.status, run.attempts), (status, attempts), "{context}");
                     assert_eq!(stack.dispatched(), usize::try_from(attempts).unwrap(), "{context}: dispatched twice");
-                    let parked = usize::from(status == Status::Failed);
-                    assert_eq!(stack.parked.lock().unwrap().len(), parked, "{context}: dead letters");
+                    let dead_lettered = usize::from(status == Status::Failed);
+                    assert_eq!(stack.dead_lettered.lock().unwrap().len(), dead_lettered, "{context}: dead letters");
                 }
                 calls += 1;
             }

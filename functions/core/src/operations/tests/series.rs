@@ -48,7 +48,7 @@ pub(super) fn drive_for(stack: &Stack, ms: i64) {
         let verdict = stack.execute(fire).unwrap().verdict;
         match verdict {
             Verdict::Redeliver { at } => drop(stack.memory.world().armed.insert((at, fire))),
-            Verdict::Park(_) => stack.parked.lock().unwrap().push(fire),
+            Verdict::DeadLetter(_) => stack.dead_lettered.lock().unwrap().push(fire),
             Verdict::Acknowledge | Verdict::Unknown => {}
         }
     }
@@ -127,7 +127,7 @@ fn a_failed_run_stops_the_series_and_its_retry_resumes_it() {
     stack.drive();
     let failed = stack.job(job.id);
     assert_eq!((failed.state.status, failed.state.run.run_no), (Status::Failed, 2));
-    assert_eq!((stack.stored_and_armed(), stack.parked.lock().unwrap().len()), ((1, 0), 1));
+    assert_eq!((stack.stored_and_armed(), stack.dead_lettered.lock().unwrap().len()), ((1, 0), 1));
     stack.wait(200_000);
     let again = block_on(retry(&stack.memory, &owner_of_shop(), job.id, 0)).unwrap();
     assert_eq!((again.state.run.run_no, due(&again.state.run)), (2, 60_000), "it still stands for its occurrence");
@@ -147,7 +147,7 @@ fn a_series_that_is_to_continue_passes_over_failed_runs_but_the_last() {
     assert_eq!((job.state.status, job.state.run.run_no), (Status::Failed, 3));
     let statuses: Vec<_> = listed(&stack, &job).iter().map(|listed| listed.status).collect();
     assert_eq!(statuses, [RunStatus::Failed, RunStatus::Completed, RunStatus::Failed]);
-    assert_eq!(*stack.parked.lock().unwrap(), [job.fire()], "only what can be retried is a dead letter");
+    assert_eq!(*stack.dead_lettered.lock().unwrap(), [job.fire()], "only what can be retried is a dead letter");
 }
 
 /// A series of three runs, whose second fails once. No occurrence is so near that a fault makes it pass: what is skipped

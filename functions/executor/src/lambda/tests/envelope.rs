@@ -18,7 +18,7 @@ async fn a_record_without_a_message_id_fails_the_invocation_before_anything_is_d
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_malformed_body_is_parked_once_and_forgotten() {
+async fn a_malformed_body_is_dead_lettered_once_and_forgotten() {
     let bodies = ["", "{", "hello", "7", "{}", r#"{"fire":"job_x_g1_r1","due_at":0}"#, r#"{"fire":7,"due_at":"x"}"#];
     for body in bodies {
         let stack = Stack::new();
@@ -35,7 +35,7 @@ async fn a_malformed_body_is_parked_once_and_forgotten() {
 #[tokio::test(start_paused = true)]
 async fn a_malformed_body_that_cannot_be_parked_comes_back() {
     let stack = Stack::new();
-    stack.queue.fails_at("park");
+    stack.queue.fails_at("dead_letter");
     assert_eq!(stack.receive(vec![unreadable("a", "hello")]).await, ["a"]);
     assert_eq!(stack.queue.take(), [Carried::Hidden("handle-a".into(), 1)]);
 }
@@ -100,7 +100,7 @@ async fn a_second_copy_of_a_fire_that_is_spent_parks_nothing() {
     let stack = Stack::new();
     let job = stack.job("hopeless", &json!({})).await;
     assert_eq!(stack.receive(vec![stack.due("a", &job), stack.due("b", &job)]).await, [""; 0]);
-    assert!(matches!(stack.queue.take().as_slice(), [Carried::Parked(..)]));
+    assert!(matches!(stack.queue.take().as_slice(), [Carried::DeadLettered(..)]));
     assert_eq!(stack.receive(vec![stack.due("c", &job)]).await, [""; 0]);
     assert_eq!(stack.queue.take(), []);
 }

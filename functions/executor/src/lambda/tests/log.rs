@@ -57,7 +57,7 @@ async fn a_record_has_one_line_with_the_names_and_figures_of_its_job() {
 async fn whatever_becomes_of_a_record_it_has_one_line_without_payload_secret_or_error_text() {
     let stack = Stack::new();
     let hopeless = stack.job("hopeless", &json!({})).await;
-    let letter = Message { parked: true, ..Message::new(hopeless.fire(), hopeless.state.run.due_at) };
+    let letter = Message { dead_lettered: true, ..Message::new(hopeless.fire(), hopeless.state.run.due_at) };
     let early = stack.job("ok", &json!({"start_at": world::NOW.plus(60_000).0})).await;
     let panics = stack.job("panic", &json!({})).await;
     let broken = stack.job("broken", &json!({"retries": 1})).await;

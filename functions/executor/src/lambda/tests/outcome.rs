@@ -46,26 +46,26 @@ async fn a_message_that_is_back_long_before_its_backoff_ends_is_hidden_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_spent_fire_is_parked_with_its_reason_and_forgotten() {
+async fn a_spent_fire_is_dead_lettered_with_its_reason_and_forgotten() {
     for (what, code) in [("hopeless", "FORBIDDEN"), ("broken", "TIMEOUT")] {
         let stack = Stack::new();
         let job = stack.job(what, &json!({})).await;
         assert_eq!(stack.receive(vec![stack.due("a", &job)]).await, [""; 0]);
         let message = Message::new(job.fire(), job.state.run.due_at);
-        assert_eq!(stack.queue.take(), [Carried::Parked(message, code.into())]);
+        assert_eq!(stack.queue.take(), [Carried::DeadLettered(message, code.into())]);
         assert_eq!(stack.status(&job), Status::Failed);
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_fire_whose_parking_fails_comes_back_and_is_parked_then() {
+async fn a_fire_whose_parking_fails_comes_back_and_is_dead_lettered_then() {
     let stack = Stack::new();
     let job = stack.job("hopeless", &json!({})).await;
-    stack.queue.fails_at("park");
+    stack.queue.fails_at("dead_letter");
     assert_eq!(stack.receive(vec![stack.due("a", &job)]).await, ["a"]);
     assert_eq!((stack.queue.take(), stack.status(&job)), (vec![hidden("a", 1)], Status::Failed));
     assert_eq!(stack.receive(vec![received(2, stack.due("a", &job))]).await, [""; 0]);
-    assert!(matches!(stack.queue.take().as_slice(), [Carried::Parked(_, code)] if code == "FORBIDDEN"));
+    assert!(matches!(stack.queue.take().as_slice(), [Carried::DeadLettered(_, code)] if code == "FORBIDDEN"));
     assert_eq!(stack.target.arrivals().len(), 1);
 }
 
@@ -104,7 +104,7 @@ async fn a_parked_message_that_comes_back_revives_its_job_once() {
     let job = stack.job("hopeless", &json!({})).await;
     stack.receive(vec![stack.due("a", &job)]).await;
     stack.queue.take();
-    let letter = Message { parked: true, ..Message::new(job.fire(), job.state.run.due_at) };
+    let letter = Message { dead_lettered: true, ..Message::new(job.fire(), job.state.run.due_at) };
     let copies = vec![stack.record("a", &letter), stack.record("b", &letter)];
     assert_eq!(stack.receive(copies).await, [""; 0]);
     let revived = stack.world.job(job.id);
@@ -126,7 +126,7 @@ async fn a_parked_message_comes_back_when_its_job_cannot_be_revived_now() {
     let job = stack.job("hopeless", &json!({})).await;
     stack.receive(vec![stack.due("a", &job)]).await;
     stack.queue.take();
-    let letter = Message { parked: true, ..Message::new(job.fire(), job.state.run.due_at) };
+    let letter = Message { dead_lettered: true, ..Message::new(job.fire(), job.state.run.due_at) };
     stack.world.state().faults = 1;
     assert_eq!(stack.receive(vec![stack.record("a", &letter)]).await, ["a"]);
     assert_eq!(stack.queue.take(), [hidden("a", 1)]);
@@ -161,7 +161,7 @@ async fn a_message_of_a_fire_that_another_works_on_comes_back_when_the_lease_end
 async fn a_message_that_cannot_be_hidden_is_reported_all_the_same() {
     let stack = Stack::new();
     let job = stack.job("broken", &retry(5_000)).await;
-    stack.queue.fails_at("hide");
+    stack.queue.fails_at("defer");
     assert_eq!(stack.receive(vec![stack.due("a", &job)]).await, ["a"]);
     assert_eq!((stack.queue.take(), stack.status(&job)), (vec![], Status::Queued));
 }

@@ -12,14 +12,14 @@ use carillon_core::time::UnixMillis;
 use tokio::sync::Barrier;
 
 use super::world::World;
-use crate::lambda::Carrier;
+use crate::lambda::MessageQueue;
 
 /// What the queue was asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Carried {
     Sent(Message, i64),
     Hidden(String, i64),
-    Parked(Message, String),
+    DeadLettered(Message, String),
     Unreadable(String),
 }
 
@@ -50,21 +50,21 @@ impl Queue {
     }
 }
 
-impl Carrier for Queue {
+impl MessageQueue for Queue {
     async fn send(&self, message: &Message, delay_seconds: i64) -> Result<(), PortError> {
         self.carry("send", Carried::Sent(message.clone(), delay_seconds))
     }
 
-    async fn hide(&self, receipt_handle: &str, seconds: i64) -> Result<(), PortError> {
-        self.carry("hide", Carried::Hidden(receipt_handle.to_owned(), seconds))
+    async fn defer(&self, receipt_handle: &str, seconds: i64) -> Result<(), PortError> {
+        self.carry("defer", Carried::Hidden(receipt_handle.to_owned(), seconds))
     }
 
-    async fn park(&self, message: &Message, error: &RunError) -> Result<(), PortError> {
-        self.carry("park", Carried::Parked(message.clone(), error.code.clone()))
+    async fn dead_letter(&self, message: &Message, error: &RunError) -> Result<(), PortError> {
+        self.carry("dead_letter", Carried::DeadLettered(message.clone(), error.code.clone()))
     }
 
-    async fn park_unreadable(&self, body: &str) -> Result<(), PortError> {
-        self.carry("park", Carried::Unreadable(body.to_owned()))
+    async fn dead_letter_unreadable(&self, body: &str) -> Result<(), PortError> {
+        self.carry("dead_letter", Carried::Unreadable(body.to_owned()))
     }
 }
 
