@@ -249,7 +249,10 @@ async fn a_dead_letter_that_was_redriven_revives_its_job() {
     let reason = &letter["Records"][0]["messageAttributes"]["reason"]["stringValue"];
     let error = RunError::permanent(codes::FORBIDDEN, "no");
     deployment.execute(&first, Err(error)).await;
-    assert_eq!(deployment.asked_of_the_queue(), [format!("dead_letter {fire} for {}", reason.as_str().expect("a reason"))]);
+    assert_eq!(
+        deployment.asked_of_the_queue(),
+        [format!("dead_letter {fire} for {}", reason.as_str().expect("a reason"))]
+    );
     assert_eq!(deployment.execute(&letter, Ok(Output::default())).await, failed(&[]));
     let revived = deployment.ports.jobs().get(fire.job_id).await.expect("the store answers").expect("the job");
     assert_eq!((revived.state.status, revived.fire().generation), (Status::Queued, 2));

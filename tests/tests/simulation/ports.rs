@@ -328,6 +328,7 @@ impl MessageQueue for Sim {
     }
 
     async fn dead_letter_unreadable(&self, body: &str) -> Result<(), PortError> {
-        self.call("dead_letter", |world, _, _| world.oracle.hold(false, "message", || format!("unreadable: {body}"))).await
+        self.call("dead_letter", |world, _, _| world.oracle.hold(false, "message", || format!("unreadable: {body}")))
+            .await
     }
 }

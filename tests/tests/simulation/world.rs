@@ -234,8 +234,10 @@ impl World {
             self.oracle.at_rest(job, history, now);
             // What has just failed may still be on its way there.
             let is_new = now.since(job.state.updated_at) < PARKING_MS;
-            let is_dead_lettered = job.state.status != Status::Failed || self.queue.was_dead_lettered(job.fire()) || is_new;
-            self.oracle.hold(is_dead_lettered, "dead_lettered", || format!("{} is spent, and no dead letter", job.fire()));
+            let is_dead_lettered =
+                job.state.status != Status::Failed || self.queue.was_dead_lettered(job.fire()) || is_new;
+            self.oracle
+                .hold(is_dead_lettered, "dead_lettered", || format!("{} is spent, and no dead letter", job.fire()));
         }
         let ids: Vec<_> = self.jobs.keys().copied().collect();
         for id in ids {

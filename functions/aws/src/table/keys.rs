@@ -211,10 +211,10 @@ impl fmt::Display for Listed<'_> {
 /// The part of the index that a job stands in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Class {
-    /// Scheduled, queued, running or paused, and not [`Class::Straight`].
+    /// Scheduled, queued, running or paused, and not [`Class::FastPath`].
     Active,
     /// Completed, or on the way there without a wait: in the first attempt of a job that was due when it was accepted.
-    Straight,
+    FastPath,
     /// Failed.
     Failed,
     /// Cancelled.
@@ -223,7 +223,7 @@ pub enum Class {
 
 impl Class {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Active, Self::Straight, Self::Failed, Self::Cancelled];
+    pub const ALL: [Self; 4] = [Self::Active, Self::FastPath, Self::Failed, Self::Cancelled];
 
     /// The class of a job.
     pub fn of(spec: &JobSpec, state: &JobState) -> Self {
@@ -231,10 +231,10 @@ impl Class {
         let is_first_run = spec.repeat.is_none() && run.generation == 1;
         let was_due_at_once = is_first_run && run.due_at <= spec.created_at;
         match state.status {
-            Status::Queued if was_due_at_once && run.attempts == 0 => Self::Straight,
-            Status::Running if was_due_at_once && run.attempts == 1 => Self::Straight,
+            Status::Queued if was_due_at_once && run.attempts == 0 => Self::FastPath,
+            Status::Running if was_due_at_once && run.attempts == 1 => Self::FastPath,
             Status::Scheduled | Status::Queued | Status::Running | Status::Paused => Self::Active,
-            Status::Completed => Self::Straight,
+            Status::Completed => Self::FastPath,
             Status::Failed => Self::Failed,
             Status::Cancelled => Self::Cancelled,
         }
@@ -244,15 +244,15 @@ impl Class {
     pub fn that_hold(status: Status) -> &'static [Self] {
         match status {
             Status::Scheduled | Status::Paused => &[Self::Active],
-            Status::Queued | Status::Running => &[Self::Active, Self::Straight],
-            Status::Completed => &[Self::Straight],
+            Status::Queued | Status::Running => &[Self::Active, Self::FastPath],
+            Status::Completed => &[Self::FastPath],
             Status::Failed => &[Self::Failed],
             Status::Cancelled => &[Self::Cancelled],
         }
     }
 }
 
-/// A job that is on its way straight to completed was accepted this long ago at the most, ms: its message is kept 14 days.
+/// A job that is on its way fast path to completed was accepted this long ago at the most, ms: its message is kept 14 days.
 pub const STRAIGHT_MS: i64 = 15 * 86_400_000;
 
 /// The shard of a job: spread evenly, and always the same for the same job.
@@ -271,7 +271,7 @@ pub fn shard(id: JobId) -> u8 {
 pub fn index(product: &str, env: &str, class: Class, shard: u8) -> String {
     let class = match class {
         Class::Active => "active",
-        Class::Straight => "straight",
+        Class::FastPath => "straight",
         Class::Failed => "failed",
         Class::Cancelled => "cancelled",
     };
@@ -336,7 +336,7 @@ mod tests {
 
     #[test]
     fn a_job_that_is_due_at_once_and_succeeds_never_moves_in_the_index() {
-        use Class::{Active, Cancelled, Failed, Straight};
+        use Class::{Active, Cancelled, Failed, FastPath};
         let claim: fn(&Job) -> Trigger =
             |job| Trigger::Claim { fire: job.fire(), owner: Owner::new(1), lease_ms: 60_000 };
         let succeed: fn(&Job) -> Trigger = |_| Trigger::Succeed { owner: Owner::new(1), output: Output::default() };
@@ -344,14 +344,14 @@ mod tests {
             |_| Trigger::Fail { owner: Owner::new(1), error: RunError::transient("E", ""), random: 0.0 };
         let cancel: fn(&Job) -> Trigger = |_| Trigger::Cancel { reason: None };
         let retry: fn(&Job) -> Trigger = |_| Trigger::Retry { delay_ms: 0 };
-        assert_eq!(classes(0, &[claim, succeed]), [Straight; 3]);
-        assert_eq!(classes(1, &[claim, succeed]), [Active, Active, Straight]);
-        assert_eq!(classes(0, &[claim, fail, claim, succeed]), [Straight, Straight, Active, Active, Straight]);
+        assert_eq!(classes(0, &[claim, succeed]), [FastPath; 3]);
+        assert_eq!(classes(1, &[claim, succeed]), [Active, Active, FastPath]);
+        assert_eq!(classes(0, &[claim, fail, claim, succeed]), [FastPath, FastPath, Active, Active, FastPath]);
         assert_eq!(
             classes(0, &[claim, fail, claim, fail, retry, claim]),
-            [Straight, Straight, Active, Active, Failed, Active, Active]
+            [FastPath, FastPath, Active, Active, Failed, Active, Active]
         );
-        assert_eq!(classes(0, &[cancel]), [Straight, Cancelled]);
+        assert_eq!(classes(0, &[cancel]), [FastPath, Cancelled]);
     }
 
     #[test]

@@ -24,9 +24,9 @@ impl<C: Clock> Table<C> {
         let classes = query.status.map_or(&Class::ALL[..], Class::that_hold);
         let mut partitions = Vec::new();
         for class in classes {
-            // What is still on its way straight to completed is not old; the completed ones are not looked through for it.
+            // What is still on its way fast path to completed is not old; the completed ones are not looked through for it.
             let is_on_its_way = matches!(query.status, Some(Status::Queued | Status::Running));
-            let since = (is_on_its_way && *class == Class::Straight).then(|| self.clock.now().plus(-keys::STRAIGHT_MS));
+            let since = (is_on_its_way && *class == Class::FastPath).then(|| self.clock.now().plus(-keys::STRAIGHT_MS));
             let partition = |shard| (keys::index(&query.product, &query.env, *class, shard), since);
             partitions.extend((0..keys::SHARDS).map(partition));
         }

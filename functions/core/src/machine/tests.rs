@@ -284,8 +284,23 @@ fn the_table_has_every_status_every_event_and_every_answer() {
         TABLE.iter().map(|(row, _)| kind(&happens(row, &mut job(Status::Running), &mut NOW.clone()))).collect();
     assert_eq!(kinds.into_iter().collect::<Vec<_>>(), (0..=11).collect::<Vec<_>>());
     let answers = [
-        DISPATCH, RETURN, COMPLETE, DEAD_LETTER, DISARM, HOLD, RETRACT, ARM, ARM_LATER, STAYS, VOID, PAUSED, SETTLED, EARLY,
-        LEASED, FOREIGN, REFUSED,
+        DISPATCH,
+        RETURN,
+        COMPLETE,
+        DEAD_LETTER,
+        DISARM,
+        HOLD,
+        RETRACT,
+        ARM,
+        ARM_LATER,
+        STAYS,
+        VOID,
+        PAUSED,
+        SETTLED,
+        EARLY,
+        LEASED,
+        FOREIGN,
+        REFUSED,
     ];
     for answer in answers {
         assert!(TABLE.iter().any(|(_, cells)| cells.contains(&answer)), "{answer:?} is nowhere");

@@ -14,8 +14,8 @@ use tokio::time::sleep;
 use tracing::{error, info, warn};
 
 use super::batch::{Batch, Delivery, Disposition};
-use super::message_queue::MessageQueue;
 use super::early_delivery::{EarlyDelivery, early_delivery};
+use super::message_queue::MessageQueue;
 use super::time_budget::{TimeBudget, WAIT_IN_PROCESS_MS};
 use crate::record;
 

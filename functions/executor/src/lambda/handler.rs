@@ -7,7 +7,7 @@ use carillon_core::ports::{Clock, Ports, Targets};
 use carillon_core::time::UnixMillis;
 use lambda_runtime::{Error, LambdaEvent};
 
-use super::{Batch, MessageQueue, Delivery};
+use super::{Batch, Delivery, MessageQueue};
 
 /// Less than this, in the year 1973, is no instant of an invocation.
 const LEAST_INSTANT_MS: i64 = 100_000_000_000;

@@ -17,10 +17,10 @@
 //! | not done when the time is over | given up and reported as failed, so that the others are answered for |
 
 mod batch;
-mod message_queue;
 mod delivery;
 pub mod early_delivery;
 pub mod handler;
+mod message_queue;
 #[cfg(test)]
 mod tests;
 mod time_budget;

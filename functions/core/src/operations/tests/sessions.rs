@@ -114,7 +114,9 @@ fn keys_rotate_and_what_is_sealed_with_an_older_one_is_opened_all_the_same() {
     // A key that is gone for good fails the job, with a reason that says so.
     let third = stack.scheduled(&extra);
     stack.memory.world().sealing_keys.clear();
-    let Verdict::DeadLetter(error) = stack.execute(third.fire()).unwrap().verdict else { panic!("it cannot be opened") };
+    let Verdict::DeadLetter(error) = stack.execute(third.fire()).unwrap().verdict else {
+        panic!("it cannot be opened")
+    };
     assert_eq!((error.code.as_str(), stack.dispatched()), (codes::SESSION_UNREADABLE, 2));
 }
 
@@ -218,7 +220,9 @@ fn a_fault_inside_of_a_claim_names_the_annotation_and_nothing_of_the_claim() {
     let mut catalog = bank();
     catalog["apps"]["shop"]["actions"]["ping"]["body"] = json!("form");
     stack.publish(&catalog);
-    let Verdict::DeadLetter(error) = stack.execute(job.fire()).unwrap().verdict else { panic!("it does not fit any more") };
+    let Verdict::DeadLetter(error) = stack.execute(job.fire()).unwrap().verdict else {
+        panic!("it does not fit any more")
+    };
     assert_eq!(error.message, "/body/account: must be a string, a number or a boolean");
     let mut catalog = bank();
     catalog["apps"]["shop"]["actions"]["ping"]["body"] = json!("json");
@@ -228,7 +232,9 @@ fn a_fault_inside_of_a_claim_names_the_annotation_and_nothing_of_the_claim() {
     }));
     catalog["apps"]["shop"]["actions"]["ping"]["body"] = json!("form");
     stack.publish(&catalog);
-    let Verdict::DeadLetter(error) = stack.execute(job.fire()).unwrap().verdict else { panic!("it does not fit any more") };
+    let Verdict::DeadLetter(error) = stack.execute(job.fire()).unwrap().verdict else {
+        panic!("it does not fit any more")
+    };
     assert_eq!(error.message, "/body: must be a string, a number or a boolean");
 }
 
