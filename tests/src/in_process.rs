@@ -107,7 +107,7 @@ pub struct Reply {
 }
 
 /// An answer to bad input stays readable: its parts are bounded, and only a name in a pointer may be as long as the body.
-const LONGEST_PROBLEM: usize = 1024 * 1024;
+const MAX_PROBLEM: usize = 1024 * 1024;
 
 impl Reply {
     /// The body as JSON; null when it is none.
@@ -132,7 +132,7 @@ impl Reply {
         if self.status < 400 {
             return Ok(());
         }
-        if header("content-type") != "application/problem+json" || self.bytes.len() > LONGEST_PROBLEM {
+        if header("content-type") != "application/problem+json" || self.bytes.len() > MAX_PROBLEM {
             return wrong("no problem document of a bearable length");
         }
         let document = self.json();

@@ -42,7 +42,7 @@ pub struct Lazy<C> {
 }
 
 /// Clients of so many regions are kept. There are about forty.
-const MOST_REGIONS: usize = 64;
+const MAX_REGIONS: usize = 64;
 
 impl<C: Clone> Lazy<C> {
     /// Clients by this configuration, each of which `make` makes.
@@ -62,7 +62,7 @@ impl<C: Clone> Lazy<C> {
         if let Some(client) = made.get(&region) {
             return client.clone();
         }
-        if made.len() >= MOST_REGIONS {
+        if made.len() >= MAX_REGIONS {
             made.clear();
         }
         let config = region.clone().map(|region| self.config.to_builder().region(Region::new(region)).build());

@@ -10,9 +10,9 @@ use crate::message::Message;
 use crate::settings::Settings;
 
 /// The longest that SQS delays a message, seconds.
-pub const LONGEST_DELAY_SECONDS: i64 = 900;
+pub const MAX_DELAY_SECONDS: i64 = 900;
 /// The longest that SQS hides a message, seconds.
-pub const LONGEST_HIDING_SECONDS: i64 = 43_200;
+pub const MAX_HIDING_SECONDS: i64 = 43_200;
 
 /// The queue.
 #[derive(Clone, Debug)]
@@ -41,7 +41,7 @@ impl Queue {
     /// # Errors
     /// [`PortError`].
     pub async fn send(&self, message: &Message, delay_seconds: i64) -> Result<(), PortError> {
-        let delay = i32::try_from(delay_seconds.clamp(0, LONGEST_DELAY_SECONDS)).unwrap_or(0);
+        let delay = i32::try_from(delay_seconds.clamp(0, MAX_DELAY_SECONDS)).unwrap_or(0);
         let request = self.client.send_message().queue_url(&self.url).message_body(message.to_string());
         request.delay_seconds(delay).send().await.map_err(classify)?;
         Ok(())
@@ -52,7 +52,7 @@ impl Queue {
     /// # Errors
     /// [`PortError`].
     pub async fn defer(&self, receipt_handle: &str, seconds: i64) -> Result<(), PortError> {
-        let timeout = i32::try_from(seconds.clamp(0, LONGEST_HIDING_SECONDS)).unwrap_or(0);
+        let timeout = i32::try_from(seconds.clamp(0, MAX_HIDING_SECONDS)).unwrap_or(0);
         let request = self.client.change_message_visibility().queue_url(&self.url).receipt_handle(receipt_handle);
         request.visibility_timeout(timeout).send().await.map_err(classify)?;
         Ok(())

@@ -28,7 +28,7 @@ const SEALS_MS: i64 = 86_400_000;
 /// So many data keys are remembered. Each function that seals brings one a day.
 const REMEMBERED: usize = 1_000;
 /// The longest text that KMS unwraps (AWS KMS API Reference, Decrypt).
-const LONGEST_WRAPPED: usize = 6_144;
+const MAX_WRAPPED: usize = 6_144;
 /// The name under which the deployment's own name is authenticated. The policies of infra/ name it too.
 const CONTEXT: &str = "carillon";
 
@@ -79,7 +79,7 @@ impl<C: Clock> KmsSealingKeys<C> {
 
     async fn unwrap(&self, name: &KeyName) -> Result<SealingKey, Refusal> {
         let wrapped = name.wrapped.as_ref().and_then(|wrapped| STANDARD.decode(wrapped).ok());
-        let wrapped = wrapped.filter(|wrapped| (1..=LONGEST_WRAPPED).contains(&wrapped.len())).ok_or(Refusal::Gone)?;
+        let wrapped = wrapped.filter(|wrapped| (1..=MAX_WRAPPED).contains(&wrapped.len())).ok_or(Refusal::Gone)?;
         // The id is said along: KMS then takes no key but the one that the name tells.
         let request = self.kms.client().decrypt().key_id(&name.id).ciphertext_blob(Blob::new(wrapped));
         let unwrapped = request.encryption_context(CONTEXT, &self.service).send().await.map_err(|error| {

@@ -54,7 +54,7 @@ pub fn arming(at: UnixMillis, now: UnixMillis, threshold_seconds: i64, lead_seco
     let scheduled_at = at.plus(-lead_seconds * 1_000);
     // A schedule in the past would not fire; one that is due at once gains nothing over a message.
     if wait_seconds <= threshold_seconds || scheduled_at <= now {
-        Arming::Delay(wait_seconds.min(crate::queue::LONGEST_DELAY_SECONDS))
+        Arming::Delay(wait_seconds.min(crate::queue::MAX_DELAY_SECONDS))
     } else {
         Arming::Schedule(scheduled_at)
     }

@@ -20,7 +20,7 @@ use crate::json::{Field, room_left};
 
 /// Annotations fill a document in with at most so many bytes of JSON, as many as a request may have. An annotation takes eleven
 /// bytes, and what takes its place may be long: without a bound one request would become gigabytes.
-pub const MOST_FILLED_IN: usize = 256 * 1024;
+pub const MAX_FILLED_IN: usize = 256 * 1024;
 
 /// What annotations of one name refer to.
 pub trait Source {
@@ -44,7 +44,7 @@ pub fn walk<'v>(value: &'v Value, path: &[&str]) -> Option<&'v Value> {
 
 /// Puts values in the places of their annotations, noting each that names none. `None` after a fault.
 pub fn fill<'a>(document: &Field<'a>, sources: &[&dyn Source]) -> Option<Cow<'a, Value>> {
-    let filling = Filling { sources, room: Cell::new(Some(MOST_FILLED_IN)) };
+    let filling = Filling { sources, room: Cell::new(Some(MAX_FILLED_IN)) };
     let is_marked = |text: &str| sources.iter().any(|source| text.contains(source.mark()));
     if any_text(document.value(), &mut |text| is_marked(text)) {
         value(document, &filling).map(Cow::Owned)
@@ -116,7 +116,7 @@ impl<'s> Filling<'s> {
         let left = room_left(value, room);
         self.room.set(left);
         if left.is_none() {
-            let detail = format!("from here on annotations would fill in more than {MOST_FILLED_IN} bytes");
+            let detail = format!("from here on annotations would fill in more than {MAX_FILLED_IN} bytes");
             field.fault(FieldCode::OutOfRange, detail);
         }
         left.is_some()

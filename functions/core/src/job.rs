@@ -430,7 +430,7 @@ pub struct Output {
 
 impl Output {
     /// A result keeps this many bytes; the rest is cut off, and the result says so.
-    pub const MOST_BYTES: usize = 256 * 1024;
+    pub const MAX_BYTES: usize = 256 * 1024;
 }
 
 impl From<Value> for Output {

@@ -176,12 +176,12 @@ fn instant(field: &Field<'_>) -> Option<UnixMillis> {
 }
 
 fn retry(field: &Field<'_>) -> Option<RetryPolicy> {
-    const LONGEST: u32 = 43_200_000;
+    const MAX: u32 = 43_200_000;
     let mut object = field.object()?;
     let default = RetryPolicy::default();
     // Everything is read before anything is given up, so that every fault is noted.
-    let initial_delay = or(object.optional("initialDelay"), default.initial_delay, |it| it.integer(0..=LONGEST));
-    let max_delay = or(object.optional("maxDelay"), default.max_delay, |it| it.integer(0..=LONGEST));
+    let initial_delay = or(object.optional("initialDelay"), default.initial_delay, |it| it.integer(0..=MAX));
+    let max_delay = or(object.optional("maxDelay"), default.max_delay, |it| it.integer(0..=MAX));
     let multiplier = object.optional("backoffMultiplier");
     let backoff_multiplier = or(multiplier, default.backoff_multiplier, |it| it.number(1.0..=100.0));
     let jitter = or(object.optional("jitter"), default.jitter, Field::boolean);
@@ -214,7 +214,7 @@ fn codes(field: &Field<'_>) -> Option<Vec<String>> {
 }
 
 /// The longest token that is looked at, in characters.
-const MOST_OF_A_TOKEN: usize = 16_384;
+const MAX_OF_A_TOKEN: usize = 16_384;
 
 /// `{tag, token}`, or both in one text `tag:token`.
 fn session<'a>(field: &Field<'a>) -> Option<SubmittedSession<'a>> {
@@ -232,9 +232,9 @@ fn session<'a>(field: &Field<'a>) -> Option<SubmittedSession<'a>> {
 }
 
 fn is_token(field: &Field<'_>, token: &str) -> bool {
-    let is_one = (1..=MOST_OF_A_TOKEN).contains(&token.len());
+    let is_one = (1..=MAX_OF_A_TOKEN).contains(&token.len());
     if !is_one {
-        field.fault(FieldCode::OutOfRange, format!("the token must have 1 to {MOST_OF_A_TOKEN} characters"));
+        field.fault(FieldCode::OutOfRange, format!("the token must have 1 to {MAX_OF_A_TOKEN} characters"));
     }
     is_one
 }
@@ -269,7 +269,7 @@ fn repeat(field: &Field<'_>) -> Option<Repeat> {
 
 /// A cron expression; beside `every`, which takes over then, also one that is none or never fires.
 fn expression(field: &Field<'_>, is_needed: bool) -> Option<String> {
-    let text = field.text(1..=Cron::MOST_CHARACTERS)?;
+    let text = field.text(1..=Cron::MAX_CHARACTERS)?;
     match Cron::parse(&text) {
         Err(fault) if is_needed => {
             field.fault(FieldCode::Malformed, fault.to_string());

@@ -23,7 +23,7 @@ use crate::oracle::SKEW_MS;
 use crate::plan::{JobPlan, OnlyIf, What};
 use crate::ports::{CALLER, pass};
 use crate::series::Grid;
-use crate::store::MOST_BEHIND_MS;
+use crate::store::MAX_BEHIND_MS;
 use crate::world::World;
 
 /// From one look to the next nothing can have passed that is further ahead than this, ms.
@@ -257,7 +257,7 @@ impl Simulation {
         status: Option<&'static str>,
         limit: usize,
     ) -> Option<()> {
-        let since = self.shared.now().plus(-MOST_BEHIND_MS);
+        let since = self.shared.now().plus(-MAX_BEHIND_MS);
         let narrowed = status.map(|status| format!("&status={status}")).unwrap_or_default();
         let first = format!("/v1/jobs?product_tag={product}&env=dev&limit={limit}{narrowed}");
         let (mut listed, mut path) = (Vec::new(), first.clone());

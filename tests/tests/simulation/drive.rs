@@ -33,7 +33,7 @@ const INVOCATION_MS: i64 = 60_000;
 /// API Gateway gives a request so long.
 pub(crate) const REQUEST: Duration = Duration::from_secs(29);
 /// Lambda takes so many messages at once.
-const LARGEST_BATCH: usize = 10;
+const MAX_BATCH: usize = 10;
 
 /// So many jobs at one instant are a burst.
 const BURST: usize = 5;
@@ -164,7 +164,7 @@ impl Simulation {
         let mut numbers = world.queue.visible(now);
         let mut random = self.shared.dice.roll(0x0052_4543, now.0.unsigned_abs());
         while !numbers.is_empty() {
-            let size = random.between(1, LARGEST_BATCH).min(numbers.len());
+            let size = random.between(1, MAX_BATCH).min(numbers.len());
             let mut parcels = Vec::new();
             for _ in 0..size {
                 let number = numbers.swap_remove(random.below(numbers.len()));

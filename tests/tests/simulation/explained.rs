@@ -11,14 +11,14 @@ use crate::kinds::{Kind, Member, Quota, SUMMED_UP};
 /// What is said of one whose time was over before it could try what was left.
 const LATE: &str = "no time was left for it";
 /// The shortest time that an attempt may have, ms.
-const SHORTEST_MS: i64 = 400;
+const MIN_MS: i64 = 400;
 
 impl Claim {
     /// Whether an attempt fails of itself: the store was out of its reach, or its time was over.
     pub(super) fn is_its_own(&self, error: &RunError, now: UnixMillis, met_fault: bool) -> bool {
         match error.message.as_str() {
             "the store did not take or give what belongs to the run" => met_fault,
-            LATE => now.since(self.at) >= SHORTEST_MS,
+            LATE => now.since(self.at) >= MIN_MS,
             _ => false,
         }
     }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use carillon_aws::message::Message;
-use carillon_aws::queue::{LONGEST_DELAY_SECONDS, LONGEST_HIDING_SECONDS};
+use carillon_aws::queue::{MAX_DELAY_SECONDS, MAX_HIDING_SECONDS};
 use carillon_aws::timers::{Arming, arming};
 use carillon_core::event_types::Capabilities;
 use carillon_core::ids::{Fire, JobId};
@@ -138,7 +138,7 @@ impl Sim {
     /// Sends a message: it may be late by hours, and come twice.
     fn post(&self, world: &mut World, message: &Message, delay_seconds: i64, now: UnixMillis) {
         let shared = &self.shared;
-        let delay_ms = delay_seconds.clamp(0, LONGEST_DELAY_SECONDS) * 1_000;
+        let delay_ms = delay_seconds.clamp(0, MAX_DELAY_SECONDS) * 1_000;
         let mut random = shared.dice.roll(key_of(message.fire) ^ 0x5345_4e44, now.0.unsigned_abs());
         // Often enough for two messages of a fire to meet.
         let rate = if shared.plan.is_calm(now) || shared.plan.faults_in_10_000 == 0 { 0 } else { COPIES_IN_10_000 };
@@ -317,7 +317,7 @@ impl MessageQueue for Sim {
 
     async fn defer(&self, receipt_handle: &str, seconds: i64) -> Result<(), PortError> {
         let number = receipt_handle.parse().unwrap_or(0);
-        let ms = seconds.clamp(0, LONGEST_HIDING_SECONDS) * 1_000;
+        let ms = seconds.clamp(0, MAX_HIDING_SECONDS) * 1_000;
         self.call("defer", |world, _, now| world.queue.defer(number, now.plus(ms))).await?;
         self.shared.news.notify_one();
         Ok(())

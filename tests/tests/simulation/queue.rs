@@ -9,11 +9,11 @@ use carillon_core::time::UnixMillis;
 /// What is received stays hidden for so long, ms: six times the executor's timeout, as the Terraform module has it.
 pub(crate) const HIDDEN_MS: i64 = 360_000;
 /// A message that was received so often goes to the dead letters by itself, as the Terraform module has it.
-const MOST_RECEIVES: u32 = 1_000;
+const MAX_RECEIVES: u32 = 1_000;
 
 /// A dead letter takes so long to be moved back, ms, and a task that moves them takes at least this.
 const MOVE_MS: i64 = 10;
-const LEAST_REDRIVE_MS: i64 = 600_000;
+const MIN_REDRIVE_MS: i64 = 600_000;
 
 /// A message in the queue.
 #[derive(Clone, Debug)]
@@ -86,7 +86,7 @@ impl Queue {
     /// Receives a message; `None` when that was once too often.
     pub(crate) fn receive(&mut self, number: u64, now: UnixMillis) -> Option<Parcel> {
         let parcel = self.parcels.get_mut(&number)?;
-        if parcel.receive_count >= MOST_RECEIVES {
+        if parcel.receive_count >= MAX_RECEIVES {
             let dead = self.delete(number);
             self.dead_letters.extend(dead);
             return None;
@@ -179,7 +179,7 @@ impl Queue {
             at = at.plus(MOVE_MS);
             self.send(&message, at, now);
         }
-        self.redriven_at = at.plus(LEAST_REDRIVE_MS);
+        self.redriven_at = at.plus(MIN_REDRIVE_MS);
         true
     }
 

@@ -5,7 +5,7 @@ use crate::mutation::Mutation;
 use crate::plan::Plan;
 
 /// So many runs are worth a readable trace.
-const MOST_RUNS: usize = 3_000;
+const MAX_RUNS: usize = 3_000;
 
 /// The smallest plan that was found to break `invariant`.
 pub(crate) fn shrunk(plan: &Plan, mutation: Option<Mutation>, invariant: &str) -> Plan {
@@ -16,7 +16,7 @@ pub(crate) fn shrunk(plan: &Plan, mutation: Option<Mutation>, invariant: &str) -
         shrink.drop_steps();
         shrink.drop_changes();
         shrink.drop_faults();
-        if before == shrink.size() || shrink.runs >= MOST_RUNS {
+        if before == shrink.size() || shrink.runs >= MAX_RUNS {
             return shrink.plan;
         }
     }
@@ -39,7 +39,7 @@ impl Shrink<'_> {
     /// Takes the smaller plan if it fails as well.
     fn attempt(&mut self, smaller: Plan) -> bool {
         self.runs += 1;
-        let fails = self.runs < MOST_RUNS && self.fails(&run(&smaller, self.mutation, false));
+        let fails = self.runs < MAX_RUNS && self.fails(&run(&smaller, self.mutation, false));
         if fails {
             self.plan = smaller;
         }

@@ -17,7 +17,7 @@ use crate::ports::{Sim, key_of};
 use crate::world::World;
 
 /// The index of jobs is behind by so much at the most, ms.
-pub(crate) const MOST_BEHIND_MS: i64 = 10_000;
+pub(crate) const MAX_BEHIND_MS: i64 = 10_000;
 /// The key of how much.
 const INDEX: u64 = 0x494e_4458;
 
@@ -65,7 +65,7 @@ impl JobStore for Sim {
             let mut found = Vec::new();
             for (id, job) in world.jobs.iter().rev() {
                 let key = key_of(job.fire());
-                let behind_ms = [0, 1_000, MOST_BEHIND_MS][dice.roll(key ^ INDEX, now.0.unsigned_abs()).below(3)];
+                let behind_ms = [0, 1_000, MAX_BEHIND_MS][dice.roll(key ^ INDEX, now.0.unsigned_abs()).below(3)];
                 let is_lost = world.mutation == Some(Mutation::ListLosesJobs) && key.is_multiple_of(8);
                 let shown = match world.before.get(id) {
                     _ if is_lost => None,

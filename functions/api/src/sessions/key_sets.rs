@@ -24,17 +24,17 @@ use super::unusable;
 /// A set that is older is read again, ms.
 const FRESH_MS: i64 = 600_000;
 /// Sooner it is not asked for again, ms, not even for a key that it does not have, or after a reading that failed.
-const SHORTEST_INTERVAL_MS: i64 = 30_000;
+const MIN_INTERVAL_MS: i64 = 30_000;
 /// The same where there is no set at all, ms: somebody waits for it, and others must not wait for one another's timeouts.
-const SHORTEST_INTERVAL_WITHOUT_MS: i64 = 1_000;
+const MIN_INTERVAL_WITHOUT_MS: i64 = 1_000;
 /// A set that is older is of no use any more, ms, even if there is no other.
-const LONGEST_USE_MS: i64 = 86_400_000;
+const MAX_USE_MS: i64 = 86_400_000;
 /// Whoever schedules a job waits for it.
 const TIMEOUT: Duration = Duration::from_secs(5);
 /// A set is no larger.
-const MOST_BYTES: usize = 256 * 1024;
+const MAX_BYTES: usize = 256 * 1024;
 /// So many sets are remembered.
-const MOST_SETS: usize = 1_000;
+const MAX_SETS: usize = 1_000;
 
 /// The key sets.
 pub(super) struct KeySets<C> {
@@ -84,7 +84,7 @@ impl<C: Clock> KeySets<C> {
 
     fn slot(&self, url: &Url) -> Arc<Slot> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.len() >= MOST_SETS && !known.contains_key(url) {
+        if known.len() >= MAX_SETS && !known.contains_key(url) {
             known.clear();
         }
         Arc::clone(known.entry(url.clone()).or_default())
@@ -93,8 +93,8 @@ impl<C: Clock> KeySets<C> {
     /// Reads a set, unless that was tried a moment ago; keeps the old one where it fails and that may still be used.
     async fn read_again(&self, url: &Url, set: &mut KeySet) -> Result<(), TokenRefusal> {
         let now = self.clock.now();
-        let is_usable = set.age_ms(now).is_some_and(|age| age < LONGEST_USE_MS);
-        let interval_ms = if is_usable { SHORTEST_INTERVAL_MS } else { SHORTEST_INTERVAL_WITHOUT_MS };
+        let is_usable = set.age_ms(now).is_some_and(|age| age < MAX_USE_MS);
+        let interval_ms = if is_usable { MIN_INTERVAL_MS } else { MIN_INTERVAL_WITHOUT_MS };
         let read = if set.asked_at.is_some_and(|asked_at| now.since(asked_at) < interval_ms) {
             Err(unavailable("it could not be a moment ago"))
         } else {
@@ -124,7 +124,7 @@ impl<C: Clock> KeySets<C> {
             headers: HeaderMap::from_iter([accept]),
             body: bytes::Bytes::new(),
             timeout: TIMEOUT,
-            max_response_bytes: MOST_BYTES,
+            max_response_bytes: MAX_BYTES,
         };
         let Answer { status, body, truncated, .. } =
             self.outbound.send(request).await.map_err(|error| match error {
@@ -132,7 +132,7 @@ impl<C: Clock> KeySets<C> {
                 error => TokenRefusal::Port(PortError::Unavailable(error.into())),
             })?;
         if !status.is_success() || truncated {
-            return Err(unavailable(&format!("its address answers {status}, or more than {MOST_BYTES} bytes")));
+            return Err(unavailable(&format!("its address answers {status}, or more than {MAX_BYTES} bytes")));
         }
         let set: Set = serde_json::from_slice(&body).map_err(|_| unavailable("it is no JSON Web Key Set"))?;
         // A key of a kind that is not known here is no fault of the set (RFC 7517, section 5).

@@ -83,7 +83,7 @@ async fn what_nothing_will_ever_unwrap_is_gone() {
         assert!(keys.find(&name(1)).await.unwrap().is_none(), "{code}");
     }
     let keys = keys(&Wire::default(), &HandClock::default());
-    for wrapped in [None, Some("?".to_owned()), Some(String::new()), Some(STANDARD.encode([1; LONGEST_WRAPPED + 1]))] {
+    for wrapped in [None, Some("?".to_owned()), Some(String::new()), Some(STANDARD.encode([1; MAX_WRAPPED + 1]))] {
         assert!(keys.find(&KeyName { id: ARN.to_owned(), wrapped }).await.unwrap().is_none(), "without a request");
     }
 }

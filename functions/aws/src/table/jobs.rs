@@ -25,7 +25,7 @@ const RUN: &str = "run";
 
 /// A spec of more bytes than this has an item of its own: it never changes, and would be paid for again with each change of
 /// the job. Only so do the largest input and the largest result fit, as an item has at most 400 KB.
-const LARGEST_INLINE_SPEC: usize = 16 * 1024;
+const MAX_INLINE_SPEC: usize = 16 * 1024;
 
 impl<C: Clock> JobStore for Table<C> {
     async fn insert_new(&self, job: &Job) -> Result<Written, PortError> {
@@ -247,7 +247,7 @@ impl Change {
 
 /// Whether a spec has an item of its own.
 fn is_large(spec: &AttributeValue) -> bool {
-    spec.as_s().is_ok_and(|spec| spec.len() > LARGEST_INLINE_SPEC)
+    spec.as_s().is_ok_and(|spec| spec.len() > MAX_INLINE_SPEC)
 }
 
 fn index_key(id: JobId, spec: &JobSpec, class: Class) -> AttributeValue {

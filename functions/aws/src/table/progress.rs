@@ -25,7 +25,7 @@ const LEFT_OVER_MS: i64 = 86_400_000;
 /// So often a transaction is tried that meets others.
 const TRIES: u32 = 40;
 /// The longest pause between two tries, ms; the first is this much shorter by every try that is to come.
-const LONGEST_PAUSE_MS: f64 = 400.0;
+const MAX_PAUSE_MS: f64 = 400.0;
 
 impl<C: Clock> Checkpoints for Table<C> {
     async fn finished(&self, run: RunId, under: &str) -> Result<Vec<Checkpoint>, PortError> {
@@ -139,7 +139,7 @@ impl<C: Clock> Table<C> {
                 [_, "ConditionalCheckFailed"] => return Ok(Once::Refused),
                 reasons if reasons.contains(&"TransactionConflict") => {
                     let share = f64::from(tried + 1) / f64::from(TRIES);
-                    let pause_ms = LONGEST_PAUSE_MS * share * OsEntropy.unit();
+                    let pause_ms = MAX_PAUSE_MS * share * OsEntropy.unit();
                     tokio::time::sleep(Duration::from_secs_f64(pause_ms / 1_000.0)).await;
                 }
                 reasons

@@ -38,10 +38,10 @@ fn output(returned: &[u8]) -> Output {
     }
     // Written again it may be longer than it came.
     let value = serde_json::from_slice::<Value>(returned).ok();
-    if let Some(value) = value.filter(|value| room_left(value, Output::MOST_BYTES).is_some()) {
+    if let Some(value) = value.filter(|value| room_left(value, Output::MAX_BYTES).is_some()) {
         return Output { value, truncated: false };
     }
     let text = String::from_utf8_lossy(returned);
-    let kept = text_within(&text, Output::MOST_BYTES);
+    let kept = text_within(&text, Output::MAX_BYTES);
     Output { value: kept.into(), truncated: kept.len() < text.len() }
 }

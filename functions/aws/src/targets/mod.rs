@@ -33,7 +33,7 @@ use serde_json::Value;
 use crate::clients::{Clients, Lazy};
 
 /// The longest deduplication id of SQS and SNS.
-const LONGEST_DEDUPLICATION_ID: usize = 128;
+const MAX_DEDUPLICATION_ID: usize = 128;
 
 /// The services that a job can reach. Each one's client is made when a job first needs it.
 #[derive(Clone, Debug)]
@@ -118,7 +118,7 @@ impl AwsServices for AwsTargets {
 /// services do not take.
 fn deduplication_id(id: &DispatchId) -> String {
     let text = id.to_string();
-    let fits = text.len() <= LONGEST_DEDUPLICATION_ID && text.bytes().all(|byte| byte.is_ascii_graphic());
+    let fits = text.len() <= MAX_DEDUPLICATION_ID && text.bytes().all(|byte| byte.is_ascii_graphic());
     if fits { text } else { sha256_hex(text) }
 }
 

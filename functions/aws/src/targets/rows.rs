@@ -20,7 +20,7 @@ impl Rows {
     /// Room for `max_rows`, and for no more bytes than a result has.
     pub(super) fn up_to(max_rows: u32) -> Self {
         let most = usize::try_from(max_rows).unwrap_or(usize::MAX);
-        Self { kept: Vec::new(), read: 0, most, room: Output::MOST_BYTES - FRAME_BYTES, is_cut: false }
+        Self { kept: Vec::new(), read: 0, most, room: Output::MAX_BYTES - FRAME_BYTES, is_cut: false }
     }
 
     /// Takes the next row.
@@ -76,10 +76,10 @@ mod tests {
         let output = rows.output(None);
         assert_eq!((output.value["rows"].as_array().unwrap().len(), output.truncated), (1, true));
 
-        for length in Output::MOST_BYTES - 200..Output::MOST_BYTES {
+        for length in Output::MAX_BYTES - 200..Output::MAX_BYTES {
             let mut rows = Rows::up_to(10);
             rows.push(json!("x".repeat(length)));
-            assert!(rows.output(None).value.to_string().len() <= Output::MOST_BYTES);
+            assert!(rows.output(None).value.to_string().len() <= Output::MAX_BYTES);
         }
     }
 

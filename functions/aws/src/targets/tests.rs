@@ -48,8 +48,8 @@ mod others;
 fn a_repetition_is_told_by_the_calls_text_or_its_digest() {
     assert_eq!(deduplication_id(&id("")), JOB);
     assert_eq!(deduplication_id(&id("steps.2")), format!("{JOB}_steps.2"));
-    let fitting = "x".repeat(LONGEST_DEDUPLICATION_ID - JOB.len() - 1);
-    assert_eq!(deduplication_id(&id(&fitting)).len(), LONGEST_DEDUPLICATION_ID);
+    let fitting = "x".repeat(MAX_DEDUPLICATION_ID - JOB.len() - 1);
+    assert_eq!(deduplication_id(&id(&fitting)).len(), MAX_DEDUPLICATION_ID);
     for place in [format!("{fitting}x"), "a b".to_owned(), "é".to_owned()] {
         let digest = deduplication_id(&id(&place));
         assert_eq!(digest, sha256_hex(format!("{JOB}_{place}")));

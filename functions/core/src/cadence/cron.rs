@@ -36,11 +36,11 @@ pub struct Cron {
 type Days = [[u64; 7]; 4];
 
 /// The 29th of February comes to the same weekday after 40 years at the latest, and nothing is rarer.
-const MOST_MONTHS: usize = 12 * 41;
+const MAX_MONTHS: usize = 12 * 41;
 
 impl Cron {
     /// The length of the longest expression, in characters.
-    pub const MOST_CHARACTERS: usize = 256;
+    pub const MAX_CHARACTERS: usize = 256;
 
     /// The expression, if the text is one and can ever fire.
     pub fn parse(text: &str) -> Result<Self, CronFault> {
@@ -85,7 +85,7 @@ impl Cron {
             return wall(month, today, second);
         }
         let mut day = from_bit(self.days_of(month), today + 1);
-        for _ in 0..MOST_MONTHS {
+        for _ in 0..MAX_MONTHS {
             if let Some(day) = day {
                 return wall(month, day, self.time_from(0)?);
             }
@@ -96,7 +96,7 @@ impl Cron {
     }
 
     fn days_of(&self, month: Month) -> u64 {
-        let shapes = &self.days[(month.length() - SHORTEST) as usize];
+        let shapes = &self.days[(month.length() - MIN) as usize];
         if self.months >> month.number & 1 == 1 { shapes[month.first_weekday() as usize] } else { 0 }
     }
 
@@ -116,7 +116,7 @@ impl Cron {
 }
 
 /// The days of the shortest month.
-const SHORTEST: u32 = 28;
+const MIN: u32 = 28;
 
 /// The first bit from this one on that is set.
 fn from_bit(bits: u64, least: u32) -> Option<u32> {

@@ -53,7 +53,7 @@ pub enum DstNote {
     },
     /// Occurrences between the one before and this fell into a gap and do not run.
     DroppedByGap {
-        /// How many; no more than [`Cadence::MOST_COUNTED`] are counted.
+        /// How many; no more than [`Cadence::MAX_COUNTED`] are counted.
         count: u64,
     },
 }
@@ -128,7 +128,7 @@ fn dropped(cron: &Cron, zone: &Zone, at: i64) -> u64 {
         if let Some(gap) = gap(change) {
             let mut named = cron.next(gap.start);
             while let Some(wall) = named.filter(|wall| *wall < gap.end)
-                && count < Cadence::MOST_COUNTED
+                && count < Cadence::MAX_COUNTED
             {
                 count += 1;
                 named = cron.next(Wall(wall.0 + 1));

@@ -85,7 +85,7 @@ pub(super) struct Expression {
 /// Reads an expression.
 pub(super) fn read(text: &str) -> Result<Expression, CronFault> {
     let whole = |at, detail| CronFault { field: None, at, detail };
-    let most = Cron::MOST_CHARACTERS;
+    let most = Cron::MAX_CHARACTERS;
     if text.chars().nth(most).is_some() {
         return Err(whole(most + 1, format!("it may have at most {most} characters")));
     }

@@ -23,7 +23,7 @@ pub struct Cadence {
 
 impl Cadence {
     /// [`Cadence::count_between`] counts the matches of a cron expression up to this many.
-    pub const MOST_COUNTED: u64 = 10_000;
+    pub const MAX_COUNTED: u64 = 10_000;
 
     /// Makes a repeat ready. An expression or a zone that cannot be read counts as no `cron`; without `every` nothing is due
     /// then.
@@ -56,14 +56,14 @@ impl Cadence {
     }
 
     /// How many occurrences lie after `after` and before `before`: exactly, but for a cron expression no more than
-    /// [`Cadence::MOST_COUNTED`].
+    /// [`Cadence::MAX_COUNTED`].
     pub fn count_between(&self, after: UnixMillis, before: UnixMillis) -> u64 {
         if let (None, Some(every)) = (&self.cron, self.every) {
             return self.intervals_between(every, after, before);
         }
         let mut count = 0;
         let mut last = after;
-        while count < Self::MOST_COUNTED {
+        while count < Self::MAX_COUNTED {
             match self.next_after(last).filter(|at| *at < before) {
                 Some(at) => last = at,
                 None => break,

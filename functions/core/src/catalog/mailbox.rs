@@ -84,10 +84,10 @@ pub(super) fn is_domain(text: &str) -> bool {
 
 /// A text in encoded words of at most 75 characters each.
 fn encoded_words(text: &str) -> String {
-    const MOST_BYTES: usize = 45;
+    const MAX_BYTES: usize = 45;
     let mut words = Vec::<String>::new();
     for character in text.chars() {
-        match words.last_mut().filter(|word| word.len() + character.len_utf8() <= MOST_BYTES) {
+        match words.last_mut().filter(|word| word.len() + character.len_utf8() <= MAX_BYTES) {
             Some(word) => word.push(character),
             None => words.push(character.to_string()),
         }

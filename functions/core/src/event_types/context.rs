@@ -22,7 +22,7 @@ use crate::time::UnixMillis;
 /// The first pause between two tries of a part, ms. Each is twice as long as the one before.
 const FIRST_PAUSE_MS: u32 = 200;
 /// The longest of them. What asks for more time than that has to wait for another attempt of the job.
-const LONGEST_PAUSE_MS: u32 = 5_000;
+const MAX_PAUSE_MS: u32 = 5_000;
 
 /// Why an attempt ends without a result.
 #[derive(Clone, Debug, PartialEq)]
@@ -220,7 +220,7 @@ impl<'a, P: Ports, T: Targets> AttemptContext<'a, P, T> {
             let Err(Halt::Failed(error)) = &ended else { return ended };
             let wanted_ms = u32::try_from(error.retry_after_ms.unwrap_or(0)).unwrap_or(u32::MAX).max(pause_ms);
             let is_in_time = self.ports.clock().now().plus(wanted_ms.into()) < self.until;
-            if tries_left == 0 || !self.job.spec.retry.retries(error) || wanted_ms > LONGEST_PAUSE_MS || !is_in_time {
+            if tries_left == 0 || !self.job.spec.retry.retries(error) || wanted_ms > MAX_PAUSE_MS || !is_in_time {
                 return ended;
             }
             self.targets.pause(wanted_ms).await;
@@ -342,7 +342,7 @@ pub(super) fn pauses_ms(retries: u32) -> u32 {
 
 /// The pause that follows one.
 fn longer(pause_ms: u32) -> u32 {
-    pause_ms.saturating_mul(2).min(LONGEST_PAUSE_MS)
+    pause_ms.saturating_mul(2).min(MAX_PAUSE_MS)
 }
 
 /// An event that a component of the catalog names, and how it is to be run.

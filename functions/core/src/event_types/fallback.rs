@@ -237,7 +237,7 @@ async fn mark<P: Ports, T: Targets>(
 }
 
 fn result((index, option): (usize, &FallbackOption), output: Output, failed: &[Value]) -> Output {
-    let is_too_large = room_left(&output.value, Output::MOST_BYTES).is_none();
+    let is_too_large = room_left(&output.value, Output::MAX_BYTES).is_none();
     let value = if is_too_large { Value::Null } else { output.value };
     let value = json!({"option": option.event, "position": index + 1, "output": value, "failed": failed});
     Output { value, truncated: output.truncated || is_too_large }

@@ -25,7 +25,7 @@ use crate::ports::{Ports, Targets};
 use crate::progress::{PartOutcome, PartPath};
 
 /// The steps of a feature may bring so many bytes of JSON altogether.
-const MOST_BYTES: usize = 4 * 1024 * 1024;
+const MAX_BYTES: usize = 4 * 1024 * 1024;
 
 const INPUT: &str = "$Input{";
 const SEQUENCE: &str = "$Sequence{";
@@ -164,7 +164,7 @@ fn filled(template: &Value, input: &Value, sequence: &Sequence, what: &str) -> R
 /// The result, without an output that is too large to be kept.
 fn capped(output: Output, steps: &[Value]) -> Output {
     let said = json!({"output": null, "steps": steps});
-    let is_too_large = room_left(&said, Output::MOST_BYTES).is_none_or(|room| room_left(&output.value, room).is_none());
+    let is_too_large = room_left(&said, Output::MAX_BYTES).is_none_or(|room| room_left(&output.value, room).is_none());
     let value = if is_too_large { Value::Null } else { output.value };
     Output { value: json!({"output": value, "steps": steps}), truncated: output.truncated || is_too_large }
 }
@@ -235,10 +235,10 @@ impl Sequence {
         }
         self.steps.push(said);
         let value = &self.last.value;
-        let taken = Output::MOST_BYTES.saturating_sub(room_left(value, Output::MOST_BYTES).unwrap_or(0));
+        let taken = Output::MAX_BYTES.saturating_sub(room_left(value, Output::MAX_BYTES).unwrap_or(0));
         self.bytes = self.bytes.saturating_add(taken);
-        if self.bytes > MOST_BYTES {
-            let message = format!("the steps up to {name} have brought more than {MOST_BYTES} bytes");
+        if self.bytes > MAX_BYTES {
+            let message = format!("the steps up to {name} have brought more than {MAX_BYTES} bytes");
             return Err(RunError::permanent(codes::VALIDATION_ERROR, message));
         }
         if step.tag.is_some() {

@@ -19,9 +19,9 @@ use crate::error::FieldCode;
 use crate::json::{Field, every};
 
 /// SQS takes so many attributes; so does SNS where it hands them on raw.
-const MOST_ATTRIBUTES: usize = 10;
+const MAX_ATTRIBUTES: usize = 10;
 /// SQS, SNS and EventBridge take messages of this size.
-const MOST_BYTES: usize = 256 * 1024;
+const MAX_BYTES: usize = 256 * 1024;
 
 /// A topic of a broker.
 pub(super) struct Event<'c> {
@@ -109,8 +109,8 @@ fn message<'a>(provider: BrokerProvider, field: &Field<'a>) -> Option<&'a Value>
         field.entries()?;
     }
     let size = text(message).len();
-    if !(1..=MOST_BYTES).contains(&size) {
-        field.fault(FieldCode::OutOfRange, format!("must have 1 to {MOST_BYTES} bytes, has {size}"));
+    if !(1..=MAX_BYTES).contains(&size) {
+        field.fault(FieldCode::OutOfRange, format!("must have 1 to {MAX_BYTES} bytes, has {size}"));
         return None;
     }
     Some(message)
@@ -118,8 +118,8 @@ fn message<'a>(provider: BrokerProvider, field: &Field<'a>) -> Option<&'a Value>
 
 fn attributes(field: &Field<'_>) -> Option<Vec<(String, String)>> {
     let given = field.entries()?;
-    if given.len() > MOST_ATTRIBUTES {
-        field.fault(FieldCode::OutOfRange, format!("must be at most {MOST_ATTRIBUTES}"));
+    if given.len() > MAX_ATTRIBUTES {
+        field.fault(FieldCode::OutOfRange, format!("must be at most {MAX_ATTRIBUTES}"));
         return None;
     }
     every(given.iter().map(|(name, value)| {
@@ -128,7 +128,7 @@ fn attributes(field: &Field<'_>) -> Option<Vec<(String, String)>> {
             value.fault(FieldCode::Malformed, "an attribute's name has letters, digits, _, - and . only");
             return None;
         }
-        Some(((*name).to_owned(), value.text(1..=MOST_BYTES)?))
+        Some(((*name).to_owned(), value.text(1..=MAX_BYTES)?))
     }))
 }
 

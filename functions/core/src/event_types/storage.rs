@@ -26,7 +26,7 @@ use crate::event_types::AwsRequest;
 use crate::json::Field;
 
 /// The largest file of a storage that does not say.
-const MOST_BYTES: u64 = 6 * 1024 * 1024;
+const MAX_BYTES: u64 = 6 * 1024 * 1024;
 
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
@@ -107,7 +107,7 @@ fn content(storage: &Storage, field: &Field<'_>) -> Option<Vec<u8>> {
 }
 
 fn most_bytes(storage: &Storage) -> u64 {
-    storage.max_bytes.map_or(MOST_BYTES, |most| most.0)
+    storage.max_bytes.map_or(MAX_BYTES, |most| most.0)
 }
 
 fn name(field: &Field<'_>) -> Option<String> {

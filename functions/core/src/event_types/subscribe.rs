@@ -31,14 +31,14 @@ use crate::progress::PartPath;
 /// Messages that are drained when nobody says how many.
 const DEFAULT_MAX: u32 = 10;
 /// SQS hands out so many at once.
-const MOST_AT_ONCE: u32 = 10;
+const MAX_AT_ONCE: u32 = 10;
 /// How long one call of the queue may take, ms.
 const QUEUE_MS: u32 = 10_000;
 /// How long the deletion of a message may take that was handled, ms: also once the attempt's time is over.
 const DELETION_MS: u32 = 3_000;
 /// Messages are hidden for this long beyond the attempt, seconds, and for no longer than SQS allows.
 const HIDDEN_MARGIN_SECONDS: i64 = 30;
-const LONGEST_HIDDEN_SECONDS: i64 = 43_200;
+const MAX_HIDDEN_SECONDS: i64 = 43_200;
 
 /// A subscription of a broker.
 pub(super) struct Event<'c> {
@@ -82,11 +82,11 @@ impl<'c> EventKind<'c> for Event<'c> {
             if received > 0 && left_ms < i64::from(QUEUE_MS) {
                 break;
             }
-            let hidden = (left_ms.div_euclid(1_000) + HIDDEN_MARGIN_SECONDS)
-                .clamp(HIDDEN_MARGIN_SECONDS, LONGEST_HIDDEN_SECONDS);
+            let hidden =
+                (left_ms.div_euclid(1_000) + HIDDEN_MARGIN_SECONDS).clamp(HIDDEN_MARGIN_SECONDS, MAX_HIDDEN_SECONDS);
             let request = AwsRequest::ReceiveMessages {
                 queue_url: queue_url.clone(),
-                max: (max - received).min(MOST_AT_ONCE),
+                max: (max - received).min(MAX_AT_ONCE),
                 hide_seconds: u32::try_from(hidden).unwrap_or_default(),
             };
             let answer = dispatch.send(at, Request::Aws(request), QUEUE_MS).await?;

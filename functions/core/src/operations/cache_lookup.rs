@@ -14,9 +14,9 @@ use crate::ports::{CacheAnswer, CachedResult, Clock, FillLease, PortError, Ports
 use crate::time::UnixMillis;
 
 /// Whoever waits for another's result looks again no sooner than after this long, ms.
-const SHORTEST_WAIT_MS: i64 = 100;
+const MIN_WAIT_MS: i64 = 100;
 /// And no later.
-const LONGEST_WAIT_MS: i64 = 20_000;
+const MAX_WAIT_MS: i64 = 20_000;
 
 /// Where a job's result is remembered, and for how long.
 pub(super) struct CacheSlot {
@@ -88,6 +88,6 @@ impl CacheLookup {
 /// When to look again for a result that somebody else makes: the longer that takes, the later, as half of the time that it
 /// has taken already costs nobody much.
 pub(super) fn look_again_at(lead: &FillLease, now: UnixMillis) -> UnixMillis {
-    let wait_ms = (now.since(lead.began_at) / 2).clamp(SHORTEST_WAIT_MS, LONGEST_WAIT_MS);
-    now.plus(wait_ms).min(lead.until.max(now.plus(SHORTEST_WAIT_MS)))
+    let wait_ms = (now.since(lead.began_at) / 2).clamp(MIN_WAIT_MS, MAX_WAIT_MS);
+    now.plus(wait_ms).min(lead.until.max(now.plus(MIN_WAIT_MS)))
 }

@@ -15,7 +15,7 @@ use crate::time::UnixMillis;
 /// How many runs a preview shows unless asked for another number.
 const RUNS_SHOWN: usize = 10;
 /// How many it shows at the most.
-const MOST_RUNS_SHOWN: usize = 100;
+const MAX_RUNS_SHOWN: usize = 100;
 
 /// A job as it would be.
 #[derive(Clone, Debug, PartialEq)]
@@ -82,7 +82,7 @@ pub async fn preview<P: Ports>(
     let mut document = parse(body)?;
     let faults = RefCell::<Faults>::default();
     let count = Field::root(&document, &faults).object().and_then(|mut object| object.optional("count"));
-    let count = count.map_or(Some(RUNS_SHOWN), |count| count.integer(1..=MOST_RUNS_SHOWN));
+    let count = count.map_or(Some(RUNS_SHOWN), |count| count.integer(1..=MAX_RUNS_SHOWN));
     let faults = faults.take().into_vec();
     if let Some(object) = document.as_object_mut() {
         object.remove("count");

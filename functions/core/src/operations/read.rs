@@ -83,7 +83,7 @@ pub struct ListedRun {
 
 /// A page of runs ends early when their results come to so many bytes of JSON: a function's answer has at most 6 MB, in which
 /// each quote of a text is escaped once more.
-const LARGEST_PAGE_BYTES: usize = 2 * 1024 * 1024;
+const MAX_PAGE_BYTES: usize = 2 * 1024 * 1024;
 
 /// Lists a job's runs, latest first; `limit` of them, 1 to 100, or fewer where their results are large.
 ///
@@ -119,7 +119,7 @@ pub async fn runs<P: Ports>(
     let mut bytes = 0;
     let fits = runs.iter().take_while(|listed| {
         bytes += result_bytes(&listed.run);
-        bytes <= LARGEST_PAGE_BYTES
+        bytes <= MAX_PAGE_BYTES
     });
     let fits = fits.count().max(1);
     has_more |= fits < runs.len();

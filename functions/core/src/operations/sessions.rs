@@ -16,7 +16,7 @@ use crate::time::UnixMillis;
 /// How long a token is valid unless the request says otherwise, ms: an hour.
 const DEFAULT_EXPIRY_MS: u64 = 3_600_000;
 /// The longest that one can be valid, ms: 30 days.
-const LONGEST_EXPIRY_MS: u64 = 30 * 86_400_000;
+const MAX_EXPIRY_MS: u64 = 30 * 86_400_000;
 /// The claim that says which session a token was minted for: `product/env/tag`.
 pub const MINTED_FOR: &str = "carillon";
 /// What is ours to say in a token.
@@ -85,7 +85,7 @@ fn read(document: &Value) -> Result<(Claims, u64), OperationError> {
             }
         }
         let expiry = object.optional("expiry");
-        let expiry = expiry.map_or(Some(DEFAULT_EXPIRY_MS), |expiry| expiry.integer(1_000..=LONGEST_EXPIRY_MS));
+        let expiry = expiry.map_or(Some(DEFAULT_EXPIRY_MS), |expiry| expiry.integer(1_000..=MAX_EXPIRY_MS));
         object.finish();
         (data.and_then(|(field, _)| field.value().as_object().cloned()), expiry)
     });

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use carillon_aws::message::Message;
 use carillon_aws::metrics;
-use carillon_aws::queue::LONGEST_DELAY_SECONDS;
+use carillon_aws::queue::MAX_DELAY_SECONDS;
 use carillon_core::event_types::Limits;
 use carillon_core::job::{Job, Outcome, RunError, Status};
 use carillon_core::machine::Refusal;
@@ -30,7 +30,7 @@ const CLOCKS_DIFFER_MS: i64 = 1_000;
 const SENT_ANEW_AFTER: u32 = 20;
 /// What met a fault is hidden for so long at the most, seconds. A shorter time would use the message's receives up in an
 /// outage, and send it to the dead letters for no fault of its own.
-const LONGEST_PAUSE_SECONDS: i64 = 30;
+const MAX_PAUSE_SECONDS: i64 = 30;
 
 impl<P: Ports, T: Targets + Clone + 'static, C: MessageQueue> Batch<P, T, C> {
     pub(super) async fn record(&self, delivery: &Delivery, time_budget: TimeBudget) -> Disposition {
@@ -113,7 +113,7 @@ impl<P: Ports, T: Targets + Clone + 'static, C: MessageQueue> Batch<P, T, C> {
             Verdict::Redeliver { at } => {
                 let wait_seconds = at.since(self.ports.clock().now()).max(0).div_euclid(1_000);
                 if only_waits(execution) && delivery.receive_count >= SENT_ANEW_AFTER {
-                    let sent = self.queue.send(message, wait_seconds.min(LONGEST_DELAY_SECONDS)).await;
+                    let sent = self.queue.send(message, wait_seconds.min(MAX_DELAY_SECONDS)).await;
                     return self.ack_if(sent, delivery).await;
                 }
                 let longest = if is_ahead(message, execution) && self.is_young(delivery) { 1 } else { i64::MAX };
@@ -156,7 +156,7 @@ impl<P: Ports, T: Targets + Clone + 'static, C: MessageQueue> Batch<P, T, C> {
     /// A record that met a fault comes back, later each time.
     pub(super) async fn come_back(&self, delivery: &Delivery) -> Disposition {
         let doublings = delivery.receive_count.saturating_sub(1).min(16);
-        self.defer(delivery, LONGEST_PAUSE_SECONDS.min(1 << doublings)).await
+        self.defer(delivery, MAX_PAUSE_SECONDS.min(1 << doublings)).await
     }
 
     /// The record comes back in so many seconds; should this fail, when the queue's own time for it ends.

@@ -10,7 +10,7 @@ use lambda_runtime::{Error, LambdaEvent};
 use super::{Batch, Delivery, MessageQueue};
 
 /// Less than this, in the year 1973, is no instant of an invocation.
-const LEAST_INSTANT_MS: i64 = 100_000_000_000;
+const MIN_INSTANT_MS: i64 = 100_000_000_000;
 
 /// Works on one event.
 ///
@@ -33,7 +33,7 @@ pub async fn handle<P: Ports, T: Targets + Clone + 'static, C: MessageQueue>(
 /// When the invocation ends. `cargo lambda watch` says how long it has (600,000) where the Lambda service says until when.
 fn deadline(said: u64, now: UnixMillis) -> UnixMillis {
     let said = i64::try_from(said).unwrap_or(i64::MAX);
-    if said < LEAST_INSTANT_MS { now.plus(said) } else { UnixMillis(said) }
+    if said < MIN_INSTANT_MS { now.plus(said) } else { UnixMillis(said) }
 }
 
 /// Takes a record out of its envelope. What else may be missing is treated as if it were new; a trace, where its sender

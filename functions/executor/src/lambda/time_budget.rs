@@ -9,7 +9,7 @@ pub(super) const WAIT_IN_PROCESS_MS: i64 = 1_000;
 /// Kept back from an attempt, so that its outcome can be recorded, ms.
 const SETTLING_MS: i64 = 1_000;
 /// An attempt that could take no longer than this is not begun, ms.
-const LEAST_ATTEMPT_MS: i64 = 1_000;
+const MIN_ATTEMPT_MS: i64 = 1_000;
 /// Kept back from the records, so that those that are done are answered for, ms.
 const ANSWERING_MS: i64 = 250;
 
@@ -36,7 +36,7 @@ impl TimeBudget {
 
     /// Whether an attempt may begin at this instant.
     pub(super) fn is_enough_at(self, at: UnixMillis) -> bool {
-        self.attempt_ms >= LEAST_ATTEMPT_MS && self.deadline.since(at) >= self.attempt_ms + SETTLING_MS
+        self.attempt_ms >= MIN_ATTEMPT_MS && self.deadline.since(at) >= self.attempt_ms + SETTLING_MS
     }
 
     /// How long the records may go on, from `now`.

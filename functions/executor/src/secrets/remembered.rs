@@ -14,7 +14,7 @@ use super::{EnvSecrets, FetchedSecret, Secret, SecretSource};
 /// A secret is remembered for so long, ms: five minutes.
 pub const KEPT_MS: i64 = 300_000;
 /// So many secrets are remembered.
-const MOST_SECRETS: usize = 1_000;
+const MAX_SECRETS: usize = 1_000;
 
 /// Secrets of the environment and of the services that keep them. What a service gave is remembered for five minutes; of
 /// several that want the same secret at once one fetches it, and the others get what that one got, an error too.
@@ -76,7 +76,7 @@ impl<K: SecretStore, C: Clock> Secrets<K, C> {
 
     fn slot(&self, secret: &SecretRef) -> Arc<Slot> {
         let mut slots = self.0.slots.lock().unwrap_or_else(PoisonError::into_inner);
-        if slots.len() >= MOST_SECRETS && !slots.contains_key(secret) {
+        if slots.len() >= MAX_SECRETS && !slots.contains_key(secret) {
             slots.clear();
         }
         Arc::clone(slots.entry(secret.clone()).or_default())

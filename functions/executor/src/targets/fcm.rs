@@ -33,7 +33,7 @@ const ADDRESS: &str = "https://fcm.googleapis.com";
 /// A JWT is shown at once, but its life is what Google asks for, seconds.
 const JWT_SECONDS: i64 = 3_600;
 /// An answer is no larger.
-const MOST_BYTES: usize = 64 * 1024;
+const MAX_BYTES: usize = 64 * 1024;
 
 /// Sends the message. A service account that was remembered and is refused is fetched once more. Result: `{name}`.
 pub(super) async fn perform<S: SecretSource, C: Clock>(
@@ -66,7 +66,7 @@ async fn send<S: SecretSource, C: Clock>(
         headers: HeaderMap::from_iter([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))]),
         body: json!({"message": request.message}).to_string().into(),
         timeout: head.timeout,
-        max_response_bytes: MOST_BYTES,
+        max_response_bytes: MAX_BYTES,
     };
     let now = http.clock.now();
     let answer = authorised(http, &account, sent, now).await?;

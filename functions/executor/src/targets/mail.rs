@@ -42,9 +42,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const QUIT_TIMEOUT: Duration = Duration::from_secs(1);
 const NO_CONNECTION: &str = "no trusted connection to the mail server could be opened";
 /// So many servers' TLS settings are remembered: the trusted certificates are read once for each.
-const MOST_SERVERS: usize = 100;
+const MAX_SERVERS: usize = 100;
 /// What a result keeps of the server's reply, characters.
-const LONGEST_RESPONSE: usize = 500;
+const MAX_RESPONSE: usize = 500;
 
 /// Mail servers. Clones share what they know.
 #[derive(Clone, Default)]
@@ -132,7 +132,7 @@ impl Mail {
             builder = builder.add_root_certificate(Certificate::from_pem(roots.pem())?);
         }
         let tls = builder.build()?;
-        if known.len() >= MOST_SERVERS {
+        if known.len() >= MAX_SERVERS {
             known.clear();
         }
         known.insert(host.to_owned(), tls.clone());
@@ -151,7 +151,7 @@ async fn hand_over(
     let sent = send(&mut connection, credentials, message).await;
     tokio::spawn(async move { tokio::time::timeout(QUIT_TIMEOUT, connection.quit()).await.is_ok() });
     let response = sent.map_err(|error| refused(&error, "the connection to the mail server broke off"))?;
-    let response: String = response.message().collect::<Vec<_>>().join(" ").chars().take(LONGEST_RESPONSE).collect();
+    let response: String = response.message().collect::<Vec<_>>().join(" ").chars().take(MAX_RESPONSE).collect();
     Ok(Output { value: json!({"message_id": message_id, "response": response}), truncated: false })
 }
 

@@ -24,7 +24,7 @@ use crate::outbound::Outbound;
 use crate::secrets::SecretSource;
 
 /// A result keeps this many bytes; the rest is cut off, and the result says so.
-pub const MAX_RESULT_BYTES: usize = Output::MOST_BYTES;
+pub const MAX_RESULT_BYTES: usize = Output::MAX_BYTES;
 
 /// Every provider that this executor has. Each is made when it is first used.
 #[derive(Clone)]

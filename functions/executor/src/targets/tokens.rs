@@ -23,9 +23,9 @@ const DEFAULT_LIFE_MS: i64 = 300_000;
 /// How long the endpoint may take.
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// An answer is no larger.
-const MOST_BYTES: usize = 64 * 1024;
+const MAX_BYTES: usize = 64 * 1024;
 /// So many clients' tokens are remembered.
-const MOST_CLIENTS: usize = 1_000;
+const MAX_CLIENTS: usize = 1_000;
 
 /// What a token is given for (RFC 6749, 1.3).
 pub(super) trait Grant: Sync {
@@ -79,7 +79,7 @@ impl Tokens {
         let parts: Vec<_> = grant.parts().iter().map(|part| Zeroizing::new(format!("{}:{part}", part.len()))).collect();
         let key = sha256_hex(&*Zeroizing::new(parts.iter().map(|part| part.as_str()).collect::<Vec<_>>().concat()));
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.len() >= MOST_CLIENTS && !known.contains_key(&key) {
+        if known.len() >= MAX_CLIENTS && !known.contains_key(&key) {
             known.clear();
         }
         Arc::clone(known.entry(key).or_default())
@@ -99,7 +99,7 @@ async fn fetch(outbound: &Outbound, grant: &impl Grant, now: UnixMillis) -> Resu
         headers,
         body: form.into(),
         timeout: TIMEOUT,
-        max_response_bytes: MOST_BYTES,
+        max_response_bytes: MAX_BYTES,
     };
     let answer = outbound.send(request).await.map_err(|error| failed(&error))?;
     if !answer.status.is_success() {

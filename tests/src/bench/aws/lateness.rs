@@ -1,7 +1,7 @@
 //! How late jobs are: from the instant that one is due to the call of its target, over the real decisions of the timers and of
 //! the executor, and assumed times of AWS.
 
-use carillon_aws::queue::LONGEST_DELAY_SECONDS;
+use carillon_aws::queue::MAX_DELAY_SECONDS;
 use carillon_aws::timers::{Arming, arming};
 use carillon_core::time::UnixMillis;
 use carillon_executor::lambda::early_delivery::{EarlyDelivery, early_delivery};
@@ -92,7 +92,7 @@ fn called(due_at: UnixMillis, mut visible: f64, random: &mut Random) -> f64 {
         let arrived = visible + DELIVERY.draw(random) + cold;
         match early_delivery(due_at, instant(arrived)) {
             EarlyDelivery::SendOn { delay_seconds } => {
-                visible = arrived + REQUEST.draw(random) + millis(delay_seconds.min(LONGEST_DELAY_SECONDS));
+                visible = arrived + REQUEST.draw(random) + millis(delay_seconds.min(MAX_DELAY_SECONDS));
             }
             EarlyDelivery::Wait { early_ms } => {
                 let requests = REQUEST.draw(random) + REQUEST.draw(random);

@@ -149,12 +149,12 @@ async fn a_function_is_given_its_payload_and_what_it_returns_is_the_result() {
 
 #[tokio::test]
 async fn what_a_function_returns_too_much_of_is_kept_as_its_text_and_cut() {
-    let text = format!("[\"{}\"]", "x".repeat(Output::MOST_BYTES));
+    let text = format!("[\"{}\"]", "x".repeat(Output::MAX_BYTES));
     let output = perform(&Wire::that([Answer::text(200, &text)]), invoke()).await.unwrap();
     let kept = output.value.as_str().unwrap();
-    assert!(output.truncated && text.starts_with(kept) && output.value.to_string().len() <= Output::MOST_BYTES);
+    assert!(output.truncated && text.starts_with(kept) && output.value.to_string().len() <= Output::MAX_BYTES);
     // Shorter as it came than written again.
-    let text = format!("[{}1e15]", "1e15,".repeat(Output::MOST_BYTES / 5 - 2));
+    let text = format!("[{}1e15]", "1e15,".repeat(Output::MAX_BYTES / 5 - 2));
     let output = perform(&Wire::that([Answer::text(200, &text)]), invoke()).await.unwrap();
     assert_eq!((output.value.as_str(), output.truncated), (Some(text.as_str()), false));
 }

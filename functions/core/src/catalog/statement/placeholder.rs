@@ -136,13 +136,13 @@ impl Mention {
 }
 
 /// A statement may need so many values.
-const MOST: usize = 100;
+const MAX: usize = 100;
 
 /// Adds a mention to those of other names, or to what is known of its own; gives its position.
 pub(super) fn settle(known: &mut Vec<Mention>, new: Mention) -> Result<usize, (FieldCode, String)> {
     let Some(index) = known.iter().position(|it| it.name == new.name) else {
-        if known.len() >= MOST {
-            return Err((FieldCode::OutOfRange, format!("has more than {MOST} placeholders")));
+        if known.len() >= MAX {
+            return Err((FieldCode::OutOfRange, format!("has more than {MAX} placeholders")));
         }
         known.push(new);
         return Ok(known.len() - 1);

@@ -9,9 +9,9 @@ use crate::event_types::{AwsRequest, Email, MailRequest, Needs, Request};
 use crate::json::{Field, Object};
 
 /// SES takes so many recipients in a message.
-const MOST_RECIPIENTS: usize = 50;
+const MAX_RECIPIENTS: usize = 50;
 /// What mail programs show of a subject is much less.
-const LONGEST_SUBJECT: usize = 500;
+const MAX_SUBJECT: usize = 500;
 const ADDRESS: &str = "an e-mail address, such as someone@example.com";
 
 pub(super) fn needs(place: &EmailChannel) -> Needs<'_> {
@@ -32,8 +32,8 @@ pub(super) fn read(place: &EmailChannel, composition: &Composition<'_>, field: &
     object.finish();
     let (to, cc, bcc, reply_to, (subject, text, html)) = (to?, cc?, bcc?, reply_to?, texts?);
     let count = to.len() + cc.len() + bcc.len();
-    if count > MOST_RECIPIENTS {
-        field.fault(FieldCode::OutOfRange, format!("must have at most {MOST_RECIPIENTS} recipients, has {count}"));
+    if count > MAX_RECIPIENTS {
+        field.fault(FieldCode::OutOfRange, format!("must have at most {MAX_RECIPIENTS} recipients, has {count}"));
         return None;
     }
     let as_sent = |mailbox: &Mailbox| match place.provider {
@@ -65,10 +65,10 @@ fn texts(
     let message = composition.message.and_then(|message| message.email.as_ref());
     let template = message.map(|message| &message.subject);
     let line = values.text("subject", subject.as_ref(), template, composition.locale, false).filter(|line| {
-        let is_sound = (1..=LONGEST_SUBJECT).contains(&line.chars().count()) && !line.chars().any(char::is_control);
+        let is_sound = (1..=MAX_SUBJECT).contains(&line.chars().count()) && !line.chars().any(char::is_control);
         if !is_sound {
             let at = if subject.is_some() { "subject" } else { "data" };
-            let detail = format!("the subject must be one line of 1 to {LONGEST_SUBJECT} characters");
+            let detail = format!("the subject must be one line of 1 to {MAX_SUBJECT} characters");
             object.fault_at(at, FieldCode::Malformed, detail);
         }
         is_sound
@@ -89,7 +89,7 @@ fn texts(
 }
 
 fn addresses(field: &Field<'_>) -> Option<Vec<String>> {
-    receivers(field, MOST_RECIPIENTS, ADDRESS, address)
+    receivers(field, MAX_RECIPIENTS, ADDRESS, address)
 }
 
 fn address(text: &str) -> Option<String> {

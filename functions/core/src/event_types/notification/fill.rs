@@ -10,7 +10,7 @@ use crate::error::{FieldCode, FieldError};
 use crate::json::{Field, Object, child, room_left};
 
 /// Values fill a channel's templates with at most so many bytes: a short name may stand in a template very often.
-const MOST_BYTES: usize = 256 * 1024;
+const MAX_BYTES: usize = 256 * 1024;
 
 /// The values that a channel is given.
 pub(super) struct Values<'a> {
@@ -34,7 +34,7 @@ impl<'a> Values<'a> {
             Some(field) => field.entries().and_then(|_| field.value().as_object()).map(Some),
             None => Some(None),
         };
-        let (noted, room) = (RefCell::default(), Cell::new(Some(MOST_BYTES)));
+        let (noted, room) = (RefCell::default(), Cell::new(Some(MAX_BYTES)));
         Some(Self { channel: channel.clone(), data: [own?, beneath], noted, room })
     }
 
@@ -141,7 +141,7 @@ impl<'a> Values<'a> {
     fn take(&self, left: impl FnOnce(usize) -> Option<usize>) -> Option<()> {
         let left = left(self.room.get()?);
         if left.is_none() {
-            let detail = format!("fills the message with more than {MOST_BYTES} bytes");
+            let detail = format!("fills the message with more than {MAX_BYTES} bytes");
             self.channel.fault_at("data", FieldCode::OutOfRange, detail);
         }
         self.room.set(left);

@@ -49,7 +49,7 @@ use crate::ports::{Ports, Targets};
 use crate::progress::PartPath;
 
 /// Channels that send to one receiver a request take at most so many, one after the other in one attempt.
-const MOST_PARTS: usize = 10;
+const MAX_PARTS: usize = 10;
 
 /// The members of an input that are channels, in the order in which they are sent.
 const MEMBERS: [&str; 4] = ["push_notification", "email", "sms", "callback"];

@@ -6,16 +6,16 @@ use http::{HeaderValue, header};
 use serde_json::{Map, Value, json};
 
 use super::fill::Values;
-use super::{Channel, Composition, MOST_PARTS, Provider, receivers};
+use super::{Channel, Composition, MAX_PARTS, Provider, receivers};
 use crate::catalog::{Auth, BaseUrl, PushChannel, PushProvider};
 use crate::error::{FieldCode, FieldError};
 use crate::event_types::{FcmRequest, HttpRequest, Needs, Request, default_header, post_json, under};
 use crate::json::{Field, child, room_left};
 
 /// Expo takes so many receivers in a request.
-const MOST_TOKENS: usize = 100;
+const MAX_TOKENS: usize = 100;
 /// Both providers, and the platforms behind them, take so much.
-const MOST_BYTES: usize = 4_096;
+const MAX_BYTES: usize = 4_096;
 const TOKEN: &str = "a device's token: visible ASCII, such as ExponentPushToken[…]";
 
 pub(super) fn needs(place: &PushChannel) -> Needs<'_> {
@@ -29,7 +29,7 @@ pub(super) fn needs(place: &PushChannel) -> Needs<'_> {
 pub(super) fn read(place: &PushChannel, composition: &Composition<'_>, field: &Field<'_>) -> Option<Vec<Channel>> {
     let mut object = field.object()?;
     let message = composition.message.and_then(|message| message.push.as_ref());
-    let most = if place.provider == PushProvider::Expo { MOST_TOKENS } else { MOST_PARTS };
+    let most = if place.provider == PushProvider::Expo { MAX_TOKENS } else { MAX_PARTS };
     let tokens = object.required("device_token").and_then(|field| receivers(&field, most, TOKEN, token));
     let (title, body) = (object.optional("title"), object.optional("body"));
     let values = Values::read(field, &mut object, message.and_then(|message| message.data.as_ref()));
@@ -46,8 +46,8 @@ pub(super) fn read(place: &PushChannel, composition: &Composition<'_>, field: &F
     if !data.is_empty() {
         said["data"] = Value::Object(data.clone());
     }
-    if room_left(&said, MOST_BYTES).is_none() {
-        field.fault(FieldCode::OutOfRange, format!("title, body and data must have at most {MOST_BYTES} bytes"));
+    if room_left(&said, MAX_BYTES).is_none() {
+        field.fault(FieldCode::OutOfRange, format!("title, body and data must have at most {MAX_BYTES} bytes"));
         return None;
     }
     match place.provider {

@@ -75,7 +75,7 @@ async fn send<P: Ports, T: Targets>(
 
 /// The result, without a callback's body where there is no room for it, and without anything where that does not help.
 fn capped(sent: Map<String, Value>) -> Output {
-    let has_room = |value: &Value| room_left(value, Output::MOST_BYTES).is_some();
+    let has_room = |value: &Value| room_left(value, Output::MAX_BYTES).is_some();
     let mut value = Value::Object(Map::from_iter([("channels".to_owned(), Value::Object(sent))]));
     let mut truncated = value["channels"]["callback"]["truncated"] == true;
     if !has_room(&value) {

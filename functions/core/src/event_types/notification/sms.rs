@@ -4,14 +4,14 @@ use http::{HeaderValue, Method, header};
 use url::form_urlencoded::Serializer;
 
 use super::fill::Values;
-use super::{Channel, Composition, MOST_PARTS, Provider, receivers};
+use super::{Channel, Composition, MAX_PARTS, Provider, receivers};
 use crate::catalog::{Auth, BaseUrl, BasicAuth, SigningSecrets, SmsChannel, SmsProvider};
 use crate::error::FieldCode;
 use crate::event_types::{AwsRequest, HttpRequest, Needs, Request, under};
 use crate::json::Field;
 
 /// SNS and Twilio both take so much, and send it in several parts.
-const LONGEST: usize = 1_600;
+const MAX: usize = 1_600;
 const NUMBER: &str = "a telephone number in E.164, such as +31612345678";
 
 pub(super) fn needs(place: &SmsChannel) -> Needs<'_> {
@@ -23,16 +23,16 @@ pub(super) fn needs(place: &SmsChannel) -> Needs<'_> {
 
 pub(super) fn read(place: &SmsChannel, composition: &Composition<'_>, field: &Field<'_>) -> Option<Vec<Channel>> {
     let mut object = field.object()?;
-    let numbers = object.required("to").and_then(|field| receivers(&field, MOST_PARTS, NUMBER, number));
+    let numbers = object.required("to").and_then(|field| receivers(&field, MAX_PARTS, NUMBER, number));
     let given = object.optional("body");
     let message = composition.message.and_then(|message| message.sms.as_ref());
     let values = Values::read(field, &mut object, None);
     let body = values.and_then(|values| values.text("body", given.as_ref(), message, composition.locale, false));
     let body = body.filter(|body| {
-        let is_sound = (1..=LONGEST).contains(&body.chars().count());
+        let is_sound = (1..=MAX).contains(&body.chars().count());
         if !is_sound {
             let at = if given.is_some() { "body" } else { "data" };
-            object.fault_at(at, FieldCode::OutOfRange, format!("the text must have 1 to {LONGEST} characters"));
+            object.fault_at(at, FieldCode::OutOfRange, format!("the text must have 1 to {MAX} characters"));
         }
         is_sound
     });

@@ -112,7 +112,7 @@ fn a_push_fails_whose_tokens_are_left_in_the_end_and_a_manual_retry_goes_on_with
 fn a_result_that_is_too_large_is_kept_without_the_callbacks_body() {
     let input = json!({"callback": {"body": {}}, "sms": {"to": ["+31612345678", "+31612345679"], "body": "b"}});
     let text = |length: usize| "x".repeat(length);
-    let (small, half, most) = (100, Output::MOST_BYTES / 2, Output::MOST_BYTES - 2);
+    let (small, half, most) = (100, Output::MAX_BYTES / 2, Output::MAX_BYTES - 2);
     for (sid, body, is_cut, is_empty) in
         [(small, half, false, false), (small, most, true, false), (half, small, true, true)]
     {
@@ -122,7 +122,7 @@ fn a_result_that_is_too_large_is_kept_without_the_callbacks_body() {
         let job = stack.scheduled(&json!({"event": "n", "input": input}));
         stack.drive();
         let Output { value, truncated } = completed(&stack, &job);
-        assert!(value.to_string().len() <= Output::MOST_BYTES);
+        assert!(value.to_string().len() <= Output::MAX_BYTES);
         let callback = &value["channels"]["callback"];
         assert_eq!((truncated, callback["truncated"] == true), (is_cut, is_cut && !is_empty), "{sid} {body}");
         assert_eq!(callback["body"].is_null(), is_cut, "{sid} {body}");

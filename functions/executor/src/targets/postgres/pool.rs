@@ -1,7 +1,7 @@
 //! Connections that are kept from one statement to the next.
 //!
 //! They are kept by what they were made of, so that a secret that changes leads to new ones. Of one database at most
-//! [`MOST_CONNECTIONS`] are in use at a time, and further statements wait for one. A connection that nobody has used for five
+//! [`MAX_CONNECTIONS`] are in use at a time, and further statements wait for one. A connection that nobody has used for five
 //! minutes is closed.
 
 use std::collections::HashMap;
@@ -14,11 +14,11 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio_postgres::Client;
 
 /// Connections of one database at a time.
-pub(crate) const MOST_CONNECTIONS: usize = 10;
+pub(crate) const MAX_CONNECTIONS: usize = 10;
 /// How long a connection is kept that nobody uses, ms.
 const IDLE_MS: i64 = 300_000;
 /// Databases that connections are kept of.
-const MOST_DATABASES: usize = 100;
+const MAX_DATABASES: usize = 100;
 
 /// The connections of all databases. Clones share them.
 #[derive(Clone, Default)]
@@ -28,7 +28,7 @@ impl Pools {
     /// Those of one database, by a digest of what leads to it.
     pub(super) fn of(&self, key: String) -> Arc<Pool> {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.len() >= MOST_DATABASES && !known.contains_key(&key) {
+        if known.len() >= MAX_DATABASES && !known.contains_key(&key) {
             known.retain(|_, pool| Arc::strong_count(pool) > 1);
         }
         Arc::clone(known.entry(key).or_insert_with(|| Arc::new_cyclic(Pool::new)))
@@ -52,7 +52,7 @@ struct Idle {
 
 impl Pool {
     fn new(own: &Weak<Self>) -> Self {
-        Self { own: own.clone(), places: Semaphore::new(MOST_CONNECTIONS), idle: Mutex::default() }
+        Self { own: own.clone(), places: Semaphore::new(MAX_CONNECTIONS), idle: Mutex::default() }
     }
 
     /// Waits until another connection may be in use.
@@ -196,16 +196,16 @@ mod tests {
         let pools = Pools::default();
         let pool = pools.of("a".to_owned());
         let mut places = Vec::new();
-        for _ in 0..MOST_CONNECTIONS {
+        for _ in 0..MAX_CONNECTIONS {
             places.push(pool.place().await.unwrap());
         }
         assert!(tokio::time::timeout(Duration::from_secs(1), pool.place()).await.is_err());
         places.pop();
         assert!(tokio::time::timeout(Duration::from_secs(1), pool.place()).await.is_ok());
-        for number in 0..2 * MOST_DATABASES {
+        for number in 0..2 * MAX_DATABASES {
             drop(pools.of(number.to_string()));
         }
-        assert!(pools.0.lock().unwrap().len() <= MOST_DATABASES);
+        assert!(pools.0.lock().unwrap().len() <= MAX_DATABASES);
         assert!(Arc::ptr_eq(&pool, &pools.of("a".to_owned())), "it is in use");
     }
 }
