@@ -6,7 +6,7 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderName, Method};
 use serde_json::{Value, json};
 
-use crate::outside::until;
+use crate::env::until;
 
 /// How long a job may take on a busy machine.
 const LIMIT: Duration = Duration::from_mins(1);

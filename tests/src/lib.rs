@@ -6,12 +6,12 @@ pub mod client;
 pub mod contract;
 #[cfg(feature = "stack")]
 pub mod deployment;
+pub mod env;
 pub mod fuzz;
 pub mod hostile;
 pub mod in_process;
 pub mod kills;
 pub mod members;
-pub mod outside;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 pub mod process;

@@ -8,7 +8,7 @@ use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::client::{Client, catalog, job};
-use crate::outside::until;
+use crate::env::until;
 use crate::receiver::{Delivery, answer};
 
 /// How long what should happen soon may take on a busy machine.

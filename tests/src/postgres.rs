@@ -16,7 +16,7 @@ use tokio::net::TcpStream;
 use tokio_postgres::config::SslMode;
 use tokio_postgres::{Client, Config, NoTls, SimpleQueryMessage};
 
-use crate::outside::until;
+use crate::env::until;
 
 const START: Duration = Duration::from_mins(1);
 /// `nobody`: the server does not run as root.

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-use crate::outside::epoch_ms;
+use crate::env::epoch_ms;
 
 /// One request that came in.
 #[derive(Clone, Debug)]

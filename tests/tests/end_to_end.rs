@@ -46,12 +46,12 @@ use carillon_aws::stack::Stack;
 use carillon_core::ids::{Fire, JobId};
 use carillon_core::job::{EventType, Job, JobSpec};
 use carillon_core::machine::first_state;
-use carillon_core::ports::{Clock as _, Entropy as _, JobStore as _, Ports as _, Written};
+use carillon_core::ports::{Clock as _, Entropy as _, JobStore as _, Ports as _, WriteOutcome};
 use carillon_core::retry::RetryPolicy;
 use carillon_core::time::UnixMillis;
 use carillon_tests::client::Client;
 use carillon_tests::deployment::{Deployment, SOON};
-use carillon_tests::outside::{epoch_ms, until};
+use carillon_tests::env::{epoch_ms, until};
 use serde_json::{Value, json};
 use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -152,7 +152,7 @@ fn without_timer(ports: &Stack, product: &str, timeout: Option<u32>) -> Job {
 }
 
 async fn store(ports: &Stack, job: &Job) {
-    assert_eq!(ports.jobs().insert_new(job).await.unwrap(), Written::Done);
+    assert_eq!(ports.jobs().insert_new(job).await.unwrap(), WriteOutcome::Done);
 }
 
 /// The body of a message of a fire that has been due for a while.

@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use carillon_tests::client::{catalog, job};
+use carillon_tests::env::{epoch_ms, now, until, variable};
 use carillon_tests::kills::{Callers, Figures, Killed, app, check, seed};
-use carillon_tests::outside::{epoch_ms, now, until, variable};
 use carillon_tests::process::{Launch, Server};
 use carillon_tests::random::Random;
 use carillon_tests::receiver::Receiver;

@@ -13,7 +13,7 @@ use carillon_core::ids::Fire;
 use carillon_core::job::{Job, JobSpec, Output, RunError, Status, codes};
 use carillon_core::machine::first_state;
 use carillon_core::operations::{put_catalog, schedule};
-use carillon_core::ports::{Condition, JobStore as _, KeyStore as _, PortError, Ports as _, Targets, Written};
+use carillon_core::ports::{Condition, JobStore as _, KeyStore as _, PortError, Ports as _, Targets, WriteOutcome};
 use carillon_core::testkit::NoSessions;
 use carillon_core::time::UnixMillis;
 use carillon_embedded::{Embedded, ManualClock};
@@ -128,7 +128,7 @@ impl Deployment {
         let spec = JobSpec { start_at: DUE, ..JobSpec::clone(&scheduled.spec) };
         let state = first_state(&spec, DUE).expect("it runs once");
         let job = Job { id: fire.job_id, spec: spec.into(), state };
-        assert_eq!((job.fire(), self.ports.jobs().insert_new(&job).await.expect("stored")), (fire, Written::Done));
+        assert_eq!((job.fire(), self.ports.jobs().insert_new(&job).await.expect("stored")), (fire, WriteOutcome::Done));
         job
     }
 

@@ -15,7 +15,7 @@ use carillon_embedded::SystemClock;
 use carillon_executor::outbound::{AllowList, Outbound, Roots};
 use carillon_executor::secrets::EnvSecrets;
 use carillon_executor::targets::{NoAws, Providers};
-use carillon_tests::outside::variable;
+use carillon_tests::env::variable;
 use carillon_tests::process::{Launch, root};
 use carillon_tests::receiver::answer;
 use carillon_tests::target;

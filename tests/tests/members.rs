@@ -5,8 +5,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use carillon_tests::client::job;
+use carillon_tests::env::until;
 use carillon_tests::members::{ask_at_once, content_but_for_fails, live, members, send_at_once};
-use carillon_tests::outside::until;
 use carillon_tests::process::{Launch, Server, run};
 use carillon_tests::receiver::{Receiver, answer, done};
 use http::StatusCode;
@@ -65,7 +65,7 @@ async fn a_sealing_key_is_added_beside_a_running_server_and_old_jobs_run_all_the
     let (launch, server) = serve(folder.path(), &receiver).await;
     let minted = server.client.post("/v1/products/p/envs/dev/sessions/member", &json!({"data": {"task": "t"}})).await;
     let later = |number: usize| {
-        let mut body = job("p", number, carillon_tests::outside::epoch_ms() + 3_600_000);
+        let mut body = job("p", number, carillon_tests::env::epoch_ms() + 3_600_000);
         body["session"] = json!({"tag": "member", "token": minted.json(201)["token"]});
         body["input"]["params"]["number"] = json!("$Session{task}");
         body

@@ -26,7 +26,7 @@ mod system;
 #[path = "model/world.rs"]
 mod world;
 
-use carillon_tests::outside::variable;
+use carillon_tests::env::variable;
 use stateright::{Checker, HasDiscoveries, Model as _};
 
 use crate::operation::Operation::{Cancel, Edit, Pause, Resume, Retry, RunNow};

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use carillon_tests::client::{Client, catalog, recurring};
-use carillon_tests::outside::{epoch_ms, until};
+use carillon_tests::env::{epoch_ms, until};
 use carillon_tests::process::{Launch, Server};
 use carillon_tests::receiver::{Receiver, done};
 use carillon_tests::series;

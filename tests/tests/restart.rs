@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use carillon_tests::client::{Client, catalog, job};
-use carillon_tests::outside::{epoch_ms, until};
+use carillon_tests::env::{epoch_ms, until};
 use carillon_tests::process::{Launch, Server};
 use carillon_tests::random::Random;
 use carillon_tests::receiver::{Delivery, Receiver, answer, done};

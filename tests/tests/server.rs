@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use carillon_tests::client::{catalog, job};
-use carillon_tests::outside::{epoch_ms, until, variable};
+use carillon_tests::env::{epoch_ms, until, variable};
 use carillon_tests::process::{Ended, Launch, Server, root, run};
 use carillon_tests::receiver::{Receiver, answer};
 use http::{Method, StatusCode};

@@ -78,7 +78,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use carillon_tests::outside::{now, variable};
+use carillon_tests::env::{now, variable};
 use drive::run;
 use mutation::Mutation;
 use plan::Plan;

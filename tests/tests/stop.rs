@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use carillon_tests::client::{catalog, job};
-use carillon_tests::outside::{epoch_ms, now, until};
+use carillon_tests::env::{epoch_ms, now, until};
 use carillon_tests::process::{Launch, Server};
 use carillon_tests::receiver::{Delivery, Receiver, done};
 use http::Method;

@@ -16,6 +16,8 @@ pub mod logging;
 pub mod message;
 pub mod metrics;
 pub mod queue;
+#[cfg(test)]
+mod scripted_http;
 pub mod sealing;
 pub mod secret_stores;
 pub mod settings;
@@ -23,5 +25,3 @@ pub mod stack;
 pub mod table;
 pub mod targets;
 pub mod timers;
-#[cfg(test)]
-mod wire;

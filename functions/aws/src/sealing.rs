@@ -14,7 +14,7 @@ use aws_sdk_kms::primitives::Blob;
 use aws_sdk_kms::types::DataKeySpec;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use carillon_core::ports::{Clock, PortError, SealingKeys};
-use carillon_core::session::sealing::{KeyName, SealingKey};
+use carillon_core::session::sealing::{SealingKey, SealingKeyId};
 use carillon_core::time::UnixMillis;
 use tokio::sync::OnceCell;
 use zeroize::Zeroizing;
@@ -49,8 +49,8 @@ pub struct KmsSealingKeys<C> {
 /// Keys that were unwrapped, or are about to be: as many as are remembered, the oldest first to go.
 #[derive(Debug, Default)]
 struct Unwrapped {
-    cells: HashMap<KeyName, Arc<OnceCell<SealingKey>>>,
-    order: VecDeque<KeyName>,
+    cells: HashMap<SealingKeyId, Arc<OnceCell<SealingKey>>>,
+    order: VecDeque<SealingKeyId>,
 }
 
 /// Why a key is not unwrapped.
@@ -73,11 +73,11 @@ impl<C: Clock> KmsSealingKeys<C> {
         let (Some(id), Some(wrapped), Some(secret)) = (made.key_id, made.ciphertext_blob, made.plaintext) else {
             return Err(Unreadable(DATA_KEY).into());
         };
-        let name = KeyName { id, wrapped: Some(STANDARD.encode(wrapped)) };
+        let name = SealingKeyId { id, wrapped: Some(STANDARD.encode(wrapped)) };
         Ok(sealing_key(name, secret)?)
     }
 
-    async fn unwrap(&self, name: &KeyName) -> Result<SealingKey, Refusal> {
+    async fn unwrap(&self, name: &SealingKeyId) -> Result<SealingKey, Refusal> {
         let wrapped = name.wrapped.as_ref().and_then(|wrapped| STANDARD.decode(wrapped).ok());
         let wrapped = wrapped.filter(|wrapped| (1..=MAX_WRAPPED).contains(&wrapped.len())).ok_or(Refusal::Gone)?;
         // The id is said along: KMS then takes no key but the one that the name tells.
@@ -97,7 +97,7 @@ impl<C: Clock> KmsSealingKeys<C> {
         sealing_key(name.clone(), secret).map_err(|unreadable| Refusal::Port(unreadable.into()))
     }
 
-    fn cell(&self, name: &KeyName) -> Arc<OnceCell<SealingKey>> {
+    fn cell(&self, name: &SealingKeyId) -> Arc<OnceCell<SealingKey>> {
         let mut unwrapped = self.unwrapped.lock().unwrap_or_else(PoisonError::into_inner);
         unwrapped.cell(name)
     }
@@ -119,7 +119,7 @@ impl<C: Clock> SealingKeys for KmsSealingKeys<C> {
         Ok(key)
     }
 
-    async fn find(&self, name: &KeyName) -> Result<Option<SealingKey>, PortError> {
+    async fn find(&self, name: &SealingKeyId) -> Result<Option<SealingKey>, PortError> {
         // Several that ask for one key at the same time make one request.
         match self.cell(name).get_or_try_init(|| self.unwrap(name)).await {
             Ok(key) => Ok(Some(key.clone())),
@@ -130,7 +130,7 @@ impl<C: Clock> SealingKeys for KmsSealingKeys<C> {
 }
 
 impl Unwrapped {
-    fn cell(&mut self, name: &KeyName) -> Arc<OnceCell<SealingKey>> {
+    fn cell(&mut self, name: &SealingKeyId) -> Arc<OnceCell<SealingKey>> {
         if let Some(cell) = self.cells.get(name) {
             return Arc::clone(cell);
         }
@@ -145,7 +145,7 @@ impl Unwrapped {
 }
 
 /// A data key as KMS gives it, which is wiped.
-fn sealing_key(name: KeyName, secret: Blob) -> Result<SealingKey, Unreadable> {
+fn sealing_key(name: SealingKeyId, secret: Blob) -> Result<SealingKey, Unreadable> {
     let secret = Zeroizing::new(secret.into_inner());
     let mut bytes = Zeroizing::new([0; 32]);
     if secret.len() != bytes.len() {

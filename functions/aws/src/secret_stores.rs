@@ -75,29 +75,29 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::wire::{Answer, Wire};
+    use crate::scripted_http::{Answer, ScriptedHttp};
 
-    async fn fetch(wire: &Wire, reference: &str) -> Result<String, RunError> {
-        let fetched = AwsSecretStores::of(&wire.config()).fetch(&SecretRef::parse(reference).unwrap()).await;
+    async fn fetch(http: &ScriptedHttp, reference: &str) -> Result<String, RunError> {
+        let fetched = AwsSecretStores::of(&http.config()).fetch(&SecretRef::parse(reference).unwrap()).await;
         fetched.map(|secret| secret.to_string())
     }
 
     #[tokio::test]
     async fn a_parameter_is_fetched_decrypted() {
-        let wire = Wire::that_answers([(200, json!({"Parameter": {"Name": "/shop/key", "Value": "hunter2"}}))]);
-        assert_eq!(fetch(&wire, "ssm:/shop/key").await.unwrap(), "hunter2");
+        let http = ScriptedHttp::that_answers([(200, json!({"Parameter": {"Name": "/shop/key", "Value": "hunter2"}}))]);
+        assert_eq!(fetch(&http, "ssm:/shop/key").await.unwrap(), "hunter2");
         let body = json!({"Name": "/shop/key", "WithDecryption": true});
-        assert_eq!(wire.requests(), [("GetParameter".to_owned(), body)]);
+        assert_eq!(http.requests(), [("GetParameter".to_owned(), body)]);
     }
 
     #[tokio::test]
     async fn a_secret_is_fetched_by_its_name_or_by_its_arn_where_that_is() {
         let arn = "arn:aws:secretsmanager:us-east-2:123456789012:secret:shop/key-AbCdEf";
         for (name, region) in [("shop/key", "eu-west-1"), (arn, "us-east-2")] {
-            let wire = Wire::that_answers([(200, json!({"Name": "shop/key", "SecretString": "hunter2"}))]);
-            assert_eq!(fetch(&wire, &format!("secretsmanager:{name}")).await.unwrap(), "hunter2");
-            assert_eq!(wire.requests(), [("GetSecretValue".to_owned(), json!({"SecretId": name}))]);
-            assert_eq!(wire.asked()[0].origin, format!("https://secretsmanager.{region}.amazonaws.com"));
+            let http = ScriptedHttp::that_answers([(200, json!({"Name": "shop/key", "SecretString": "hunter2"}))]);
+            assert_eq!(fetch(&http, &format!("secretsmanager:{name}")).await.unwrap(), "hunter2");
+            assert_eq!(http.requests(), [("GetSecretValue".to_owned(), json!({"SecretId": name}))]);
+            assert_eq!(http.asked()[0].origin, format!("https://secretsmanager.{region}.amazonaws.com"));
         }
     }
 
@@ -121,11 +121,11 @@ mod tests {
             ("secretsmanager:a", refusal(500, "InternalServiceError"), codes::SERVICE_UNAVAILABLE, true),
             ("secretsmanager:a", text(json!({"SecretBinary": "//4="})), codes::SECRET_NOT_FOUND, false),
         ] {
-            let error = fetch(&Wire::that([answer]), reference).await.unwrap_err();
+            let error = fetch(&ScriptedHttp::that([answer]), reference).await.unwrap_err();
             assert_eq!((error.code.as_str(), error.retryable), (code, retryable), "{}", error.message);
             assert!(error.message.contains(reference) && !error.message.contains("hunter2"), "{}", error.message);
         }
-        let error = fetch(&Wire::that([]), "env:A").await.unwrap_err();
+        let error = fetch(&ScriptedHttp::that([]), "env:A").await.unwrap_err();
         assert_eq!((error.code.as_str(), error.retryable), (codes::SECRET_NOT_FOUND, false));
     }
 }

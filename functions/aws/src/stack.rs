@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use carillon_core::catalog::SecretStoreKind;
 use carillon_core::event_types::Capabilities;
 use carillon_core::ports::{
-    CatalogStore, Clock, DeadLetters, Entropy, JobStore, KeyStore, Ports, Progress, Reservations, ResultCache,
+    CatalogStore, Clock, DeadLetters, Entropy, IdempotencyStore, JobStore, KeyStore, Ports, Progress, ResultCache,
     SealingKeys, Timers,
 };
 use carillon_core::time::UnixMillis;
@@ -63,7 +63,7 @@ impl Ports for Stack {
         &self.table
     }
 
-    fn reservations(&self) -> &impl Reservations {
+    fn idempotency(&self) -> &impl IdempotencyStore {
         &self.table
     }
 

@@ -13,7 +13,7 @@ pub const DEFAULT_EXPIRY_MS: u64 = 86_400_000;
 
 /// Whose results they are.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct CacheName {
+pub struct CacheId {
     /// The product.
     pub product: String,
     /// The environment.
@@ -26,7 +26,7 @@ pub struct CacheName {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CacheKey {
     /// The cache.
-    pub cache: CacheName,
+    pub cache: CacheId,
     /// SHA-256 of the rest, in 64 lower-case hex digits.
     pub digest: String,
     /// The event's tag, for whoever looks at the entries.
@@ -56,12 +56,12 @@ impl CacheKey {
         // Values of JSON have no number that canonical JSON could not write.
         let canonical = serde_json_canonicalizer::to_vec(&hashed).ok()?;
         let digest = sha256_hex(canonical);
-        let cache = CacheName { product: spec.product.clone(), env: spec.env.clone(), tag };
+        let cache = CacheId { product: spec.product.clone(), env: spec.env.clone(), tag };
         Some(Self { cache, digest, event: spec.event.clone() })
     }
 }
 
-impl fmt::Display for CacheName {
+impl fmt::Display for CacheId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}/{}", self.product, self.env, self.tag)
     }

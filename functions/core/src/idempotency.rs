@@ -15,15 +15,15 @@ pub const KEPT_HOURS: u32 = 24;
 
 /// What a request is found under: a hash of its product, its environment and the key that its caller gave it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct RequestName([u8; 32]);
+pub struct IdempotencyKey([u8; 32]);
 
-impl RequestName {
+impl IdempotencyKey {
     /// The name of a request for a product's environment.
     ///
     /// ```
-    /// use carillon_core::idempotency::RequestName;
-    /// assert_eq!(RequestName::of("shop", "dev", "order-1"), RequestName::of("shop", "dev", "order-1"));
-    /// assert_ne!(RequestName::of("shop", "dev", "order-1"), RequestName::of("shop", "prd", "order-1"));
+    /// use carillon_core::idempotency::IdempotencyKey;
+    /// assert_eq!(IdempotencyKey::of("shop", "dev", "order-1"), IdempotencyKey::of("shop", "dev", "order-1"));
+    /// assert_ne!(IdempotencyKey::of("shop", "dev", "order-1"), IdempotencyKey::of("shop", "prd", "order-1"));
     /// ```
     pub fn of(product: &str, env: &str, key: &str) -> Self {
         Self(Sha256::digest(format!("{product}\n{env}\n{key}")).into())
@@ -37,7 +37,7 @@ impl RequestName {
     }
 }
 
-impl fmt::Display for RequestName {
+impl fmt::Display for IdempotencyKey {
     /// 64 lower-case hex digits.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&hex(&self.0))
@@ -46,7 +46,7 @@ impl fmt::Display for RequestName {
 
 /// What stands under a request's name.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Reservation {
+pub struct IdempotencyRecord {
     /// Which of the requests of this name it is of: the only one that does not repeat another.
     pub by: Owner,
     /// When the request was first accepted: whoever carries it out again does so as if it were then.

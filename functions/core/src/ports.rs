@@ -12,16 +12,16 @@ use std::sync::Arc;
 use zeroize::Zeroizing;
 
 use crate::access::{ApiKey, KeyHash};
-use crate::cache::{CacheKey, CacheName};
+use crate::cache::{CacheId, CacheKey};
 use crate::catalog::{Catalog, Revision, SecretRef, Session, SessionEnv};
 use crate::error::FieldCode;
 use crate::event_types::{AwsRequest, DispatchId, DispatchRequest};
-use crate::idempotency::{RequestName, Reservation};
+use crate::idempotency::{IdempotencyKey, IdempotencyRecord};
 use crate::ids::{Fire, JobId, Owner};
 use crate::job::{Job, Output, Run, RunError, Status};
 use crate::machine::Transition;
 use crate::session::Claims;
-use crate::session::sealing::{KeyName, SealingKey};
+use crate::session::sealing::{SealingKey, SealingKeyId};
 use crate::time::UnixMillis;
 
 pub use progress::{Checkpoints, Counters, FallbackHealth, Progress};
@@ -54,7 +54,7 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 /// What became of a conditional write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use = "a conflict means that nothing was written"]
-pub enum Written {
+pub enum WriteOutcome {
     /// Stored.
     Done,
     /// The condition did not hold; nothing was stored.
@@ -64,13 +64,13 @@ pub enum Written {
 /// The jobs: the truth.
 pub trait JobStore: Send + Sync {
     /// Stores a new job; a conflict means that its id is taken.
-    fn insert_new(&self, job: &Job) -> impl Future<Output = Result<Written, PortError>> + Send;
+    fn insert_new(&self, job: &Job) -> impl Future<Output = Result<WriteOutcome, PortError>> + Send;
 
     /// Reads a job, with everything that was committed before the call.
     fn get(&self, id: JobId) -> impl Future<Output = Result<Option<Job>, PortError>> + Send;
 
     /// Stores a transition, and the run that it retires, if the job still has the expected revision.
-    fn commit(&self, transition: &Transition) -> impl Future<Output = Result<Written, PortError>> + Send;
+    fn commit(&self, transition: &Transition) -> impl Future<Output = Result<WriteOutcome, PortError>> + Send;
 
     /// Jobs of one product and environment, newest first, after `query.before`. It may be some seconds behind: whoever acts on a
     /// job reads it again. Costs the same on every page. Of the queued and running ones an adapter need not find those in their
@@ -153,10 +153,14 @@ pub trait CatalogStore: Send + Sync {
         product: &str,
         published: Arc<Published>,
         condition: &Condition,
-    ) -> impl Future<Output = Result<Written, PortError>> + Send;
+    ) -> impl Future<Output = Result<WriteOutcome, PortError>> + Send;
 
     /// Removes a product's catalog if `condition` holds.
-    fn delete(&self, product: &str, condition: &Condition) -> impl Future<Output = Result<Written, PortError>> + Send;
+    fn delete(
+        &self,
+        product: &str,
+        condition: &Condition,
+    ) -> impl Future<Output = Result<WriteOutcome, PortError>> + Send;
 }
 
 /// A catalog as it was published.
@@ -210,7 +214,7 @@ pub trait SealingKeys: Send + Sync {
     fn current(&self) -> impl Future<Output = Result<SealingKey, PortError>> + Send;
 
     /// A key by its name; `None` when it is gone for good. An adapter may answer from its memory.
-    fn find(&self, name: &KeyName) -> impl Future<Output = Result<Option<SealingKey>, PortError>> + Send;
+    fn find(&self, name: &SealingKeyId) -> impl Future<Output = Result<Option<SealingKey>, PortError>> + Send;
 }
 
 /// The results that are remembered.
@@ -240,14 +244,14 @@ pub trait ResultCache: Send + Sync {
     /// What a cache holds at `now`, by digest, after the digest `after`; at most `limit` entries.
     fn entries(
         &self,
-        cache: &CacheName,
+        cache: &CacheId,
         after: Option<&str>,
         limit: usize,
         now: UnixMillis,
     ) -> impl Future<Output = Result<CachePage, PortError>> + Send;
 
     /// Forgets what a cache holds, and what is being made for it at `now`: that is for whoever waits for it, and no longer.
-    fn clear(&self, cache: &CacheName, now: UnixMillis) -> impl Future<Output = Result<(), PortError>> + Send;
+    fn clear(&self, cache: &CacheId, now: UnixMillis) -> impl Future<Output = Result<(), PortError>> + Send;
 }
 
 /// Whoever is about to make a result.
@@ -316,21 +320,21 @@ pub struct CacheEntry {
 }
 
 /// What callers named their requests (`Idempotency-Key`), so that one that is repeated is not carried out again.
-pub trait Reservations: Send + Sync {
+pub trait IdempotencyStore: Send + Sync {
     /// What stands under a name at `now`.
     fn find(
         &self,
-        name: &RequestName,
+        name: &IdempotencyKey,
         now: UnixMillis,
-    ) -> impl Future<Output = Result<Option<Reservation>, PortError>> + Send;
+    ) -> impl Future<Output = Result<Option<IdempotencyRecord>, PortError>> + Send;
 
     /// Stands `new` under a name, unless something does: gives what stands there afterwards. It is kept for as long as the
     /// deployment says, 24 hours otherwise, from `new.at` on.
     fn reserve(
         &self,
-        name: &RequestName,
-        new: &Reservation,
-    ) -> impl Future<Output = Result<Reservation, PortError>> + Send;
+        name: &IdempotencyKey,
+        new: &IdempotencyRecord,
+    ) -> impl Future<Output = Result<IdempotencyRecord, PortError>> + Send;
 }
 
 /// What brings a fire to the executor when it is due.
@@ -468,7 +472,7 @@ pub trait Ports: Send + Sync + 'static {
     /// The remembered results.
     fn result_cache(&self) -> &impl ResultCache;
     /// The named requests.
-    fn reservations(&self) -> &impl Reservations;
+    fn idempotency(&self) -> &impl IdempotencyStore;
     /// What events need that consist of others, or count.
     fn progress(&self) -> &impl Progress;
     /// The timers.

@@ -8,17 +8,17 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use zeroize::Zeroizing;
 
-use crate::cache::{CacheKey, CacheName};
+use crate::cache::{CacheId, CacheKey};
 use crate::error::FieldCode;
-use crate::idempotency::{KEPT_HOURS, RequestName, Reservation};
+use crate::idempotency::{IdempotencyKey, IdempotencyRecord, KEPT_HOURS};
 use crate::ids::Owner;
 use crate::ports::{
     BoxFuture, CacheAnswer, CacheEntry, CachePage, CachedResult, Checkpoints, Counters, DefinedSession, FallbackHealth,
-    FillLease, PortError, Reservations, ResultCache, SealingKeys, Sessions, TokenRefusal,
+    FillLease, IdempotencyStore, PortError, ResultCache, SealingKeys, Sessions, TokenRefusal,
 };
 use crate::progress::{Checkpoint, CheckpointId, Counted, CounterId, FallbackId, RunId};
 use crate::session::Claims;
-use crate::session::sealing::{KeyName, SealingKey};
+use crate::session::sealing::{SealingKey, SealingKeyId};
 use crate::time::UnixMillis;
 
 /// How long a request's name is kept, ms.
@@ -55,7 +55,7 @@ impl Results {
     }
 
     /// [`ResultCache::entries`].
-    pub fn entries(&self, cache: &CacheName, after: Option<&str>, limit: usize, now: UnixMillis) -> CachePage {
+    pub fn entries(&self, cache: &CacheId, after: Option<&str>, limit: usize, now: UnixMillis) -> CachePage {
         let filled = self.0.iter().filter_map(|(key, entry)| Some((key, entry.as_ref().ok()?)));
         let wanted = filled.filter(|(key, result)| key.cache == *cache && result.expires_at > now);
         let entry = |(key, result): (&CacheKey, &CachedResult)| CacheEntry {
@@ -69,7 +69,7 @@ impl Results {
     }
 
     /// [`ResultCache::clear`].
-    pub fn clear(&mut self, cache: &CacheName) {
+    pub fn clear(&mut self, cache: &CacheId) {
         self.0.retain(|key, _| key.cache != *cache);
     }
 
@@ -86,16 +86,16 @@ impl Results {
 
 /// The requests that have a name.
 #[derive(Clone, Debug, Default)]
-pub struct Requests(BTreeMap<RequestName, Reservation>);
+pub struct Requests(BTreeMap<IdempotencyKey, IdempotencyRecord>);
 
 impl Requests {
     /// [`Reservations::find`].
-    pub fn find(&self, name: &RequestName, now: UnixMillis) -> Option<Reservation> {
+    pub fn find(&self, name: &IdempotencyKey, now: UnixMillis) -> Option<IdempotencyRecord> {
         self.0.get(name).filter(|standing| now.since(standing.at) < KEPT_MS).cloned()
     }
 
     /// [`Reservations::reserve`].
-    pub fn reserve(&mut self, name: &RequestName, new: &Reservation) -> Reservation {
+    pub fn reserve(&mut self, name: &IdempotencyKey, new: &IdempotencyRecord) -> IdempotencyRecord {
         let standing = self.0.entry(name.clone()).or_insert_with(|| new.clone());
         if new.at.since(standing.at) >= KEPT_MS {
             *standing = new.clone();
@@ -128,14 +128,14 @@ impl Keyring {
     }
 
     /// [`SealingKeys::find`].
-    pub fn find(&self, name: &KeyName) -> Option<SealingKey> {
+    pub fn find(&self, name: &SealingKeyId) -> Option<SealingKey> {
         self.0.iter().find(|key| key.name() == name).cloned()
     }
 
     /// Adds a key: what is sealed from now on is sealed with it.
     pub fn add(&mut self, id: &str) {
         let number = u8::try_from(self.0.len()).unwrap_or(u8::MAX);
-        let name = KeyName { id: id.to_owned(), wrapped: None };
+        let name = SealingKeyId { id: id.to_owned(), wrapped: None };
         self.0.push(SealingKey::new(name, Zeroizing::new([number; 32])));
     }
 
@@ -236,7 +236,7 @@ impl ResultCache for Mutex<Results> {
 
     async fn entries(
         &self,
-        cache: &CacheName,
+        cache: &CacheId,
         after: Option<&str>,
         limit: usize,
         now: UnixMillis,
@@ -244,18 +244,18 @@ impl ResultCache for Mutex<Results> {
         Ok(locked(self).entries(cache, after, limit, now))
     }
 
-    async fn clear(&self, cache: &CacheName, _: UnixMillis) -> Result<(), PortError> {
+    async fn clear(&self, cache: &CacheId, _: UnixMillis) -> Result<(), PortError> {
         locked(self).clear(cache);
         Ok(())
     }
 }
 
-impl Reservations for Mutex<Requests> {
-    async fn find(&self, name: &RequestName, now: UnixMillis) -> Result<Option<Reservation>, PortError> {
+impl IdempotencyStore for Mutex<Requests> {
+    async fn find(&self, name: &IdempotencyKey, now: UnixMillis) -> Result<Option<IdempotencyRecord>, PortError> {
         Ok(locked(self).find(name, now))
     }
 
-    async fn reserve(&self, name: &RequestName, new: &Reservation) -> Result<Reservation, PortError> {
+    async fn reserve(&self, name: &IdempotencyKey, new: &IdempotencyRecord) -> Result<IdempotencyRecord, PortError> {
         Ok(locked(self).reserve(name, new))
     }
 }
@@ -265,7 +265,7 @@ impl SealingKeys for Mutex<Keyring> {
         Ok(locked(self).current())
     }
 
-    async fn find(&self, name: &KeyName) -> Result<Option<SealingKey>, PortError> {
+    async fn find(&self, name: &SealingKeyId) -> Result<Option<SealingKey>, PortError> {
         Ok(locked(self).find(name))
     }
 }

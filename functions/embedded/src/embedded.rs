@@ -7,7 +7,7 @@ use carillon_core::catalog::SecretStoreKind;
 use carillon_core::event_types::Capabilities;
 use carillon_core::ids::Fire;
 use carillon_core::ports::{
-    CatalogStore, Clock, DeadLetters, Entropy, JobStore, KeyStore, PortError, Ports, Progress, Reservations,
+    CatalogStore, Clock, DeadLetters, Entropy, IdempotencyStore, JobStore, KeyStore, PortError, Ports, Progress,
     ResultCache, SealingKeys, Timers,
 };
 use carillon_core::time::UnixMillis;
@@ -155,7 +155,7 @@ impl<C: Wait> Ports for Embedded<C> {
         &self.store
     }
 
-    fn reservations(&self) -> &impl Reservations {
+    fn idempotency(&self) -> &impl IdempotencyStore {
         &self.store
     }
 

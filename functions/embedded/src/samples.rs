@@ -5,7 +5,7 @@ use std::sync::Arc;
 use carillon_core::ids::{JobId, Owner};
 use carillon_core::job::{EventType, Job, JobSpec};
 use carillon_core::machine::{Trigger, decide, first_state};
-use carillon_core::ports::{JobStore, Ports, Written};
+use carillon_core::ports::{JobStore, Ports, WriteOutcome};
 use carillon_core::retry::RetryPolicy;
 use carillon_core::time::UnixMillis;
 
@@ -38,12 +38,12 @@ pub(crate) fn job(number: u32, due_in_ms: i64) -> Job {
 }
 
 pub(crate) async fn insert<C: Wait>(embedded: &Embedded<C>, job: &Job) {
-    assert_eq!(embedded.jobs().insert_new(job).await.unwrap(), Written::Done);
+    assert_eq!(embedded.jobs().insert_new(job).await.unwrap(), WriteOutcome::Done);
 }
 
 pub(crate) async fn commit<C: Wait>(embedded: &Embedded<C>, job: &Job, trigger: &Trigger, now: UnixMillis) -> Job {
     let transition = decide(job, trigger, now).unwrap();
-    assert_eq!(embedded.jobs().commit(&transition).await.unwrap(), Written::Done);
+    assert_eq!(embedded.jobs().commit(&transition).await.unwrap(), WriteOutcome::Done);
     Job { state: transition.state, ..job.clone() }
 }
 

@@ -10,7 +10,7 @@ use std::sync::Mutex;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use carillon_core::ports::{Entropy, PortError, SealingKeys};
-use carillon_core::session::sealing::{KeyName, SealingKey};
+use carillon_core::session::sealing::{SealingKey, SealingKeyId};
 use zeroize::Zeroizing;
 
 use crate::entropy::OsEntropy;
@@ -78,7 +78,7 @@ impl SealingKeyFile {
         Ok(())
     }
 
-    fn named(&self, name: &KeyName) -> Option<SealingKey> {
+    fn named(&self, name: &SealingKeyId) -> Option<SealingKey> {
         locked(&self.known).iter().find(|key| key.name() == name).cloned()
     }
 }
@@ -89,7 +89,7 @@ fn read(line: &str) -> Option<SealingKey> {
     let mut bytes = Zeroizing::new([0; 32]);
     let decoded = Zeroizing::new(STANDARD.decode(secret).ok()?);
     bytes.copy_from_slice(decoded.get(..32).filter(|_| decoded.len() == 32)?);
-    Some(SealingKey::new(KeyName { id: id.to_owned(), wrapped: None }, bytes))
+    Some(SealingKey::new(SealingKeyId { id: id.to_owned(), wrapped: None }, bytes))
 }
 
 fn fault(error: io::Error) -> PortError {
@@ -107,7 +107,7 @@ impl SealingKeys for SealingKeyFile {
         last.map_or_else(|| self.add().map_err(fault), Ok)
     }
 
-    async fn find(&self, name: &KeyName) -> Result<Option<SealingKey>, PortError> {
+    async fn find(&self, name: &SealingKeyId) -> Result<Option<SealingKey>, PortError> {
         let known = self.named(name);
         if known.is_some() {
             return Ok(known);
@@ -131,7 +131,7 @@ mod tests {
         let restarted = SealingKeyFile::of(Some(folder.path()));
         assert_eq!(restarted.find(key.name()).await.unwrap().unwrap().name(), key.name());
         assert_eq!(restarted.current().await.unwrap().name(), key.name());
-        let unknown = KeyName { id: "seal_0".to_owned(), wrapped: None };
+        let unknown = SealingKeyId { id: "seal_0".to_owned(), wrapped: None };
         assert!(restarted.find(&unknown).await.unwrap().is_none());
         #[cfg(unix)]
         {

@@ -15,7 +15,7 @@ use tokio::sync::Notify;
 
 use super::stack::{Stack, body};
 use super::{Failure, Sizes};
-use crate::outside::{epoch_ms, since_epoch};
+use crate::env::{epoch_ms, since_epoch};
 
 /// From the last acknowledgement to the first due job.
 const AHEAD_MS: i64 = 2_000;

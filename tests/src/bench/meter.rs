@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use rustix::time::{ClockId, clock_gettime};
 
-use crate::outside::now;
+use crate::env::now;
 
 /// What something took.
 #[derive(Clone, Copy, Debug)]

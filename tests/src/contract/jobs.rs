@@ -5,7 +5,7 @@ use std::sync::Arc;
 use carillon_core::ids::{JobId, Owner};
 use carillon_core::job::{Job, JobSpec, JobState, Outcome, Output, Run, Status};
 use carillon_core::machine::{Trigger, decide};
-use carillon_core::ports::{JobStore, Ports, Written};
+use carillon_core::ports::{JobStore, Ports, WriteOutcome};
 use futures_util::future::join_all;
 use serde_json::json;
 
@@ -13,7 +13,7 @@ use super::samples::{NOW, any_job, any_run, any_state, change, changed, generate
 
 /// Inserts a job that must not be there yet.
 pub(super) async fn insert(ports: &impl Ports, job: &Job) {
-    assert_eq!(ports.jobs().insert_new(job).await.unwrap(), Written::Done, "{}", job.id);
+    assert_eq!(ports.jobs().insert_new(job).await.unwrap(), WriteOutcome::Done, "{}", job.id);
 }
 
 async fn read(ports: &impl Ports, id: JobId) -> Job {
@@ -38,7 +38,7 @@ pub async fn an_id_that_is_taken_is_a_conflict_and_changes_nothing(ports: &impl 
     let first = job("shop", "prd", 1);
     let second = Job { id: first.id, ..job("bank", "dev", 2) };
     insert(ports, &first).await;
-    assert_eq!(ports.jobs().insert_new(&second).await.unwrap(), Written::Conflict);
+    assert_eq!(ports.jobs().insert_new(&second).await.unwrap(), WriteOutcome::Conflict);
     assert_eq!(read(ports, first.id).await, first);
 }
 
@@ -48,7 +48,7 @@ pub async fn a_change_is_seen_by_every_later_read(ports: &impl Ports) {
     insert(ports, &job).await;
     for status in [Status::Running, Status::Queued, Status::Running, Status::Completed, Status::Paused] {
         let transition = change(&job, JobState { status, ..job.state.clone() });
-        assert_eq!(ports.jobs().commit(&transition).await.unwrap(), Written::Done);
+        assert_eq!(ports.jobs().commit(&transition).await.unwrap(), WriteOutcome::Done);
         job = changed(&job, &transition);
         assert_eq!(read(ports, job.id).await, job);
     }
@@ -59,12 +59,12 @@ pub async fn a_change_on_an_outdated_revision_is_a_conflict_and_changes_nothing(
     let old = job("shop", "prd", 1);
     insert(ports, &old).await;
     let first = change(&old, JobState { status: Status::Running, ..old.state.clone() });
-    assert_eq!(ports.jobs().commit(&first).await.unwrap(), Written::Done);
+    assert_eq!(ports.jobs().commit(&first).await.unwrap(), WriteOutcome::Done);
     let late = change(&old, JobState { status: Status::Cancelled, wake_at: None, ..old.state.clone() });
-    assert_eq!(ports.jobs().commit(&late).await.unwrap(), Written::Conflict);
+    assert_eq!(ports.jobs().commit(&late).await.unwrap(), WriteOutcome::Conflict);
     let mut ahead = change(&changed(&old, &first), old.state.clone());
     ahead.before.state.revision += 1;
-    assert_eq!(ports.jobs().commit(&ahead).await.unwrap(), Written::Conflict);
+    assert_eq!(ports.jobs().commit(&ahead).await.unwrap(), WriteOutcome::Conflict);
     assert_eq!(read(ports, old.id).await, changed(&old, &first));
 }
 
@@ -72,7 +72,7 @@ pub async fn a_change_on_an_outdated_revision_is_a_conflict_and_changes_nothing(
 pub async fn a_change_of_a_job_that_nobody_stored_is_a_conflict(ports: &impl Ports) {
     let job = job("shop", "prd", 1);
     let transition = change(&job, job.state.clone());
-    assert_eq!(ports.jobs().commit(&transition).await.unwrap(), Written::Conflict);
+    assert_eq!(ports.jobs().commit(&transition).await.unwrap(), WriteOutcome::Conflict);
     assert_eq!(ports.jobs().get(job.id).await.unwrap(), None);
 }
 
@@ -84,8 +84,11 @@ pub async fn exactly_one_of_many_concurrent_changes_wins(ports: &impl Ports) {
         let rivals: Vec<_> =
             (1..=20).map(|n| change(&job, JobState { updated_at: NOW.plus(n), ..job.state.clone() })).collect();
         let written = join_all(rivals.iter().map(|rival| ports.jobs().commit(rival))).await;
-        let winners: Vec<_> =
-            rivals.iter().zip(written).filter(|(_, written)| *written.as_ref().unwrap() == Written::Done).collect();
+        let winners: Vec<_> = rivals
+            .iter()
+            .zip(written)
+            .filter(|(_, written)| *written.as_ref().unwrap() == WriteOutcome::Done)
+            .collect();
         assert_eq!(winners.len(), 1);
         job = changed(&job, winners[0].0);
         assert_eq!(read(ports, job.id).await, job);
@@ -98,7 +101,7 @@ pub async fn exactly_one_of_many_concurrent_inserts_of_an_id_wins(ports: &impl P
     let rivals: Vec<_> = (1..=20).map(|n| Job { id, ..job("shop", "prd", n) }).collect();
     let written = join_all(rivals.iter().map(|rival| ports.jobs().insert_new(rival))).await;
     let winners: Vec<_> =
-        rivals.iter().zip(written).filter(|(_, written)| *written.as_ref().unwrap() == Written::Done).collect();
+        rivals.iter().zip(written).filter(|(_, written)| *written.as_ref().unwrap() == WriteOutcome::Done).collect();
     assert_eq!(winners.len(), 1);
     assert_eq!(read(ports, id).await, *winners[0].0);
 }
@@ -112,7 +115,7 @@ pub async fn many_concurrent_writes_do_not_mix(ports: &impl Ports) {
         .map(|job| change(job, JobState { updated_at: job.spec.start_at.plus(1_000), ..job.state.clone() }))
         .collect();
     let written = join_all(transitions.iter().map(|transition| ports.jobs().commit(transition))).await;
-    assert!(written.into_iter().all(|written| written.unwrap() == Written::Done));
+    assert!(written.into_iter().all(|written| written.unwrap() == WriteOutcome::Done));
     for (job, transition) in jobs.iter().zip(&transitions) {
         assert_eq!(read(ports, job.id).await, changed(job, transition));
     }
@@ -130,7 +133,7 @@ pub async fn a_job_goes_its_whole_way(ports: &impl Ports) {
         for event in [claim, Trigger::Fail { owner: owner.clone(), error, random: 0.5 }] {
             now = now.max(job.state.wake_at.filter(|_| job.state.lease.is_none()).unwrap_or(now));
             let transition = decide(&job, &event, now).unwrap();
-            assert_eq!(ports.jobs().commit(&transition).await.unwrap(), Written::Done);
+            assert_eq!(ports.jobs().commit(&transition).await.unwrap(), WriteOutcome::Done);
             job = changed(&job, &transition);
         }
         assert_eq!(job.state.status == Status::Failed, last);
@@ -138,7 +141,7 @@ pub async fn a_job_goes_its_whole_way(ports: &impl Ports) {
     let failed_run = job.state.run.clone();
     for event in [Trigger::Retry { delay_ms: 0 }, Trigger::Cancel { reason: None }] {
         let transition = decide(&job, &event, now).unwrap();
-        assert_eq!(ports.jobs().commit(&transition).await.unwrap(), Written::Done);
+        assert_eq!(ports.jobs().commit(&transition).await.unwrap(), WriteOutcome::Done);
         job = changed(&job, &transition);
     }
     assert_eq!(read(ports, job.id).await, job);
@@ -156,7 +159,7 @@ pub async fn an_input_and_a_result_of_256_kb_are_kept(ports: &impl Ports) {
     let mut state = JobState { status: Status::Completed, wake_at: None, ..job.state.clone() };
     state.run.outcome = Some(Outcome::Completed(Output { value: json!(large), truncated: true }));
     let transition = change(&job, state);
-    assert_eq!(ports.jobs().commit(&transition).await.unwrap(), Written::Done);
+    assert_eq!(ports.jobs().commit(&transition).await.unwrap(), WriteOutcome::Done);
     assert!(read(ports, job.id).await == changed(&job, &transition), "the large result changed");
 }
 
@@ -197,7 +200,7 @@ pub async fn every_field_of_a_job_is_kept(ports: &impl Ports) {
         assert_eq!(read(ports, job.id).await, job);
         let mut transition = change(&job, state);
         transition.retired = Some(run.clone());
-        assert_eq!(ports.jobs().commit(&transition).await.unwrap(), Written::Done);
+        assert_eq!(ports.jobs().commit(&transition).await.unwrap(), WriteOutcome::Done);
         assert_eq!(read(ports, job.id).await, changed(&job, &transition));
         assert_eq!(ports.jobs().retired_runs(job.id, None, 10).await.unwrap().runs, [run]);
     }
@@ -212,7 +215,7 @@ pub async fn a_change_of_what_is_asked_for_is_kept_whatever_its_size(ports: &imp
         let mut transition = change(&job, job.state.clone());
         transition.spec = Some(Arc::new(spec));
         transition.retired = (number % 2 == 0).then(|| Run::new(number, 1, NOW));
-        assert_eq!(ports.jobs().commit(&transition).await.unwrap(), Written::Done);
+        assert_eq!(ports.jobs().commit(&transition).await.unwrap(), WriteOutcome::Done);
         job = transition.after();
         assert!(read(ports, job.id).await == job, "{size} bytes changed");
     }
@@ -224,12 +227,12 @@ pub async fn a_lost_race_changes_nothing_of_what_is_asked_for(ports: &impl Ports
     let job = job("shop", "prd", 1);
     insert(ports, &job).await;
     let first = change(&job, JobState { status: Status::Running, ..job.state.clone() });
-    assert_eq!(ports.jobs().commit(&first).await.unwrap(), Written::Done);
+    assert_eq!(ports.jobs().commit(&first).await.unwrap(), WriteOutcome::Done);
     for size in [10, 200_000] {
         let spec = JobSpec { input: json!({"body": "x".repeat(size)}), ..JobSpec::clone(&job.spec) };
         let mut late = change(&job, job.state.clone());
         late.spec = Some(Arc::new(spec));
-        assert_eq!(ports.jobs().commit(&late).await.unwrap(), Written::Conflict);
+        assert_eq!(ports.jobs().commit(&late).await.unwrap(), WriteOutcome::Conflict);
         assert_eq!(read(ports, job.id).await, changed(&job, &first));
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use carillon_core::ids::JobId;
 use carillon_core::job::{Job, JobState, Status};
-use carillon_core::ports::{Clock, JobQuery, JobStore, Ports, Written};
+use carillon_core::ports::{Clock, JobQuery, JobStore, Ports, WriteOutcome};
 use carillon_core::time::UnixMillis;
 
 use super::jobs::insert;
@@ -93,7 +93,7 @@ pub async fn a_status_lists_the_jobs_that_have_it_now(ports: &impl Ports) {
         for (number, job) in jobs.iter_mut().enumerate() {
             let status = statuses[(number + round) % statuses.len()];
             let transition = change(job, JobState { status, ..job.state.clone() });
-            assert_eq!(ports.jobs().commit(&transition).await.unwrap(), Written::Done);
+            assert_eq!(ports.jobs().commit(&transition).await.unwrap(), WriteOutcome::Done);
             *job = changed(job, &transition);
         }
         for status in statuses {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use carillon_core::cache::{CacheKey, CacheName};
+use carillon_core::cache::{CacheId, CacheKey};
 use carillon_core::ids::Owner;
 use carillon_core::job::Output;
 use carillon_core::ports::{CacheAnswer, CacheEntry, CachedResult, Clock, Entropy, FillLease, Ports, ResultCache};
@@ -10,16 +10,16 @@ use carillon_core::time::UnixMillis;
 use futures_util::future::join_all;
 use serde_json::json;
 
-use crate::outside::until;
+use crate::env::until;
 
 const HOUR_MS: i64 = 3_600_000;
 const SOON: Duration = Duration::from_secs(10);
 
-fn cache(tag: &str) -> CacheName {
-    CacheName { product: "shop".into(), env: "dev".into(), tag: tag.into() }
+fn cache(tag: &str) -> CacheId {
+    CacheId { product: "shop".into(), env: "dev".into(), tag: tag.into() }
 }
 
-fn key(cache: CacheName, number: u64) -> CacheKey {
+fn key(cache: CacheId, number: u64) -> CacheKey {
     // Digests are spread evenly, as hashes are.
     let digest = format!("{:016x}", number.wrapping_mul(0x9E37_79B9_7F4A_7C15)).repeat(4);
     CacheKey { cache, digest, event: format!("event-{number}") }
@@ -63,8 +63,8 @@ pub async fn a_result_is_remembered_under_its_key_and_no_other<P: Ports>(ports: 
     let others = [
         key(cache("a"), 2),
         key(cache("b"), 1),
-        key(CacheName { env: "prd".into(), ..cache("a") }, 1),
-        key(CacheName { product: "bank".into(), ..cache("a") }, 1),
+        key(CacheId { env: "prd".into(), ..cache("a") }, 1),
+        key(CacheId { product: "bank".into(), ..cache("a") }, 1),
     ];
     for other in others {
         assert_eq!(asks(ports, &other, now).await, CacheAnswer::Miss, "{other:?}");

@@ -1,7 +1,7 @@
 //! The history of a job's runs.
 
 use carillon_core::job::{Outcome, Output, Run};
-use carillon_core::ports::{History, JobStore, Ports, Written};
+use carillon_core::ports::{History, JobStore, Ports, WriteOutcome};
 
 use serde_json::json;
 
@@ -19,7 +19,7 @@ pub async fn retired_runs_are_listed_latest_first_in_pages(ports: &impl Ports) {
     for run in &runs {
         let mut transition = change(&job, job.state.clone());
         transition.retired = Some(run.clone());
-        assert_eq!(ports.jobs().commit(&transition).await.unwrap(), Written::Done);
+        assert_eq!(ports.jobs().commit(&transition).await.unwrap(), WriteOutcome::Done);
         job = changed(&job, &transition);
     }
     let latest_first: Vec<Run> = runs.into_iter().rev().collect();
@@ -44,9 +44,9 @@ pub async fn a_lost_race_retires_nothing(ports: &impl Ports) {
     let job = job("shop", "prd", 1);
     insert(ports, &job).await;
     let mut transition = change(&job, job.state.clone());
-    assert_eq!(ports.jobs().commit(&transition).await.unwrap(), Written::Done);
+    assert_eq!(ports.jobs().commit(&transition).await.unwrap(), WriteOutcome::Done);
     transition.retired = Some(Run::new(1, 1, NOW));
-    assert_eq!(ports.jobs().commit(&transition).await.unwrap(), Written::Conflict);
+    assert_eq!(ports.jobs().commit(&transition).await.unwrap(), WriteOutcome::Conflict);
     assert_eq!(ports.jobs().retired_runs(job.id, None, 100).await.unwrap().runs, []);
 }
 
@@ -66,7 +66,7 @@ pub async fn a_history_of_large_results_is_listed_whole(ports: &impl Ports) {
         let output = Output { value: json!("x".repeat(200_000)), truncated: false };
         let mut transition = change(&job, job.state.clone());
         transition.retired = Some(Run { outcome: Some(Outcome::Completed(output)), ..Run::new(1, run_no, NOW) });
-        assert_eq!(ports.jobs().commit(&transition).await.unwrap(), Written::Done);
+        assert_eq!(ports.jobs().commit(&transition).await.unwrap(), WriteOutcome::Done);
         job = changed(&job, &transition);
     }
     let (mut seen, mut before) = (Vec::new(), None);

@@ -13,7 +13,7 @@ use carillon_core::job::{
 use carillon_core::machine::{Effect, Transition, first_state};
 use carillon_core::ports::Published;
 use carillon_core::retry::RetryPolicy;
-use carillon_core::session::sealing::{KeyName, SealingKey};
+use carillon_core::session::sealing::{SealingKey, SealingKeyId};
 use carillon_core::session::{Claims, JobSession};
 use carillon_core::time::UnixMillis;
 use proptest::prelude::*;
@@ -135,7 +135,7 @@ fn any_spec() -> impl Strategy<Value = JobSpec> {
 fn any_session() -> impl Strategy<Value = JobSession> {
     (tag(), "\\PC{1,80}", proptest::option::of("[A-Za-z0-9+/]{0,300}"), any::<[u128; 2]>()).prop_map(
         |(tag, id, wrapped, nonce)| {
-            let key = SealingKey::new(KeyName { id, wrapped }, [0; 32].into());
+            let key = SealingKey::new(SealingKeyId { id, wrapped }, [0; 32].into());
             JobSession::seal(JobId::from_bytes([0; 16]), &tag, &Claims::new(), &key, nonce)
                 .expect("claims can be sealed")
         },

@@ -2,7 +2,7 @@
 
 use carillon_core::ids::JobId;
 use carillon_core::ports::{Entropy, Ports, SealingKeys};
-use carillon_core::session::sealing::KeyName;
+use carillon_core::session::sealing::SealingKeyId;
 use carillon_core::session::{Claims, JobSession};
 use carillon_core::time::UnixMillis;
 use serde_json::json;
@@ -33,6 +33,6 @@ pub async fn the_key_stays_the_same_for_a_while<P: Ports>(ports: &P) {
 
 /// A name that no key has is no fault of a dependency: what was sealed with it is lost for good.
 pub async fn a_key_that_nobody_has_is_not_found<P: Ports>(ports: &P) {
-    let name = KeyName { id: "nobody".into(), wrapped: Some("bm90aGluZw==".into()) };
+    let name = SealingKeyId { id: "nobody".into(), wrapped: Some("bm90aGluZw==".into()) };
     assert!(ports.sealing_keys().find(&name).await.unwrap().is_none());
 }

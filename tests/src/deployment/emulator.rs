@@ -12,7 +12,7 @@ use http::Method;
 use serde_json::{Value, json};
 use url::form_urlencoded;
 
-use crate::outside::epoch_ms;
+use crate::env::epoch_ms;
 
 /// An account on the emulator.
 #[derive(Clone, Debug)]

@@ -15,7 +15,7 @@ use serde_json::Value;
 pub use emulator::{Emulator, Letter};
 
 use crate::client::{Client, catalog};
-use crate::outside::{epoch_ms, until, variable};
+use crate::env::{epoch_ms, until, variable};
 
 /// How long something may take that takes a second: the machine may have other things to do.
 pub const SOON: Duration = Duration::from_mins(1);

@@ -19,6 +19,6 @@ pub const PRODUCT: &str = "shop";
 /// # Panics
 /// When the variable is not a number.
 pub fn cases(default: u64) -> u64 {
-    let asked = crate::outside::variable("CARILLON_FUZZ_CASES");
+    let asked = crate::env::variable("CARILLON_FUZZ_CASES");
     asked.map_or(default, |text| text.parse().expect("CARILLON_FUZZ_CASES is a number"))
 }

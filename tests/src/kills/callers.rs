@@ -14,7 +14,7 @@ use tokio::time::{sleep, timeout};
 use super::journal::Known;
 use super::{Conduct, Journal};
 use crate::client::{Answer, Client, job};
-use crate::outside::{epoch_ms, until};
+use crate::env::{epoch_ms, until};
 use crate::random::Random;
 
 /// How long an answer may take, before nobody waits for it any more.

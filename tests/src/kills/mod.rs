@@ -16,7 +16,7 @@ pub use callers::Callers;
 pub use check::{Figures, Killed, check};
 pub use journal::Journal;
 
-use crate::outside::variable;
+use crate::env::variable;
 use crate::receiver::{Delivery, answer, done};
 
 /// The seed of the draws: `CARILLON_KILLS_SEED`, or always the same one. It draws what is asked for and when is killed; what

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use carillon_tests::client::{job, recurring};
 use carillon_tests::deployment::{SOON, executors};
-use carillon_tests::outside::until;
+use carillon_tests::env::until;
 use carillon_tests::receiver::{Receiver, done};
 use carillon_tests::series;
 use serde_json::json;

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use carillon_tests::client::{Client, job};
 use carillon_tests::deployment::{Deployment, Letter, SOON};
-use carillon_tests::outside::{epoch_ms, until};
+use carillon_tests::env::{epoch_ms, until};
 use carillon_tests::receiver::{Receiver, answer, done};
 use http::StatusCode;
 use serde_json::json;

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use carillon_tests::deployment::executors::kill_all_of;
+use carillon_tests::env::{epoch_ms, now, until};
 use carillon_tests::kills::{Callers, Killed, app, check, seed};
-use carillon_tests::outside::{epoch_ms, now, until};
 use carillon_tests::random::Random;
 use carillon_tests::receiver::Receiver;
 use tokio::sync::watch;

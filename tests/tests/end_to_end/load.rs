@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use carillon_tests::client::job;
-use carillon_tests::outside::{now, until};
+use carillon_tests::env::{now, until};
 use carillon_tests::receiver::Receiver;
 
 use crate::{alone, impatient, number, text};

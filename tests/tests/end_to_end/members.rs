@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use carillon_tests::deployment::{Deployment, SOON};
+use carillon_tests::env::{epoch_ms, until};
 use carillon_tests::members::{ask_at_once, content_but_for_fails, live, members, send_at_once};
-use carillon_tests::outside::{epoch_ms, until};
 use carillon_tests::receiver::Receiver;
 
 use crate::failures::dead_letters_of;

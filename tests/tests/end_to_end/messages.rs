@@ -6,7 +6,7 @@ use carillon_aws::message::Message;
 use carillon_core::ids::Fire;
 use carillon_core::time::UnixMillis;
 use carillon_tests::deployment::SOON;
-use carillon_tests::outside::{epoch_ms, until};
+use carillon_tests::env::{epoch_ms, until};
 use carillon_tests::receiver::{Receiver, done};
 use serde_json::json;
 

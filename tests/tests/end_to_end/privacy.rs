@@ -6,7 +6,7 @@ use carillon_core::access::{ApiKey, KeyHash, Scope, new_key};
 use carillon_core::ports::{Clock as _, Entropy as _, KeyStore as _, Ports as _};
 use carillon_tests::client::{catalog, job};
 use carillon_tests::deployment::{Deployment, SOON};
-use carillon_tests::outside::{epoch_ms, until};
+use carillon_tests::env::{epoch_ms, until};
 use carillon_tests::receiver::{Receiver, answer};
 use http::{Method, StatusCode};
 use serde_json::{Value, json};

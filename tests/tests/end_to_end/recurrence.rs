@@ -8,7 +8,7 @@ use carillon_core::ids::Fire;
 use carillon_core::time::UnixMillis;
 use carillon_tests::client::{job, recurring};
 use carillon_tests::deployment::{Deployment, SOON};
-use carillon_tests::outside::{epoch_ms, until};
+use carillon_tests::env::{epoch_ms, until};
 use carillon_tests::receiver::{Receiver, answer, done};
 use carillon_tests::series;
 use http::{Method, StatusCode};

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use axum::response::IntoResponse as _;
 use carillon_tests::deployment::{Deployment, Emulator, Letter, SOON};
-use carillon_tests::outside::until;
+use carillon_tests::env::until;
 use carillon_tests::process::{Launch, build};
 use carillon_tests::receiver::{Receiver, answer, done};
 use futures_util::future::join_all;

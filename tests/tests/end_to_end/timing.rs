@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use carillon_core::ports::{Clock as _, Ports as _, Timers as _};
 use carillon_tests::client::job;
 use carillon_tests::deployment::SOON;
-use carillon_tests::outside::{epoch_ms, until};
+use carillon_tests::env::{epoch_ms, until};
 use carillon_tests::receiver::{Receiver, done};
 use http::Method;
 use serde_json::{Value, json};

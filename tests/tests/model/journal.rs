@@ -14,8 +14,8 @@ use carillon_core::ids::{Fire, JobId};
 use carillon_core::job::{Job, Output, RunError, codes};
 use carillon_core::machine::{Effect, Transition};
 use carillon_core::ports::{
-    CatalogStore, Clock, Condition, DeadLetters, Entropy, History, JobQuery, JobStore, KeyStore, Listed, PortError,
-    Ports, Progress, Published, Redriven, Reservations, ResultCache, SealingKeys, Targets, Timers, Written,
+    CatalogStore, Clock, Condition, DeadLetters, Entropy, History, IdempotencyStore, JobQuery, JobStore, KeyStore,
+    Listed, PortError, Ports, Progress, Published, Redriven, ResultCache, SealingKeys, Targets, Timers, WriteOutcome,
 };
 use carillon_core::testkit::Tables;
 use carillon_core::time::UnixMillis;
@@ -99,7 +99,7 @@ pub(crate) enum Request {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Answer {
     Job(Option<Snapshot>),
-    Written(bool),
+    WriteOutcome(bool),
     Done,
     /// The port failed, or the target did.
     Failed,
@@ -154,11 +154,11 @@ impl Journal {
             (Request::Commit(transition, after), answer) => {
                 memory.base = Some(after.job.state.revision);
                 memory.has_failed |= *answer == Answer::Failed;
-                let is_lost = *answer == Answer::Written(false) && !memory.has_failed;
+                let is_lost = *answer == Answer::WriteOutcome(false) && !memory.has_failed;
                 let is_claim = matches!(transition.effect, Effect::Dispatch { .. });
                 memory.claimed = if is_claim && !is_lost { digest(after) } else { memory.claimed };
                 memory.in_doubt =
-                    if is_lost || *answer == Answer::Written(true) { 0 } else { digest(&(after, answer)) };
+                    if is_lost || *answer == Answer::WriteOutcome(true) { 0 } else { digest(&(after, answer)) };
             }
             (Request::Dispatch(_), answer) => {
                 memory.has_dispatched = true;
@@ -263,10 +263,10 @@ impl Replay {
         })
     }
 
-    async fn write(&self, request: Request) -> Result<Written, PortError> {
+    async fn write(&self, request: Request) -> Result<WriteOutcome, PortError> {
         match self.ask(request).await {
-            Answer::Written(true) => Ok(Written::Done),
-            Answer::Written(false) => Ok(Written::Conflict),
+            Answer::WriteOutcome(true) => Ok(WriteOutcome::Done),
+            Answer::WriteOutcome(false) => Ok(WriteOutcome::Conflict),
             _ => Err(failed()),
         }
     }
@@ -282,7 +282,7 @@ fn not_modelled() -> PortError {
 }
 
 impl JobStore for Replay {
-    async fn insert_new(&self, job: &Job) -> Result<Written, PortError> {
+    async fn insert_new(&self, job: &Job) -> Result<WriteOutcome, PortError> {
         self.write(Request::Insert(Snapshot::of(job.clone()))).await
     }
 
@@ -293,7 +293,7 @@ impl JobStore for Replay {
         }
     }
 
-    async fn commit(&self, transition: &Transition) -> Result<Written, PortError> {
+    async fn commit(&self, transition: &Transition) -> Result<WriteOutcome, PortError> {
         let after = Snapshot::of(transition.after());
         self.write(Request::Commit(Box::new(transition.clone()), after)).await
     }
@@ -369,11 +369,11 @@ impl CatalogStore for Replay {
         Ok(Some(Arc::clone(&CATALOG)))
     }
 
-    async fn put(&self, _: &str, _: Arc<Published>, _: &Condition) -> Result<Written, PortError> {
+    async fn put(&self, _: &str, _: Arc<Published>, _: &Condition) -> Result<WriteOutcome, PortError> {
         Err(not_modelled())
     }
 
-    async fn delete(&self, _: &str, _: &Condition) -> Result<Written, PortError> {
+    async fn delete(&self, _: &str, _: &Condition) -> Result<WriteOutcome, PortError> {
         Err(not_modelled())
     }
 }
@@ -410,7 +410,7 @@ impl Ports for Replay {
     fn result_cache(&self) -> &impl ResultCache {
         &self.1.results
     }
-    fn reservations(&self) -> &impl Reservations {
+    fn idempotency(&self) -> &impl IdempotencyStore {
         &self.1.reservations
     }
     fn progress(&self) -> &impl Progress {

@@ -261,7 +261,7 @@ impl World {
                 if is_free && is_done {
                     self.job = Some(new.clone());
                 }
-                Answer::Written(is_free)
+                Answer::WriteOutcome(is_free)
             }
             Request::Commit(transition, after) => {
                 let found = self.job.as_ref().map(|stored| stored.job.state.revision);
@@ -271,7 +271,7 @@ impl World {
                     self.history.stores(transition);
                     self.job = Some(after.clone());
                 }
-                Answer::Written(is_next)
+                Answer::WriteOutcome(is_next)
             }
             Request::Arm(fire, at) => {
                 if is_done {

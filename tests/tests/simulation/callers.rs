@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use axum::body::{Body, to_bytes};
-use carillon_core::cache::CacheName;
+use carillon_core::cache::CacheId;
 use carillon_core::ids::JobId;
 use carillon_core::job::{Job, RunStatus};
 use carillon_core::time::UnixMillis;
@@ -315,7 +315,7 @@ impl Simulation {
     }
 
     /// Clears a cache.
-    async fn clear(&self, actor: &Arc<Actor>, cache: &CacheName) -> Option<()> {
+    async fn clear(&self, actor: &Arc<Actor>, cache: &CacheId) -> Option<()> {
         let asked_at = self.shared.now();
         let answer = self.ask(actor, Asked::new(Method::DELETE, path_of(cache), &Value::Null)).await?;
         if answer.status == 204 {
@@ -325,7 +325,7 @@ impl Simulation {
     }
 
     /// Looks at a cache: what it is said to have was made, and is not forgotten.
-    async fn look(&self, actor: &Arc<Actor>, cache: &CacheName) -> Option<()> {
+    async fn look(&self, actor: &Arc<Actor>, cache: &CacheId) -> Option<()> {
         let asked_at = self.shared.now();
         let answer = self.ask(actor, Asked::get(path_of(cache))).await?;
         let mut world = self.shared.world();
@@ -435,7 +435,7 @@ impl Simulation {
     }
 }
 
-fn path_of(cache: &CacheName) -> String {
+fn path_of(cache: &CacheId) -> String {
     format!("/v1/products/{}/envs/{}/caches/{}", cache.product, cache.env, cache.tag)
 }
 

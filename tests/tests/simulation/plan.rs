@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use carillon_core::cache::CacheName;
+use carillon_core::cache::CacheId;
 use carillon_core::time::UnixMillis;
 use carillon_tests::random::Random;
 use serde_json::{Value, json};
@@ -101,8 +101,8 @@ pub(crate) enum What {
     Runs,
     List { product: &'static str, status: Option<&'static str>, limit: usize },
     Redrive(Value),
-    Clear(CacheName),
-    Look(CacheName),
+    Clear(CacheId),
+    Look(CacheId),
 }
 
 /// The job's revision that an edit is for, by its If-Match.

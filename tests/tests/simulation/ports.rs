@@ -11,8 +11,8 @@ use carillon_core::event_types::Capabilities;
 use carillon_core::ids::{Fire, JobId};
 use carillon_core::job::RunError;
 use carillon_core::ports::{
-    CatalogStore, Clock, DeadLetters, Entropy, JobStore, KeyStore, PortError, Ports, Progress, Redriven, Reservations,
-    ResultCache, SealingKeys, Timers,
+    CatalogStore, Clock, DeadLetters, Entropy, IdempotencyStore, JobStore, KeyStore, PortError, Ports, Progress,
+    Redriven, ResultCache, SealingKeys, Timers,
 };
 use carillon_core::time::UnixMillis;
 use carillon_executor::lambda::MessageQueue;
@@ -287,7 +287,7 @@ impl Ports for Sim {
     fn result_cache(&self) -> &impl ResultCache {
         self
     }
-    fn reservations(&self) -> &impl Reservations {
+    fn idempotency(&self) -> &impl IdempotencyStore {
         self
     }
     fn progress(&self) -> &impl Progress {

@@ -1,6 +1,6 @@
 //! Jobs that ask the same question, so that one answer is enough for them.
 
-use carillon_core::cache::CacheName;
+use carillon_core::cache::CacheId;
 use carillon_core::time::UnixMillis;
 use carillon_tests::random::Random;
 use serde_json::json;
@@ -9,8 +9,8 @@ use crate::catalogs::{CACHES, UNLISTED};
 use crate::plan::{JobPlan, PRODUCTS, Step, What, spread, within};
 
 /// The cache of this tag in a product's one environment.
-pub(crate) fn cache_of(product: &str, tag: &str) -> CacheName {
-    CacheName { product: product.to_owned(), env: "dev".to_owned(), tag: tag.to_owned() }
+pub(crate) fn cache_of(product: &str, tag: &str) -> CacheId {
+    CacheId { product: product.to_owned(), env: "dev".to_owned(), tag: tag.to_owned() }
 }
 
 impl JobPlan {

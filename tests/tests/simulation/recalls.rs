@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use carillon_core::cache::{CacheKey, CacheName};
+use carillon_core::cache::{CacheId, CacheKey};
 use carillon_core::ids::{Fire, Owner};
 use carillon_core::job::{Job, JobSpec, Output, Run, RunError};
 use carillon_core::ports::{CacheAnswer, FillLease};
@@ -84,7 +84,7 @@ pub(crate) struct Recalls {
     hits: BTreeMap<u64, Vec<Hit>>,
     under_way: BTreeMap<Question, Vec<Attempt>>,
     made: BTreeMap<Question, Vec<Made>>,
-    cleared: BTreeMap<CacheName, Cleared>,
+    cleared: BTreeMap<CacheId, Cleared>,
     /// How often each thing came about.
     pub(crate) counts: BTreeMap<&'static str, u64>,
 }
@@ -243,18 +243,18 @@ impl Recalls {
     }
 
     /// A cache was emptied.
-    pub(crate) fn cleared(&mut self, cache: &CacheName, now: UnixMillis) {
+    pub(crate) fn cleared(&mut self, cache: &CacheId, now: UnixMillis) {
         self.cleared.entry(cache.clone()).or_default().at.push(now);
     }
 
     /// Whoever asked for that was answered.
-    pub(crate) fn clear_answered(&mut self, cache: &CacheName, asked_at: UnixMillis, now: UnixMillis) {
+    pub(crate) fn clear_answered(&mut self, cache: &CacheId, asked_at: UnixMillis, now: UnixMillis) {
         self.count("cache cleared");
         self.cleared.entry(cache.clone()).or_default().answered.push((asked_at, now));
     }
 
     /// Whether an entry that a cache is said to have is a result that was made, and not forgotten when it was asked for.
-    pub(crate) fn has_entry(&self, cache: &CacheName, stored_at: UnixMillis, asked_at: UnixMillis) -> bool {
+    pub(crate) fn has_entry(&self, cache: &CacheId, stored_at: UnixMillis, asked_at: UnixMillis) -> bool {
         let cleared = self.cleared.get(cache).map_or(&[][..], |cleared| cleared.answered.as_slice());
         let made = self.made.iter().filter(|(question, _)| {
             (question.product.as_str(), question.cache.as_str()) == (cache.product.as_str(), cache.tag.as_str())
@@ -268,7 +268,7 @@ impl Recalls {
 }
 
 /// When the cache of a question was emptied.
-fn cleared_at<'c>(cleared: &'c BTreeMap<CacheName, Cleared>, question: &Question) -> &'c [UnixMillis] {
-    let cache = CacheName { product: question.product.clone(), env: "dev".to_owned(), tag: question.cache.clone() };
+fn cleared_at<'c>(cleared: &'c BTreeMap<CacheId, Cleared>, question: &Question) -> &'c [UnixMillis] {
+    let cache = CacheId { product: question.product.clone(), env: "dev".to_owned(), tag: question.cache.clone() };
     cleared.get(&cache).map_or(&[], |cleared| cleared.at.as_slice())
 }

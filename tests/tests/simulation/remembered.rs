@@ -1,13 +1,13 @@
 //! Remembered results, named requests and sealing keys, each call with its latency and its luck.
 
-use carillon_core::cache::{CacheKey, CacheName};
-use carillon_core::idempotency::{RequestName, Reservation};
+use carillon_core::cache::{CacheId, CacheKey};
+use carillon_core::idempotency::{IdempotencyKey, IdempotencyRecord};
 use carillon_core::ids::Owner;
 use carillon_core::job::Output;
 use carillon_core::ports::{
-    CacheAnswer, CachePage, CachedResult, FillLease, PortError, Reservations, ResultCache, SealingKeys,
+    CacheAnswer, CachePage, CachedResult, FillLease, IdempotencyStore, PortError, ResultCache, SealingKeys,
 };
-use carillon_core::session::sealing::{KeyName, SealingKey};
+use carillon_core::session::sealing::{SealingKey, SealingKeyId};
 use carillon_core::time::UnixMillis;
 use serde_json::Value;
 
@@ -57,7 +57,7 @@ impl ResultCache for Sim {
 
     async fn entries(
         &self,
-        cache: &CacheName,
+        cache: &CacheId,
         after: Option<&str>,
         limit: usize,
         now: UnixMillis,
@@ -65,7 +65,7 @@ impl ResultCache for Sim {
         self.call("entries", |world, _, _| world.results.entries(cache, after, limit, now)).await
     }
 
-    async fn clear(&self, cache: &CacheName, _: UnixMillis) -> Result<(), PortError> {
+    async fn clear(&self, cache: &CacheId, _: UnixMillis) -> Result<(), PortError> {
         let clear = |world: &mut World, _: &Actor, now: UnixMillis| {
             if world.mutation != Some(Mutation::ClearIgnored) {
                 world.results.clear(cache);
@@ -76,25 +76,25 @@ impl ResultCache for Sim {
     }
 }
 
-impl Reservations for Sim {
-    async fn find(&self, name: &RequestName, now: UnixMillis) -> Result<Option<Reservation>, PortError> {
+impl IdempotencyStore for Sim {
+    async fn find(&self, name: &IdempotencyKey, now: UnixMillis) -> Result<Option<IdempotencyRecord>, PortError> {
         let find = |world: &mut World, _: &Actor, _| {
             let found = world.requests.find(name, now)?;
             match world.mutation {
                 Some(Mutation::ReservationIgnored | Mutation::BodyUnchecked) => None,
-                Some(Mutation::InstantForgotten) => Some(Reservation { at: now, ..found }),
+                Some(Mutation::InstantForgotten) => Some(IdempotencyRecord { at: now, ..found }),
                 _ => Some(found),
             }
         };
         self.call("find name", find).await
     }
 
-    async fn reserve(&self, name: &RequestName, new: &Reservation) -> Result<Reservation, PortError> {
+    async fn reserve(&self, name: &IdempotencyKey, new: &IdempotencyRecord) -> Result<IdempotencyRecord, PortError> {
         let reserve = |world: &mut World, _: &Actor, _| {
             let stands = world.requests.reserve(name, new);
             match world.mutation {
                 Some(Mutation::ReservationIgnored) => new.clone(),
-                Some(Mutation::BodyUnchecked) => Reservation { body: new.body.clone(), ..stands },
+                Some(Mutation::BodyUnchecked) => IdempotencyRecord { body: new.body.clone(), ..stands },
                 _ => stands,
             }
         };
@@ -107,7 +107,7 @@ impl SealingKeys for Sim {
         self.call("sealing key", |world, _, _| world.sealing_keys.current()).await
     }
 
-    async fn find(&self, name: &KeyName) -> Result<Option<SealingKey>, PortError> {
+    async fn find(&self, name: &SealingKeyId) -> Result<Option<SealingKey>, PortError> {
         self.call("sealing key", |world, _, _| world.sealing_keys.find(name)).await
     }
 }

@@ -7,7 +7,8 @@ use carillon_core::ids::JobId;
 use carillon_core::job::{Job, Run};
 use carillon_core::machine::Transition;
 use carillon_core::ports::{
-    CatalogStore, Clock as _, Condition, History, JobQuery, JobStore, KeyStore, Listed, PortError, Published, Written,
+    CatalogStore, Clock as _, Condition, History, JobQuery, JobStore, KeyStore, Listed, PortError, Published,
+    WriteOutcome,
 };
 use carillon_core::time::UnixMillis;
 
@@ -22,11 +23,11 @@ pub(crate) const MAX_BEHIND_MS: i64 = 10_000;
 const INDEX: u64 = 0x494e_4458;
 
 impl JobStore for Sim {
-    async fn insert_new(&self, job: &Job) -> Result<Written, PortError> {
+    async fn insert_new(&self, job: &Job) -> Result<WriteOutcome, PortError> {
         let stored = self.call("insert", |world, actor, now| world.insert(job, actor, now)).await;
         self.arm_deferred(job.id).await;
         match stored {
-            Err(_) if self.shared.world().mutation == Some(Mutation::StoredInName) => Ok(Written::Done),
+            Err(_) if self.shared.world().mutation == Some(Mutation::StoredInName) => Ok(WriteOutcome::Done),
             stored => stored,
         }
     }
@@ -46,7 +47,7 @@ impl JobStore for Sim {
         self.call("get", get).await
     }
 
-    async fn commit(&self, transition: &Transition) -> Result<Written, PortError> {
+    async fn commit(&self, transition: &Transition) -> Result<WriteOutcome, PortError> {
         let stored = self.call("commit", |world, actor, now| world.commit(transition, actor, now)).await;
         self.arm_deferred(transition.before.id).await;
         stored
@@ -126,27 +127,27 @@ impl CatalogStore for Sim {
         self.read(product).await
     }
 
-    async fn put(&self, product: &str, new: Arc<Published>, condition: &Condition) -> Result<Written, PortError> {
+    async fn put(&self, product: &str, new: Arc<Published>, condition: &Condition) -> Result<WriteOutcome, PortError> {
         let put = |world: &mut World, actor: &Actor, now| {
             let stored = world.catalogs.get(product).map(|it| &it.revision);
             if !condition.holds(stored) {
                 // As the adapter does it: a repetition finds its own document in its place.
                 let is_own = stored == Some(&new.revision) && *condition != Condition::Absent;
-                return if is_own { Written::Done } else { Written::Conflict };
+                return if is_own { WriteOutcome::Done } else { WriteOutcome::Conflict };
             }
             world.publish(product, Some(Arc::clone(&new)), actor, now);
-            Written::Done
+            WriteOutcome::Done
         };
         self.call("put_catalog", put).await
     }
 
-    async fn delete(&self, product: &str, condition: &Condition) -> Result<Written, PortError> {
+    async fn delete(&self, product: &str, condition: &Condition) -> Result<WriteOutcome, PortError> {
         let delete = |world: &mut World, actor: &Actor, now| {
             if !condition.holds(world.catalogs.get(product).map(|it| &it.revision)) {
-                return Written::Conflict;
+                return WriteOutcome::Conflict;
             }
             world.publish(product, None, actor, now);
-            Written::Done
+            WriteOutcome::Done
         };
         self.call("delete_catalog", delete).await
     }

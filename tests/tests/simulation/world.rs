@@ -10,7 +10,7 @@ use carillon_core::access::{ApiKey, KeyHash};
 use carillon_core::ids::{Fire, JobId};
 use carillon_core::job::{Job, Outcome, Run, RunStatus, Status, codes};
 use carillon_core::machine::Transition;
-use carillon_core::ports::{Published, Written};
+use carillon_core::ports::{Published, WriteOutcome};
 use carillon_core::testkit::{Keyring, ProgressTables, Requests, Results};
 use carillon_core::time::UnixMillis;
 
@@ -101,9 +101,9 @@ impl World {
         self.statuses.entry(job).or_default().push((now, status));
     }
 
-    pub(crate) fn insert(&mut self, job: &Job, actor: &Actor, now: UnixMillis) -> Written {
+    pub(crate) fn insert(&mut self, job: &Job, actor: &Actor, now: UnixMillis) -> WriteOutcome {
         if let Some(stored) = self.jobs.get(&job.id).filter(|_| self.mutation != Some(Mutation::InsertReplaces)) {
-            return if stored == job { Written::Done } else { Written::Conflict };
+            return if stored == job { WriteOutcome::Done } else { WriteOutcome::Conflict };
         }
         self.jobs.insert(job.id, job.clone());
         self.remember(job.id, job.state.status, None, now);
@@ -111,22 +111,22 @@ impl World {
         self.note(now, &actor.name, || format!("stores {}, {}", job.fire(), job.state.status));
         self.oracle.inserted(job, actor.id);
         self.check_carried(job.id, "I1");
-        Written::Done
+        WriteOutcome::Done
     }
 
     /// As a conditional update does it: only the revision is compared, and a repetition finds its own result in its place.
-    pub(crate) fn commit(&mut self, transition: &Transition, actor: &Actor, now: UnixMillis) -> Written {
+    pub(crate) fn commit(&mut self, transition: &Transition, actor: &Actor, now: UnixMillis) -> WriteOutcome {
         let id = transition.before.id;
-        let Some(old) = self.jobs.get(&id) else { return Written::Conflict };
+        let Some(old) = self.jobs.get(&id) else { return WriteOutcome::Conflict };
         let new = transition.after();
         let is_expected = old.state.revision == transition.before.state.revision;
         let is_trusted = self.mutation == Some(Mutation::ListedTrusted) && actor.listed(id).is_some();
         if !is_expected && !is_trusted && self.mutation != Some(Mutation::RevisionUnchecked) {
             let is_own = *old == new;
             self.note(now, &actor.name, || format!("is too late to change {}", transition.before.fire()));
-            return if is_own { Written::Done } else { Written::Conflict };
+            return if is_own { WriteOutcome::Done } else { WriteOutcome::Conflict };
         }
-        let Some(old) = self.jobs.insert(id, new.clone()) else { return Written::Conflict };
+        let Some(old) = self.jobs.insert(id, new.clone()) else { return WriteOutcome::Conflict };
         self.note(now, &actor.name, || {
             let state = &new.state;
             let timer_missing = if state.timer_missing { ", timer missing" } else { "" };
@@ -149,7 +149,7 @@ impl World {
         self.oracle.committed(&old, &new, transition, actor, &self.shelf, now);
         self.remember(id, new.state.status, Some(old), now);
         self.check_carried(id, "I4");
-        Written::Done
+        WriteOutcome::Done
     }
 
     /// A catalog is replaced, or removed.

@@ -1,7 +1,7 @@
 //! What belongs to one environment of a product: its sessions and its caches.
 
 use axum::response::Response;
-use carillon_core::cache::CacheName;
+use carillon_core::cache::CacheId;
 use carillon_core::catalog::Tag;
 use carillon_core::operations::{self, OperationError};
 use carillon_core::ports::Ports;
@@ -46,9 +46,9 @@ pub(crate) async fn clear_cache<P: Ports>(request: ApiRequest<P>) -> Answered {
     Ok(response)
 }
 
-fn cache_name<P>(request: &ApiRequest<P>) -> Result<CacheName, Problem> {
+fn cache_name<P>(request: &ApiRequest<P>) -> Result<CacheId, Problem> {
     let [product, env, tag] = names(request, "cache")?.map(str::to_owned);
-    Ok(CacheName { product, env, tag })
+    Ok(CacheId { product, env, tag })
 }
 
 /// Product, environment and tag. What cannot be a tag names nothing.

@@ -12,8 +12,8 @@ use carillon_core::job::{Job, Output, Run, RunError, Status};
 use carillon_core::machine::Transition;
 use carillon_core::operations::{Executor, execute};
 use carillon_core::ports::{
-    CatalogStore, Clock, Condition, DeadLetters, Entropy, History, JobQuery, JobStore, KeyStore, Listed, PortError,
-    Ports, Progress, Published, Redriven, Reservations, ResultCache, SealingKeys, Targets, Timers, Written,
+    CatalogStore, Clock, Condition, DeadLetters, Entropy, History, IdempotencyStore, JobQuery, JobStore, KeyStore,
+    Listed, PortError, Ports, Progress, Published, Redriven, ResultCache, SealingKeys, Targets, Timers, WriteOutcome,
 };
 use carillon_core::testkit::Tables;
 use carillon_core::time::UnixMillis;
@@ -138,14 +138,14 @@ impl Targets for Scripted {
 }
 
 impl JobStore for World {
-    async fn insert_new(&self, job: &Job) -> Result<Written, PortError> {
+    async fn insert_new(&self, job: &Job) -> Result<WriteOutcome, PortError> {
         self.meet(Port::Jobs).await?;
         let mut state = self.state();
         if state.jobs.contains_key(&job.id) {
-            return Ok(Written::Conflict);
+            return Ok(WriteOutcome::Conflict);
         }
         state.jobs.insert(job.id, job.clone());
-        Ok(Written::Done)
+        Ok(WriteOutcome::Done)
     }
 
     async fn get(&self, id: JobId) -> Result<Option<Job>, PortError> {
@@ -153,15 +153,15 @@ impl JobStore for World {
         Ok(self.state().jobs.get(&id).cloned())
     }
 
-    async fn commit(&self, transition: &Transition) -> Result<Written, PortError> {
+    async fn commit(&self, transition: &Transition) -> Result<WriteOutcome, PortError> {
         self.meet(Port::Jobs).await?;
         let mut state = self.state();
         match state.jobs.get_mut(&transition.before.id) {
             Some(job) if job.state.revision == transition.before.state.revision => *job = transition.after(),
-            _ => return Ok(Written::Conflict),
+            _ => return Ok(WriteOutcome::Conflict),
         }
         state.retired.extend(transition.retired.clone().map(|run| (transition.before.id, run)));
-        Ok(Written::Done)
+        Ok(WriteOutcome::Done)
     }
 
     async fn list(&self, query: &JobQuery) -> Result<Listed, PortError> {
@@ -192,24 +192,29 @@ impl CatalogStore for World {
         Ok(self.state().catalogs.get(product).cloned())
     }
 
-    async fn put(&self, product: &str, published: Arc<Published>, condition: &Condition) -> Result<Written, PortError> {
+    async fn put(
+        &self,
+        product: &str,
+        published: Arc<Published>,
+        condition: &Condition,
+    ) -> Result<WriteOutcome, PortError> {
         self.meet(Port::Catalogs).await?;
         let mut state = self.state();
         if !condition.holds(state.catalogs.get(product).map(|it| &it.revision)) {
-            return Ok(Written::Conflict);
+            return Ok(WriteOutcome::Conflict);
         }
         state.catalogs.insert(product.to_owned(), published);
-        Ok(Written::Done)
+        Ok(WriteOutcome::Done)
     }
 
-    async fn delete(&self, product: &str, condition: &Condition) -> Result<Written, PortError> {
+    async fn delete(&self, product: &str, condition: &Condition) -> Result<WriteOutcome, PortError> {
         self.meet(Port::Catalogs).await?;
         let mut state = self.state();
         if !condition.holds(state.catalogs.get(product).map(|it| &it.revision)) {
-            return Ok(Written::Conflict);
+            return Ok(WriteOutcome::Conflict);
         }
         state.catalogs.remove(product);
-        Ok(Written::Done)
+        Ok(WriteOutcome::Done)
     }
 }
 
@@ -277,7 +282,7 @@ impl Ports for World {
     fn result_cache(&self) -> &impl ResultCache {
         &self.tables.results
     }
-    fn reservations(&self) -> &impl Reservations {
+    fn idempotency(&self) -> &impl IdempotencyStore {
         &self.tables.reservations
     }
     fn progress(&self) -> &impl Progress {

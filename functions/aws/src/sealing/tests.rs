@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::wire::{Wire, settings};
+use crate::scripted_http::{ScriptedHttp, settings};
 
 const ARN: &str = "arn:aws:kms:eu-west-1:123456789012:key/k";
 
@@ -19,8 +19,8 @@ impl Clock for HandClock {
     }
 }
 
-fn keys(wire: &Wire, clock: &HandClock) -> KmsSealingKeys<HandClock> {
-    KmsSealingKeys::new(Kms::new(&wire.config(), aws_sdk_kms::Client::new), &settings(), clock.clone())
+fn keys(http: &ScriptedHttp, clock: &HandClock) -> KmsSealingKeys<HandClock> {
+    KmsSealingKeys::new(Kms::new(&http.config(), aws_sdk_kms::Client::new), &settings(), clock.clone())
 }
 
 /// A data key whose every byte is this one.
@@ -37,14 +37,14 @@ fn refused(code: &str) -> (u16, Value) {
     (400, json!({"__type": code, "message": "no"}))
 }
 
-fn name(byte: u8) -> KeyName {
-    KeyName { id: ARN.to_owned(), wrapped: Some(STANDARD.encode([byte; 8])) }
+fn name(byte: u8) -> SealingKeyId {
+    SealingKeyId { id: ARN.to_owned(), wrapped: Some(STANDARD.encode([byte; 8])) }
 }
 
 #[tokio::test]
 async fn one_data_key_seals_for_a_day_and_is_made_for_this_deployment() {
-    let (wire, clock) = (Wire::that_answers([made(1), made(2)]), HandClock::default());
-    let keys = keys(&wire, &clock);
+    let (http, clock) = (ScriptedHttp::that_answers([made(1), made(2)]), HandClock::default());
+    let keys = keys(&http, &clock);
     let at_once = join_all((0..5).map(|_| keys.current())).await;
     assert!(at_once.iter().all(|key| *key.as_ref().unwrap().name() == name(1)));
     clock.0.store(SEALS_MS - 1, Ordering::Relaxed);
@@ -52,23 +52,23 @@ async fn one_data_key_seals_for_a_day_and_is_made_for_this_deployment() {
     let body = json!({
         "KeyId": "carillon_sealing_key_id", "KeySpec": "AES_256", "EncryptionContext": {"carillon": "carillon_service"},
     });
-    assert_eq!(wire.requests(), [("GenerateDataKey".to_owned(), body)]);
+    assert_eq!(http.requests(), [("GenerateDataKey".to_owned(), body)]);
     clock.0.store(SEALS_MS, Ordering::Relaxed);
     assert_eq!(keys.current().await.unwrap().name(), &name(2));
     // What it sealed it opens, the old as the new.
     assert!(keys.find(&name(1)).await.unwrap().is_some() && keys.find(&name(2)).await.unwrap().is_some());
-    assert_eq!(wire.actions(), ["GenerateDataKey", "GenerateDataKey"]);
+    assert_eq!(http.actions(), ["GenerateDataKey", "GenerateDataKey"]);
 }
 
 #[tokio::test]
 async fn a_data_key_is_unwrapped_once_however_many_ask() {
-    let wire = Wire::that_answers([unwrapped(1), unwrapped(2)]);
-    let keys = keys(&wire, &HandClock::default());
+    let http = ScriptedHttp::that_answers([unwrapped(1), unwrapped(2)]);
+    let keys = keys(&http, &HandClock::default());
     let at_once = join_all((0..5).map(async |_| keys.find(&name(1)).await)).await;
     assert!(at_once.iter().all(|found| found.as_ref().unwrap().as_ref().unwrap().name() == &name(1)));
     keys.find(&name(2)).await.unwrap();
     keys.find(&name(1)).await.unwrap();
-    let bodies: Vec<_> = wire.requests().into_iter().map(|(_, body)| body).collect();
+    let bodies: Vec<_> = http.requests().into_iter().map(|(_, body)| body).collect();
     let decrypt = |byte| {
         let context = json!({"carillon": "carillon_service"});
         json!({"KeyId": ARN, "CiphertextBlob": STANDARD.encode([byte; 8]), "EncryptionContext": context})
@@ -79,12 +79,12 @@ async fn a_data_key_is_unwrapped_once_however_many_ask() {
 #[tokio::test]
 async fn what_nothing_will_ever_unwrap_is_gone() {
     for code in ["InvalidCiphertextException", "IncorrectKeyException", "NotFoundException"] {
-        let keys = keys(&Wire::that_answers([refused(code)]), &HandClock::default());
+        let keys = keys(&ScriptedHttp::that_answers([refused(code)]), &HandClock::default());
         assert!(keys.find(&name(1)).await.unwrap().is_none(), "{code}");
     }
-    let keys = keys(&Wire::default(), &HandClock::default());
+    let keys = keys(&ScriptedHttp::default(), &HandClock::default());
     for wrapped in [None, Some("?".to_owned()), Some(String::new()), Some(STANDARD.encode([1; MAX_WRAPPED + 1]))] {
-        assert!(keys.find(&KeyName { id: ARN.to_owned(), wrapped }).await.unwrap().is_none(), "without a request");
+        assert!(keys.find(&SealingKeyId { id: ARN.to_owned(), wrapped }).await.unwrap().is_none(), "without a request");
     }
 }
 
@@ -92,8 +92,8 @@ async fn what_nothing_will_ever_unwrap_is_gone() {
 async fn what_may_pass_is_a_fault_and_is_asked_for_again() {
     let refusals = ["DisabledException", "KMSInvalidStateException", "ThrottlingException", "AccessDeniedException"];
     for code in refusals {
-        let wire = Wire::that_answers([refused(code), unwrapped(1), refused(code), made(2)]);
-        let keys = keys(&wire, &HandClock::default());
+        let http = ScriptedHttp::that_answers([refused(code), unwrapped(1), refused(code), made(2)]);
+        let keys = keys(&http, &HandClock::default());
         let error = keys.find(&name(1)).await.unwrap_err();
         assert!(keys.find(&name(1)).await.unwrap().is_some(), "{code}");
         let passes = !matches!(error, PortError::Permanent(_));
@@ -101,14 +101,14 @@ async fn what_may_pass_is_a_fault_and_is_asked_for_again() {
         assert!(keys.current().await.is_err() && keys.current().await.is_ok(), "{code}");
     }
     let short = (200, json!({"KeyId": ARN, "Plaintext": STANDARD.encode([1; 16])}));
-    let keys = keys(&Wire::that_answers([short]), &HandClock::default());
+    let keys = keys(&ScriptedHttp::that_answers([short]), &HandClock::default());
     assert!(matches!(keys.find(&name(1)).await, Err(PortError::Permanent(_))));
 }
 
 #[tokio::test]
 async fn no_more_keys_are_remembered_than_fit() {
     let mut unwrapped = Unwrapped::default();
-    let named = |number: usize| KeyName { id: ARN.to_owned(), wrapped: Some(number.to_string()) };
+    let named = |number: usize| SealingKeyId { id: ARN.to_owned(), wrapped: Some(number.to_string()) };
     let first = unwrapped.cell(&named(0));
     assert!(Arc::ptr_eq(&first, &unwrapped.cell(&named(0))));
     for number in 0..=REMEMBERED {

@@ -6,7 +6,7 @@ use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::types::AttributeValue;
 use carillon_core::catalog::{Catalog, Revision};
-use carillon_core::ports::{CatalogStore, Clock, Condition, PortError, Published, Written};
+use carillon_core::ports::{CatalogStore, Clock, Condition, PortError, Published, WriteOutcome};
 
 use super::{Item, Table, json, key, keys, read, text};
 use crate::fault::{Unreadable, classify};
@@ -29,7 +29,12 @@ impl<C: Clock> CatalogStore for Table<C> {
         Ok(published)
     }
 
-    async fn put(&self, product: &str, published: Arc<Published>, condition: &Condition) -> Result<Written, PortError> {
+    async fn put(
+        &self,
+        product: &str,
+        published: Arc<Published>,
+        condition: &Condition,
+    ) -> Result<WriteOutcome, PortError> {
         let mut item = key(keys::product(product), keys::CATALOG);
         item.insert(DOCUMENT.to_owned(), json(&published.document, "catalog")?);
         item.insert(REVISION.to_owned(), text(published.revision.to_string()));
@@ -38,27 +43,31 @@ impl<C: Clock> CatalogStore for Table<C> {
         let request = request.set_condition_expression(expression).set_expression_attribute_values(values);
         let Err(error) = request.send().await else {
             self.remember(product, Some(&published));
-            return Ok(Written::Done);
+            return Ok(WriteOutcome::Done);
         };
         if matches!(error.as_service_error(), Some(PutItemError::ConditionalCheckFailedException(_))) {
             // A repeated request meets its own write; equal revisions have equal content, so that is as good as done.
             let own = self.fresh(product).await?.is_some_and(|stored| stored.revision == published.revision);
-            return Ok(if own && !matches!(condition, Condition::Absent) { Written::Done } else { Written::Conflict });
+            return Ok(if own && !matches!(condition, Condition::Absent) {
+                WriteOutcome::Done
+            } else {
+                WriteOutcome::Conflict
+            });
         }
         Err(classify(error))
     }
 
-    async fn delete(&self, product: &str, condition: &Condition) -> Result<Written, PortError> {
+    async fn delete(&self, product: &str, condition: &Condition) -> Result<WriteOutcome, PortError> {
         let (expression, values) = expression(condition);
         let request =
             self.client.delete_item().table_name(&self.name).set_key(Some(key(keys::product(product), keys::CATALOG)));
         let request = request.set_condition_expression(expression).set_expression_attribute_values(values);
         let Err(error) = request.send().await else {
             self.remember(product, None);
-            return Ok(Written::Done);
+            return Ok(WriteOutcome::Done);
         };
         if matches!(error.as_service_error(), Some(DeleteItemError::ConditionalCheckFailedException(_))) {
-            return Ok(Written::Conflict);
+            return Ok(WriteOutcome::Conflict);
         }
         Err(classify(error))
     }

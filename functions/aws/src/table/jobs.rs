@@ -12,7 +12,7 @@ use aws_sdk_dynamodb::types::{
 use carillon_core::ids::JobId;
 use carillon_core::job::{Job, JobSpec, JobState};
 use carillon_core::machine::Transition;
-use carillon_core::ports::{Clock, History, JobQuery, JobStore, PortError, Written};
+use carillon_core::ports::{Clock, History, JobQuery, JobStore, PortError, WriteOutcome};
 
 use super::keys::{self, Class};
 use super::{Item, Table, json, key, number, read, text};
@@ -28,7 +28,7 @@ const RUN: &str = "run";
 const MAX_INLINE_SPEC: usize = 16 * 1024;
 
 impl<C: Clock> JobStore for Table<C> {
-    async fn insert_new(&self, job: &Job) -> Result<Written, PortError> {
+    async fn insert_new(&self, job: &Job) -> Result<WriteOutcome, PortError> {
         let (job_item, spec_item) = items(job)?;
         if let Some(spec_item) = spec_item {
             return self.insert_large(job_item, spec_item).await;
@@ -42,12 +42,12 @@ impl<C: Clock> JobStore for Table<C> {
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .send()
             .await;
-        let Err(error) = stored else { return Ok(Written::Done) };
+        let Err(error) = stored else { return Ok(WriteOutcome::Done) };
         if let Some(PutItemError::ConditionalCheckFailedException(failed)) = error.as_service_error() {
             // The SDK repeats a request whose answer was lost; the repetition then meets its own write.
             let stored = failed.item().filter(|item| !has_spec_item(item));
             let own = stored.map(|item| job_of(job.id, item, item)).transpose()?.is_some_and(|stored| stored == *job);
-            return Ok(if own { Written::Done } else { Written::Conflict });
+            return Ok(if own { WriteOutcome::Done } else { WriteOutcome::Conflict });
         }
         Err(classify(error))
     }
@@ -61,7 +61,7 @@ impl<C: Clock> JobStore for Table<C> {
         job_of(id, &item, &spec_item).map(Some)
     }
 
-    async fn commit(&self, transition: &Transition) -> Result<Written, PortError> {
+    async fn commit(&self, transition: &Transition) -> Result<WriteOutcome, PortError> {
         let beside = self.beside(transition)?;
         if beside.is_empty() { self.update(transition).await } else { self.update_with(transition, beside).await }
     }
@@ -98,7 +98,7 @@ impl<C: Clock> JobStore for Table<C> {
 
 impl<C: Send + Sync> Table<C> {
     /// Stores a job and its spec, both or neither.
-    async fn insert_large(&self, job_item: Item, spec_item: Item) -> Result<Written, PortError> {
+    async fn insert_large(&self, job_item: Item, spec_item: Item) -> Result<WriteOutcome, PortError> {
         let put = |item| Put::builder().table_name(&self.name).set_item(Some(item));
         let job_put = put(job_item).condition_expression("attribute_not_exists(pk)").build();
         let spec_put = put(spec_item).build();
@@ -109,14 +109,14 @@ impl<C: Send + Sync> Table<C> {
 
     /// Writes all of it or nothing; it is a conflict when a condition does not hold. Each transaction carries a token, so
     /// that one that is sent again after its answer was lost is not carried out again, and never meets itself.
-    async fn transact(&self, items: Vec<TransactWriteItem>) -> Result<Written, PortError> {
+    async fn transact(&self, items: Vec<TransactWriteItem>) -> Result<WriteOutcome, PortError> {
         let stored = self.client.transact_write_items().set_transact_items(Some(items)).send().await;
-        let Err(error) = stored else { return Ok(Written::Done) };
+        let Err(error) = stored else { return Ok(WriteOutcome::Done) };
         if let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) = error.as_service_error() {
             let reasons = cancelled.cancellation_reasons().iter().filter_map(|reason| reason.code());
             // A transaction that was under way on the same item is a conflict as well: whoever asked decides anew.
             if reasons.clone().any(|reason| matches!(reason, "ConditionalCheckFailed" | "TransactionConflict")) {
-                return Ok(Written::Conflict);
+                return Ok(WriteOutcome::Conflict);
             }
             if reasons.clone().any(|reason| matches!(reason, "ThrottlingError" | "ProvisionedThroughputExceeded")) {
                 return Err(PortError::Throttled(error.into()));
@@ -125,7 +125,7 @@ impl<C: Send + Sync> Table<C> {
         Err(classify(error))
     }
 
-    async fn update(&self, transition: &Transition) -> Result<Written, PortError> {
+    async fn update(&self, transition: &Transition) -> Result<WriteOutcome, PortError> {
         let change = Change::of(transition)?;
         let stored = self
             .client
@@ -139,10 +139,10 @@ impl<C: Send + Sync> Table<C> {
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .send()
             .await;
-        let Err(error) = stored else { return Ok(Written::Done) };
+        let Err(error) = stored else { return Ok(WriteOutcome::Done) };
         if let Some(UpdateItemError::ConditionalCheckFailedException(failed)) = error.as_service_error() {
             let own = failed.item().is_some_and(|item| is_own(item, transition));
-            return Ok(if own { Written::Done } else { Written::Conflict });
+            return Ok(if own { WriteOutcome::Done } else { WriteOutcome::Conflict });
         }
         Err(classify(error))
     }
@@ -152,7 +152,7 @@ impl<C: Send + Sync> Table<C> {
         &self,
         transition: &Transition,
         mut beside: Vec<TransactWriteItem>,
-    ) -> Result<Written, PortError> {
+    ) -> Result<WriteOutcome, PortError> {
         let change = Change::of(transition)?;
         let update = Update::builder()
             .table_name(&self.name)

@@ -50,8 +50,8 @@
 
 use std::fmt;
 
-use carillon_core::cache::{CacheKey, CacheName};
-use carillon_core::idempotency::RequestName;
+use carillon_core::cache::{CacheId, CacheKey};
+use carillon_core::idempotency::IdempotencyKey;
 use carillon_core::ids::JobId;
 use carillon_core::job::{JobSpec, JobState, Status};
 use carillon_core::progress::{CounterId, FallbackId};
@@ -119,13 +119,13 @@ pub fn key(hash: &impl std::fmt::Display) -> String {
 
 /// Partition key of a result.
 pub fn result(key: &CacheKey) -> String {
-    let CacheKey { cache: CacheName { product, env, tag }, digest, .. } = key;
+    let CacheKey { cache: CacheId { product, env, tag }, digest, .. } = key;
     format!("RESULT#{product}#{env}#{tag}#{digest}")
 }
 
 /// Partition key of the mark of an emptied cache.
-pub fn cache(cache: &CacheName) -> String {
-    let CacheName { product, env, tag } = cache;
+pub fn cache(cache: &CacheId) -> String {
+    let CacheId { product, env, tag } = cache;
     format!("CACHE#{product}#{env}#{tag}")
 }
 
@@ -152,13 +152,13 @@ pub fn fallback(fallback: &FallbackId) -> String {
 }
 
 /// Partition key of a named request.
-pub fn request(name: &RequestName) -> String {
+pub fn request(name: &IdempotencyKey) -> String {
     format!("REQUEST#{name}")
 }
 
 /// Partition key in the index of a cache's results.
-pub fn results(cache: &CacheName, shard: u8) -> String {
-    let CacheName { product, env, tag } = cache;
+pub fn results(cache: &CacheId, shard: u8) -> String {
+    let CacheId { product, env, tag } = cache;
     format!("RESULTS#{product}#{env}#{tag}#{shard:02}")
 }
 

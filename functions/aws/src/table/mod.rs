@@ -1,13 +1,13 @@
 //! The one DynamoDB table.
 
+mod api_keys;
 mod cache;
 mod catalogs;
+mod idempotency;
 mod jobs;
 pub mod keys;
-mod keystore;
 mod listing;
 mod progress;
-mod requests;
 mod results;
 
 use std::collections::HashMap;

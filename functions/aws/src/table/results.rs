@@ -8,7 +8,7 @@ use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure;
-use carillon_core::cache::{CacheKey, CacheName};
+use carillon_core::cache::{CacheId, CacheKey};
 use carillon_core::ids::Owner;
 use carillon_core::ports::{
     CacheAnswer, CacheEntry, CachePage, CachedResult, Clock, FillLease, PortError, ResultCache,
@@ -97,7 +97,7 @@ impl<C: Clock> ResultCache for Table<C> {
 
     async fn entries(
         &self,
-        cache: &CacheName,
+        cache: &CacheId,
         after: Option<&str>,
         limit: usize,
         now: UnixMillis,
@@ -129,7 +129,7 @@ impl<C: Clock> ResultCache for Table<C> {
         Ok(CachePage { entries, next: Some(after) })
     }
 
-    async fn clear(&self, cache: &CacheName, now: UnixMillis) -> Result<(), PortError> {
+    async fn clear(&self, cache: &CacheId, now: UnixMillis) -> Result<(), PortError> {
         let mut mark = mark_key(cache);
         mark.insert(CLEARED_AT.to_owned(), millis(now));
         mark.insert(keys::EXPIRES_AT.to_owned(), expiry(now.plus(MARK_MS)));
@@ -203,7 +203,7 @@ impl<C: Send + Sync> Table<C> {
     }
 
     /// When a cache was emptied last.
-    async fn cleared_at(&self, cache: &CacheName) -> Result<UnixMillis, PortError> {
+    async fn cleared_at(&self, cache: &CacheId) -> Result<UnixMillis, PortError> {
         let request = self.client.get_item().table_name(&self.name).set_key(Some(mark_key(cache)));
         let mark = request.send().await.map_err(classify)?.item;
         Ok(mark.map_or(Ok(NEVER), |mark| instant(&mark, CLEARED_AT, RESULT))?)
@@ -234,7 +234,7 @@ fn entry_key(cache_key: &CacheKey) -> Item {
     key(keys::result(cache_key), keys::RESULT)
 }
 
-fn mark_key(cache: &CacheName) -> Item {
+fn mark_key(cache: &CacheId) -> Item {
     key(keys::cache(cache), keys::CACHE)
 }
 

@@ -8,7 +8,7 @@ use serde_json::json;
 use url::Url;
 
 use super::*;
-use crate::wire::{Answer, Wire};
+use crate::scripted_http::{Answer, ScriptedHttp};
 
 const JOB: &str = "job_01HF7YAT00000000000000000Z_g1_r1";
 
@@ -17,13 +17,13 @@ fn id(place: &str) -> DispatchId {
     DispatchId { fire, message: None, place: place.to_owned() }
 }
 
-async fn perform(wire: &Wire, request: AwsRequest) -> Result<Output, RunError> {
-    AwsTargets::of(&wire.config()).perform(&id(""), request).await
+async fn perform(http: &ScriptedHttp, request: AwsRequest) -> Result<Output, RunError> {
+    AwsTargets::of(&http.config()).perform(&id(""), request).await
 }
 
 /// What the request comes to where AWS answers like this, and the error is of this code.
 async fn refused_by(answer: Answer, request: AwsRequest) -> (String, bool) {
-    let error = perform(&Wire::that([answer]), request).await.unwrap_err();
+    let error = perform(&ScriptedHttp::that([answer]), request).await.unwrap_err();
     assert!(!error.message.contains("secret"), "{}", error.message);
     (error.code, error.retryable)
 }
@@ -76,25 +76,25 @@ async fn a_call_goes_to_the_region_that_it_names() {
         (invoke("arn:aws:lambda:eu-central-1:1:function:f"), "https://lambda.eu-central-1.amazonaws.com"),
         (invoke("arn:aws:lambda:evil.example/:1:function:f"), "https://lambda.eu-west-1.amazonaws.com"),
     ] {
-        let wire = Wire::that([Answer::text(200, "{}")]);
-        perform(&wire, request).await.unwrap();
-        assert_eq!(wire.asked()[0].origin, origin);
+        let http = ScriptedHttp::that([Answer::text(200, "{}")]);
+        perform(&http, request).await.unwrap();
+        assert_eq!(http.asked()[0].origin, origin);
     }
 }
 
 #[tokio::test]
 async fn nothing_is_sent_to_what_is_no_region() {
     for region in ["", "evil.example/", "eu-west-1.evil.example", "EU", "a@b", "x#"] {
-        let wire = Wire::that([]);
+        let http = ScriptedHttp::that([]);
         let statement = AwsRequest::ExecutePartiql {
             region: Some(region.to_owned()),
             statement: "SELECT * FROM t".to_owned(),
             parameters: Vec::new(),
             max_rows: 1,
         };
-        let error = perform(&wire, statement).await.unwrap_err();
+        let error = perform(&http, statement).await.unwrap_err();
         assert_eq!((error.code.as_str(), error.retryable), (codes::VALIDATION_ERROR, false), "{region}");
-        assert!(wire.asked().is_empty());
+        assert!(http.asked().is_empty());
     }
 }
 
@@ -102,7 +102,7 @@ static MADE: AtomicUsize = AtomicUsize::new(0);
 
 #[test]
 fn a_client_is_made_once_for_each_region_and_not_before_it_is_asked_for() {
-    let lazy = Lazy::new(&Wire::that([]).config(), |config| {
+    let lazy = Lazy::new(&ScriptedHttp::that([]).config(), |config| {
         MADE.fetch_add(1, Ordering::Relaxed);
         config.region().map(ToString::to_string).unwrap_or_default()
     });

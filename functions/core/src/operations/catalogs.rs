@@ -7,7 +7,7 @@ use crate::access::{ApiKey, Scope};
 use crate::catalog::{Catalog, MAX_DOCUMENT_BYTES, Revision, Tag};
 use crate::error::FieldCode;
 use crate::json::parse;
-use crate::ports::{CatalogStore, Condition, Ports, Published, Written};
+use crate::ports::{CatalogStore, Condition, Ports, Published, WriteOutcome};
 
 /// Replaces a product's catalog by the document in `body`, whole. The flag says whether the product is new.
 ///
@@ -33,8 +33,8 @@ pub async fn put_catalog<P: Ports>(
     let is_new = ports.catalogs().fresh(product).await?.is_none();
     let published = Arc::new(Published { document, catalog, revision });
     match ports.catalogs().put(product, Arc::clone(&published), condition).await? {
-        Written::Done => Ok((published, is_new)),
-        Written::Conflict => Err(OperationError::PreconditionFailed),
+        WriteOutcome::Done => Ok((published, is_new)),
+        WriteOutcome::Conflict => Err(OperationError::PreconditionFailed),
     }
 }
 
@@ -71,8 +71,8 @@ pub async fn delete_catalog<P: Ports>(
         return Err(OperationError::NotFound("product"));
     }
     match ports.catalogs().delete(product, condition).await? {
-        Written::Done => Ok(()),
-        Written::Conflict => Err(OperationError::PreconditionFailed),
+        WriteOutcome::Done => Ok(()),
+        WriteOutcome::Conflict => Err(OperationError::PreconditionFailed),
     }
 }
 

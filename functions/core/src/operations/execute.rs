@@ -17,7 +17,7 @@ use crate::machine::{Effect, Refusal, Transition, Trigger, decide};
 use crate::ports::{
     CacheAnswer, CachedResult, CatalogStore, Clock, Entropy, JobStore, PortError, Ports, Published, Targets, Timers,
 };
-use crate::session::annotation;
+use crate::session::inject;
 use crate::session::sealing::Unsealable;
 use crate::time::UnixMillis;
 
@@ -340,7 +340,7 @@ fn input_of(
     let session = session.as_ref().map_err(|_| unreadable("what the job's session said cannot be opened any more"))?;
     let faults = RefCell::default();
     let laid = followed.input(&spec.input);
-    let filled_in = annotation::inject(&Field::root(&laid, &faults), session.as_ref().map(OpenedSession::session));
+    let filled_in = inject::inject(&Field::root(&laid, &faults), session.as_ref().map(OpenedSession::session));
     // It was resolved when the job was scheduled. Since then only the defaults of a definition may have changed.
     let filled_in = filled_in.map(Cow::into_owned);
     filled_in.ok_or_else(|| unreadable("the job's session does not resolve its input any more"))

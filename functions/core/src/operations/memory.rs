@@ -9,20 +9,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use crate::access::{ApiKey, KeyHash};
-use crate::cache::{CacheKey, CacheName};
+use crate::cache::{CacheId, CacheKey};
 use crate::catalog::SecretStoreKind;
 use crate::event_types::Capabilities;
-use crate::idempotency::{RequestName, Reservation};
+use crate::idempotency::{IdempotencyKey, IdempotencyRecord};
 use crate::ids::{Fire, JobId, Owner};
 use crate::job::{Job, Outcome, Run, Status};
 use crate::machine::Transition;
 use crate::ports::{
     CacheAnswer, CachePage, CachedResult, CatalogStore, Checkpoints, Clock, Condition, Counters, DeadLetters, Entropy,
-    FallbackHealth, FillLease, History, JobQuery, JobStore, KeyStore, Listed, PortError, Ports, Progress, Published,
-    Redriven, Reservations, ResultCache, SealingKeys, Timers, Written,
+    FallbackHealth, FillLease, History, IdempotencyStore, JobQuery, JobStore, KeyStore, Listed, PortError, Ports,
+    Progress, Published, Redriven, ResultCache, SealingKeys, Timers, WriteOutcome,
 };
 use crate::progress::{Checkpoint, CheckpointId, Counted, CounterId, FallbackId, RunId};
-use crate::session::sealing::{KeyName, SealingKey};
+use crate::session::sealing::{SealingKey, SealingKeyId};
 use crate::testkit::{Keyring, ProgressTables, Requests, Results};
 use crate::time::UnixMillis;
 
@@ -110,10 +110,10 @@ pub(crate) struct World {
 
 impl World {
     /// Stores a transition if the job has its expected revision.
-    pub(crate) fn commit(&mut self, transition: &Transition) -> Written {
-        let Some(job) = self.jobs.get_mut(&transition.before.id) else { return Written::Conflict };
+    pub(crate) fn commit(&mut self, transition: &Transition) -> WriteOutcome {
+        let Some(job) = self.jobs.get_mut(&transition.before.id) else { return WriteOutcome::Conflict };
         if job.state.revision != transition.before.state.revision {
-            return Written::Conflict;
+            return WriteOutcome::Conflict;
         }
         assert_eq!(*job, transition.before, "it says what it leaves");
         *job = transition.after();
@@ -121,7 +121,7 @@ impl World {
         let fire = Fire { job_id: job.id, generation: run.generation, run_no: run.run_no };
         self.outcomes.extend(transition.outcome().map(|outcome| (fire, outcome.clone())));
         self.retired.entry(job.id).or_default().extend(transition.retired.clone());
-        Written::Done
+        WriteOutcome::Done
     }
 
     /// Takes the fault that is scripted for this call, and counts the others down.
@@ -187,14 +187,14 @@ impl Memory {
 }
 
 impl JobStore for Memory {
-    async fn insert_new(&self, job: &Job) -> Result<Written, PortError> {
+    async fn insert_new(&self, job: &Job) -> Result<WriteOutcome, PortError> {
         let insert = |world: &mut World| {
             if let Some(stored) = world.jobs.get(&job.id) {
                 // As the adapters do it: a repetition finds its own job in its place, or one that is just like it.
-                return if stored == job { Written::Done } else { Written::Conflict };
+                return if stored == job { WriteOutcome::Done } else { WriteOutcome::Conflict };
             }
             world.jobs.insert(job.id, job.clone());
-            Written::Done
+            WriteOutcome::Done
         };
         self.call(PortCall::InsertJob, insert).await
     }
@@ -203,7 +203,7 @@ impl JobStore for Memory {
         self.call(PortCall::GetJob, |world| world.jobs.get(&id).cloned()).await
     }
 
-    async fn commit(&self, transition: &Transition) -> Result<Written, PortError> {
+    async fn commit(&self, transition: &Transition) -> Result<WriteOutcome, PortError> {
         self.call(PortCall::Commit, |world| world.commit(transition)).await
     }
 
@@ -243,24 +243,24 @@ impl CatalogStore for Memory {
         self.call(PortCall::FreshCatalog, |world| world.catalogs.get(product).cloned()).await
     }
 
-    async fn put(&self, product: &str, new: Arc<Published>, condition: &Condition) -> Result<Written, PortError> {
+    async fn put(&self, product: &str, new: Arc<Published>, condition: &Condition) -> Result<WriteOutcome, PortError> {
         let put = |world: &mut World| {
             if !condition.holds(world.catalogs.get(product).map(|it| &it.revision)) {
-                return Written::Conflict;
+                return WriteOutcome::Conflict;
             }
             world.catalogs.insert(product.to_owned(), Arc::clone(&new));
-            Written::Done
+            WriteOutcome::Done
         };
         self.call(PortCall::PutCatalog, put).await
     }
 
-    async fn delete(&self, product: &str, condition: &Condition) -> Result<Written, PortError> {
+    async fn delete(&self, product: &str, condition: &Condition) -> Result<WriteOutcome, PortError> {
         let delete = |world: &mut World| {
             if !condition.holds(world.catalogs.get(product).map(|it| &it.revision)) {
-                return Written::Conflict;
+                return WriteOutcome::Conflict;
             }
             world.catalogs.remove(product);
-            Written::Done
+            WriteOutcome::Done
         };
         self.call(PortCall::DeleteCatalog, delete).await
     }
@@ -283,7 +283,7 @@ impl SealingKeys for Memory {
         self.call(PortCall::CurrentKey, |world| world.sealing_keys.current()).await
     }
 
-    async fn find(&self, name: &KeyName) -> Result<Option<SealingKey>, PortError> {
+    async fn find(&self, name: &SealingKeyId) -> Result<Option<SealingKey>, PortError> {
         self.call(PortCall::FindSealingKey, |world| world.sealing_keys.find(name)).await
     }
 }
@@ -303,7 +303,7 @@ impl ResultCache for Memory {
 
     async fn entries(
         &self,
-        cache: &CacheName,
+        cache: &CacheId,
         after: Option<&str>,
         limit: usize,
         now: UnixMillis,
@@ -311,17 +311,17 @@ impl ResultCache for Memory {
         self.call(PortCall::CacheEntries, |world| world.results.entries(cache, after, limit, now)).await
     }
 
-    async fn clear(&self, cache: &CacheName, _: UnixMillis) -> Result<(), PortError> {
+    async fn clear(&self, cache: &CacheId, _: UnixMillis) -> Result<(), PortError> {
         self.call(PortCall::ClearCache, |world| world.results.clear(cache)).await
     }
 }
 
-impl Reservations for Memory {
-    async fn find(&self, name: &RequestName, now: UnixMillis) -> Result<Option<Reservation>, PortError> {
+impl IdempotencyStore for Memory {
+    async fn find(&self, name: &IdempotencyKey, now: UnixMillis) -> Result<Option<IdempotencyRecord>, PortError> {
         self.call(PortCall::FindReservation, |world| world.reservations.find(name, now)).await
     }
 
-    async fn reserve(&self, name: &RequestName, new: &Reservation) -> Result<Reservation, PortError> {
+    async fn reserve(&self, name: &IdempotencyKey, new: &IdempotencyRecord) -> Result<IdempotencyRecord, PortError> {
         self.call(PortCall::Reserve, |world| world.reservations.reserve(name, new)).await
     }
 }
@@ -426,7 +426,7 @@ impl Ports for Memory {
     fn result_cache(&self) -> &impl ResultCache {
         self
     }
-    fn reservations(&self) -> &impl Reservations {
+    fn idempotency(&self) -> &impl IdempotencyStore {
         self
     }
     fn progress(&self) -> &impl Progress {

@@ -31,7 +31,7 @@ use crate::error::{FieldCode, FieldError};
 use crate::job::Job;
 use crate::json::ParseError;
 use crate::machine::{Refusal, Transition};
-use crate::ports::{JobStore, PortError, Ports, Written};
+use crate::ports::{JobStore, PortError, Ports, WriteOutcome};
 
 /// Why an operation did not happen. Nothing was changed, unless a dependency failed after it did what it was asked
 /// ([`OperationError::Port`]).
@@ -87,7 +87,7 @@ enum Stored {
 /// and one that was repeated on the way finds its own result in its place.
 async fn commit<P: Ports>(ports: &P, transition: &Transition) -> Result<Stored, PortError> {
     let answer = ports.jobs().commit(transition).await;
-    if let Ok(Written::Done) = answer {
+    if let Ok(WriteOutcome::Done) = answer {
         return Ok(Stored::Done);
     }
     match (answer, ports.jobs().get(transition.before.id).await) {

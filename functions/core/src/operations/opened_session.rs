@@ -3,7 +3,7 @@
 use crate::job::Job;
 use crate::ports::{PortError, Ports, SealingKeys};
 use crate::session::Claims;
-use crate::session::annotation::Session;
+use crate::session::inject::Session;
 use crate::session::sealing::Unsealable;
 
 /// The session of a job, opened for as long as it is needed.

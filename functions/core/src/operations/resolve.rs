@@ -14,7 +14,7 @@ use crate::job::{EventType, JobSpec, JobState};
 use crate::json::{Field, child};
 use crate::machine::first_state;
 use crate::ports::{CatalogStore, DefinedSession, PortError, Ports, Published, Sessions, TokenRefusal};
-use crate::session::{Claims, annotation};
+use crate::session::{Claims, inject};
 use crate::submission::{self, Submission};
 use crate::time::UnixMillis;
 
@@ -179,7 +179,7 @@ fn check(
         match &session {
             // What is wrong with an input is not known before its session is.
             Some(Err(_)) => {}
-            Some(Ok((tag, claims))) => check_input(target, env, input, Some(annotation::Session { tag, claims })),
+            Some(Ok((tag, claims))) => check_input(target, env, input, Some(inject::Session { tag, claims })),
             None if document.get("session").is_some_and(|asked| *asked != serde_json::json!({})) => {}
             None => check_input(target, env, input, None),
         }
@@ -217,10 +217,10 @@ pub(super) fn check_input(
     followed: &ResolvedEvent<'_>,
     env: Option<&str>,
     input: &Field<'_>,
-    session: Option<annotation::Session<'_>>,
+    session: Option<inject::Session<'_>>,
 ) {
     let (laid, faults) = (followed.input(input.value()), RefCell::default());
-    if let Some(filled_in) = annotation::inject(&Field::root(&laid, &faults), session) {
+    if let Some(filled_in) = inject::inject(&Field::root(&laid, &faults), session) {
         event_types::check_input(followed, env, &Field::root(&filled_in, &faults));
     }
     for fault in faults.take().into_vec() {

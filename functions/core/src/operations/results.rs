@@ -2,7 +2,7 @@
 
 use super::{MAX_PAGE, OperationError, require};
 use crate::access::{ApiKey, Scope};
-use crate::cache::{CacheName, DEFAULT_EXPIRY_MS};
+use crate::cache::{CacheId, DEFAULT_EXPIRY_MS};
 use crate::ports::{CachePage, CatalogStore, Clock, Ports, ResultCache};
 use crate::time::UnixMillis;
 
@@ -26,7 +26,7 @@ pub struct CacheView {
 pub async fn cache_entries<P: Ports>(
     ports: &P,
     caller: &ApiKey,
-    cache: &CacheName,
+    cache: &CacheId,
     after: Option<&str>,
     limit: usize,
 ) -> Result<CacheView, OperationError> {
@@ -47,7 +47,7 @@ pub async fn cache_entries<P: Ports>(
 ///
 /// # Errors
 /// [`OperationError`]. `NotFound` when the key does not open the environment, or there is no such product.
-pub async fn clear_cache<P: Ports>(ports: &P, caller: &ApiKey, cache: &CacheName) -> Result<(), OperationError> {
+pub async fn clear_cache<P: Ports>(ports: &P, caller: &ApiKey, cache: &CacheId) -> Result<(), OperationError> {
     require(caller, Scope::JobsWrite)?;
     let not_found = OperationError::NotFound("cache");
     if !caller.opens(&cache.product, &cache.env) {

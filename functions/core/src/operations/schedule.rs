@@ -7,11 +7,13 @@ use super::{ATTEMPTS_AT_A_CHANGE, OperationError, invalid, require};
 use crate::access::{ApiKey, Scope};
 use crate::error::FieldCode;
 use crate::hash::sha256_hex;
-use crate::idempotency::{Accepted, RequestName, Reservation};
+use crate::idempotency::{Accepted, IdempotencyKey, IdempotencyRecord};
 use crate::ids::{JobId, Owner};
 use crate::job::{Job, JobSpec, JobState};
 use crate::json::parse;
-use crate::ports::{Clock, Entropy, JobStore, PortError, Ports, Reservations, SealingKeys, Sessions, Timers, Written};
+use crate::ports::{
+    Clock, Entropy, IdempotencyStore, JobStore, PortError, Ports, SealingKeys, Sessions, Timers, WriteOutcome,
+};
 use crate::session::JobSession;
 
 /// A job that was accepted.
@@ -53,7 +55,7 @@ pub async fn schedule<P: Ports>(
         let id = JobId::new(now, ports.entropy().bits());
         return store(ports, id, resolved, None).await;
     };
-    let mut standing = ports.reservations().find(&request.name, now).await?;
+    let mut standing = ports.idempotency().find(&request.name, now).await?;
     for _ in 0..ATTEMPTS_AT_A_CHANGE {
         if let Some(standing) = &standing {
             if standing.body != request.body {
@@ -71,8 +73,8 @@ pub async fn schedule<P: Ports>(
         let accepted = accepted(id, &resolved.spec, &resolved.state);
         let Some(standing_before) = &standing else {
             let by = Owner::new(ports.entropy().bits());
-            let new = Reservation { by, at, body: request.body.clone(), accepted };
-            let stands = ports.reservations().reserve(&request.name, &new).await?;
+            let new = IdempotencyRecord { by, at, body: request.body.clone(), accepted };
+            let stands = ports.idempotency().reserve(&request.name, &new).await?;
             if stands == new {
                 return store(ports, id, resolved, Some(Named { accepted, is_first: true })).await;
             }
@@ -88,7 +90,7 @@ pub async fn schedule<P: Ports>(
 
 /// A request that its caller gave a key.
 struct Request {
-    name: RequestName,
+    name: IdempotencyKey,
     body: String,
 }
 
@@ -98,7 +100,7 @@ impl Request {
         let named = |field: &str| document.get(field).and_then(serde_json::Value::as_str);
         let (product, env) = (named("product_tag")?, named("env")?);
         // As parsed: what a proxy does to white space does not make another request of it.
-        let request = Self { name: RequestName::of(product, env, key), body: sha256_hex(document.to_string()) };
+        let request = Self { name: IdempotencyKey::of(product, env, key), body: sha256_hex(document.to_string()) };
         caller.opens(product, env).then_some(request)
     }
 }
@@ -135,7 +137,7 @@ async fn store<P: Ports>(
     let scheduled = |job| Scheduled { job, accepted, is_replayed, warnings };
     ports.timers().arm(job.fire(), job.state.run.due_at).await?;
     let answer = ports.jobs().insert_new(&job).await;
-    if let Ok(Written::Done) = answer {
+    if let Ok(WriteOutcome::Done) = answer {
         return Ok(scheduled(job));
     }
     // Either the write happened and its answer was lost or says that a repetition below us found the job in its place; or

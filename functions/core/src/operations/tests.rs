@@ -246,7 +246,7 @@ fn claimed_elsewhere(world: &mut World, id: JobId) {
 
 fn happens(world: &mut World, id: JobId, trigger: &Trigger) {
     let transition = decide(&world.jobs[&id], trigger, world.now).unwrap();
-    assert_eq!(world.commit(&transition), Written::Done);
+    assert_eq!(world.commit(&transition), WriteOutcome::Done);
 }
 
 /// The outcomes that were recorded for a fire: never more than one.

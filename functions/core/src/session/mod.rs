@@ -6,7 +6,7 @@
 //! The token itself is not kept: what it said is, sealed and bound to the job, so that a recurring job goes on with the
 //! claims that were verified when it was scheduled.
 
-pub mod annotation;
+pub mod inject;
 pub mod sealing;
 
 use serde::{Deserialize, Serialize};

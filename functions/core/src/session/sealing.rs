@@ -13,7 +13,7 @@ const NONCE_BYTES: usize = 24;
 
 /// Which key something was sealed with.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct KeyName {
+pub struct SealingKeyId {
     /// Its id: on AWS the ARN of the KMS key that wraps it.
     pub id: String,
     /// The key itself, wrapped in another one, where it is kept nowhere else; base64.
@@ -24,18 +24,18 @@ pub struct KeyName {
 /// A key of 256 bits. It is wiped when it is dropped, and its `Debug` shows nothing of it.
 #[derive(Clone)]
 pub struct SealingKey {
-    name: KeyName,
+    name: SealingKeyId,
     secret: Zeroizing<[u8; 32]>,
 }
 
 impl SealingKey {
     /// A key by its name.
-    pub fn new(name: KeyName, secret: Zeroizing<[u8; 32]>) -> Self {
+    pub fn new(name: SealingKeyId, secret: Zeroizing<[u8; 32]>) -> Self {
         Self { name, secret }
     }
 
     /// Its name.
-    pub fn name(&self) -> &KeyName {
+    pub fn name(&self) -> &SealingKeyId {
         &self.name
     }
 }
@@ -55,7 +55,7 @@ pub struct Unsealable;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sealed {
     /// What it was sealed with.
-    pub key: KeyName,
+    pub key: SealingKeyId,
     /// The nonce, the ciphertext and its tag, in base64.
     text: String,
 }
@@ -102,7 +102,7 @@ mod tests {
     use super::*;
 
     fn key(id: &str, byte: u8) -> SealingKey {
-        SealingKey::new(KeyName { id: id.to_owned(), wrapped: None }, Zeroizing::new([byte; 32]))
+        SealingKey::new(SealingKeyId { id: id.to_owned(), wrapped: None }, Zeroizing::new([byte; 32]))
     }
 
     fn sealed(key: &SealingKey) -> Sealed {

@@ -4,7 +4,7 @@ use carillon_core::access::{ApiKey, KeyHash, Scope};
 use carillon_core::catalog::{Catalog, Revision};
 use carillon_core::job::{Job, Status, codes};
 use carillon_core::machine::{Trigger, decide};
-use carillon_core::ports::{CatalogStore, Condition, JobStore, KeyStore, Ports, Published, Written};
+use carillon_core::ports::{CatalogStore, Condition, JobStore, KeyStore, Ports, Published, WriteOutcome};
 use serde_json::json;
 
 use super::Embedded;
@@ -49,7 +49,10 @@ async fn everything_is_there_after_a_restart_and_the_timers_are_rebuilt() {
         for job in [&waiting, &late, &settled] {
             insert(&before, job).await;
         }
-        assert_eq!(before.catalogs().put("shop", published.into(), &Condition::Absent).await.unwrap(), Written::Done);
+        assert_eq!(
+            before.catalogs().put("shop", published.into(), &Condition::Absent).await.unwrap(),
+            WriteOutcome::Done
+        );
         before.keys().add(&KeyHash::of("car_1"), &key("one")).await.unwrap();
         commit(&before, &settled, &Trigger::Cancel { reason: None }, NOW).await
     };
@@ -151,7 +154,7 @@ async fn changes_of_one_job_that_share_a_transaction_leave_the_last_one() {
         let jobs = embedded.jobs();
         let written = tokio::join!(jobs.insert_new(&first), jobs.commit(&claimed), jobs.commit(&cancelled));
         let written = (written.0.unwrap(), written.1.unwrap(), written.2.unwrap());
-        assert_eq!(written, (Written::Done, Written::Done, Written::Done));
+        assert_eq!(written, (WriteOutcome::Done, WriteOutcome::Done, WriteOutcome::Done));
         assert_eq!(read(&embedded, &first).await.state, cancelled.state);
         assert_eq!(embedded.due_queue().take_due(NOW.plus(WINDOW_MS)), Err(None));
     }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use carillon_core::catalog::{Catalog, Revision};
-use carillon_core::ports::{CatalogStore, Condition, PortError, Published, Written};
+use carillon_core::ports::{CatalogStore, Condition, PortError, Published, WriteOutcome};
 use rusqlite::{Connection, OptionalExtension, params};
 use serde_json::Value;
 
@@ -66,13 +66,18 @@ impl CatalogStore for Store {
         Ok(read)
     }
 
-    async fn put(&self, product: &str, published: Arc<Published>, condition: &Condition) -> Result<Written, PortError> {
+    async fn put(
+        &self,
+        product: &str,
+        published: Arc<Published>,
+        condition: &Condition,
+    ) -> Result<WriteOutcome, PortError> {
         let replacement = Some((published.document.to_string(), published));
         let write = Replace { product: product.to_owned(), replacement, condition: condition.clone() };
         self.writer.write(write).await
     }
 
-    async fn delete(&self, product: &str, condition: &Condition) -> Result<Written, PortError> {
+    async fn delete(&self, product: &str, condition: &Condition) -> Result<WriteOutcome, PortError> {
         let write = Replace { product: product.to_owned(), replacement: None, condition: condition.clone() };
         self.writer.write(write).await
     }
@@ -99,12 +104,12 @@ struct Replace {
 }
 
 impl Write for Replace {
-    fn apply(&mut self, session: &mut Session<'_>) -> Result<Written, Fault> {
+    fn apply(&mut self, session: &mut Session<'_>) -> Result<WriteOutcome, Fault> {
         let stored: Option<String> =
             session.db.prepare_cached(READ)?.query_row([&self.product], |row| row.get(0)).optional()?;
         let stored = stored.map(|revision| Revision::named(&revision));
         if !self.condition.holds(stored.as_ref()) {
-            return Ok(Written::Conflict);
+            return Ok(WriteOutcome::Conflict);
         }
         match &self.replacement {
             Some((document, published)) => {
@@ -115,7 +120,7 @@ impl Write for Replace {
                 session.db.prepare_cached(DELETE)?.execute([&self.product])?;
             }
         }
-        Ok(Written::Done)
+        Ok(WriteOutcome::Done)
     }
 
     fn take_effect(self: Box<Self>, effects: &Effects) {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use carillon_core::ids::JobId;
 use carillon_core::job::{Job, JobSpec};
 use carillon_core::machine::Transition;
-use carillon_core::ports::{History, JobQuery, JobStore, Listed, PortError, Written};
+use carillon_core::ports::{History, JobQuery, JobStore, Listed, PortError, WriteOutcome};
 use rusqlite::{Connection, params};
 
 use super::fault::Fault;
@@ -14,7 +14,7 @@ use super::writer::{Session, Write};
 use super::{Effects, Store, places, sql};
 
 impl JobStore for Store {
-    async fn insert_new(&self, job: &Job) -> Result<Written, PortError> {
+    async fn insert_new(&self, job: &Job) -> Result<WriteOutcome, PortError> {
         let row = StateRow::new(job.id, &job.state)?;
         let text = spec_text(job.id, &job.spec)?;
         self.writer.write(Insert { spec: Arc::clone(&job.spec), row, text }).await
@@ -25,7 +25,7 @@ impl JobStore for Store {
         self.readers.read(|db| read(db, id))
     }
 
-    async fn commit(&self, transition: &Transition) -> Result<Written, PortError> {
+    async fn commit(&self, transition: &Transition) -> Result<WriteOutcome, PortError> {
         let id = transition.before.id;
         let row = StateRow::new(id, &transition.state)?;
         let expected = revision(transition.before.state.revision)?;
@@ -59,7 +59,7 @@ struct Insert {
 }
 
 impl Write for Insert {
-    fn apply(&mut self, session: &mut Session<'_>) -> Result<Written, Fault> {
+    fn apply(&mut self, session: &mut Session<'_>) -> Result<WriteOutcome, Fault> {
         let place = session.places.number(session.db, &self.spec.product, &self.spec.env)?;
         let row = &self.row;
         let inserted = session.db.prepare_cached(sql::INSERT_JOB)?.execute(params![
@@ -74,11 +74,11 @@ impl Write for Insert {
             row.state
         ])?;
         if inserted == 0 {
-            return Ok(Written::Conflict);
+            return Ok(WriteOutcome::Conflict);
         }
         session.db.prepare_cached(sql::INSERT_SPEC)?.execute(params![*session.next_spec, self.text])?;
         *session.next_spec += 1;
-        Ok(Written::Done)
+        Ok(WriteOutcome::Done)
     }
 
     fn take_effect(self: Box<Self>, effects: &Effects) {
@@ -96,9 +96,9 @@ struct Change {
 }
 
 impl Write for Change {
-    fn apply(&mut self, session: &mut Session<'_>) -> Result<Written, Fault> {
+    fn apply(&mut self, session: &mut Session<'_>) -> Result<WriteOutcome, Fault> {
         if change(session.db, self.expected, &self.row)? == 0 {
-            return Ok(Written::Conflict);
+            return Ok(WriteOutcome::Conflict);
         }
         if let Some(spec) = &self.spec {
             session.db.prepare_cached(sql::CHANGE_SPEC)?.execute(params![self.row.id, spec])?;
@@ -108,7 +108,7 @@ impl Write for Change {
             session.db.prepare_cached(sql::RETIRE_RUN)?.execute(row)?;
             session.db.prepare_cached(sql::FORGET_RUNS)?.execute([run.retired_at])?;
         }
-        Ok(Written::Done)
+        Ok(WriteOutcome::Done)
     }
 
     fn take_effect(self: Box<Self>, effects: &Effects) {

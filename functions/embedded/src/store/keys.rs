@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use carillon_core::access::{ApiKey, KeyHash};
-use carillon_core::ports::{KeyStore, PortError, Written};
+use carillon_core::ports::{KeyStore, PortError, WriteOutcome};
 use rusqlite::params;
 
 use super::fault::Fault;
@@ -61,7 +61,7 @@ impl Store {
     /// # Errors
     /// [`PortError`] when the store cannot be written.
     pub async fn revoke_key(&self, id: &str) -> Result<bool, PortError> {
-        Ok(self.writer.write(Revoke { id: id.to_owned() }).await? == Written::Done)
+        Ok(self.writer.write(Revoke { id: id.to_owned() }).await? == WriteOutcome::Done)
     }
 }
 
@@ -72,9 +72,9 @@ struct Add {
 }
 
 impl Write for Add {
-    fn apply(&mut self, session: &mut Session<'_>) -> Result<Written, Fault> {
+    fn apply(&mut self, session: &mut Session<'_>) -> Result<WriteOutcome, Fault> {
         session.db.prepare_cached(ADD)?.execute(params![self.hash, self.id, self.record])?;
-        Ok(Written::Done)
+        Ok(WriteOutcome::Done)
     }
 
     fn take_effect(self: Box<Self>, _: &Effects) {}
@@ -85,9 +85,9 @@ struct Revoke {
 }
 
 impl Write for Revoke {
-    fn apply(&mut self, session: &mut Session<'_>) -> Result<Written, Fault> {
+    fn apply(&mut self, session: &mut Session<'_>) -> Result<WriteOutcome, Fault> {
         let removed = session.db.prepare_cached(REVOKE)?.execute([&self.id])?;
-        Ok(if removed == 0 { Written::Conflict } else { Written::Done })
+        Ok(if removed == 0 { WriteOutcome::Conflict } else { WriteOutcome::Done })
     }
 
     fn take_effect(self: Box<Self>, _: &Effects) {}

@@ -2,7 +2,7 @@
 //!
 //! - [`schema`] has the tables, [`sql`] the statements on them.
 //! - [`writer`] is the one thread that writes; [`checkpoint`] keeps its log short; [`readers`] are the connections that read.
-//! - [`jobs`], [`catalogs`], [`keys`], [`results`], [`requests`] and [`progress`] are the ports; [`rows`] is how a job is written and read, [`due`] are its timers.
+//! - [`jobs`], [`catalogs`], [`keys`], [`results`], [`idempotency`] and [`progress`] are the ports; [`rows`] is how a job is written and read, [`due`] are its timers.
 //! - [`fault`] judges every error once.
 
 mod catalogs;
@@ -10,12 +10,12 @@ mod checkpoint;
 mod dead_letters;
 mod due;
 mod fault;
+mod idempotency;
 mod jobs;
 mod keys;
 mod places;
 mod progress;
 mod readers;
-mod requests;
 mod results;
 mod rows;
 mod schema;
@@ -27,7 +27,6 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use carillon_core::idempotency;
 use carillon_core::job::Run;
 use carillon_core::ports::PortError;
 use carillon_core::time::UnixMillis;
@@ -161,7 +160,7 @@ impl Store {
         let readers = Arc::new(readers(Arc::clone(&db)));
         let writer = Writer::start(db, next_spec, effects.clone(), checkpoints)?;
         let (kept_ms, requests_kept_ms) =
-            (i64::from(Run::KEPT_DAYS) * DAY_MS, i64::from(idempotency::KEPT_HOURS) * HOUR_MS);
+            (i64::from(Run::KEPT_DAYS) * DAY_MS, i64::from(carillon_core::idempotency::KEPT_HOURS) * HOUR_MS);
         Ok(Self { writer, readers, effects, kept_ms, requests_kept_ms })
     }
 }

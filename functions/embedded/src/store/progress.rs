@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use carillon_core::ports::{Checkpoints, Counters, FallbackHealth, PortError, Written};
+use carillon_core::ports::{Checkpoints, Counters, FallbackHealth, PortError, WriteOutcome};
 use carillon_core::progress::{Checkpoint, CheckpointId, Counted, CounterId, FallbackId, RunId};
 use carillon_core::time::UnixMillis;
 use rusqlite::{Connection, OptionalExtension, params};
@@ -77,7 +77,7 @@ impl Counters for Store {
         let change = Change::Add { amount: whole(amount)?, limit: whole(limit)? };
         let written = self.writer.write(self.once(counter, by, change)).await?;
         let used = self.used(counter).await?;
-        Ok(if written == Written::Done { Counted::Counted { used } } else { Counted::Over { used } })
+        Ok(if written == WriteOutcome::Done { Counted::Counted { used } } else { Counted::Over { used } })
     }
 
     async fn reset(&self, counter: &CounterId, by: &CheckpointId) -> Result<(), PortError> {
@@ -127,11 +127,11 @@ struct Note {
 }
 
 impl Write for Note {
-    fn apply(&mut self, session: &mut Session<'_>) -> Result<Written, Fault> {
+    fn apply(&mut self, session: &mut Session<'_>) -> Result<WriteOutcome, Fault> {
         session.db.prepare_cached(FORGET_PARTS)?.execute([self.now.0])?;
         let row = params![self.run.job_id.to_bytes(), self.run.run_no, self.place, self.expires_at.0, self.json];
         session.db.prepare_cached(NOTE)?.execute(row)?;
-        Ok(Written::Done)
+        Ok(WriteOutcome::Done)
     }
 
     fn take_effect(self: Box<Self>, _: &Effects) {}
@@ -151,28 +151,28 @@ enum Change {
 }
 
 impl Write for Once {
-    fn apply(&mut self, session: &mut Session<'_>) -> Result<Written, Fault> {
+    fn apply(&mut self, session: &mut Session<'_>) -> Result<WriteOutcome, Fault> {
         let (db, CheckpointId { run, place }) = (session.db, &self.by);
         let CounterId { product, env, quota, from, until } = &self.counter;
         let (job, run_no) = (run.job_id.to_bytes(), run.run_no);
         let marked = db.prepare_cached(COUNTED)?.execute(params![job, run_no, place, self.marked_until.0])?;
         if marked == 0 {
-            return Ok(Written::Done);
+            return Ok(WriteOutcome::Done);
         }
         db.prepare_cached(FORGET_COUNTED)?.execute([from.0])?;
         db.prepare_cached(FORGET_COUNTERS)?.execute([from.0])?;
         let Change::Add { amount, limit } = self.change else {
             db.prepare_cached(RESET)?.execute(params![product, env, quota, from.0])?;
-            return Ok(Written::Done);
+            return Ok(WriteOutcome::Done);
         };
         let expires_at = until.plus(LEFT_OVER_MS).0;
         let fits = amount <= limit
             && db.prepare_cached(ADD)?.execute(params![product, env, quota, from.0, expires_at, amount, limit])? > 0;
         if fits {
-            return Ok(Written::Done);
+            return Ok(WriteOutcome::Done);
         }
         db.prepare_cached(UNCOUNTED)?.execute(params![job, run_no, place])?;
-        Ok(Written::Conflict)
+        Ok(WriteOutcome::Conflict)
     }
 
     fn take_effect(self: Box<Self>, _: &Effects) {}
@@ -185,11 +185,11 @@ struct Mark {
 }
 
 impl Write for Mark {
-    fn apply(&mut self, session: &mut Session<'_>) -> Result<Written, Fault> {
+    fn apply(&mut self, session: &mut Session<'_>) -> Result<WriteOutcome, Fault> {
         let FallbackId { product, env, tag } = &self.fallback;
         let row = params![product, env, tag, self.option, self.until.0];
         session.db.prepare_cached(MARK)?.execute(row)?;
-        Ok(Written::Done)
+        Ok(WriteOutcome::Done)
     }
 
     fn take_effect(self: Box<Self>, _: &Effects) {}

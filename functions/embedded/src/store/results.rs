@@ -2,11 +2,11 @@
 //!
 //! A row is a result, or a lease as long as it has no output: `expires_at` ends either of them.
 
-use carillon_core::cache::{CacheKey, CacheName};
+use carillon_core::cache::{CacheId, CacheKey};
 use carillon_core::ids::Owner;
 use carillon_core::job::Output;
 use carillon_core::ports::{
-    CacheAnswer, CacheEntry, CachePage, CachedResult, FillLease, PortError, ResultCache, Written,
+    CacheAnswer, CacheEntry, CachePage, CachedResult, FillLease, PortError, ResultCache, WriteOutcome,
 };
 use carillon_core::time::UnixMillis;
 use rusqlite::{Connection, params};
@@ -54,7 +54,7 @@ impl ResultCache for Store {
                 None => {}
             }
             let write = Lease { key: key.clone(), lead: lead.clone(), leader: name(&lead.leader)? };
-            if self.writer.write(write).await? == Written::Done {
+            if self.writer.write(write).await? == WriteOutcome::Done {
                 return Ok(CacheAnswer::Miss);
             }
         }
@@ -79,7 +79,7 @@ impl ResultCache for Store {
 
     async fn entries(
         &self,
-        cache: &CacheName,
+        cache: &CacheId,
         after: Option<&str>,
         limit: usize,
         now: UnixMillis,
@@ -98,7 +98,7 @@ impl ResultCache for Store {
         self.readers.read_page(page).await
     }
 
-    async fn clear(&self, cache: &CacheName, _: UnixMillis) -> Result<(), PortError> {
+    async fn clear(&self, cache: &CacheId, _: UnixMillis) -> Result<(), PortError> {
         self.writer.write(Clear { cache: cache.clone() }).await.map(drop)
     }
 }
@@ -110,7 +110,7 @@ fn name(leader: &Owner) -> Result<String, Fault> {
 fn find(db: &Connection, key: &CacheKey, now: UnixMillis) -> Result<Option<CacheAnswer>, Fault> {
     let what = || format!("a result of the cache {}", key.cache);
     let mut statement = db.prepare_cached(FIND)?;
-    let CacheName { product, env, tag } = &key.cache;
+    let CacheId { product, env, tag } = &key.cache;
     let mut rows = statement.query(params![product, env, tag, key.digest, now.0])?;
     let Some(row) = rows.next()? else { return Ok(None) };
     let (began_at, until) = (UnixMillis(row.get(0)?), UnixMillis(row.get(1)?));
@@ -121,8 +121,8 @@ fn find(db: &Connection, key: &CacheKey, now: UnixMillis) -> Result<Option<Cache
     Ok(Some(CacheAnswer::Hit(CachedResult { output, made_at: began_at, expires_at: until })))
 }
 
-fn done_if(changed: usize) -> Written {
-    if changed == 0 { Written::Conflict } else { Written::Done }
+fn done_if(changed: usize) -> WriteOutcome {
+    if changed == 0 { WriteOutcome::Conflict } else { WriteOutcome::Done }
 }
 
 struct Lease {
@@ -132,7 +132,7 @@ struct Lease {
 }
 
 impl Write for Lease {
-    fn apply(&mut self, session: &mut Session<'_>) -> Result<Written, Fault> {
+    fn apply(&mut self, session: &mut Session<'_>) -> Result<WriteOutcome, Fault> {
         let (CacheKey { cache, digest, event }, FillLease { began_at, until, .. }) = (&self.key, &self.lead);
         let row = params![cache.product, cache.env, cache.tag, digest, event, began_at.0, until.0, self.leader];
         let taken = session.db.prepare_cached(LEAD)?.execute(row)?;
@@ -152,7 +152,7 @@ struct Fill {
 }
 
 impl Write for Fill {
-    fn apply(&mut self, session: &mut Session<'_>) -> Result<Written, Fault> {
+    fn apply(&mut self, session: &mut Session<'_>) -> Result<WriteOutcome, Fault> {
         let CacheKey { cache, digest, .. } = &self.key;
         let (made_at, expires_at) = (self.made_at.0, self.expires_at.0);
         let row = params![cache.product, cache.env, cache.tag, digest, self.leader, made_at, expires_at, self.output];
@@ -168,7 +168,7 @@ struct Release {
 }
 
 impl Write for Release {
-    fn apply(&mut self, session: &mut Session<'_>) -> Result<Written, Fault> {
+    fn apply(&mut self, session: &mut Session<'_>) -> Result<WriteOutcome, Fault> {
         let CacheKey { cache, digest, .. } = &self.key;
         let row = params![cache.product, cache.env, cache.tag, digest, self.leader];
         Ok(done_if(session.db.prepare_cached(RELEASE)?.execute(row)?))
@@ -178,12 +178,12 @@ impl Write for Release {
 }
 
 struct Clear {
-    cache: CacheName,
+    cache: CacheId,
 }
 
 impl Write for Clear {
-    fn apply(&mut self, session: &mut Session<'_>) -> Result<Written, Fault> {
-        let CacheName { product, env, tag } = &self.cache;
+    fn apply(&mut self, session: &mut Session<'_>) -> Result<WriteOutcome, Fault> {
+        let CacheId { product, env, tag } = &self.cache;
         Ok(done_if(session.db.prepare_cached(CLEAR)?.execute([product, env, tag])?))
     }
 

@@ -3,14 +3,14 @@ use std::sync::Arc;
 
 use carillon_core::job::{JobState, Run};
 use carillon_core::machine::{Effect, Transition};
-use carillon_core::ports::{CatalogStore, JobQuery, JobStore, KeyStore, PortError, Written};
+use carillon_core::ports::{CatalogStore, JobQuery, JobStore, KeyStore, PortError, WriteOutcome};
 use carillon_core::time::UnixMillis;
 use futures_util::FutureExt;
 use futures_util::future::join_all;
 use rusqlite::Connection;
 
 use super::readers::Readers;
-use super::{Durability, OpenError, Store, catalogs, keys, locked, places, progress, requests, results, sql};
+use super::{Durability, OpenError, Store, catalogs, idempotency, keys, locked, places, progress, results, sql};
 use crate::due_queue::DueQueue;
 use crate::samples::job;
 
@@ -51,9 +51,9 @@ fn no_statement_reads_more_than_it_gives_back() {
         results::ENTRIES,
         results::CLEAR,
         results::FORGET,
-        requests::FIND,
-        requests::RESERVE,
-        requests::FORGET,
+        idempotency::FIND,
+        idempotency::RESERVE,
+        idempotency::FORGET,
         catalogs::READ,
         catalogs::PUT,
         catalogs::DELETE,
@@ -104,7 +104,7 @@ async fn a_failing_write_spoils_no_other_write_of_its_batch_and_leaves_no_half_j
         if number == 13 {
             assert!(is_permanent(&written));
         } else {
-            assert_eq!(written.unwrap(), Written::Done);
+            assert_eq!(written.unwrap(), WriteOutcome::Done);
         }
         let stored = JobStore::get(&store, jobs[number].id).await.unwrap();
         assert_eq!(stored.as_ref(), Some(&jobs[number]).filter(|_| number != 13));
@@ -114,7 +114,7 @@ async fn a_failing_write_spoils_no_other_write_of_its_batch_and_leaves_no_half_j
     let query = JobQuery { product: "shop".into(), env: "prd".into(), status: None, before: None, limit: 100 };
     assert_eq!(store.list(&query).await.unwrap().jobs.len(), 19);
     locked(db).execute_batch("DROP TRIGGER poison").unwrap();
-    assert_eq!(store.insert_new(&jobs[13]).await.unwrap(), Written::Done);
+    assert_eq!(store.insert_new(&jobs[13]).await.unwrap(), WriteOutcome::Done);
 }
 
 #[tokio::test]
@@ -124,7 +124,7 @@ async fn a_record_that_cannot_be_read_is_a_permanent_fault_of_its_own_only() {
     {
         let store = open(folder.path()).unwrap();
         for job in [&torn, &sound] {
-            assert_eq!(store.insert_new(job).await.unwrap(), Written::Done);
+            assert_eq!(store.insert_new(job).await.unwrap(), WriteOutcome::Done);
         }
     }
     meddle(
@@ -148,7 +148,7 @@ async fn a_record_that_cannot_be_read_is_a_permanent_fault_of_its_own_only() {
 /// Retires runs of a job, so many milliseconds after the start each; the history after that, by their numbers.
 async fn history(store: &Store, ends_ms: &[i64]) -> Vec<u32> {
     let mut job = job(1, 0);
-    assert_eq!(store.insert_new(&job).await.unwrap(), Written::Done);
+    assert_eq!(store.insert_new(&job).await.unwrap(), WriteOutcome::Done);
     for (run_no, ends_ms) in (1..).zip(ends_ms) {
         let state = JobState {
             revision: job.state.revision + 1,
@@ -157,7 +157,7 @@ async fn history(store: &Store, ends_ms: &[i64]) -> Vec<u32> {
         };
         let retired = Some(Run::new(1, run_no, crate::samples::NOW));
         let transition = Transition { before: job, state, spec: None, retired, effect: Effect::Acknowledge };
-        assert_eq!(store.commit(&transition).await.unwrap(), Written::Done);
+        assert_eq!(store.commit(&transition).await.unwrap(), WriteOutcome::Done);
         job = transition.after();
     }
     store.retired_runs(job.id, None, 100).await.unwrap().runs.iter().rev().map(|run| run.run_no).collect()
@@ -187,7 +187,7 @@ async fn a_store_of_the_first_layout_is_brought_up_to_date_with_all_that_it_hold
     );
     let store = open(folder.path()).unwrap();
     assert_eq!(store.retired_runs(job(1, 0).id, None, 100).await.unwrap().runs.len(), 2);
-    assert_eq!(store.insert_new(&job(2, 0)).await.unwrap(), Written::Done);
+    assert_eq!(store.insert_new(&job(2, 0)).await.unwrap(), WriteOutcome::Done);
 }
 
 #[test]
@@ -217,7 +217,7 @@ async fn the_write_ahead_log_is_moved_into_the_database_while_jobs_arrive() {
     for number in 0..300 {
         let mut job = job(number, 0);
         Arc::make_mut(&mut job.spec).input = payload.clone();
-        assert_eq!(store.insert_new(&job).await.unwrap(), Written::Done);
+        assert_eq!(store.insert_new(&job).await.unwrap(), WriteOutcome::Done);
     }
     let log = std::fs::metadata(folder.path().join("carillon.db-wal")).unwrap().len();
     assert!(log < 64 * 1024 * 1024, "75 MB were written, and {log} bytes are in the log");

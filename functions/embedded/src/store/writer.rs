@@ -7,7 +7,7 @@
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 
-use carillon_core::ports::{PortError, Written};
+use carillon_core::ports::{PortError, WriteOutcome};
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
@@ -23,7 +23,7 @@ const BATCH: usize = 1_024;
 /// Something to be written.
 pub(super) trait Write: Send {
     /// Writes it within the current transaction. May be called again after a rollback.
-    fn apply(&mut self, session: &mut Session<'_>) -> Result<Written, Fault>;
+    fn apply(&mut self, session: &mut Session<'_>) -> Result<WriteOutcome, Fault>;
 
     /// Spreads the news once it is committed.
     fn take_effect(self: Box<Self>, effects: &Effects);
@@ -39,7 +39,7 @@ pub(super) struct Session<'a> {
 
 struct Request {
     write: Box<dyn Write>,
-    reply: oneshot::Sender<Result<Written, PortError>>,
+    reply: oneshot::Sender<Result<WriteOutcome, PortError>>,
 }
 
 /// The way to the writing thread. Dropping it writes what is under way, and ends the thread.
@@ -63,7 +63,7 @@ impl Writer {
     }
 
     /// Writes, and returns once it is committed.
-    pub(super) async fn write(&self, write: impl Write + 'static) -> Result<Written, PortError> {
+    pub(super) async fn write(&self, write: impl Write + 'static) -> Result<WriteOutcome, PortError> {
         let (reply, written) = oneshot::channel();
         let request = Request { write: Box::new(write), reply };
         // When it cannot be sent it is dropped, and so is its reply.
@@ -96,7 +96,7 @@ impl WriterThread {
         match self.transaction(&mut batch) {
             Ok(outcomes) => {
                 for (request, written) in batch.into_iter().zip(outcomes) {
-                    if written == Written::Done {
+                    if written == WriteOutcome::Done {
                         request.write.take_effect(&self.effects);
                     }
                     answer(request.reply, Ok(written));
@@ -121,7 +121,7 @@ impl WriterThread {
         }
     }
 
-    fn transaction(&mut self, batch: &mut [Request]) -> Result<Vec<Written>, Aborted> {
+    fn transaction(&mut self, batch: &mut [Request]) -> Result<Vec<WriteOutcome>, Aborted> {
         let db = locked(&self.db);
         let execute = |sql| db.prepare_cached(sql)?.execute([]).map(drop);
         let mut next_spec = self.next_spec;
@@ -164,7 +164,7 @@ impl From<rusqlite::Error> for Aborted {
     }
 }
 
-fn answer(reply: oneshot::Sender<Result<Written, PortError>>, result: Result<Written, PortError>) {
+fn answer(reply: oneshot::Sender<Result<WriteOutcome, PortError>>, result: Result<WriteOutcome, PortError>) {
     // A caller that went away does not need it.
     let _ = reply.send(result);
 }

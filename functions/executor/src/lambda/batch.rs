@@ -61,13 +61,13 @@ impl<P: Ports, T: Targets + Clone + 'static, C: MessageQueue> Batch<P, T, C> {
     /// Works on the records until `deadline`, and gives the ids of those that have to come back.
     pub async fn work(self: &Arc<Self>, deliveries: Vec<Delivery>, deadline: UnixMillis) -> Vec<String> {
         let time_budget = TimeBudget::new(self.ports.clock().now(), deadline);
-        let lanes = lanes(deliveries).into_iter().map(|lane| self.work_in_turn(lane, time_budget));
-        futures_util::future::join_all(lanes).await.concat()
+        let groups = group_by_fire(deliveries).into_iter().map(|group| self.work_in_turn(group, time_budget));
+        futures_util::future::join_all(groups).await.concat()
     }
 
-    async fn work_in_turn(self: &Arc<Self>, lane: Vec<Delivery>, time_budget: TimeBudget) -> Vec<String> {
+    async fn work_in_turn(self: &Arc<Self>, group: Vec<Delivery>, time_budget: TimeBudget) -> Vec<String> {
         let (mut returned, mut done) = (Vec::new(), Vec::new());
-        for delivery in lane {
+        for delivery in group {
             let (message_id, body) = (delivery.message_id.clone(), delivery.body.clone());
             if done.contains(&body) {
                 info!(message_id, "record: a copy of a message that is done with");
@@ -104,19 +104,19 @@ impl<P: Ports, T: Targets + Clone + 'static, C: MessageQueue> Batch<P, T, C> {
     }
 }
 
-/// Records of the same fire stand in one lane, in their order: side by side, one would only meet the other's lease.
-fn lanes(deliveries: Vec<Delivery>) -> Vec<Vec<Delivery>> {
-    let mut lanes: Vec<Vec<Delivery>> = Vec::new();
-    let mut lane_of: HashMap<Fire, usize> = HashMap::new();
+/// Records of the same fire stand in one group, in their order: side by side, one would only meet the other's lease.
+fn group_by_fire(deliveries: Vec<Delivery>) -> Vec<Vec<Delivery>> {
+    let mut groups: Vec<Vec<Delivery>> = Vec::new();
+    let mut group_of: HashMap<Fire, usize> = HashMap::new();
     for delivery in deliveries {
-        match Message::parse(&delivery.body).map(|message| lane_of.entry(message.fire)) {
-            Some(Entry::Occupied(lane)) => lanes[*lane.get()].push(delivery),
-            Some(Entry::Vacant(lane)) => {
-                lane.insert(lanes.len());
-                lanes.push(vec![delivery]);
+        match Message::parse(&delivery.body).map(|message| group_of.entry(message.fire)) {
+            Some(Entry::Occupied(group)) => groups[*group.get()].push(delivery),
+            Some(Entry::Vacant(group)) => {
+                group.insert(groups.len());
+                groups.push(vec![delivery]);
             }
-            None => lanes.push(vec![delivery]),
+            None => groups.push(vec![delivery]),
         }
     }
-    lanes
+    groups
 }

@@ -12,14 +12,14 @@ use carillon_aws::table::Table;
 use carillon_aws::timers::AwsTimers;
 use carillon_core::event_types::Capabilities;
 use carillon_core::ports::{
-    CatalogStore, Clock, DeadLetters, Entropy, JobStore, KeyStore, Ports, Progress, Reservations, ResultCache,
+    CatalogStore, Clock, DeadLetters, Entropy, IdempotencyStore, JobStore, KeyStore, Ports, Progress, ResultCache,
     SealingKeys, Timers,
 };
 use carillon_core::time::UnixMillis;
 
 use super::endpoint::QUEUE;
 use crate::bench::Failure;
-use crate::outside::epoch_ms;
+use crate::env::epoch_ms;
 
 /// The clock, so much ahead. Clones share it.
 #[derive(Clone, Debug, Default)]
@@ -114,7 +114,7 @@ impl Ports for Account {
         &self.table
     }
 
-    fn reservations(&self) -> &impl Reservations {
+    fn idempotency(&self) -> &impl IdempotencyStore {
         &self.table
     }
 

@@ -20,7 +20,7 @@ use tokio::time::timeout;
 
 use super::bootstraps::Bootstrap;
 use crate::bench::Failure;
-use crate::outside::{epoch_ms, now};
+use crate::env::{epoch_ms, now};
 
 /// How long an answer may take.
 const LIMIT: Duration = Duration::from_secs(20);

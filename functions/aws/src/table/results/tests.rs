@@ -4,17 +4,17 @@ use carillon_core::job::Output;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::scripted_http::{ScriptedHttp, settings};
 use crate::stack::SystemClock;
-use crate::wire::{Wire, settings};
 
 const NOW: UnixMillis = UnixMillis(1_800_000_000_000);
 
-fn table(wire: &Wire) -> Table<SystemClock> {
-    Table::new(aws_sdk_dynamodb::Client::new(&wire.config()), &settings(), SystemClock)
+fn table(http: &ScriptedHttp) -> Table<SystemClock> {
+    Table::new(aws_sdk_dynamodb::Client::new(&http.config()), &settings(), SystemClock)
 }
 
 fn cache_key() -> CacheKey {
-    let cache = CacheName { product: "shop".into(), env: "dev".into(), tag: "c".into() };
+    let cache = CacheId { product: "shop".into(), env: "dev".into(), tag: "c".into() };
     CacheKey { cache, digest: "ab".repeat(32), event: "close".into() }
 }
 
@@ -51,15 +51,15 @@ fn refused_for(item: &Value) -> (u16, Value) {
     (400, json!({"__type": "x#ConditionalCheckFailedException", "message": "no", "Item": item}))
 }
 
-async fn lookup(wire: &Wire) -> CacheAnswer {
-    table(wire).lookup(&cache_key(), &lead(1), NOW).await.unwrap()
+async fn lookup(http: &ScriptedHttp) -> CacheAnswer {
+    table(http).lookup(&cache_key(), &lead(1), NOW).await.unwrap()
 }
 
 #[tokio::test]
 async fn a_hit_is_one_read_that_need_not_be_the_latest() {
-    let wire = Wire::that_answers([read_gives(&[filled(NOW), mark(NOW.plus(-1))])]);
-    assert!(matches!(lookup(&wire).await, CacheAnswer::Hit(_)));
-    let [(action, body)] = &wire.requests()[..] else { panic!("one request") };
+    let http = ScriptedHttp::that_answers([read_gives(&[filled(NOW), mark(NOW.plus(-1))])]);
+    assert!(matches!(lookup(&http).await, CacheAnswer::Hit(_)));
+    let [(action, body)] = &http.requests()[..] else { panic!("one request") };
     let wanted = &body["RequestItems"]["carillon_table"];
     assert_eq!((action.as_str(), &wanted["ConsistentRead"]), ("BatchGetItem", &json!(false)));
     assert_eq!(wanted["Keys"].as_array().map(Vec::len), Some(2));
@@ -67,28 +67,28 @@ async fn a_hit_is_one_read_that_need_not_be_the_latest() {
 
 #[tokio::test]
 async fn somebody_elses_lease_is_told_without_a_write_and_ones_own_is_taken_again() {
-    let wire = Wire::that_answers([read_gives(&[lease(&lead(2))])]);
-    assert_eq!(lookup(&wire).await, CacheAnswer::Filling(lead(2)));
-    assert_eq!(wire.actions(), ["BatchGetItem"]);
-    let wire = Wire::that_answers([read_gives(&[lease(&lead(1))]), (200, json!({}))]);
-    assert_eq!(lookup(&wire).await, CacheAnswer::Miss);
+    let http = ScriptedHttp::that_answers([read_gives(&[lease(&lead(2))])]);
+    assert_eq!(lookup(&http).await, CacheAnswer::Filling(lead(2)));
+    assert_eq!(http.actions(), ["BatchGetItem"]);
+    let http = ScriptedHttp::that_answers([read_gives(&[lease(&lead(1))]), (200, json!({}))]);
+    assert_eq!(lookup(&http).await, CacheAnswer::Miss);
 }
 
 #[tokio::test]
 async fn what_a_read_did_not_see_yet_the_write_tells() {
-    let wire = Wire::that_answers([read_gives(&[]), refused_for(&filled(NOW))]);
-    assert!(matches!(lookup(&wire).await, CacheAnswer::Hit(_)));
-    let wire = Wire::that_answers([read_gives(&[]), refused_for(&lease(&lead(2)))]);
-    assert_eq!(lookup(&wire).await, CacheAnswer::Filling(lead(2)));
-    assert_eq!(wire.actions(), ["BatchGetItem", "PutItem"]);
+    let http = ScriptedHttp::that_answers([read_gives(&[]), refused_for(&filled(NOW))]);
+    assert!(matches!(lookup(&http).await, CacheAnswer::Hit(_)));
+    let http = ScriptedHttp::that_answers([read_gives(&[]), refused_for(&lease(&lead(2)))]);
+    assert_eq!(lookup(&http).await, CacheAnswer::Filling(lead(2)));
+    assert_eq!(http.actions(), ["BatchGetItem", "PutItem"]);
 }
 
 #[tokio::test]
 async fn what_was_begun_when_the_cache_was_emptied_or_before_does_not_count() {
     for entry in [filled(NOW), lease(&lead(2))] {
-        let wire = Wire::that_answers([read_gives(&[mark(NOW), entry]), (200, json!({}))]);
-        assert_eq!(lookup(&wire).await, CacheAnswer::Miss);
-        let condition = &wire.requests()[1].1["ExpressionAttributeValues"][":cleared_at"];
+        let http = ScriptedHttp::that_answers([read_gives(&[mark(NOW), entry]), (200, json!({}))]);
+        assert_eq!(lookup(&http).await, CacheAnswer::Miss);
+        let condition = &http.requests()[1].1["ExpressionAttributeValues"][":cleared_at"];
         assert_eq!(condition, &json!({"N": NOW.0.to_string()}), "the write knows of it too");
     }
 }
@@ -100,9 +100,9 @@ async fn what_was_filled_already_is_not_filled_again() {
         [(json!({}), None), (json!({"Item": filled(NOW)}), None), (json!({"Item": lease(&lead(1))}), Some(filled(NOW)))]
     {
         let answers = [(200, look), then.as_ref().map_or((500, json!({})), refused_for)];
-        let wire = Wire::that_answers(answers);
-        table(&wire).fill(&cache_key(), &lead(1).leader, &result).await.unwrap();
-        assert_eq!(wire.actions().len(), if then.is_some() { 2 } else { 1 });
+        let http = ScriptedHttp::that_answers(answers);
+        table(&http).fill(&cache_key(), &lead(1).leader, &result).await.unwrap();
+        assert_eq!(http.actions().len(), if then.is_some() { 2 } else { 1 });
     }
 }
 
@@ -114,8 +114,8 @@ async fn an_emptied_cache_lists_nothing_of_before_whatever_the_index_holds() {
     };
     let none = || (200, json!({"Items": []}));
     let page = (200, json!({"Items": [listed(NOW.0 - 5, "old"), listed(NOW.0 - 4, "new#1")]}));
-    let wire = Wire::that_answers([(200, json!({"Item": mark(NOW.plus(-5))})), none(), none(), page, none()]);
-    let page = table(&wire).entries(&cache_key().cache, None, 10, NOW).await.unwrap();
+    let http = ScriptedHttp::that_answers([(200, json!({"Item": mark(NOW.plus(-5))})), none(), none(), page, none()]);
+    let page = table(&http).entries(&cache_key().cache, None, 10, NOW).await.unwrap();
     assert_eq!(page.entries.iter().map(|entry| entry.event.as_str()).collect::<Vec<_>>(), ["new#1"]);
-    assert_eq!((page.next, wire.actions().len()), (None, 5));
+    assert_eq!((page.next, http.actions().len()), (None, 5));
 }

@@ -30,10 +30,10 @@ async fn each_kind_of_value_is_bound_with_what_the_service_needs_to_know_of_it()
         Bound::Text(None),
         Bound::Uuid(None),
     ];
-    let wire = Wire::that_answers([(200, json!({"numberOfRecordsUpdated": 3}))]);
-    let output = perform(&wire, sql(parameters, 10)).await.unwrap();
+    let http = ScriptedHttp::that_answers([(200, json!({"numberOfRecordsUpdated": 3}))]);
+    let output = perform(&http, sql(parameters, 10)).await.unwrap();
     assert_eq!((output.value, output.truncated), (json!({"rows": [], "row_count": 3}), false));
-    let asked = wire.asked();
+    let asked = http.asked();
     assert_eq!((asked[0].method.as_str(), asked[0].path.as_str()), ("POST", "/Execute"));
     let expected = [
         json!({"stringValue": "x' OR 1=1"}),
@@ -63,7 +63,7 @@ async fn each_kind_of_value_is_bound_with_what_the_service_needs_to_know_of_it()
     });
     assert_eq!(asked[0].json(), body);
     let wrong = sql(vec![Bound::Timestamp(text("tomorrow"))], 1);
-    assert_eq!(perform(&Wire::that([]), wrong).await.unwrap_err().code, codes::VALIDATION_ERROR);
+    assert_eq!(perform(&ScriptedHttp::that([]), wrong).await.unwrap_err().code, codes::VALIDATION_ERROR);
 }
 
 #[tokio::test]
@@ -79,19 +79,19 @@ async fn rows_are_objects_by_the_names_of_their_columns() {
         {"stringValue": r#"{"a":[1]}"#}, {"arrayValue": {"stringValues": ["x", "y"]}}, {"isNull": true},
     ]);
     let answer = json!({"columnMetadata": columns, "records": [record, record, record], "numberOfRecordsUpdated": 0});
-    let wire = Wire::that_answers([(200, answer)]);
-    let output = perform(&wire, sql(Vec::new(), 2)).await.unwrap();
+    let http = ScriptedHttp::that_answers([(200, answer)]);
+    let output = perform(&http, sql(Vec::new(), 2)).await.unwrap();
     let row = json!({"id": 5, "sum": "0.10", "ratio": 0.5, "open": true, "raw": "//4=", "extra": {"a": [1]},
         "tags": ["x", "y"], "none": null});
     assert_eq!(output.value, json!({"rows": [row, row], "row_count": 3}));
     assert!(output.truncated);
-    assert_eq!(wire.asked()[0].json().get("parameters"), None);
+    assert_eq!(http.asked()[0].json().get("parameters"), None);
 }
 
 #[tokio::test]
 async fn a_query_that_finds_nothing_has_no_rows() {
     let answer = json!({"columnMetadata": [{"name": "id"}], "records": [], "numberOfRecordsUpdated": 0});
-    let output = perform(&Wire::that_answers([(200, answer)]), sql(Vec::new(), 2)).await.unwrap();
+    let output = perform(&ScriptedHttp::that_answers([(200, answer)]), sql(Vec::new(), 2)).await.unwrap();
     assert_eq!((output.value, output.truncated), (json!({"rows": [], "row_count": 0}), false));
 }
 
@@ -137,7 +137,7 @@ async fn values_are_bound_by_their_type_and_items_are_plain_json() {
         "set": {"NS": ["1"]}, "words": {"SS": ["a"]}, "none": {"NULL": true}, "yes": {"BOOL": true},
         "list": {"L": [{"S": "y"}]}, "map": {"M": {"k": {"N": "1"}}}, "raws": {"BS": ["//4="]},
     });
-    let wire = Wire::that_answers([(200, json!({"Items": [item]}))]);
+    let http = ScriptedHttp::that_answers([(200, json!({"Items": [item]}))]);
     let text = |text: &str| Some(text.to_owned());
     let parameters = vec![
         Bound::Text(text("x' OR 1=1")),
@@ -150,7 +150,7 @@ async fn values_are_bound_by_their_type_and_items_are_plain_json() {
         Bound::Bytes(Some(vec![255, 254])),
         Bound::Uuid(None),
     ];
-    let output = perform(&wire, partiql(parameters, 10)).await.unwrap();
+    let output = perform(&http, partiql(parameters, 10)).await.unwrap();
     let row = json!({"id": "x", "n": 3.5, "long": "12345678901234567890123", "raw": "//4=", "set": [1], "words": ["a"],
         "none": null, "yes": true, "list": ["y"], "map": {"k": 1}, "raws": ["//4="]});
     assert_eq!((output.value, output.truncated), (json!({"rows": [row], "row_count": 1}), false));
@@ -160,23 +160,24 @@ async fn values_are_bound_by_their_type_and_items_are_plain_json() {
             {"N": "-9223372036854775808"}, {"N": "12345678901234567890.50"}, {"BOOL": true}, {"S": "2024-02-29"}, {"B": "//4="},
             {"NULL": true}],
     });
-    assert_eq!(wire.requests(), [("ExecuteStatement".to_owned(), body)]);
+    assert_eq!(http.requests(), [("ExecuteStatement".to_owned(), body)]);
 }
 
 #[tokio::test]
 async fn pages_are_read_until_the_result_is_full() {
     let page = |id: &str, next: &str| (200, json!({"Items": [{"id": {"S": id}}], "NextToken": next}));
-    let wire = Wire::that_answers([page("a", "1"), (200, json!({"Items": [], "NextToken": "2"})), page("b", "3")]);
-    let output = perform(&wire, partiql(Vec::new(), 2)).await.unwrap();
+    let http =
+        ScriptedHttp::that_answers([page("a", "1"), (200, json!({"Items": [], "NextToken": "2"})), page("b", "3")]);
+    let output = perform(&http, partiql(Vec::new(), 2)).await.unwrap();
     assert_eq!(output.value, json!({"rows": [{"id": "a"}, {"id": "b"}], "row_count": 2}));
     assert!(output.truncated, "there is another page, which was not read");
-    let asked = wire.requests();
+    let asked = http.requests();
     let tokens: Vec<_> = asked.iter().map(|(_, body)| body.get("NextToken").cloned()).collect();
     assert_eq!(tokens, [None, Some(json!("1")), Some(json!("2"))]);
     assert_eq!(asked[0].1.get("Parameters"), None);
 
-    let wire = Wire::that_answers([(200, json!({}))]);
-    let output = perform(&wire, partiql(Vec::new(), 2)).await.unwrap();
+    let http = ScriptedHttp::that_answers([(200, json!({}))]);
+    let output = perform(&http, partiql(Vec::new(), 2)).await.unwrap();
     assert_eq!((output.value, output.truncated), (json!({"rows": [], "row_count": 0}), false));
 }
 

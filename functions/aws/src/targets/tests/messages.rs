@@ -27,10 +27,10 @@ async fn a_message_is_sent_with_its_attributes_and_in_its_group() {
     fifo["MessageGroupId"] = json!("g");
     fifo["MessageDeduplicationId"] = json!(JOB);
     for (group, body) in [(None, plain), (Some("g"), fifo)] {
-        let wire = Wire::that_answers([(200, sent.clone())]);
-        let output = perform(&wire, message(group)).await.unwrap();
+        let http = ScriptedHttp::that_answers([(200, sent.clone())]);
+        let output = perform(&http, message(group)).await.unwrap();
         assert_eq!(output.value, json!({"message_id": "m", "sequence_number": "7"}));
-        assert_eq!(wire.requests(), [("SendMessage".to_owned(), body)]);
+        assert_eq!(http.requests(), [("SendMessage".to_owned(), body)]);
     }
 }
 
@@ -65,23 +65,23 @@ async fn messages_are_received_with_all_that_they_carry() {
             "MessageAttributes": attributes, "Attributes": {"MessageGroupId": "g"}},
     ]});
     let request = || AwsRequest::ReceiveMessages { queue_url: queue(), max: 3, hide_seconds: 60 };
-    let wire = Wire::that_answers([(200, received), (200, json!({}))]);
-    let output = perform(&wire, request()).await.unwrap();
+    let http = ScriptedHttp::that_answers([(200, received), (200, json!({}))]);
+    let output = perform(&http, request()).await.unwrap();
     let attributes = json!({"kind": "greeting", "raw": "//4="});
     let message = json!({"id": "m", "receipt": "r", "group": "g", "body": "hello", "attributes": attributes});
     assert_eq!(output.value, json!({"messages": [message]}));
-    assert_eq!(perform(&wire, request()).await.unwrap().value, json!({"messages": []}));
+    assert_eq!(perform(&http, request()).await.unwrap().value, json!({"messages": []}));
     let body = json!({"QueueUrl": QUEUE, "MaxNumberOfMessages": 3, "VisibilityTimeout": 60, "WaitTimeSeconds": 1,
         "MessageAttributeNames": ["All"], "MessageSystemAttributeNames": ["MessageGroupId"]});
-    assert_eq!(wire.requests()[0], ("ReceiveMessage".to_owned(), body));
+    assert_eq!(http.requests()[0], ("ReceiveMessage".to_owned(), body));
 }
 
 #[tokio::test]
 async fn a_message_is_deleted_by_its_receipt() {
     let request = || AwsRequest::DeleteMessage { queue_url: queue(), receipt: "r".to_owned() };
-    let wire = Wire::that_answers([(200, json!({}))]);
-    assert_eq!(perform(&wire, request()).await.unwrap(), Output::default());
-    assert_eq!(wire.requests(), [("DeleteMessage".to_owned(), json!({"QueueUrl": QUEUE, "ReceiptHandle": "r"}))]);
+    let http = ScriptedHttp::that_answers([(200, json!({}))]);
+    assert_eq!(perform(&http, request()).await.unwrap(), Output::default());
+    assert_eq!(http.requests(), [("DeleteMessage".to_owned(), json!({"QueueUrl": QUEUE, "ReceiptHandle": "r"}))]);
     let refused = refused_by(refusal(400, "ReceiptHandleIsInvalid"), request()).await;
     assert_eq!(refused, permanent(codes::VALIDATION_ERROR));
 }
@@ -105,8 +105,8 @@ fn publish(group: Option<&str>) -> AwsRequest {
 }
 
 /// A form without what every request has.
-fn form(wire: &Wire) -> Vec<(String, String)> {
-    let asked = wire.asked();
+fn form(http: &ScriptedHttp) -> Vec<(String, String)> {
+    let asked = http.asked();
     assert_eq!((asked[0].method.as_str(), asked[0].path.as_str()), ("POST", "/"));
     let mut form = asked[0].form();
     form.retain(|(name, _)| name != "Action" && name != "Version");
@@ -120,8 +120,8 @@ fn pairs(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
 
 #[tokio::test]
 async fn a_topic_gets_the_message_its_attributes_and_its_place_in_the_order() {
-    let wire = Wire::that([published()]);
-    let output = perform(&wire, publish(Some("g"))).await.unwrap();
+    let http = ScriptedHttp::that([published()]);
+    let output = perform(&http, publish(Some("g"))).await.unwrap();
     assert_eq!(output.value, json!({"message_id": "m", "sequence_number": "7"}));
     let expected = [
         ("Message", "hello"),
@@ -133,22 +133,22 @@ async fn a_topic_gets_the_message_its_attributes_and_its_place_in_the_order() {
         ("Subject", "Hi"),
         ("TopicArn", TOPIC),
     ];
-    assert_eq!(form(&wire), pairs(&expected));
-    let wire = Wire::that([published()]);
-    perform(&wire, publish(None)).await.unwrap();
-    assert!(form(&wire).iter().all(|(name, _)| name != "MessageGroupId" && name != "MessageDeduplicationId"));
+    assert_eq!(form(&http), pairs(&expected));
+    let http = ScriptedHttp::that([published()]);
+    perform(&http, publish(None)).await.unwrap();
+    assert!(form(&http).iter().all(|(name, _)| name != "MessageGroupId" && name != "MessageDeduplicationId"));
 }
 
 #[tokio::test]
 async fn a_telephone_gets_the_text_from_a_name_or_a_number() {
     for (sender, name) in [("Carillon", "AWS.SNS.SMS.SenderID"), ("+4930123456", "AWS.MM.SMS.OriginationNumber")] {
-        let wire = Wire::that([published()]);
+        let http = ScriptedHttp::that([published()]);
         let sms = AwsRequest::SendSms {
             phone_number: "+491701234567".to_owned(),
             text: "hello".to_owned(),
             sender: Some(sender.to_owned()),
         };
-        assert_eq!(perform(&wire, sms).await.unwrap().value, json!({"message_id": "m"}));
+        assert_eq!(perform(&http, sms).await.unwrap().value, json!({"message_id": "m"}));
         let expected = [
             ("Message", "hello"),
             ("MessageAttributes.entry.1.Name", name),
@@ -156,7 +156,7 @@ async fn a_telephone_gets_the_text_from_a_name_or_a_number() {
             ("MessageAttributes.entry.1.Value.StringValue", sender),
             ("PhoneNumber", "+491701234567"),
         ];
-        assert_eq!(form(&wire), pairs(&expected));
+        assert_eq!(form(&http), pairs(&expected));
     }
 }
 
@@ -191,14 +191,14 @@ fn event(bus: Option<&str>) -> AwsRequest {
 
 #[tokio::test]
 async fn an_event_is_put_on_its_bus() {
-    let wire = Wire::that_answers([(200, json!({"FailedEntryCount": 0, "Entries": [{"EventId": "e"}]}))]);
-    assert_eq!(perform(&wire, event(Some("orders"))).await.unwrap().value, json!({"event_id": "e"}));
+    let http = ScriptedHttp::that_answers([(200, json!({"FailedEntryCount": 0, "Entries": [{"EventId": "e"}]}))]);
+    assert_eq!(perform(&http, event(Some("orders"))).await.unwrap().value, json!({"event_id": "e"}));
     let entry =
         json!({"EventBusName": "orders", "Source": "shop", "DetailType": "order.placed", "Detail": r#"{"id":5}"#});
-    assert_eq!(wire.requests(), [("PutEvents".to_owned(), json!({"Entries": [entry]}))]);
-    let wire = Wire::that_answers([(200, json!({"FailedEntryCount": 0, "Entries": [{"EventId": "e"}]}))]);
-    perform(&wire, event(None)).await.unwrap();
-    assert_eq!(wire.requests()[0].1["Entries"][0].get("EventBusName"), None);
+    assert_eq!(http.requests(), [("PutEvents".to_owned(), json!({"Entries": [entry]}))]);
+    let http = ScriptedHttp::that_answers([(200, json!({"FailedEntryCount": 0, "Entries": [{"EventId": "e"}]}))]);
+    perform(&http, event(None)).await.unwrap();
+    assert_eq!(http.requests()[0].1["Entries"][0].get("EventBusName"), None);
 }
 
 #[tokio::test]

@@ -17,14 +17,14 @@ const CHECKSUM: &str = "LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ=";
 
 #[tokio::test]
 async fn an_object_is_written_with_its_checksum() {
-    let wire = Wire::that([Answer::text(200, "").with("etag", "\"e\"").with("x-amz-version-id", "v")]);
-    let output = perform(&wire, object()).await.unwrap();
+    let http = ScriptedHttp::that([Answer::text(200, "").with("etag", "\"e\"").with("x-amz-version-id", "v")]);
+    let output = perform(&http, object()).await.unwrap();
     let expected = json!({
         "bucket": "files", "key": "a b/ü.txt", "size": 5, "content_type": "text/plain", "etag": "\"e\"",
         "checksum_sha256": CHECKSUM, "version_id": "v",
     });
     assert_eq!(output.value, expected);
-    let asked = &wire.asked()[0];
+    let asked = &http.asked()[0];
     assert_eq!((asked.method.as_str(), asked.path.as_str()), ("PUT", "/a%20b/%C3%BC.txt?x-id=PutObject"));
     assert_eq!(asked.origin, "https://files.s3.eu-west-1.amazonaws.com");
     assert_eq!(asked.header("x-amz-checksum-sha256"), Some(CHECKSUM));
@@ -35,11 +35,11 @@ async fn an_object_is_written_with_its_checksum() {
 
 #[tokio::test]
 async fn at_an_address_of_ones_own_a_bucket_stands_in_the_path() {
-    let wire = Wire::that([Answer::text(200, "")]);
-    let config = wire.config().to_builder().endpoint_url("http://127.0.0.1:4566").build();
+    let http = ScriptedHttp::that([Answer::text(200, "")]);
+    let config = http.config().to_builder().endpoint_url("http://127.0.0.1:4566").build();
     let output = AwsTargets::of(&config).perform(&id(""), object()).await.unwrap();
     assert_eq!((&output.value["etag"], &output.value["version_id"]), (&json!(""), &json!(null)));
-    let asked = &wire.asked()[0];
+    let asked = &http.asked()[0];
     assert_eq!(asked.origin, "http://127.0.0.1:4566");
     assert!(asked.path.starts_with("/files/a%20b/"), "{}", asked.path);
 }
@@ -82,10 +82,10 @@ fn email() -> Email {
 
 #[tokio::test]
 async fn an_email_is_sent_with_all_its_parts_and_none_that_it_lacks() {
-    let wire = Wire::that_answers([(200, json!({"MessageId": "m"})), (200, json!({"MessageId": "m"}))]);
-    let output = perform(&wire, AwsRequest::SendEmail(email())).await.unwrap();
+    let http = ScriptedHttp::that_answers([(200, json!({"MessageId": "m"})), (200, json!({"MessageId": "m"}))]);
+    let output = perform(&http, AwsRequest::SendEmail(email())).await.unwrap();
     assert_eq!(output.value, json!({"message_id": "m"}));
-    let asked = &wire.asked()[0];
+    let asked = &http.asked()[0];
     assert_eq!((asked.method.as_str(), asked.path.as_str()), ("POST", "/v2/email/outbound-emails"));
     let utf8 = |text: &str| json!({"Data": text, "Charset": "UTF-8"});
     let body = json!({
@@ -96,12 +96,12 @@ async fn an_email_is_sent_with_all_its_parts_and_none_that_it_lacks() {
     assert_eq!(asked.json(), body);
     let (cc, bcc) = (Vec::new(), Vec::new());
     let plain = Email { cc, bcc, reply_to: None, html: None, ..email() };
-    perform(&wire, AwsRequest::SendEmail(plain)).await.unwrap();
+    perform(&http, AwsRequest::SendEmail(plain)).await.unwrap();
     let body = json!({
         "FromEmailAddress": "Shop <noreply@example.com>", "Destination": {"ToAddresses": ["a@example.com"]},
         "Content": {"Simple": {"Subject": utf8("Grüße"), "Body": {"Text": utf8("hello")}}},
     });
-    assert_eq!(wire.asked()[1].json(), body);
+    assert_eq!(http.asked()[1].json(), body);
 }
 
 #[tokio::test]
@@ -132,17 +132,17 @@ fn invoke() -> AwsRequest {
 
 #[tokio::test]
 async fn a_function_is_given_its_payload_and_what_it_returns_is_the_result() {
-    let wire = Wire::that([Answer::text(200, r#"{"sum":3}"#)]);
-    let output = perform(&wire, invoke()).await.unwrap();
+    let http = ScriptedHttp::that([Answer::text(200, r#"{"sum":3}"#)]);
+    let output = perform(&http, invoke()).await.unwrap();
     assert_eq!((output.value, output.truncated), (json!({"sum": 3}), false));
-    let asked = &wire.asked()[0];
+    let asked = &http.asked()[0];
     assert_eq!(asked.method, "POST");
     assert_eq!(asked.path, "/2015-03-31/functions/arn%3Aaws%3Alambda%3Aeu-west-1%3A1%3Afunction%3Af/invocations");
     assert_eq!(asked.json(), json!({"n": 1}));
     for (returned, value) in
         [("", json!(null)), ("null", json!(null)), ("[1]", json!([1])), ("no JSON", json!("no JSON"))]
     {
-        let output = perform(&Wire::that([Answer::text(200, returned)]), invoke()).await.unwrap();
+        let output = perform(&ScriptedHttp::that([Answer::text(200, returned)]), invoke()).await.unwrap();
         assert_eq!((output.value, output.truncated), (value, false), "{returned}");
     }
 }
@@ -150,12 +150,12 @@ async fn a_function_is_given_its_payload_and_what_it_returns_is_the_result() {
 #[tokio::test]
 async fn what_a_function_returns_too_much_of_is_kept_as_its_text_and_cut() {
     let text = format!("[\"{}\"]", "x".repeat(Output::MAX_BYTES));
-    let output = perform(&Wire::that([Answer::text(200, &text)]), invoke()).await.unwrap();
+    let output = perform(&ScriptedHttp::that([Answer::text(200, &text)]), invoke()).await.unwrap();
     let kept = output.value.as_str().unwrap();
     assert!(output.truncated && text.starts_with(kept) && output.value.to_string().len() <= Output::MAX_BYTES);
     // Shorter as it came than written again.
     let text = format!("[{}1e15]", "1e15,".repeat(Output::MAX_BYTES / 5 - 2));
-    let output = perform(&Wire::that([Answer::text(200, &text)]), invoke()).await.unwrap();
+    let output = perform(&ScriptedHttp::that([Answer::text(200, &text)]), invoke()).await.unwrap();
     assert_eq!((output.value.as_str(), output.truncated), (Some(text.as_str()), false));
 }
 
@@ -168,8 +168,8 @@ async fn an_error_of_the_function_tells_its_type_and_not_its_text() {
         ("secret", "the function ended with an error"),
         ("", "the function ended with an error"),
     ] {
-        let wire = Wire::that([Answer::text(200, returned).with("x-amz-function-error", "Unhandled")]);
-        let error = perform(&wire, invoke()).await.unwrap_err();
+        let http = ScriptedHttp::that([Answer::text(200, returned).with("x-amz-function-error", "Unhandled")]);
+        let error = perform(&http, invoke()).await.unwrap_err();
         assert_eq!((error.code.as_str(), error.retryable), (codes::FUNCTION_ERROR, true));
         assert_eq!(error.message, message);
     }
@@ -196,5 +196,5 @@ async fn what_lambda_refuses_is_told_by_its_code() {
         assert_eq!(refused_by(answer, invoke()).await, expected);
     }
     let asked_to_wait = refusal(429, "TooManyRequestsException").with("retry-after", "3");
-    assert_eq!(perform(&Wire::that([asked_to_wait]), invoke()).await.unwrap_err().retry_after_ms, Some(3_000));
+    assert_eq!(perform(&ScriptedHttp::that([asked_to_wait]), invoke()).await.unwrap_err().retry_after_ms, Some(3_000));
 }

@@ -1,7 +1,7 @@
 //! Remembered results: hits, the one who makes them, and those who wait.
 
 use super::*;
-use crate::cache::CacheName;
+use crate::cache::CacheId;
 use crate::operations::memory::turns::{crash_when, interleave};
 use crate::ports::{CacheAnswer, FillLease, ResultCache};
 
@@ -241,7 +241,7 @@ fn a_cache_that_the_catalog_does_not_know_keeps_its_results_for_a_day_and_says_s
 #[test]
 fn a_cache_is_looked_at_and_emptied_by_whoever_may() {
     let stack = stack();
-    let cache = CacheName { product: "shop".into(), env: "prd".into(), tag: "orders".into() };
+    let cache = CacheId { product: "shop".into(), env: "prd".into(), tag: "orders".into() };
     for id in ["a", "b", "c"] {
         stack.scheduled(&cached(&json!({"input": {"params": {"id": id}}})));
     }

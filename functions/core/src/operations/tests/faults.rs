@@ -140,7 +140,7 @@ fn a_cancellation_before_any_call_leaves_one_outcome_and_no_dispatch_that_begins
                     let sent = requests.lock().unwrap().len();
                     let attempts = usize::try_from(current.state.run.attempts).unwrap();
                     *at_cancel.lock().unwrap() = Some(sent + claimed.min(attempts - sent));
-                    assert_eq!(world.commit(&transition), Written::Done);
+                    assert_eq!(world.commit(&transition), WriteOutcome::Done);
                 }
             };
             stack.memory.script(When::Any(call), Fault::Overtaken(Box::new(cancel)));

@@ -10,8 +10,8 @@ use carillon_core::ids::{Fire, JobId};
 use carillon_core::job::Job;
 use carillon_core::machine::{Transition, Trigger, decide};
 use carillon_core::ports::{
-    CatalogStore, Clock, Condition, DeadLetters, Entropy, History, JobQuery, JobStore, KeyStore, Listed, PortError,
-    Ports, Progress, Published, Redriven, Reservations, ResultCache, SealingKeys, Timers, Written,
+    CatalogStore, Clock, Condition, DeadLetters, Entropy, History, IdempotencyStore, JobQuery, JobStore, KeyStore,
+    Listed, PortError, Ports, Progress, Published, Redriven, ResultCache, SealingKeys, Timers, WriteOutcome,
 };
 use carillon_core::testkit::Tables;
 use carillon_core::time::UnixMillis;
@@ -96,22 +96,22 @@ impl World {
 }
 
 impl JobStore for World {
-    async fn insert_new(&self, job: &Job) -> Result<Written, PortError> {
+    async fn insert_new(&self, job: &Job) -> Result<WriteOutcome, PortError> {
         self.call()?.jobs.insert(job.id, job.clone());
-        Ok(Written::Done)
+        Ok(WriteOutcome::Done)
     }
 
     async fn get(&self, id: JobId) -> Result<Option<Job>, PortError> {
         Ok(self.call()?.jobs.get(&id).cloned())
     }
 
-    async fn commit(&self, transition: &Transition) -> Result<Written, PortError> {
+    async fn commit(&self, transition: &Transition) -> Result<WriteOutcome, PortError> {
         match self.call()?.jobs.get_mut(&transition.before.id) {
             Some(job) if job.state.revision == transition.before.state.revision => {
                 *job = transition.after();
-                Ok(Written::Done)
+                Ok(WriteOutcome::Done)
             }
-            _ => Ok(Written::Conflict),
+            _ => Ok(WriteOutcome::Conflict),
         }
     }
 
@@ -129,12 +129,12 @@ impl CatalogStore for World {
         Ok(Some(Arc::clone(&self.catalog)))
     }
 
-    async fn put(&self, _: &str, _: Arc<Published>, _: &Condition) -> Result<Written, PortError> {
-        Ok(Written::Conflict)
+    async fn put(&self, _: &str, _: Arc<Published>, _: &Condition) -> Result<WriteOutcome, PortError> {
+        Ok(WriteOutcome::Conflict)
     }
 
-    async fn delete(&self, _: &str, _: &Condition) -> Result<Written, PortError> {
-        Ok(Written::Conflict)
+    async fn delete(&self, _: &str, _: &Condition) -> Result<WriteOutcome, PortError> {
+        Ok(WriteOutcome::Conflict)
     }
 }
 
@@ -198,7 +198,7 @@ impl Ports for World {
         &self.tables.results
     }
 
-    fn reservations(&self) -> &impl Reservations {
+    fn idempotency(&self) -> &impl IdempotencyStore {
         &self.tables.reservations
     }
 

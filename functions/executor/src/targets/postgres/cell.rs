@@ -27,7 +27,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 use tokio_postgres::types::{FromSql, Kind, Type};
 
-use super::wire::{self, Bytes};
+use super::binary::{self, Bytes};
 
 /// A value of a row.
 pub(super) struct Cell(pub(super) Value);
@@ -105,14 +105,14 @@ fn read(of: &Type, raw: &[u8]) -> Option<Value> {
         // By its own shortest text: as a double, 0.1 would be 0.10000000149011612.
         Type::FLOAT4 => float(&bytes.f32()?.to_string())?,
         Type::FLOAT8 => float(&bytes.f64()?.to_string())?,
-        Type::NUMERIC => json!(wire::numeric(&mut bytes)?),
-        Type::UUID => json!(wire::uuid(&mut bytes)?),
-        Type::DATE => json!(wire::date(bytes.i32()?)),
-        Type::TIME => json!(wire::time(bytes.i64()?)),
-        Type::TIMETZ => json!(format!("{}{}", wire::time(bytes.i64()?), zone(bytes.i32()?))),
-        Type::TIMESTAMP => json!(wire::timestamp(bytes.i64()?, "")),
-        Type::TIMESTAMPTZ => json!(wire::timestamp(bytes.i64()?, "Z")),
-        Type::INTERVAL => json!(wire::interval(&mut bytes)?),
+        Type::NUMERIC => json!(binary::numeric(&mut bytes)?),
+        Type::UUID => json!(binary::uuid(&mut bytes)?),
+        Type::DATE => json!(binary::date(bytes.i32()?)),
+        Type::TIME => json!(binary::time(bytes.i64()?)),
+        Type::TIMETZ => json!(format!("{}{}", binary::time(bytes.i64()?), zone(bytes.i32()?))),
+        Type::TIMESTAMP => json!(binary::timestamp(bytes.i64()?, "")),
+        Type::TIMESTAMPTZ => json!(binary::timestamp(bytes.i64()?, "Z")),
+        Type::INTERVAL => json!(binary::interval(&mut bytes)?),
         Type::JSON => document(raw)?,
         Type::JSONB => document(raw.strip_prefix(&[1])?)?,
         Type::BYTEA => json!(STANDARD.encode(raw)),

@@ -6,6 +6,7 @@
 //! and [`cell`] for what becomes of values.
 
 pub(crate) mod address;
+mod binary;
 pub(crate) mod cell;
 mod connection;
 mod encrypted;
@@ -13,7 +14,6 @@ pub(crate) mod error;
 mod parameter;
 pub(crate) mod pool;
 mod rows;
-mod wire;
 
 use std::time::Duration;
 

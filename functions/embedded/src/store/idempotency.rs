@@ -1,7 +1,7 @@
 //! The requests that their callers named.
 
-use carillon_core::idempotency::{RequestName, Reservation};
-use carillon_core::ports::{PortError, Reservations, Written};
+use carillon_core::idempotency::{IdempotencyKey, IdempotencyRecord};
+use carillon_core::ports::{IdempotencyStore, PortError, WriteOutcome};
 use carillon_core::time::UnixMillis;
 use rusqlite::{Connection, params};
 
@@ -18,16 +18,16 @@ pub(super) const RESERVE: &str = "
 pub(super) const FORGET: &str = "
     DELETE FROM requests WHERE name IN (SELECT name FROM requests WHERE expires_at <= ?1 ORDER BY expires_at LIMIT 8)";
 
-impl Reservations for Store {
-    async fn find(&self, name: &RequestName, now: UnixMillis) -> Result<Option<Reservation>, PortError> {
+impl IdempotencyStore for Store {
+    async fn find(&self, name: &IdempotencyKey, now: UnixMillis) -> Result<Option<IdempotencyRecord>, PortError> {
         self.readers.read(|db| find(db, name, now))
     }
 
-    async fn reserve(&self, name: &RequestName, new: &Reservation) -> Result<Reservation, PortError> {
+    async fn reserve(&self, name: &IdempotencyKey, new: &IdempotencyRecord) -> Result<IdempotencyRecord, PortError> {
         let record = json(|| format!("the request {name}"), new)?;
         let expires_at = new.at.plus(self.requests_kept_ms);
         let reserve = Reserve { name: name.to_string(), at: new.at, expires_at, record };
-        if self.writer.write(reserve).await? == Written::Done {
+        if self.writer.write(reserve).await? == WriteOutcome::Done {
             return Ok(new.clone());
         }
         let standing = self.readers.read(|db| find(db, name, new.at))?;
@@ -35,7 +35,7 @@ impl Reservations for Store {
     }
 }
 
-fn find(db: &Connection, name: &RequestName, now: UnixMillis) -> Result<Option<Reservation>, Fault> {
+fn find(db: &Connection, name: &IdempotencyKey, now: UnixMillis) -> Result<Option<IdempotencyRecord>, Fault> {
     let mut statement = db.prepare_cached(FIND)?;
     let mut rows = statement.query(params![name.to_string(), now.0])?;
     rows.next()?.map(|row| parsed(row, 0, || format!("the request {name}"))).transpose()
@@ -49,11 +49,11 @@ struct Reserve {
 }
 
 impl Write for Reserve {
-    fn apply(&mut self, session: &mut Session<'_>) -> Result<Written, Fault> {
+    fn apply(&mut self, session: &mut Session<'_>) -> Result<WriteOutcome, Fault> {
         session.db.prepare_cached(FORGET)?.execute([self.at.0])?;
         let row = params![self.name, self.expires_at.0, self.record, self.at.0];
         let stored = session.db.prepare_cached(RESERVE)?.execute(row)?;
-        Ok(if stored == 0 { Written::Conflict } else { Written::Done })
+        Ok(if stored == 0 { WriteOutcome::Conflict } else { WriteOutcome::Done })
     }
 
     fn take_effect(self: Box<Self>, _: &Effects) {}

@@ -18,7 +18,7 @@ use crate::settings::Settings;
 
 /// Answers by script, and the requests that came in.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Wire {
+pub(crate) struct ScriptedHttp {
     answers: Arc<Mutex<VecDeque<Answer>>>,
     requests: Arc<Mutex<Vec<Asked>>>,
 }
@@ -105,7 +105,7 @@ impl Asked {
     }
 }
 
-impl HttpConnector for Wire {
+impl HttpConnector for ScriptedHttp {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         self.requests.lock().unwrap().push(Asked::of(&request));
         let answer = self.answers.lock().unwrap().pop_front().unwrap();
@@ -123,7 +123,7 @@ impl HttpConnector for Wire {
     }
 }
 
-impl Wire {
+impl ScriptedHttp {
     /// AWS that gives these answers.
     pub(crate) fn that_answers<const N: usize>(answers: [(u16, Value); N]) -> Self {
         Self::that(answers.map(Answer::from))

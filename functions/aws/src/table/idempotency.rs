@@ -2,8 +2,8 @@
 
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure;
-use carillon_core::idempotency::{RequestName, Reservation};
-use carillon_core::ports::{Clock, PortError, Reservations};
+use carillon_core::idempotency::{IdempotencyKey, IdempotencyRecord};
+use carillon_core::ports::{Clock, IdempotencyStore, PortError};
 use carillon_core::time::UnixMillis;
 
 use super::{Item, Table, expiry, instant, json, key, keys, millis, read};
@@ -14,15 +14,15 @@ const ENDS_AT: &str = "ends_at";
 
 const REQUEST: &str = "named request";
 
-impl<C: Clock> Reservations for Table<C> {
-    async fn find(&self, name: &RequestName, now: UnixMillis) -> Result<Option<Reservation>, PortError> {
+impl<C: Clock> IdempotencyStore for Table<C> {
+    async fn find(&self, name: &IdempotencyKey, now: UnixMillis) -> Result<Option<IdempotencyRecord>, PortError> {
         let Some(item) = self.item(request_key(name)).await? else { return Ok(None) };
         // DynamoDB deletes within days, not at the second.
         let lasts = instant(&item, ENDS_AT, REQUEST)? > now;
         Ok(lasts.then(|| read(&item, RECORD, REQUEST)).transpose()?)
     }
 
-    async fn reserve(&self, name: &RequestName, new: &Reservation) -> Result<Reservation, PortError> {
+    async fn reserve(&self, name: &IdempotencyKey, new: &IdempotencyRecord) -> Result<IdempotencyRecord, PortError> {
         let ends_at = new.at.plus(self.requests_kept_ms);
         let mut item = request_key(name);
         item.insert(RECORD.to_owned(), json(new, REQUEST)?);
@@ -45,6 +45,6 @@ impl<C: Clock> Reservations for Table<C> {
     }
 }
 
-fn request_key(name: &RequestName) -> Item {
+fn request_key(name: &IdempotencyKey) -> Item {
     key(keys::request(name), keys::REQUEST)
 }
