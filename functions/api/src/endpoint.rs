@@ -62,7 +62,8 @@ async fn answer<P: Ports>(
 /// The query, read through already for operations that take none.
 fn query(parts: &Parts, doc: &Documentation) -> Result<Query, Problem> {
     let query = Query::read(&parts.uri, &doc.parameters);
-    let takes_some = doc.parameters.iter().any(|parameter| parameter.place == crate::operation::Place::Query);
+    let takes_some =
+        doc.parameters.iter().any(|parameter| parameter.place == crate::operation::ParameterLocation::Query);
     if takes_some {
         return Ok(query);
     }

@@ -5,7 +5,7 @@ use schemars::transform::transform_subschemas;
 use schemars::{Schema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
-use crate::operation::{Answer, Documentation, Parameter, Place};
+use crate::operation::{Answer, Documentation, Parameter, ParameterLocation};
 
 /// The security scheme's name.
 const KEY: &str = "key";
@@ -65,9 +65,9 @@ fn parameter(parameter: &Parameter, generator: &mut SchemaGenerator) -> Value {
     json!({
         "name": parameter.name,
         "in": match parameter.place {
-            Place::Path => "path",
-            Place::Query => "query",
-            Place::Header => "header",
+            ParameterLocation::Path => "path",
+            ParameterLocation::Query => "query",
+            ParameterLocation::Header => "header",
         },
         "required": parameter.is_required,
         "description": parameter.description,

@@ -133,7 +133,7 @@ pub(crate) struct Parameter {
     /// Its name.
     pub(crate) name: &'static str,
     /// Where it stands.
-    pub(crate) place: Place,
+    pub(crate) place: ParameterLocation,
     /// Whether it must be there.
     pub(crate) is_required: bool,
     /// What it means.
@@ -144,7 +144,7 @@ pub(crate) struct Parameter {
 
 /// Where a parameter stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Place {
+pub(crate) enum ParameterLocation {
     /// In the path.
     Path,
     /// In the query.
@@ -156,17 +156,17 @@ pub(crate) enum Place {
 impl Parameter {
     /// An optional query parameter.
     pub(crate) const fn query<T: JsonSchema>(name: &'static str, description: &'static str) -> Self {
-        Self { name, place: Place::Query, is_required: false, description, schema: schema_of::<T> }
+        Self { name, place: ParameterLocation::Query, is_required: false, description, schema: schema_of::<T> }
     }
 
     /// An optional header.
     pub(crate) const fn header(name: &'static str, description: &'static str) -> Self {
-        Self { name, place: Place::Header, is_required: false, description, schema: schema_of::<String> }
+        Self { name, place: ParameterLocation::Header, is_required: false, description, schema: schema_of::<String> }
     }
 
     /// A parameter of the path.
     pub(crate) const fn path<T: JsonSchema>(name: &'static str, description: &'static str) -> Self {
-        Self { name, place: Place::Path, is_required: true, description, schema: schema_of::<T> }
+        Self { name, place: ParameterLocation::Path, is_required: true, description, schema: schema_of::<T> }
     }
 
     /// The same, required.

@@ -10,7 +10,7 @@ use carillon_core::json::did_you_mean;
 use carillon_core::operations::OperationError;
 use http::Uri;
 
-use crate::operation::{Parameter, Place};
+use crate::operation::{Parameter, ParameterLocation};
 use crate::problem::Problem;
 
 /// A request's query. Nothing that was read of it counts before [`Query::finish`].
@@ -33,7 +33,8 @@ impl Query {
             query.fault("", FieldCode::Malformed, "the query is not of the form name=value&name=value");
             return query;
         };
-        let known: Vec<_> = declared.iter().filter(|it| it.place == Place::Query).map(|it| it.name).collect();
+        let known: Vec<_> =
+            declared.iter().filter(|it| it.place == ParameterLocation::Query).map(|it| it.name).collect();
         for (name, value) in pairs {
             if !known.contains(&name.as_str()) {
                 let hint = did_you_mean(&name, known.iter().copied());

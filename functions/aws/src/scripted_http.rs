@@ -19,13 +19,13 @@ use crate::settings::Settings;
 /// Answers by script, and the requests that came in.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ScriptedHttp {
-    answers: Arc<Mutex<VecDeque<Answer>>>,
+    answers: Arc<Mutex<VecDeque<ScriptedAnswer>>>,
     requests: Arc<Mutex<Vec<Asked>>>,
 }
 
 /// What AWS does with a request.
 #[derive(Debug)]
-pub(crate) enum Answer {
+pub(crate) enum ScriptedAnswer {
     /// It answers.
     Says { status: u16, headers: Vec<(&'static str, String)>, body: Vec<u8> },
     /// It says nothing in time.
@@ -34,7 +34,7 @@ pub(crate) enum Answer {
     Breaks,
 }
 
-impl Answer {
+impl ScriptedAnswer {
     /// An answer in XML, or whatever its text is.
     pub(crate) fn text(status: u16, body: &str) -> Self {
         Self::Says { status, headers: Vec::new(), body: body.as_bytes().to_vec() }
@@ -52,7 +52,7 @@ impl Answer {
     }
 }
 
-impl From<(u16, Value)> for Answer {
+impl From<(u16, Value)> for ScriptedAnswer {
     fn from((status, body): (u16, Value)) -> Self {
         Self::text(status, &body.to_string())
     }
@@ -110,15 +110,15 @@ impl HttpConnector for ScriptedHttp {
         self.requests.lock().unwrap().push(Asked::of(&request));
         let answer = self.answers.lock().unwrap().pop_front().unwrap();
         HttpConnectorFuture::ready(match answer {
-            Answer::Says { status, headers, body } => {
+            ScriptedAnswer::Says { status, headers, body } => {
                 let mut answer = HttpResponse::new(StatusCode::try_from(status).unwrap(), SdkBody::from(body));
                 for (name, value) in headers {
                     answer.headers_mut().insert(name, value);
                 }
                 Ok(answer)
             }
-            Answer::IsLate => Err(ConnectorError::timeout("late".into())),
-            Answer::Breaks => Err(ConnectorError::io("broken".into())),
+            ScriptedAnswer::IsLate => Err(ConnectorError::timeout("late".into())),
+            ScriptedAnswer::Breaks => Err(ConnectorError::io("broken".into())),
         })
     }
 }
@@ -126,11 +126,11 @@ impl HttpConnector for ScriptedHttp {
 impl ScriptedHttp {
     /// AWS that gives these answers.
     pub(crate) fn that_answers<const N: usize>(answers: [(u16, Value); N]) -> Self {
-        Self::that(answers.map(Answer::from))
+        Self::that(answers.map(ScriptedAnswer::from))
     }
 
     /// AWS that does this, one after the other.
-    pub(crate) fn that<const N: usize>(answers: [Answer; N]) -> Self {
+    pub(crate) fn that<const N: usize>(answers: [ScriptedAnswer; N]) -> Self {
         Self { answers: Arc::new(Mutex::new(answers.into())), requests: Arc::default() }
     }
 

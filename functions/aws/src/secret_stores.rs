@@ -75,7 +75,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::scripted_http::{Answer, ScriptedHttp};
+    use crate::scripted_http::{ScriptedAnswer, ScriptedHttp};
 
     async fn fetch(http: &ScriptedHttp, reference: &str) -> Result<String, RunError> {
         let fetched = AwsSecretStores::of(&http.config()).fetch(&SecretRef::parse(reference).unwrap()).await;
@@ -104,15 +104,15 @@ mod tests {
     #[tokio::test]
     async fn what_is_missing_or_refused_names_the_reference_and_no_more() {
         let refusal = |status, code: &str| (status, json!({"__type": code, "message": "hunter2"})).into();
-        let text = |document: Value| Answer::from((200, document));
+        let text = |document: Value| ScriptedAnswer::from((200, document));
         for (reference, answer, code, retryable) in [
             ("ssm:/a", refusal(400, "ParameterNotFound"), codes::SECRET_NOT_FOUND, false),
             ("ssm:/a", refusal(400, "ParameterVersionNotFound"), codes::SECRET_NOT_FOUND, false),
             ("ssm:/a", refusal(400, "AccessDeniedException"), codes::FORBIDDEN, false),
             ("ssm:/a", refusal(400, "ThrottlingException"), codes::RATE_LIMITED, true),
             ("ssm:/a", refusal(500, "InternalServerError"), codes::SERVICE_UNAVAILABLE, true),
-            ("ssm:/a", Answer::IsLate, codes::TIMEOUT, true),
-            ("ssm:/a", Answer::Breaks, codes::CONNECTION_ERROR, true),
+            ("ssm:/a", ScriptedAnswer::IsLate, codes::TIMEOUT, true),
+            ("ssm:/a", ScriptedAnswer::Breaks, codes::CONNECTION_ERROR, true),
             ("ssm:/a", text(json!({"Parameter": {}})), codes::SECRET_NOT_FOUND, false),
             ("secretsmanager:a", refusal(400, "ResourceNotFoundException"), codes::SECRET_NOT_FOUND, false),
             ("secretsmanager:a", refusal(400, "AccessDeniedException"), codes::FORBIDDEN, false),

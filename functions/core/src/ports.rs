@@ -75,7 +75,7 @@ pub trait JobStore: Send + Sync {
     /// Jobs of one product and environment, newest first, after `query.before`. It may be some seconds behind: whoever acts on a
     /// job reads it again. Costs the same on every page. Of the queued and running ones an adapter need not find those in their
     /// first attempt that were due when they were accepted, 15 days ago or longer: their messages are gone by then.
-    fn list(&self, query: &JobQuery) -> impl Future<Output = Result<Listed, PortError>> + Send;
+    fn list(&self, query: &JobQuery) -> impl Future<Output = Result<ListedJobs, PortError>> + Send;
 
     /// Retired runs of a job, latest first, before `before` (generation and run number); at most `limit` of them.
     fn retired_runs(
@@ -121,7 +121,7 @@ pub struct JobQuery {
 
 /// A page of jobs.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Listed {
+pub struct ListedJobs {
     /// The jobs, newest first.
     pub jobs: Vec<Job>,
     /// What the next page comes before, if there may be one. A page may be short, even empty, and still have a next one:
@@ -129,7 +129,7 @@ pub struct Listed {
     pub next: Option<JobId>,
 }
 
-impl Listed {
+impl ListedJobs {
     /// A page that found all it could: only a full one may have a next.
     pub fn full(jobs: Vec<Job>, limit: usize) -> Self {
         let next = jobs.last().filter(|_| jobs.len() == limit).map(|job| job.id);

@@ -15,7 +15,8 @@ use carillon_core::job::{Job, Output, RunError, codes};
 use carillon_core::machine::{Effect, Transition};
 use carillon_core::ports::{
     CatalogStore, Clock, Condition, DeadLetters, Entropy, History, IdempotencyStore, JobQuery, JobStore, KeyStore,
-    Listed, PortError, Ports, Progress, Published, Redriven, ResultCache, SealingKeys, Targets, Timers, WriteOutcome,
+    ListedJobs, PortError, Ports, Progress, Published, Redriven, ResultCache, SealingKeys, Targets, Timers,
+    WriteOutcome,
 };
 use carillon_core::testkit::Tables;
 use carillon_core::time::UnixMillis;
@@ -298,7 +299,7 @@ impl JobStore for Replay {
         self.write(Request::Commit(Box::new(transition.clone()), after)).await
     }
 
-    async fn list(&self, _: &JobQuery) -> Result<Listed, PortError> {
+    async fn list(&self, _: &JobQuery) -> Result<ListedJobs, PortError> {
         Err(not_modelled())
     }
 

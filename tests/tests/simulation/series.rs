@@ -18,7 +18,7 @@ pub(crate) enum Grid {
     /// Those from one on that leave one of these rests when divided.
     Even { from: i64, interval: i64, offsets: Vec<i64> },
     /// These, from one on: they cover the days around the simulation.
-    Listed { from: i64, instants: Rc<[i64]> },
+    ListedJobs { from: i64, instants: Rc<[i64]> },
 }
 
 impl Grid {
@@ -27,7 +27,9 @@ impl Grid {
         let from = job.spec.start_at.0;
         let hour = 60 * MINUTE_MS;
         Some(match (&repeat.cron, &repeat.tz, repeat.every) {
-            (Some(cron), Some(tz), _) => Self::Listed { from, instants: wall::instants(cron, tz, job.spec.created_at) },
+            (Some(cron), Some(tz), _) => {
+                Self::ListedJobs { from, instants: wall::instants(cron, tz, job.spec.created_at) }
+            }
             (Some(cron), None, _) => {
                 let minutes: &[i64] = match cron.as_str() {
                     "*/20 * * * *" => &[0, 20, 40],
@@ -46,7 +48,7 @@ impl Grid {
     fn has(&self, at: i64) -> bool {
         match self {
             Self::Even { from, interval, offsets } => at >= *from && offsets.contains(&at.rem_euclid(*interval)),
-            Self::Listed { from, instants } => at >= *from && instants.binary_search(&at).is_ok(),
+            Self::ListedJobs { from, instants } => at >= *from && instants.binary_search(&at).is_ok(),
         }
     }
 
@@ -59,7 +61,7 @@ impl Grid {
                 let ahead = offsets.iter().map(|offset| (offset - rest).rem_euclid(*interval)).min();
                 at + ahead.unwrap_or(0)
             }
-            Self::Listed { from, instants } => {
+            Self::ListedJobs { from, instants } => {
                 let next = instants.partition_point(|instant| *instant < at.max(*from));
                 instants.get(next).copied().unwrap_or(i64::MAX)
             }
@@ -74,7 +76,7 @@ impl Grid {
                     |at: i64| -> i64 { offsets.iter().map(|offset| (at - 1 - offset).div_euclid(*interval)).sum() };
                 below(until) - below(since.max(*from))
             }
-            Self::Listed { from, instants } => {
+            Self::ListedJobs { from, instants } => {
                 let below = |at: i64| instants.partition_point(|instant| *instant < at);
                 i64::try_from(below(until)).unwrap_or(0) - i64::try_from(below(since.max(*from))).unwrap_or(0)
             }

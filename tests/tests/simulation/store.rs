@@ -7,7 +7,7 @@ use carillon_core::ids::JobId;
 use carillon_core::job::{Job, Run};
 use carillon_core::machine::Transition;
 use carillon_core::ports::{
-    CatalogStore, Clock as _, Condition, History, JobQuery, JobStore, KeyStore, Listed, PortError, Published,
+    CatalogStore, Clock as _, Condition, History, JobQuery, JobStore, KeyStore, ListedJobs, PortError, Published,
     WriteOutcome,
 };
 use carillon_core::time::UnixMillis;
@@ -54,7 +54,7 @@ impl JobStore for Sim {
     }
 
     /// The index may be behind: a job is missing, or shown as it was before its last change.
-    async fn list(&self, query: &JobQuery) -> Result<Listed, PortError> {
+    async fn list(&self, query: &JobQuery) -> Result<ListedJobs, PortError> {
         let dice = self.shared.dice;
         let is_wanted = |job: &&Job| {
             (&job.spec.product, &job.spec.env) == (&query.product, &query.env)
@@ -88,7 +88,7 @@ impl JobStore for Sim {
                 let listed = found.iter().map(|job: &Job| (job.id, job.clone())).collect();
                 *actor.listed.lock().expect("nobody panics with it in hand") = listed;
             }
-            Listed::full(found, query.limit)
+            ListedJobs::full(found, query.limit)
         };
         self.call("list", list).await
     }

@@ -13,7 +13,8 @@ use carillon_core::machine::Transition;
 use carillon_core::operations::{Executor, execute};
 use carillon_core::ports::{
     CatalogStore, Clock, Condition, DeadLetters, Entropy, History, IdempotencyStore, JobQuery, JobStore, KeyStore,
-    Listed, PortError, Ports, Progress, Published, Redriven, ResultCache, SealingKeys, Targets, Timers, WriteOutcome,
+    ListedJobs, PortError, Ports, Progress, Published, Redriven, ResultCache, SealingKeys, Targets, Timers,
+    WriteOutcome,
 };
 use carillon_core::testkit::Tables;
 use carillon_core::time::UnixMillis;
@@ -164,7 +165,7 @@ impl JobStore for World {
         Ok(WriteOutcome::Done)
     }
 
-    async fn list(&self, query: &JobQuery) -> Result<Listed, PortError> {
+    async fn list(&self, query: &JobQuery) -> Result<ListedJobs, PortError> {
         self.meet(Port::Jobs).await?;
         let state = self.state();
         let wanted = |job: &&Job| {
@@ -174,7 +175,7 @@ impl JobStore for World {
                 && query.before.is_none_or(|before| job.id < before)
         };
         let jobs = state.jobs.values().rev().filter(wanted).take(query.limit).cloned().collect();
-        Ok(Listed::full(jobs, query.limit))
+        Ok(ListedJobs::full(jobs, query.limit))
     }
 
     async fn retired_runs(&self, id: JobId, before: Option<(u32, u32)>, limit: usize) -> Result<History, PortError> {

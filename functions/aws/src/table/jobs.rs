@@ -66,7 +66,7 @@ impl<C: Clock> JobStore for Table<C> {
         if beside.is_empty() { self.update(transition).await } else { self.update_with(transition, beside).await }
     }
 
-    async fn list(&self, query: &JobQuery) -> Result<carillon_core::ports::Listed, PortError> {
+    async fn list(&self, query: &JobQuery) -> Result<carillon_core::ports::ListedJobs, PortError> {
         self.newest_first(query).await
     }
 

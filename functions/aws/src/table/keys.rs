@@ -177,7 +177,7 @@ pub fn after_digest(digest: &str) -> String {
 
 /// What the sort key in the index says of a result: `<digest>#<made>#<begun>#<expires>#<event>`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Listed<'a> {
+pub struct CacheListing<'a> {
     /// The digest of its key.
     pub digest: &'a str,
     /// When it was made.
@@ -190,7 +190,7 @@ pub struct Listed<'a> {
     pub event: &'a str,
 }
 
-impl<'a> Listed<'a> {
+impl<'a> CacheListing<'a> {
     /// Reads a sort key.
     pub fn parse(key: &'a str) -> Option<Self> {
         let mut parts = key.splitn(5, '#');
@@ -201,7 +201,7 @@ impl<'a> Listed<'a> {
     }
 }
 
-impl fmt::Display for Listed<'_> {
+impl fmt::Display for CacheListing<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { digest, made_at, began_at, expires_at, event } = self;
         write!(f, "{digest}#{}#{}#{}#{event}", made_at.0, began_at.0, expires_at.0)
@@ -358,10 +358,10 @@ mod tests {
     fn the_index_says_of_a_result_what_a_list_shows() {
         let (digest, event) = ("ab".repeat(32), "a#b:c");
         let (made_at, began_at, expires_at) = (UnixMillis(3), UnixMillis(2), UnixMillis(i64::MAX));
-        let listed = Listed { digest: &digest, made_at, began_at, expires_at, event };
+        let listed = CacheListing { digest: &digest, made_at, began_at, expires_at, event };
         let key = listed.to_string();
-        assert_eq!(Listed::parse(&key), Some(listed));
-        assert_eq!(Listed::parse("ab#1#2#3"), None);
+        assert_eq!(CacheListing::parse(&key), Some(listed));
+        assert_eq!(CacheListing::parse("ab#1#2#3"), None);
         assert!(after_digest(&digest) > key && after_digest("") < key && after_digest(&digest) < format!("{digest}0"));
     }
 

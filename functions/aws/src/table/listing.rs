@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::types::AttributeValue;
 use carillon_core::ids::JobId;
 use carillon_core::job::{Job, Status};
-use carillon_core::ports::{Clock, JobQuery, Listed, PortError};
+use carillon_core::ports::{Clock, JobQuery, ListedJobs, PortError};
 use carillon_core::time::UnixMillis;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 
@@ -20,7 +20,7 @@ const CONCURRENT: usize = 32;
 impl<C: Clock> Table<C> {
     /// A page of jobs. A status that shares its class with others is picked from a page of the class, so such a page may
     /// be short and still have a successor; what a page costs does not depend on what it finds.
-    pub(super) async fn newest_first(&self, query: &JobQuery) -> Result<Listed, PortError> {
+    pub(super) async fn newest_first(&self, query: &JobQuery) -> Result<ListedJobs, PortError> {
         let classes = query.status.map_or(&Class::ALL[..], Class::that_hold);
         let mut partitions = Vec::new();
         for class in classes {
@@ -43,7 +43,7 @@ impl<C: Clock> Table<C> {
         let next = ids.last().copied().filter(|_| ids.len() == query.limit);
         let mut jobs = self.jobs_of(&ids).await?;
         jobs.retain(|job| query.status.is_none_or(|status| is(job, status)));
-        Ok(Listed { jobs, next })
+        Ok(ListedJobs { jobs, next })
     }
 
     /// The ids of a partition, newest first: of jobs accepted at `since` or later, and before `before`.

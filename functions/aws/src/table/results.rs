@@ -15,7 +15,7 @@ use carillon_core::ports::{
 };
 use carillon_core::time::UnixMillis;
 
-use super::keys::{self, Listed};
+use super::keys::{self, CacheListing};
 use super::{Item, Table, expiry, instant, json, key, millis, read, text};
 use crate::fault::{Unreadable, classify};
 
@@ -66,7 +66,7 @@ impl<C: Clock> ResultCache for Table<C> {
         let began_at = instant(&lease, BEGAN_AT, RESULT)?;
         let &CachedResult { made_at, expires_at, .. } = result;
         let CacheKey { cache, digest, event } = key;
-        let listed = Listed { digest, made_at, began_at, expires_at, event };
+        let listed = CacheListing { digest, made_at, began_at, expires_at, event };
         let update = "SET #output = :output, #made_at = :made_at, #ends_at = :ends_at, #expires_at = :expires_at, \
                       #index_pk = :index_pk, #index_sk = :index_sk REMOVE #leader";
         let request = self
@@ -103,14 +103,14 @@ impl<C: Clock> ResultCache for Table<C> {
         now: UnixMillis,
     ) -> Result<CachePage, PortError> {
         let cleared_at = self.cleared_at(cache).await?;
-        let is_valid = |entry: &Listed<'_>| entry.began_at > cleared_at && entry.expires_at > now;
+        let is_valid = |entry: &CacheListing<'_>| entry.began_at > cleared_at && entry.expires_at > now;
         let mut entries = Vec::new();
         let mut after = after.unwrap_or_default().to_owned();
         let mut shard = keys::result_shard(&after);
         for _ in 0..QUERIES {
             let (found, has_more) = self.listed(keys::results(cache, shard), &after, limit + 1).await?;
             for key in &found {
-                let listed = Listed::parse(key).ok_or(Unreadable("index entry"))?;
+                let listed = CacheListing::parse(key).ok_or(Unreadable("index entry"))?;
                 listed.digest.clone_into(&mut after);
                 if is_valid(&listed) {
                     entries.push(listed.entry());
@@ -267,7 +267,7 @@ async fn changed(request: UpdateItemFluentBuilder) -> Result<(), PortError> {
     Err(classify(error))
 }
 
-impl Listed<'_> {
+impl CacheListing<'_> {
     fn entry(&self) -> CacheEntry {
         let &Self { digest, made_at, expires_at, event, .. } = self;
         CacheEntry { digest: digest.to_owned(), event: event.to_owned(), made_at, expires_at }

@@ -103,7 +103,7 @@ impl AwsServices for AwsTargets {
             }
             AwsRequest::ExecuteSql { resource_arn, secret_arn, database, statement, parameters, max_rows } => {
                 let client = self.rds_data.client_in(region_of_arn(&resource_arn));
-                let place = rds_data::Place { resource_arn, secret_arn, database };
+                let place = rds_data::DatabaseArns { resource_arn, secret_arn, database };
                 rds_data::execute(&client, place, statement, parameters, max_rows).await
             }
             AwsRequest::ExecutePartiql { region, statement, parameters, max_rows } => {

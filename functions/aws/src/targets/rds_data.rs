@@ -29,7 +29,7 @@ use super::rows::Rows;
 const SERVICE: &str = "the RDS Data API";
 
 /// The database that a statement is for.
-pub(super) struct Place {
+pub(super) struct DatabaseArns {
     pub(super) resource_arn: String,
     pub(super) secret_arn: String,
     pub(super) database: Option<String>,
@@ -41,7 +41,7 @@ pub(super) struct Place {
 /// The service ends a statement after 45 s, and refuses a result of more than 1 MB.
 pub(super) async fn execute(
     client: &Client,
-    place: Place,
+    place: DatabaseArns,
     statement: String,
     parameters: Vec<Bound>,
     max_rows: u32,

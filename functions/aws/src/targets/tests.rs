@@ -8,7 +8,7 @@ use serde_json::json;
 use url::Url;
 
 use super::*;
-use crate::scripted_http::{Answer, ScriptedHttp};
+use crate::scripted_http::{ScriptedAnswer, ScriptedHttp};
 
 const JOB: &str = "job_01HF7YAT00000000000000000Z_g1_r1";
 
@@ -22,13 +22,13 @@ async fn perform(http: &ScriptedHttp, request: AwsRequest) -> Result<Output, Run
 }
 
 /// What the request comes to where AWS answers like this, and the error is of this code.
-async fn refused_by(answer: Answer, request: AwsRequest) -> (String, bool) {
+async fn refused_by(answer: ScriptedAnswer, request: AwsRequest) -> (String, bool) {
     let error = perform(&ScriptedHttp::that([answer]), request).await.unwrap_err();
     assert!(!error.message.contains("secret"), "{}", error.message);
     (error.code, error.retryable)
 }
 
-fn refusal(status: u16, code: &str) -> Answer {
+fn refusal(status: u16, code: &str) -> ScriptedAnswer {
     (status, json!({"__type": code, "message": "the secret payload"})).into()
 }
 
@@ -76,7 +76,7 @@ async fn a_call_goes_to_the_region_that_it_names() {
         (invoke("arn:aws:lambda:eu-central-1:1:function:f"), "https://lambda.eu-central-1.amazonaws.com"),
         (invoke("arn:aws:lambda:evil.example/:1:function:f"), "https://lambda.eu-west-1.amazonaws.com"),
     ] {
-        let http = ScriptedHttp::that([Answer::text(200, "{}")]);
+        let http = ScriptedHttp::that([ScriptedAnswer::text(200, "{}")]);
         perform(&http, request).await.unwrap();
         assert_eq!(http.asked()[0].origin, origin);
     }

@@ -132,14 +132,14 @@ impl<'a, P: Ports, T: Targets> AttemptContext<'a, P, T> {
         let at = PartPath::whole(&spec.event, &spec.input);
         let dispatch = self.resumed(&at, checkpointing_of(followed)).await?;
         let ended = dispatch.event(&at, followed, Filled { written: &followed.input(&spec.input), value: input }).await;
-        dispatch.left(ended).await
+        dispatch.finish(ended).await
     }
 
     /// Runs an event that the catalog names with parts of its own, which go when it is done.
     pub(super) async fn apart(&self, at: &PartPath, wanted: &Named<'_>, input: &Value) -> Result<Output, Halt> {
         let dispatch = self.resumed(at, checkpointing_of(&self.follow(wanted.event)?)).await?;
         let ended = dispatch.named(at, wanted, input).await;
-        dispatch.left(ended).await
+        dispatch.finish(ended).await
     }
 
     /// The same attempt with the parts alone that earlier ones have done at a place.
@@ -160,7 +160,7 @@ impl<'a, P: Ports, T: Targets> AttemptContext<'a, P, T> {
     }
 
     /// What something ended with. After a failure another attempt is spared what was done.
-    async fn left(&self, ended: Result<Output, Halt>) -> Result<Output, Halt> {
+    async fn finish(&self, ended: Result<Output, Halt>) -> Result<Output, Halt> {
         if ended.is_err() {
             // The store has refused it before: it may again.
             let _ = self.note_all().await;

@@ -18,7 +18,7 @@ use crate::job::{Job, Outcome, Run, Status};
 use crate::machine::Transition;
 use crate::ports::{
     CacheAnswer, CachePage, CachedResult, CatalogStore, Checkpoints, Clock, Condition, Counters, DeadLetters, Entropy,
-    FallbackHealth, FillLease, History, IdempotencyStore, JobQuery, JobStore, KeyStore, Listed, PortError, Ports,
+    FallbackHealth, FillLease, History, IdempotencyStore, JobQuery, JobStore, KeyStore, ListedJobs, PortError, Ports,
     Progress, Published, Redriven, ResultCache, SealingKeys, Timers, WriteOutcome,
 };
 use crate::progress::{Checkpoint, CheckpointId, Counted, CounterId, FallbackId, RunId};
@@ -207,7 +207,7 @@ impl JobStore for Memory {
         self.call(PortCall::Commit, |world| world.commit(transition)).await
     }
 
-    async fn list(&self, query: &JobQuery) -> Result<Listed, PortError> {
+    async fn list(&self, query: &JobQuery) -> Result<ListedJobs, PortError> {
         let is_wanted = |job: &&Job| {
             (&job.spec.product, &job.spec.env) == (&query.product, &query.env)
                 && query.status.is_none_or(|status| status == job.state.status)
@@ -215,7 +215,7 @@ impl JobStore for Memory {
         };
         let list = |world: &mut World| {
             let jobs = world.jobs.values().rev().filter(is_wanted).take(query.limit).cloned().collect();
-            Listed::full(jobs, query.limit)
+            ListedJobs::full(jobs, query.limit)
         };
         self.call(PortCall::ListJobs, list).await
     }

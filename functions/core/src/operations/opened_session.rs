@@ -3,7 +3,7 @@
 use crate::job::Job;
 use crate::ports::{PortError, Ports, SealingKeys};
 use crate::session::Claims;
-use crate::session::inject::Session;
+use crate::session::inject::SessionClaims;
 use crate::session::sealing::Unsealable;
 
 /// The session of a job, opened for as long as it is needed.
@@ -22,7 +22,7 @@ impl OpenedSession {
     }
 
     /// As annotations see it.
-    pub(super) fn session(&self) -> Session<'_> {
-        Session { tag: &self.tag, claims: &self.claims }
+    pub(super) fn session(&self) -> SessionClaims<'_> {
+        SessionClaims { tag: &self.tag, claims: &self.claims }
     }
 }

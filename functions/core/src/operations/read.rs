@@ -10,7 +10,7 @@ use crate::access::{ApiKey, Scope};
 use crate::error::FieldCode;
 use crate::ids::{Fire, JobId};
 use crate::job::{Job, Outcome, Run, RunStatus, Skipped, Status};
-use crate::ports::{JobQuery, JobStore, Listed, Ports};
+use crate::ports::{JobQuery, JobStore, ListedJobs, Ports};
 
 /// Reads one job.
 ///
@@ -57,7 +57,7 @@ pub async fn list<P: Ports>(ports: &P, caller: &ApiKey, query: ListQuery) -> Res
     let before = query.cursor.map(|JobCursor(id)| id);
     let limit = query.limit.clamp(1, MAX_PAGE);
     let query = JobQuery { product: query.product, env: query.env, status: query.status, before, limit };
-    let Listed { jobs, next } = ports.jobs().list(&query).await?;
+    let ListedJobs { jobs, next } = ports.jobs().list(&query).await?;
     Ok(JobPage { jobs, next: next.map(JobCursor) })
 }
 

@@ -179,7 +179,7 @@ fn check(
         match &session {
             // What is wrong with an input is not known before its session is.
             Some(Err(_)) => {}
-            Some(Ok((tag, claims))) => check_input(target, env, input, Some(inject::Session { tag, claims })),
+            Some(Ok((tag, claims))) => check_input(target, env, input, Some(inject::SessionClaims { tag, claims })),
             None if document.get("session").is_some_and(|asked| *asked != serde_json::json!({})) => {}
             None => check_input(target, env, input, None),
         }
@@ -217,7 +217,7 @@ pub(super) fn check_input(
     followed: &ResolvedEvent<'_>,
     env: Option<&str>,
     input: &Field<'_>,
-    session: Option<inject::Session<'_>>,
+    session: Option<inject::SessionClaims<'_>>,
 ) {
     let (laid, faults) = (followed.input(input.value()), RefCell::default());
     if let Some(filled_in) = inject::inject(&Field::root(&laid, &faults), session) {

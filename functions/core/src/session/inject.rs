@@ -15,7 +15,7 @@ const MARK: &str = "$Session{";
 
 /// The session that annotations refer to.
 #[derive(Clone, Copy, Debug)]
-pub struct Session<'a> {
+pub struct SessionClaims<'a> {
     /// Its tag.
     pub tag: &'a str,
     /// What its token said.
@@ -23,12 +23,12 @@ pub struct Session<'a> {
 }
 
 /// Puts claims in the places of their annotations, noting each that names none. `None` after a fault.
-pub fn inject<'a>(input: &Field<'a>, session: Option<Session<'_>>) -> Option<Cow<'a, Value>> {
+pub fn inject<'a>(input: &Field<'a>, session: Option<SessionClaims<'_>>) -> Option<Cow<'a, Value>> {
     annotation::fill(input, &[&SessionValues(session)])
 }
 
 /// What a job's session said, if it has one.
-struct SessionValues<'s>(Option<Session<'s>>);
+struct SessionValues<'s>(Option<SessionClaims<'s>>);
 
 impl Source for SessionValues<'_> {
     fn mark(&self) -> &'static str {
@@ -59,7 +59,7 @@ mod tests {
 
     fn injected(input: &Value, tag: &str, claims: &Value) -> Result<Value, Vec<FieldError>> {
         let faults = RefCell::<Faults>::default();
-        let session = Session { tag, claims: claims.as_object().unwrap() };
+        let session = SessionClaims { tag, claims: claims.as_object().unwrap() };
         let injected = inject(&Field::root(input, &faults), Some(session)).map(Cow::into_owned);
         injected.ok_or_else(|| faults.take().into_vec())
     }

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::fault::Fault;
 use super::rows::parsed;
-use super::writer::{Session, Write};
+use super::writer::{Write, WriteSession};
 use super::{Effects, Store};
 
 pub(super) const READ: &str = "SELECT revision, document FROM catalogs WHERE product = ?1";
@@ -104,7 +104,7 @@ struct Replace {
 }
 
 impl Write for Replace {
-    fn apply(&mut self, session: &mut Session<'_>) -> Result<WriteOutcome, Fault> {
+    fn apply(&mut self, session: &mut WriteSession<'_>) -> Result<WriteOutcome, Fault> {
         let stored: Option<String> =
             session.db.prepare_cached(READ)?.query_row([&self.product], |row| row.get(0)).optional()?;
         let stored = stored.map(|revision| Revision::named(&revision));

@@ -7,7 +7,7 @@ use rusqlite::{Connection, params};
 
 use super::fault::Fault;
 use super::rows::{json, parsed};
-use super::writer::{Session, Write};
+use super::writer::{Write, WriteSession};
 use super::{Effects, Store};
 
 pub(super) const FIND: &str = "SELECT record FROM requests WHERE name = ?1 AND expires_at > ?2";
@@ -49,7 +49,7 @@ struct Reserve {
 }
 
 impl Write for Reserve {
-    fn apply(&mut self, session: &mut Session<'_>) -> Result<WriteOutcome, Fault> {
+    fn apply(&mut self, session: &mut WriteSession<'_>) -> Result<WriteOutcome, Fault> {
         session.db.prepare_cached(FORGET)?.execute([self.at.0])?;
         let row = params![self.name, self.expires_at.0, self.record, self.at.0];
         let stored = session.db.prepare_cached(RESERVE)?.execute(row)?;

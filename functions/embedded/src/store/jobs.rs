@@ -5,12 +5,12 @@ use std::sync::Arc;
 use carillon_core::ids::JobId;
 use carillon_core::job::{Job, JobSpec};
 use carillon_core::machine::Transition;
-use carillon_core::ports::{History, JobQuery, JobStore, Listed, PortError, WriteOutcome};
+use carillon_core::ports::{History, JobQuery, JobStore, ListedJobs, PortError, WriteOutcome};
 use rusqlite::{Connection, params};
 
 use super::fault::Fault;
 use super::rows::{AFTER_ALL, RetiredRow, StateRow, change, code, ids, json, parsed, read, revision};
-use super::writer::{Session, Write};
+use super::writer::{Write, WriteSession};
 use super::{Effects, Store, places, sql};
 
 impl JobStore for Store {
@@ -35,10 +35,10 @@ impl JobStore for Store {
         self.writer.write(Change { expected, row, spec, retired: retired.transpose()? }).await
     }
 
-    async fn list(&self, query: &JobQuery) -> Result<Listed, PortError> {
+    async fn list(&self, query: &JobQuery) -> Result<ListedJobs, PortError> {
         let (query, limit) = (query.clone(), query.limit);
         let jobs = self.readers.read_page(move |db| list(db, &query)).await?;
-        Ok(Listed::full(jobs, limit))
+        Ok(ListedJobs::full(jobs, limit))
     }
 
     async fn retired_runs(&self, id: JobId, before: Option<(u32, u32)>, limit: usize) -> Result<History, PortError> {
@@ -59,7 +59,7 @@ struct Insert {
 }
 
 impl Write for Insert {
-    fn apply(&mut self, session: &mut Session<'_>) -> Result<WriteOutcome, Fault> {
+    fn apply(&mut self, session: &mut WriteSession<'_>) -> Result<WriteOutcome, Fault> {
         let place = session.places.number(session.db, &self.spec.product, &self.spec.env)?;
         let row = &self.row;
         let inserted = session.db.prepare_cached(sql::INSERT_JOB)?.execute(params![
@@ -96,7 +96,7 @@ struct Change {
 }
 
 impl Write for Change {
-    fn apply(&mut self, session: &mut Session<'_>) -> Result<WriteOutcome, Fault> {
+    fn apply(&mut self, session: &mut WriteSession<'_>) -> Result<WriteOutcome, Fault> {
         if change(session.db, self.expected, &self.row)? == 0 {
             return Ok(WriteOutcome::Conflict);
         }

@@ -11,7 +11,7 @@ use rusqlite::params;
 
 use super::fault::Fault;
 use super::rows::{json, parsed};
-use super::writer::{Session, Write};
+use super::writer::{Write, WriteSession};
 use super::{Effects, Store};
 
 pub(super) const FIND: &str = "SELECT record FROM keys WHERE hash = ?1";
@@ -72,7 +72,7 @@ struct Add {
 }
 
 impl Write for Add {
-    fn apply(&mut self, session: &mut Session<'_>) -> Result<WriteOutcome, Fault> {
+    fn apply(&mut self, session: &mut WriteSession<'_>) -> Result<WriteOutcome, Fault> {
         session.db.prepare_cached(ADD)?.execute(params![self.hash, self.id, self.record])?;
         Ok(WriteOutcome::Done)
     }
@@ -85,7 +85,7 @@ struct Revoke {
 }
 
 impl Write for Revoke {
-    fn apply(&mut self, session: &mut Session<'_>) -> Result<WriteOutcome, Fault> {
+    fn apply(&mut self, session: &mut WriteSession<'_>) -> Result<WriteOutcome, Fault> {
         let removed = session.db.prepare_cached(REVOKE)?.execute([&self.id])?;
         Ok(if removed == 0 { WriteOutcome::Conflict } else { WriteOutcome::Done })
     }

@@ -9,7 +9,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::fault::Fault;
 use super::rows::{json, parsed};
-use super::writer::{Session, Write};
+use super::writer::{Write, WriteSession};
 use super::{Effects, Store};
 
 /// Those whose places begin with a text.
@@ -127,7 +127,7 @@ struct Note {
 }
 
 impl Write for Note {
-    fn apply(&mut self, session: &mut Session<'_>) -> Result<WriteOutcome, Fault> {
+    fn apply(&mut self, session: &mut WriteSession<'_>) -> Result<WriteOutcome, Fault> {
         session.db.prepare_cached(FORGET_PARTS)?.execute([self.now.0])?;
         let row = params![self.run.job_id.to_bytes(), self.run.run_no, self.place, self.expires_at.0, self.json];
         session.db.prepare_cached(NOTE)?.execute(row)?;
@@ -151,7 +151,7 @@ enum Change {
 }
 
 impl Write for Once {
-    fn apply(&mut self, session: &mut Session<'_>) -> Result<WriteOutcome, Fault> {
+    fn apply(&mut self, session: &mut WriteSession<'_>) -> Result<WriteOutcome, Fault> {
         let (db, CheckpointId { run, place }) = (session.db, &self.by);
         let CounterId { product, env, quota, from, until } = &self.counter;
         let (job, run_no) = (run.job_id.to_bytes(), run.run_no);
@@ -185,7 +185,7 @@ struct Mark {
 }
 
 impl Write for Mark {
-    fn apply(&mut self, session: &mut Session<'_>) -> Result<WriteOutcome, Fault> {
+    fn apply(&mut self, session: &mut WriteSession<'_>) -> Result<WriteOutcome, Fault> {
         let FallbackId { product, env, tag } = &self.fallback;
         let row = params![product, env, tag, self.option, self.until.0];
         session.db.prepare_cached(MARK)?.execute(row)?;

@@ -13,7 +13,7 @@ use rusqlite::{Connection, params};
 
 use super::fault::Fault;
 use super::rows::{json, parsed};
-use super::writer::{Session, Write};
+use super::writer::{Write, WriteSession};
 use super::{Effects, Store};
 
 pub(super) const FIND: &str = "
@@ -132,7 +132,7 @@ struct Lease {
 }
 
 impl Write for Lease {
-    fn apply(&mut self, session: &mut Session<'_>) -> Result<WriteOutcome, Fault> {
+    fn apply(&mut self, session: &mut WriteSession<'_>) -> Result<WriteOutcome, Fault> {
         let (CacheKey { cache, digest, event }, FillLease { began_at, until, .. }) = (&self.key, &self.lead);
         let row = params![cache.product, cache.env, cache.tag, digest, event, began_at.0, until.0, self.leader];
         let taken = session.db.prepare_cached(LEAD)?.execute(row)?;
@@ -152,7 +152,7 @@ struct Fill {
 }
 
 impl Write for Fill {
-    fn apply(&mut self, session: &mut Session<'_>) -> Result<WriteOutcome, Fault> {
+    fn apply(&mut self, session: &mut WriteSession<'_>) -> Result<WriteOutcome, Fault> {
         let CacheKey { cache, digest, .. } = &self.key;
         let (made_at, expires_at) = (self.made_at.0, self.expires_at.0);
         let row = params![cache.product, cache.env, cache.tag, digest, self.leader, made_at, expires_at, self.output];
@@ -168,7 +168,7 @@ struct Release {
 }
 
 impl Write for Release {
-    fn apply(&mut self, session: &mut Session<'_>) -> Result<WriteOutcome, Fault> {
+    fn apply(&mut self, session: &mut WriteSession<'_>) -> Result<WriteOutcome, Fault> {
         let CacheKey { cache, digest, .. } = &self.key;
         let row = params![cache.product, cache.env, cache.tag, digest, self.leader];
         Ok(done_if(session.db.prepare_cached(RELEASE)?.execute(row)?))
@@ -182,7 +182,7 @@ struct Clear {
 }
 
 impl Write for Clear {
-    fn apply(&mut self, session: &mut Session<'_>) -> Result<WriteOutcome, Fault> {
+    fn apply(&mut self, session: &mut WriteSession<'_>) -> Result<WriteOutcome, Fault> {
         let CacheId { product, env, tag } = &self.cache;
         Ok(done_if(session.db.prepare_cached(CLEAR)?.execute([product, env, tag])?))
     }

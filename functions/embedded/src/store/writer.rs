@@ -23,14 +23,14 @@ const BATCH: usize = 1_024;
 /// Something to be written.
 pub(super) trait Write: Send {
     /// Writes it within the current transaction. May be called again after a rollback.
-    fn apply(&mut self, session: &mut Session<'_>) -> Result<WriteOutcome, Fault>;
+    fn apply(&mut self, session: &mut WriteSession<'_>) -> Result<WriteOutcome, Fault>;
 
     /// Spreads the news once it is committed.
     fn take_effect(self: Box<Self>, effects: &Effects);
 }
 
 /// What a write works with.
-pub(super) struct Session<'a> {
+pub(super) struct WriteSession<'a> {
     pub(super) db: &'a Connection,
     pub(super) places: &'a mut Places,
     /// The number for the next spec.
@@ -128,7 +128,7 @@ impl WriterThread {
         let result = (|| {
             execute("BEGIN IMMEDIATE")?;
             let (places, next_spec) = (&mut self.places, &mut next_spec);
-            let mut session = Session { db: &db, places, next_spec };
+            let mut session = WriteSession { db: &db, places, next_spec };
             let mut outcomes = Vec::with_capacity(batch.len());
             for request in batch {
                 outcomes.push(request.write.apply(&mut session).map_err(Aborted::Write)?);

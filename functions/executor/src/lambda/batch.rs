@@ -88,7 +88,7 @@ impl<P: Ports, T: Targets + Clone + 'static, C: MessageQueue> Batch<P, T, C> {
         let task = tokio::spawn(async move { batch.record(&own, time_budget).await });
         let aborter = task.abort_handle();
         let message_id = &delivery.message_id;
-        match timeout(time_budget.left(self.ports.clock().now()), task).await {
+        match timeout(time_budget.remaining(self.ports.clock().now()), task).await {
             Ok(Ok(disposition)) => disposition,
             Ok(Err(_)) => {
                 // Its text may quote what the record holds; the place is in the line of the panic itself.

@@ -35,7 +35,7 @@ const MAX_PAUSE_SECONDS: i64 = 30;
 impl<P: Ports, T: Targets + Clone + 'static, C: MessageQueue> Batch<P, T, C> {
     pub(super) async fn record(&self, delivery: &Delivery, time_budget: TimeBudget) -> Disposition {
         let Some(message) = Message::parse(&delivery.body) else {
-            error!(message_id = delivery.message_id, "record: not a message of this queue; to be dead_lettered");
+            error!(message_id = delivery.message_id, "record: not a message of this queue; sent to the dead letters");
             return self.ack_if(self.queue.dead_letter_unreadable(&delivery.body).await, delivery).await;
         };
         let now = self.ports.clock().now();

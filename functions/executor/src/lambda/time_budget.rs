@@ -40,7 +40,7 @@ impl TimeBudget {
     }
 
     /// How long the records may go on, from `now`.
-    pub(super) fn left(self, now: UnixMillis) -> Duration {
+    pub(super) fn remaining(self, now: UnixMillis) -> Duration {
         Duration::from_millis(self.deadline.since(now).saturating_sub(ANSWERING_MS).try_into().unwrap_or(0))
     }
 }
@@ -57,8 +57,8 @@ mod tests {
         assert_eq!(time_budget.attempt_ms(), 58_000);
         assert!(time_budget.is_enough_at(NOW) && time_budget.is_enough_at(NOW.plus(WAIT_IN_PROCESS_MS)));
         assert!(!time_budget.is_enough_at(NOW.plus(WAIT_IN_PROCESS_MS + 1)));
-        assert_eq!(time_budget.left(NOW.plus(50_000)), Duration::from_millis(9_750));
-        assert_eq!(time_budget.left(NOW.plus(70_000)), Duration::ZERO);
+        assert_eq!(time_budget.remaining(NOW.plus(50_000)), Duration::from_millis(9_750));
+        assert_eq!(time_budget.remaining(NOW.plus(70_000)), Duration::ZERO);
     }
 
     #[test]

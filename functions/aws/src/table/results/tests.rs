@@ -109,7 +109,8 @@ async fn what_was_filled_already_is_not_filled_again() {
 #[tokio::test]
 async fn an_emptied_cache_lists_nothing_of_before_whatever_the_index_holds() {
     let listed = |began_at: i64, event| {
-        let key = Listed { digest: "ab", made_at: NOW, began_at: UnixMillis(began_at), expires_at: NOW.plus(9), event };
+        let key =
+            CacheListing { digest: "ab", made_at: NOW, began_at: UnixMillis(began_at), expires_at: NOW.plus(9), event };
         stored(json!({"gsi1sk": key.to_string()}))
     };
     let none = || (200, json!({"Items": []}));

@@ -98,7 +98,7 @@ async fn a_query_that_finds_nothing_has_no_rows() {
 #[tokio::test]
 async fn what_the_data_api_refuses_is_told_by_its_code() {
     let refusal = |status, code: &str, message: &str| {
-        Answer::from((status, json!({"message": message}))).with("x-amzn-errortype", code)
+        ScriptedAnswer::from((status, json!({"message": message}))).with("x-amzn-errortype", code)
     };
     let duplicate = "ERROR: duplicate key (secret); SQLState: 23505";
     for (answer, expected) in [
@@ -115,7 +115,7 @@ async fn what_the_data_api_refuses_is_told_by_its_code() {
         (refusal(400, "StatementTimeoutException", ""), transient(codes::TIMEOUT)),
         (refusal(503, "ServiceUnavailableError", ""), transient(codes::SERVICE_UNAVAILABLE)),
         (refusal(429, "ThrottlingException", ""), transient(codes::RATE_LIMITED)),
-        (Answer::IsLate, transient(codes::TIMEOUT)),
+        (ScriptedAnswer::IsLate, transient(codes::TIMEOUT)),
     ] {
         assert_eq!(refused_by(answer, sql(vec![Bound::Text(Some("secret".to_owned()))], 1)).await, expected);
     }
@@ -193,7 +193,7 @@ async fn what_dynamodb_refuses_is_told_by_its_code() {
         (refusal(400, "AccessDeniedException"), permanent(codes::FORBIDDEN)),
         (refusal(400, "ExpiredTokenException"), permanent(codes::UNAUTHORIZED)),
         (refusal(500, "InternalServerError"), transient(codes::SERVICE_UNAVAILABLE)),
-        (Answer::Breaks, transient(codes::CONNECTION_ERROR)),
+        (ScriptedAnswer::Breaks, transient(codes::CONNECTION_ERROR)),
     ] {
         assert_eq!(refused_by(answer, partiql(vec![Bound::Text(Some("secret".to_owned()))], 1)).await, expected);
     }

@@ -48,8 +48,8 @@ async fn what_sqs_refuses_is_told_by_its_code() {
         (refusal(400, "InvalidMessageContents"), permanent(codes::VALIDATION_ERROR)),
         (refusal(403, "ExpiredToken"), permanent(codes::UNAUTHORIZED)),
         (refusal(500, "InternalFailure"), transient(codes::SERVICE_UNAVAILABLE)),
-        (Answer::IsLate, transient(codes::TIMEOUT)),
-        (Answer::Breaks, transient(codes::CONNECTION_ERROR)),
+        (ScriptedAnswer::IsLate, transient(codes::TIMEOUT)),
+        (ScriptedAnswer::Breaks, transient(codes::CONNECTION_ERROR)),
     ] {
         assert_eq!(refused_by(answer, message(None)).await, expected);
     }
@@ -86,8 +86,8 @@ async fn a_message_is_deleted_by_its_receipt() {
     assert_eq!(refused, permanent(codes::VALIDATION_ERROR));
 }
 
-fn published() -> Answer {
-    Answer::text(
+fn published() -> ScriptedAnswer {
+    ScriptedAnswer::text(
         200,
         "<PublishResponse><PublishResult><MessageId>m</MessageId><SequenceNumber>7</SequenceNumber></PublishResult>\
          </PublishResponse>",
@@ -164,7 +164,7 @@ async fn a_telephone_gets_the_text_from_a_name_or_a_number() {
 async fn what_sns_refuses_is_told_by_its_code() {
     let refusal = |status, code: &str| {
         let error = format!("<Type>Sender</Type><Code>{code}</Code><Message>the secret payload</Message>");
-        Answer::text(status, &format!("<ErrorResponse><Error>{error}</Error></ErrorResponse>"))
+        ScriptedAnswer::text(status, &format!("<ErrorResponse><Error>{error}</Error></ErrorResponse>"))
     };
     for (answer, expected) in [
         (refusal(404, "NotFound"), permanent(codes::NOT_FOUND)),
@@ -174,7 +174,7 @@ async fn what_sns_refuses_is_told_by_its_code() {
         (refusal(400, "Throttling"), transient(codes::RATE_LIMITED)),
         (refusal(403, "InvalidClientTokenId"), permanent(codes::UNAUTHORIZED)),
         (refusal(500, "InternalError"), transient(codes::SERVICE_UNAVAILABLE)),
-        (Answer::Breaks, transient(codes::CONNECTION_ERROR)),
+        (ScriptedAnswer::Breaks, transient(codes::CONNECTION_ERROR)),
     ] {
         assert_eq!(refused_by(answer, publish(None)).await, expected);
     }

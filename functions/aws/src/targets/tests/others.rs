@@ -17,7 +17,7 @@ const CHECKSUM: &str = "LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ=";
 
 #[tokio::test]
 async fn an_object_is_written_with_its_checksum() {
-    let http = ScriptedHttp::that([Answer::text(200, "").with("etag", "\"e\"").with("x-amz-version-id", "v")]);
+    let http = ScriptedHttp::that([ScriptedAnswer::text(200, "").with("etag", "\"e\"").with("x-amz-version-id", "v")]);
     let output = perform(&http, object()).await.unwrap();
     let expected = json!({
         "bucket": "files", "key": "a b/ü.txt", "size": 5, "content_type": "text/plain", "etag": "\"e\"",
@@ -35,7 +35,7 @@ async fn an_object_is_written_with_its_checksum() {
 
 #[tokio::test]
 async fn at_an_address_of_ones_own_a_bucket_stands_in_the_path() {
-    let http = ScriptedHttp::that([Answer::text(200, "")]);
+    let http = ScriptedHttp::that([ScriptedAnswer::text(200, "")]);
     let config = http.config().to_builder().endpoint_url("http://127.0.0.1:4566").build();
     let output = AwsTargets::of(&config).perform(&id(""), object()).await.unwrap();
     assert_eq!((&output.value["etag"], &output.value["version_id"]), (&json!(""), &json!(null)));
@@ -47,7 +47,10 @@ async fn at_an_address_of_ones_own_a_bucket_stands_in_the_path() {
 #[tokio::test]
 async fn what_s3_refuses_is_told_by_its_code() {
     let refusal = |status, code: &str| {
-        Answer::text(status, &format!("<Error><Code>{code}</Code><Message>the secret payload</Message></Error>"))
+        ScriptedAnswer::text(
+            status,
+            &format!("<Error><Code>{code}</Code><Message>the secret payload</Message></Error>"),
+        )
     };
     for (answer, expected) in [
         (refusal(404, "NoSuchBucket"), permanent(codes::NOT_FOUND)),
@@ -60,7 +63,7 @@ async fn what_s3_refuses_is_told_by_its_code() {
         (refusal(503, "SlowDown"), transient(codes::RATE_LIMITED)),
         (refusal(400, "RequestTimeout"), transient(codes::TIMEOUT)),
         (refusal(500, "InternalError"), transient(codes::SERVICE_UNAVAILABLE)),
-        (Answer::Breaks, transient(codes::CONNECTION_ERROR)),
+        (ScriptedAnswer::Breaks, transient(codes::CONNECTION_ERROR)),
     ] {
         assert_eq!(refused_by(answer, object()).await, expected);
     }
@@ -107,7 +110,7 @@ async fn an_email_is_sent_with_all_its_parts_and_none_that_it_lacks() {
 #[tokio::test]
 async fn what_ses_refuses_is_told_by_its_code() {
     let refusal = |status, code: &str| {
-        Answer::from((status, json!({"message": "the secret payload"}))).with("x-amzn-errortype", code)
+        ScriptedAnswer::from((status, json!({"message": "the secret payload"}))).with("x-amzn-errortype", code)
     };
     for (answer, expected) in [
         (refusal(400, "MessageRejected"), permanent(codes::VALIDATION_ERROR)),
@@ -119,7 +122,7 @@ async fn what_ses_refuses_is_told_by_its_code() {
         (refusal(429, "TooManyRequestsException"), transient(codes::RATE_LIMITED)),
         (refusal(403, "InvalidSignatureException"), permanent(codes::UNAUTHORIZED)),
         (refusal(500, "InternalFailure"), transient(codes::SERVICE_UNAVAILABLE)),
-        (Answer::IsLate, transient(codes::TIMEOUT)),
+        (ScriptedAnswer::IsLate, transient(codes::TIMEOUT)),
     ] {
         assert_eq!(refused_by(answer, AwsRequest::SendEmail(email())).await, expected);
     }
@@ -132,7 +135,7 @@ fn invoke() -> AwsRequest {
 
 #[tokio::test]
 async fn a_function_is_given_its_payload_and_what_it_returns_is_the_result() {
-    let http = ScriptedHttp::that([Answer::text(200, r#"{"sum":3}"#)]);
+    let http = ScriptedHttp::that([ScriptedAnswer::text(200, r#"{"sum":3}"#)]);
     let output = perform(&http, invoke()).await.unwrap();
     assert_eq!((output.value, output.truncated), (json!({"sum": 3}), false));
     let asked = &http.asked()[0];
@@ -142,7 +145,7 @@ async fn a_function_is_given_its_payload_and_what_it_returns_is_the_result() {
     for (returned, value) in
         [("", json!(null)), ("null", json!(null)), ("[1]", json!([1])), ("no JSON", json!("no JSON"))]
     {
-        let output = perform(&ScriptedHttp::that([Answer::text(200, returned)]), invoke()).await.unwrap();
+        let output = perform(&ScriptedHttp::that([ScriptedAnswer::text(200, returned)]), invoke()).await.unwrap();
         assert_eq!((output.value, output.truncated), (value, false), "{returned}");
     }
 }
@@ -150,12 +153,12 @@ async fn a_function_is_given_its_payload_and_what_it_returns_is_the_result() {
 #[tokio::test]
 async fn what_a_function_returns_too_much_of_is_kept_as_its_text_and_cut() {
     let text = format!("[\"{}\"]", "x".repeat(Output::MAX_BYTES));
-    let output = perform(&ScriptedHttp::that([Answer::text(200, &text)]), invoke()).await.unwrap();
+    let output = perform(&ScriptedHttp::that([ScriptedAnswer::text(200, &text)]), invoke()).await.unwrap();
     let kept = output.value.as_str().unwrap();
     assert!(output.truncated && text.starts_with(kept) && output.value.to_string().len() <= Output::MAX_BYTES);
     // Shorter as it came than written again.
     let text = format!("[{}1e15]", "1e15,".repeat(Output::MAX_BYTES / 5 - 2));
-    let output = perform(&ScriptedHttp::that([Answer::text(200, &text)]), invoke()).await.unwrap();
+    let output = perform(&ScriptedHttp::that([ScriptedAnswer::text(200, &text)]), invoke()).await.unwrap();
     assert_eq!((output.value.as_str(), output.truncated), (Some(text.as_str()), false));
 }
 
@@ -168,7 +171,7 @@ async fn an_error_of_the_function_tells_its_type_and_not_its_text() {
         ("secret", "the function ended with an error"),
         ("", "the function ended with an error"),
     ] {
-        let http = ScriptedHttp::that([Answer::text(200, returned).with("x-amz-function-error", "Unhandled")]);
+        let http = ScriptedHttp::that([ScriptedAnswer::text(200, returned).with("x-amz-function-error", "Unhandled")]);
         let error = perform(&http, invoke()).await.unwrap_err();
         assert_eq!((error.code.as_str(), error.retryable), (codes::FUNCTION_ERROR, true));
         assert_eq!(error.message, message);
@@ -178,7 +181,7 @@ async fn an_error_of_the_function_tells_its_type_and_not_its_text() {
 #[tokio::test]
 async fn what_lambda_refuses_is_told_by_its_code() {
     let refusal = |status, code: &str| {
-        Answer::from((status, json!({"Message": "the secret payload"}))).with("x-amzn-errortype", code)
+        ScriptedAnswer::from((status, json!({"Message": "the secret payload"}))).with("x-amzn-errortype", code)
     };
     for (answer, expected) in [
         (refusal(404, "ResourceNotFoundException"), permanent(codes::NOT_FOUND)),
@@ -190,8 +193,8 @@ async fn what_lambda_refuses_is_told_by_its_code() {
         (refusal(502, "ResourceNotReadyException"), transient(codes::SERVICE_UNAVAILABLE)),
         (refusal(502, "EC2AccessDeniedException"), permanent(codes::FORBIDDEN)),
         (refusal(500, "ServiceException"), transient(codes::SERVICE_UNAVAILABLE)),
-        (Answer::IsLate, transient(codes::TIMEOUT)),
-        (Answer::Breaks, transient(codes::CONNECTION_ERROR)),
+        (ScriptedAnswer::IsLate, transient(codes::TIMEOUT)),
+        (ScriptedAnswer::Breaks, transient(codes::CONNECTION_ERROR)),
     ] {
         assert_eq!(refused_by(answer, invoke()).await, expected);
     }

@@ -71,7 +71,7 @@ pub(super) fn unfinished(result: &Value) -> Option<RunError> {
 }
 
 /// The positions of the tokens that are worth another attempt.
-pub(super) fn left(result: &Value) -> Vec<usize> {
+pub(super) fn unsent(result: &Value) -> Vec<usize> {
     let is_left = |ticket: &Value| error(ticket).is_some_and(|error| error.retryable);
     tickets(result).iter().enumerate().filter(|(_, ticket)| is_left(ticket)).map(|(at, _)| at).collect()
 }

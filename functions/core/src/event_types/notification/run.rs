@@ -46,7 +46,7 @@ async fn send<P: Ports, T: Targets>(
     channel: Channel,
 ) -> Result<Result<Value, RunError>, Halt> {
     let known = match dispatch.done(at) {
-        Some(PartOutcome::Completed(output)) => Some((outcome::left(&output.value), output.value)),
+        Some(PartOutcome::Completed(output)) => Some((outcome::unsent(&output.value), output.value)),
         _ => None,
     };
     let request = match &known {
@@ -67,7 +67,7 @@ async fn send<P: Ports, T: Targets>(
         brought = outcome::merged(result, &left, &brought);
     }
     let unfinished = outcome::unfinished(&brought);
-    if unfinished.is_none() || !outcome::left(&brought).is_empty() {
+    if unfinished.is_none() || !outcome::unsent(&brought).is_empty() {
         dispatch.note(at, PartOutcome::Completed(brought.clone().into())).await;
     }
     Ok(unfinished.map_or(Ok(brought), Err))

@@ -11,7 +11,7 @@ use carillon_core::job::Job;
 use carillon_core::machine::{Transition, Trigger, decide};
 use carillon_core::ports::{
     CatalogStore, Clock, Condition, DeadLetters, Entropy, History, IdempotencyStore, JobQuery, JobStore, KeyStore,
-    Listed, PortError, Ports, Progress, Published, Redriven, ResultCache, SealingKeys, Timers, WriteOutcome,
+    ListedJobs, PortError, Ports, Progress, Published, Redriven, ResultCache, SealingKeys, Timers, WriteOutcome,
 };
 use carillon_core::testkit::Tables;
 use carillon_core::time::UnixMillis;
@@ -115,8 +115,8 @@ impl JobStore for World {
         }
     }
 
-    async fn list(&self, query: &JobQuery) -> Result<Listed, PortError> {
-        Ok(Listed::full(Vec::new(), query.limit))
+    async fn list(&self, query: &JobQuery) -> Result<ListedJobs, PortError> {
+        Ok(ListedJobs::full(Vec::new(), query.limit))
     }
 
     async fn retired_runs(&self, _: JobId, _: Option<(u32, u32)>, _: usize) -> Result<History, PortError> {

@@ -89,7 +89,7 @@ impl<S: SecretSource, C: Clock + Clone + 'static> Postgres<S, C> {
             ready
         } else {
             let client = self.connector.connect(&address, roots).await?;
-            let statement = prepare(&client, "", request, deadline.left()).await.map_err(Failure::into_error)?;
+            let statement = prepare(&client, "", request, deadline.remaining()).await.map_err(Failure::into_error)?;
             (client, statement)
         };
         let output = rows::read(&client, &statement, request).await;
@@ -107,8 +107,8 @@ impl<S: SecretSource, C: Clock + Clone + 'static> Postgres<S, C> {
         deadline: &Deadline<'_, C>,
     ) -> Result<Option<(Client, Statement)>, RunError> {
         let Some(client) = pool.take(self.clock.now()) else { return Ok(None) };
-        let probe = PROBE.min(deadline.left() / 2);
-        match tokio::time::timeout(probe, prepare(&client, CLEAN, request, deadline.left())).await {
+        let probe = PROBE.min(deadline.remaining() / 2);
+        match tokio::time::timeout(probe, prepare(&client, CLEAN, request, deadline.remaining())).await {
             Ok(Ok(statement)) => Ok(Some((client, statement))),
             Ok(Err(failure)) if failure.leaves_connection() => {
                 pool.keep(client, self.clock.clone());
@@ -157,7 +157,7 @@ struct Deadline<'a, C> {
 }
 
 impl<C: Clock> Deadline<'_, C> {
-    fn left(&self) -> Duration {
+    fn remaining(&self) -> Duration {
         Duration::from_millis(self.at.since(self.clock.now()).try_into().unwrap_or(0))
     }
 }
