@@ -42,7 +42,7 @@ impl SecretRef {
     ///
     /// ```
     /// use carillon_core::catalog::{SecretStoreKind, SecretRef};
-    /// assert_eq!(SecretRef::parse("env:API_TOKEN").unwrap().keeper, SecretStoreKind::Env);
+    /// assert_eq!(SecretRef::parse("env:API_TOKEN").unwrap().store, SecretStoreKind::Env);
     /// assert!(SecretRef::parse("ssm:/shop/prd/token").is_some());
     /// assert!(SecretRef::parse("hunter2").is_none() && SecretRef::parse("ssm:relative").is_none());
     /// ```
