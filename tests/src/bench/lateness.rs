@@ -11,9 +11,9 @@ use carillon_core::operations::{Executor, execute, schedule};
 use carillon_core::ports::Targets;
 use carillon_core::stand_ins::NoSessions;
 use carillon_embedded::{Handled, Pump};
+use carillon_load::{Stack, body};
 use tokio::sync::Notify;
 
-use super::stack::{Stack, body};
 use super::{Failure, Sizes};
 use crate::outside::{epoch_ms, since_epoch};
 
