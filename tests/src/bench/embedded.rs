@@ -1,8 +1,8 @@
 //! Every measurement of the embedded stack, one after the other.
 
-use super::load::{running, scheduling};
-use super::meter::Cost;
-use super::stack::Stack;
+use carillon_load::{Stack, bodies, running, scheduling};
+
+use super::meter::{Cost, Meter};
 use super::{Failure, Sizes, http, lateness};
 
 /// What was measured; of each, one value a round.
@@ -29,8 +29,13 @@ pub fn run(sizes: Sizes) -> Result<Figures, Failure> {
         for round in 1..=sizes.rounds {
             eprintln!("round {round} of {}", sizes.rounds);
             let stack = Stack::open().await?;
-            figures.scheduled.push(scheduling(&stack, sizes).await?);
-            figures.run.push(running(&stack.ports, sizes.jobs, sizes.concurrency).await?);
+            let bodies = bodies(sizes.jobs);
+            let meter = Meter::start();
+            scheduling(&stack, &bodies, sizes.callers).await?;
+            figures.scheduled.push(meter.stop(sizes.jobs));
+            let meter = Meter::start();
+            running(&stack.ports, sizes.jobs, sizes.concurrency).await?;
+            figures.run.push(meter.stop(sizes.jobs));
             figures.posted.push(http::posting(sizes).await?);
             figures.lateness_ms.extend(lateness::lateness(sizes).await?);
         }

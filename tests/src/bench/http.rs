@@ -6,11 +6,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use axum::serve::ListenerExt as _;
 use carillon_api::{Service, router};
+use carillon_load::{KEY, Stack, body};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::meter::{Cost, Meter};
-use super::stack::{KEY, Stack, body};
 use super::{Failure, Sizes};
 use carillon_core::testkit::NoSessions;
 

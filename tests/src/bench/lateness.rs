@@ -11,9 +11,9 @@ use carillon_core::operations::{Executor, execute, schedule};
 use carillon_core::ports::Targets;
 use carillon_core::testkit::NoSessions;
 use carillon_embedded::{Handled, Worker};
+use carillon_load::{Stack, body};
 use tokio::sync::Notify;
 
-use super::stack::{Stack, body};
 use super::{Failure, Sizes};
 use crate::env::{epoch_ms, since_epoch};
 

@@ -12,13 +12,11 @@ pub mod cold;
 pub mod embedded;
 mod http;
 mod lateness;
-mod load;
 mod meter;
 pub mod report;
-mod stack;
 
-/// Whatever keeps a measurement from coming about.
-pub type Failure = Box<dyn std::error::Error + Send + Sync>;
+pub use carillon_load::Failure;
+use carillon_load::{CALLERS, CONCURRENCY};
 
 /// How much is measured.
 #[derive(Clone, Copy, Debug)]
@@ -45,8 +43,8 @@ impl Sizes {
     /// What is reported.
     pub const FULL: Self = Self {
         jobs: 100_000,
-        callers: 512,
-        concurrency: 256,
+        callers: CALLERS,
+        concurrency: CONCURRENCY,
         timed_jobs: 500,
         timed_over_ms: 5_000,
         http_jobs: 30_000,

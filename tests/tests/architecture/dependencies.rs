@@ -3,12 +3,13 @@
 use crate::workspace::{Dependency, Package};
 
 /// The layers from the bottom up. A crate depends on lower layers only, so there are no cycles and no side ways.
-const LAYERS: [&[&str]; 6] = [
+const LAYERS: [&[&str]; 7] = [
     &["carillon-core"],
     &["carillon-aws", "carillon-embedded"], // the core's ports on something real
     &["carillon-executor"],                 // a Lambda function, and the guarded way out
     &["carillon-api"],                      // a Lambda function, which goes out that way for the keys of sessions
     &["carillon"],                          // all of it in one process
+    &["carillon-load"],                     // what the benchmark and the guard over instructions measure
     &["carillon-tests"],
 ];
 

@@ -64,12 +64,12 @@ impl Page {
 
     /// Commands that name a file, a crate or a target of the tests that does not exist.
     pub(crate) fn impossible_commands(&self) -> Vec<String> {
-        let crates: Vec<String> = entries(&root().join("functions"))
+        let crates: Vec<String> = files()
             .iter()
-            .map(|folder| format!("functions/{folder}"))
-            .chain(["tests".to_owned()])
-            .filter_map(|folder| std::fs::read_to_string(root().join(folder).join("Cargo.toml")).ok())
-            .filter_map(|manifest| manifest.parse::<toml::Table>().ok()?["package"]["name"].as_str().map(str::to_owned))
+            .filter(|path| path.ends_with("Cargo.toml"))
+            .filter_map(|path| std::fs::read_to_string(root().join(path)).ok())
+            .filter_map(|manifest| manifest.parse::<toml::Table>().ok())
+            .filter_map(|manifest| Some(manifest.get("package")?.get("name")?.as_str()?.to_owned()))
             .collect();
         let top_level = entries(root());
         let steps: Vec<Step> =

@@ -18,6 +18,7 @@ use carillon_core::operations::put_catalog;
 use carillon_core::ports::{Clock as _, Condition, KeyStore as _, Ports as _, Targets};
 use carillon_core::testkit::NoSessions;
 use carillon_executor::lambda::{Batch, Delivery};
+use carillon_load::{KEY, body};
 use http::{Request, header};
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
@@ -27,7 +28,6 @@ use super::counts::{Counts, assumed};
 use super::endpoint::{Endpoint, Waiting};
 use crate::bench::Failure;
 use crate::bench::meter::{Cost, Meter};
-use crate::bench::stack::{KEY, body};
 use crate::client::catalog;
 
 /// Memory of each function, MB: the defaults of the Terraform module.

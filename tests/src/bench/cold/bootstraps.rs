@@ -16,10 +16,10 @@ use serde_json::{Value, json};
 
 use super::aws;
 use crate::bench::Failure;
-use crate::bench::stack::{KEY, all_open, body};
 use crate::client::catalog;
 use crate::process::{build as cargo_build, root};
 use crate::receiver::Receiver;
+use carillon_load::{KEY, all_open, body};
 
 /// Builds them as they are deployed; gives their executables.
 pub(super) fn build() -> Result<Vec<PathBuf>, Failure> {

@@ -1,4 +1,4 @@
-//! Rates: jobs scheduled, and jobs run to completion.
+//! The two paths: jobs are scheduled, and jobs are run to completion.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,20 +13,30 @@ use carillon_embedded::{Embedded, Handled, Worker};
 use serde_json::json;
 use tokio::sync::Notify;
 
-use super::meter::{Cost, Meter};
+use super::Failure;
 use super::stack::{Stack, body};
-use super::{Failure, Sizes};
 
-/// Schedules jobs that are due at once, from bodies to acknowledgements; nothing runs them yet.
-pub(super) async fn scheduling(stack: &Stack, sizes: Sizes) -> Result<Cost, Failure> {
-    // What a caller has in its hands when it calls is not part of the call.
-    let bodies: Arc<Vec<_>> = Arc::new((0..sizes.jobs).map(|number| body(number, 0)).collect());
+/// Callers that schedule at the same time, each waiting for its answer.
+pub const CALLERS: usize = 512;
+/// Fires that the worker hands over at the same time.
+pub const CONCURRENCY: u32 = 256;
+
+/// The bodies of so many jobs that are due at once. A caller has them in its hands: they are no part of a measurement.
+pub fn bodies(count: usize) -> Arc<Vec<Vec<u8>>> {
+    Arc::new((0..count).map(|number| body(number, 0)).collect())
+}
+
+/// Schedules jobs, from bodies to acknowledgements: each caller waits for its answer before it sends the next. Nothing runs
+/// the jobs yet.
+///
+/// # Errors
+/// When one is refused.
+pub async fn scheduling(stack: &Stack, bodies: &Arc<Vec<Vec<u8>>>, callers: usize) -> Result<(), Failure> {
     let next = Arc::new(AtomicUsize::new(0));
-    let meter = Meter::start();
-    let callers: Vec<_> = (0..sizes.callers)
+    let callers: Vec<_> = (0..callers)
         .map(|_| {
             let (ports, key) = (Arc::clone(&stack.ports), Arc::clone(&stack.key));
-            let (bodies, next) = (Arc::clone(&bodies), Arc::clone(&next));
+            let (bodies, next) = (Arc::clone(bodies), Arc::clone(&next));
             tokio::spawn(async move {
                 while let Some(body) = bodies.get(next.fetch_add(1, Ordering::Relaxed)) {
                     schedule(&*ports, &NoSessions, &key, body, None).await?;
@@ -38,11 +48,11 @@ pub(super) async fn scheduling(stack: &Stack, sizes: Sizes) -> Result<Cost, Fail
     for caller in callers {
         caller.await??;
     }
-    Ok(meter.stop(sizes.jobs))
+    Ok(())
 }
 
 /// A target that is done at once.
-pub(super) struct Nothing;
+pub struct Nothing;
 
 impl Targets for Nothing {
     async fn dispatch(&self, _: DispatchRequest) -> Result<Output, RunError> {
@@ -53,17 +63,19 @@ impl Targets for Nothing {
 }
 
 /// Runs everything that is due, through the worker, the claim and the settlement; returns once `count` jobs have ended.
-pub(super) async fn running(ports: &Arc<Embedded>, count: usize, concurrency: u32) -> Result<Cost, Failure> {
+///
+/// # Errors
+/// When a job has not ended by the time that the worker stops.
+pub async fn running(ports: &Arc<Embedded>, count: usize, concurrency: u32) -> Result<(), Failure> {
     let (handler, ended) = (Counting::new(ports, count), Arc::new(Notify::new()));
     let stop = Arc::clone(&ended);
-    let meter = Meter::start();
     let handle = move |fire| {
         let (handler, ended) = (handler.clone(), Arc::clone(&ended));
         async move { handler.handle(fire, &ended).await }
     };
     let worker = Worker { concurrency, ..Worker::default() };
     let left = worker.run(ports, handle, async move { stop.notified().await }).await;
-    if left > 0 { Err(format!("{left} jobs did not end").into()) } else { Ok(meter.stop(count)) }
+    if left > 0 { Err(format!("{left} jobs did not end").into()) } else { Ok(()) }
 }
 
 /// Executes fires and counts them down.

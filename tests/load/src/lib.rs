@@ -1,0 +1,14 @@
+//! The load that the benchmark and the guard over instructions put on the embedded stack.
+//!
+//! [`Stack`] is a store of its own, [`scheduling`] and [`running`] are the two paths that are measured, and [`instructions`]
+//! counts what a job takes on them.
+
+pub mod instructions;
+mod rates;
+mod stack;
+
+pub use rates::{CALLERS, CONCURRENCY, Nothing, bodies, running, scheduling};
+pub use stack::{KEY, Stack, all_open, body};
+
+/// The reason why a measurement has no result.
+pub type Failure = Box<dyn std::error::Error + Send + Sync>;
