@@ -1,0 +1,30 @@
+//! Why an attempt failed.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Why an attempt failed. Carries no secret: it is shown to callers and logged.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct RunError {
+    /// A stable name: one of [`codes`], or the target's own.
+    pub code: String,
+    /// For people.
+    pub message: String,
+    /// Whether another attempt may help.
+    pub retryable: bool,
+    /// The delay that the target asked for, ms.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub retry_after_ms: Option<u64>,
+}
+
+impl RunError {
+    /// An error that another attempt may mend.
+    pub fn transient(code: &str, message: impl Into<String>) -> Self {
+        Self { code: code.to_owned(), message: message.into(), retryable: true, retry_after_ms: None }
+    }
+
+    /// An error that another attempt meets again.
+    pub fn permanent(code: &str, message: impl Into<String>) -> Self {
+        Self { retryable: false, ..Self::transient(code, message) }
+    }
+}

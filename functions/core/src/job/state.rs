@@ -1,0 +1,101 @@
+//! Where a job stands.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{LastRun, Run, Skipped, word};
+use crate::ids::Owner;
+use crate::time::UnixMillis;
+
+/// Where a job stands. [`crate::machine`] holds the edges.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// Waiting for its time.
+    Scheduled,
+    /// Handed to the executor: due, or waiting for its next attempt.
+    Queued,
+    /// An attempt is under way.
+    Running,
+    /// Ended well.
+    Completed,
+    /// Ended by an error, with no attempt left or none of use.
+    Failed,
+    /// Called off.
+    Cancelled,
+    /// Held back until resumed.
+    Paused,
+}
+
+impl Status {
+    /// Every status with its word.
+    pub const WORDS: [(&'static str, Self); 7] = [
+        ("scheduled", Self::Scheduled),
+        ("queued", Self::Queued),
+        ("running", Self::Running),
+        ("completed", Self::Completed),
+        ("failed", Self::Failed),
+        ("cancelled", Self::Cancelled),
+        ("paused", Self::Paused),
+    ];
+
+    /// Whether the current run has its outcome.
+    pub fn is_settled(self) -> bool {
+        matches!(self, Self::Completed | Self::Failed | Self::Cancelled)
+    }
+}
+
+impl std::fmt::Display for Status {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        word(&Self::WORDS, self, f)
+    }
+}
+
+/// Where a job stands. Changed by [`crate::machine::decide`] and by nothing else.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct JobState {
+    /// Counts the changes; a change is stored only on top of the revision that it was decided on.
+    pub revision: u64,
+    /// The status.
+    pub status: Status,
+    /// The current run.
+    pub run: Run,
+    /// When somebody must look at the job again: the fire is due, an attempt returns, or a lease ends. `None` once settled.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub wake_at: Option<UnixMillis>,
+    /// Who works on the fire.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub lease: Option<Lease>,
+    /// Occurrences of a recurring job up to this instant are behind it: they have had their run, or were skipped.
+    #[serde(skip_serializing_if = "Option::is_none", default, rename = "passed")]
+    pub planned_through: Option<UnixMillis>,
+    /// How many occurrences were skipped so far.
+    #[serde(skip_serializing_if = "is_zero", default)]
+    pub missed: u64,
+    /// What was skipped after the current run, when the series ended with it.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub skipped: Vec<Skipped>,
+    /// The run before the current one.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub last_run: Option<LastRun>,
+    /// The current fire's timer could not be armed when this was stored: the message of the fire before does it when it
+    /// comes back (invariant I4).
+    #[serde(skip_serializing_if = "std::ops::Not::not", default, rename = "unarmed")]
+    pub timer_missing: bool,
+    /// When the job last changed.
+    pub updated_at: UnixMillis,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+/// The exclusive right to settle a fire.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lease {
+    /// Who holds it.
+    pub owner: Owner,
+    /// From here on somebody else may claim the fire, as its owner must be dead.
+    pub until: UnixMillis,
+}

@@ -1,0 +1,94 @@
+//! The traits through which the operations reach the outside world.
+//!
+//! An adapter crate implements them; [`Ports`] bundles those of one stack. The contract suite in `tests/src/contract` holds
+//! every store to the same behaviour.
+//!
+//! - [`JobStore`], [`CatalogStore`], [`ResultCache`], [`IdempotencyStore`], [`Progress`] and [`KeyStore`] store;
+//! - [`Timers`] and [`DeadLetters`] bring a fire to the executor, or back to it;
+//! - [`Targets`], [`AwsServices`], [`SecretStore`] and [`Sessions`] reach services on behalf of a job;
+//! - [`Clock`] and [`Entropy`] are the time and the randomness.
+
+mod catalogs;
+mod idempotency;
+mod jobs;
+mod keys;
+mod progress;
+mod results;
+mod sessions;
+mod system;
+mod targets;
+mod timers;
+
+pub use catalogs::{CatalogStore, Condition, Published};
+pub use idempotency::IdempotencyStore;
+pub use jobs::{History, JobQuery, JobStore, ListedJobs};
+pub use keys::{KeyStore, SealingKeys};
+pub use progress::{Checkpoints, Counters, FallbackHealth, Progress};
+pub use results::{CacheAnswer, CacheEntry, CachePage, CachedResult, FillLease, ResultCache};
+pub use sessions::{BoxFuture, DefinedSession, Sessions, TokenRefusal};
+pub use system::{Clock, Entropy};
+pub use targets::{AwsServices, SecretStore, Targets};
+pub use timers::{DeadLetters, Redriven, Timers};
+
+/// A fault of something that the core depends on. Adapters classify their own errors into these once.
+#[derive(Debug, thiserror::Error)]
+pub enum PortError {
+    /// It may work in a moment.
+    #[error("a dependency did not answer")]
+    Unavailable(#[source] BoxError),
+    /// It works, and wants fewer requests.
+    #[error("a dependency asks for fewer requests")]
+    Throttled(#[source] BoxError),
+    /// It will not work without a change: a missing table, a denied action, a record that cannot be read.
+    #[error("a dependency refused the request")]
+    Permanent(#[source] BoxError),
+}
+
+impl PortError {
+    /// Its causes down to the first, in one line: for the log only.
+    pub fn causes(&self) -> String {
+        let causes = std::iter::successors(std::error::Error::source(self), |cause| cause.source());
+        causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+    }
+}
+
+/// The cause of a [`PortError`], for the log only.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// What became of a conditional write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use = "a conflict means that nothing was written"]
+pub enum WriteOutcome {
+    /// Stored.
+    Done,
+    /// The condition did not hold; nothing was stored.
+    Conflict,
+}
+
+/// One stack's adapters.
+pub trait Ports: Send + Sync + 'static {
+    /// The jobs.
+    fn jobs(&self) -> &impl JobStore;
+    /// The catalogs.
+    fn catalogs(&self) -> &impl CatalogStore;
+    /// The keys.
+    fn keys(&self) -> &impl KeyStore;
+    /// The keys of what is sealed.
+    fn sealing_keys(&self) -> &impl SealingKeys;
+    /// The remembered results.
+    fn result_cache(&self) -> &impl ResultCache;
+    /// The named requests.
+    fn idempotency(&self) -> &impl IdempotencyStore;
+    /// What events need that consist of others, or count.
+    fn progress(&self) -> &impl Progress;
+    /// The timers.
+    fn timers(&self) -> &impl Timers;
+    /// The dead letters.
+    fn dead_letters(&self) -> &impl DeadLetters;
+    /// The time.
+    fn clock(&self) -> &impl Clock;
+    /// The randomness.
+    fn entropy(&self) -> &impl Entropy;
+    /// What this stack can run.
+    fn capabilities(&self) -> crate::event_types::Capabilities;
+}
