@@ -71,6 +71,11 @@ impl PartPath {
         Self { message: None, path: String::new(), of: chained("", &format!("{event}\n{input}")) }
     }
 
+    /// The whole of a run that has no parts: nothing is kept of it that a digest would tell from another.
+    pub fn undivided() -> Self {
+        Self { message: None, path: String::new(), of: String::new() }
+    }
+
     /// A part of what stands here. `asked` says what it is.
     #[must_use]
     pub fn part(&self, name: &str, asked: &str) -> Self {

@@ -129,8 +129,12 @@ impl<'a, P: Ports, T: Targets> AttemptContext<'a, P, T> {
     /// Runs the job's event with its input, filled in.
     pub async fn whole(self, followed: &ResolvedEvent<'_>, input: &Value) -> Result<Output, Halt> {
         let spec = &self.job.spec;
-        let at = PartPath::whole(&spec.event, &spec.input);
-        let dispatch = self.resumed(&at, checkpointing_of(followed)).await?;
+        let checkpointing = checkpointing_of(followed);
+        let at = match checkpointing {
+            kind::Checkpointing::None => PartPath::undivided(),
+            kind::Checkpointing::PerRun | kind::Checkpointing::PerMessage => PartPath::whole(&spec.event, &spec.input),
+        };
+        let dispatch = self.resumed(&at, checkpointing).await?;
         let ended = dispatch.event(&at, followed, Filled { written: &followed.input(&spec.input), value: input }).await;
         dispatch.finish(ended).await
     }
