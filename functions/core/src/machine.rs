@@ -123,12 +123,16 @@ impl Transition {
         Job { id: self.before.id, spec, state: self.state.clone() }
     }
 
-    /// The same, for when the timer that it calls for could not be armed: whoever carries the message of the fire before
-    /// keeps that until it is.
-    #[must_use]
-    pub fn with_timer_missing(mut self) -> Self {
+    /// [`Transition::after`], for when nothing else of the transition is wanted.
+    pub fn into_after(self) -> Job {
+        let Job { id, spec, .. } = self.before;
+        Job { id, spec: self.spec.unwrap_or(spec), state: self.state }
+    }
+
+    /// Notes that the timer that it calls for could not be armed: whoever carries the message of the fire before keeps that
+    /// until it is.
+    pub fn set_timer_missing(&mut self) {
         self.state.timer_missing = true;
-        self
     }
 
     /// The outcome that it records, if it records one: of the run that it retires, or of the current one.

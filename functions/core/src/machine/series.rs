@@ -56,6 +56,9 @@ impl Series {
 
 /// Takes a job whose run was just settled to its next one, if there is one.
 pub(super) fn go_on(settled: Transition, now: UnixMillis) -> Transition {
+    if settled.before.spec.repeat.is_none() {
+        return settled;
+    }
     let Transition { before: job, mut state, .. } = settled.clone();
     let (Some(repeat), run) = (&job.spec.repeat, &state.run) else { return settled };
     let run_no = run.run_no.checked_add(1).filter(|next| repeat.limit.is_none_or(|limit| *next <= limit));

@@ -160,8 +160,8 @@ struct Planned {
 /// A job's event that can be run, by a catalog as it was published.
 struct Work {
     published: Arc<Published>,
-    /// The input, laid over its defaults and filled in.
-    input: Value,
+    /// The input, laid over its defaults and filled in; `None` where that is the job's own.
+    input: Option<Value>,
 }
 
 /// Runs what was planned.
@@ -176,7 +176,8 @@ async fn dispatch<P: Ports, T: Targets>(
     let followed = event_types::resolve(catalog, &job.spec)?;
     let (targets, limits) = (&executor.targets, &executor.limits);
     let dispatch = AttemptContext::new(ports, targets, (catalog, job, fire, owner), limits, planned.timeout_ms);
-    dispatch.traced(executor.trace.as_deref()).whole(&followed, &work.input).await
+    let input = work.input.as_ref().unwrap_or(&job.spec.input);
+    dispatch.traced(executor.trace.as_deref()).whole(&followed, input).await
 }
 
 async fn claim<P: Ports, T: Targets>(
@@ -225,7 +226,7 @@ async fn claim_with_lookup<P: Ports, T: Targets>(
             Ok(transition) => transition,
             Err(refusal) => return Ok(ended(verdict_of(&refusal), Some(job), Some(refusal))),
         };
-        let transition = match (&transition.effect, &planned.cache) {
+        let mut transition = match (&transition.effect, &planned.cache) {
             (Effect::Dispatch { .. }, Some(cached)) => match lookup.lookup(ports, cached, owner, lease_ms).await? {
                 CacheAnswer::Miss => transition,
                 CacheAnswer::Filling(other) => {
@@ -241,15 +242,15 @@ async fn claim_with_lookup<P: Ports, T: Targets>(
             },
             _ => transition,
         };
-        let (transition, timer_fault) = arm_if_possible(ports, transition).await;
+        let timer_fault = arm_if_possible(ports, &mut transition).await;
         match commit(ports, &transition).await? {
             Stored::Done => {
-                let job = transition.after();
                 if let Effect::Dispatch { .. } = transition.effect {
-                    return Ok(Claim::Begun(Box::new((job, planned))));
+                    return Ok(Claim::Begun(Box::new((transition.into_after(), planned))));
                 }
                 // The result was remembered, or the executor before this one died in the last attempt.
                 let (verdict, ended) = (verdict_after(&transition), ended_by(&transition));
+                let job = transition.into_after();
                 let execution = Execution { ended, timer_fault, ..Execution::idle(verdict, Some(job), None) };
                 return Ok(Claim::Ended(Box::new(execution)));
             }
@@ -269,12 +270,11 @@ fn ended(verdict: Verdict, job: Option<Job>, refusal: Option<Refusal>) -> Claim 
 ///
 /// Where it cannot be armed, the outcome is recorded all the same: what the target did must not be done again for it. The
 /// state says that the timer is missing, and the message, which comes back, has it armed.
-async fn arm_if_possible<P: Ports>(ports: &P, transition: Transition) -> (Transition, Option<PortError>) {
-    let Effect::Arm { fire, at } = transition.effect else { return (transition, None) };
-    match ports.timers().arm_promptly(fire, at).await {
-        Ok(()) => (transition, None),
-        Err(fault) => (transition.with_timer_missing(), Some(fault)),
-    }
+async fn arm_if_possible<P: Ports>(ports: &P, transition: &mut Transition) -> Option<PortError> {
+    let Effect::Arm { fire, at } = transition.effect else { return None };
+    let fault = ports.timers().arm_promptly(fire, at).await.err()?;
+    transition.set_timer_missing();
+    Some(fault)
 }
 
 /// Arms the timer that could not be armed when the current fire was stored, and notes it.
@@ -299,13 +299,16 @@ async fn plan<P: Ports>(ports: &P, limits: &Limits, job: &Job) -> Result<Planned
         let followed = followed(published.as_deref(), &job.spec);
         let timeout_ms = limits.timeout_ms(&job.spec, followed.as_ref().ok());
         let input = followed.as_ref().map_err(RunError::clone).and_then(|it| input_of(it, &job.spec, &session));
-        let cache = CacheSlot::of(published.as_deref(), &job.spec, input.as_ref().ok());
+        let cache = CacheSlot::of(published.as_deref(), &job.spec, input.as_deref().ok());
         let sound = followed.and_then(|followed| {
             let input = input?;
             // The channels of a notification do their part each, whatever another one lacks.
             match event_types::not_available(&followed, &job.spec.env, None, ports.capabilities()).pop() {
                 Some(lack) => Err(RunError::permanent(codes::EVENT_NOT_FOUND, lack.reason)),
-                None => event_types::still_fits(&followed, &job.spec, &input).map(|()| input),
+                None => event_types::still_fits(&followed, &job.spec, &input).map(|()| match input {
+                    Cow::Owned(input) => Some(input),
+                    Cow::Borrowed(_) => None,
+                }),
             }
         });
         // Without a catalog nothing is sound.
@@ -331,19 +334,21 @@ fn followed<'c>(published: Option<&'c Published>, spec: &JobSpec) -> Result<Reso
 }
 
 /// The input of a job, laid over its defaults, with its annotations filled in.
-fn input_of(
+fn input_of<'s>(
     followed: &ResolvedEvent<'_>,
-    spec: &JobSpec,
+    spec: &'s JobSpec,
     session: &Result<Option<OpenedSession>, Unsealable>,
-) -> Result<Value, RunError> {
+) -> Result<Cow<'s, Value>, RunError> {
     let unreadable = |detail: &str| RunError::permanent(codes::SESSION_UNREADABLE, detail);
     let session = session.as_ref().map_err(|_| unreadable("what the job's session said cannot be opened any more"))?;
     let faults = RefCell::default();
     let laid = followed.input(&spec.input);
     let filled_in = inject::inject(&Field::root(&laid, &faults), session.as_ref().map(OpenedSession::session));
     // It was resolved when the job was scheduled. Since then only the defaults of a definition may have changed.
-    let filled_in = filled_in.map(Cow::into_owned);
-    filled_in.ok_or_else(|| unreadable("the job's session does not resolve its input any more"))
+    match filled_in.ok_or_else(|| unreadable("the job's session does not resolve its input any more"))? {
+        Cow::Owned(filled_in) => Ok(Cow::Owned(filled_in)),
+        Cow::Borrowed(_) => Ok(laid),
+    }
 }
 
 fn verdict_of(refusal: &Refusal) -> Verdict {
@@ -399,12 +404,12 @@ async fn settle<P: Ports>(
     };
     let mut has_failed = false;
     for _ in 0..ATTEMPTS_AT_A_CHANGE {
-        let Ok(transition) = decide(&job, &event, now) else { break };
-        let (transition, timer_fault) = arm_if_possible(ports, transition).await;
+        let Ok(mut transition) = decide(&job, &event, now) else { break };
+        let timer_fault = arm_if_possible(ports, &mut transition).await;
         match commit(ports, &transition).await {
             Ok(Stored::Done) => {
                 let (verdict, ended) = (verdict_after(&transition), ended_by(&transition));
-                return Ok(Settled { verdict, job: transition.after(), recorded: true, ended, timer_fault });
+                return Ok(Settled { verdict, job: transition.into_after(), recorded: true, ended, timer_fault });
             }
             Ok(Stored::Overtaken(Some(newer))) => job = *newer,
             Ok(Stored::Overtaken(None)) => {
