@@ -67,7 +67,7 @@ pub(super) fn abandon_all(db: &mut Connection, now: UnixMillis) -> Result<(), Fa
 fn abandon_one(db: &Connection, id: JobId, now: UnixMillis) -> Result<(), Fault> {
     if let Some(transition) = read(db, id)?.and_then(|job| abandon(&job, now)) {
         let row = StateRow::new(id, &transition.state)?;
-        change(db, revision(transition.before.state.revision)?, &row)?;
+        change(&mut *db.prepare_cached(sql::CHANGE_JOB)?, revision(transition.before.state.revision)?, &row)?;
     }
     Ok(())
 }

@@ -62,7 +62,7 @@ impl Write for Insert {
     fn apply(&mut self, session: &mut WriteSession<'_>) -> Result<WriteOutcome, Fault> {
         let place = session.places.number(session.db, &self.spec.product, &self.spec.env)?;
         let row = &self.row;
-        let inserted = session.db.prepare_cached(sql::INSERT_JOB)?.execute(params![
+        let inserted = session.insert_job.of(session.db)?.execute(params![
             row.id,
             *session.next_spec,
             place,
@@ -76,7 +76,7 @@ impl Write for Insert {
         if inserted == 0 {
             return Ok(WriteOutcome::Conflict);
         }
-        session.db.prepare_cached(sql::INSERT_SPEC)?.execute(params![*session.next_spec, self.text])?;
+        session.insert_spec.of(session.db)?.execute(params![*session.next_spec, self.text])?;
         *session.next_spec += 1;
         Ok(WriteOutcome::Done)
     }
@@ -97,7 +97,7 @@ struct Change {
 
 impl Write for Change {
     fn apply(&mut self, session: &mut WriteSession<'_>) -> Result<WriteOutcome, Fault> {
-        if change(session.db, self.expected, &self.row)? == 0 {
+        if change(session.change_job.of(session.db)?, self.expected, &self.row)? == 0 {
             return Ok(WriteOutcome::Conflict);
         }
         if let Some(spec) = &self.spec {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use carillon_core::ids::{Fire, JobId};
 use carillon_core::job::{Job, JobSpec, JobState, Run, Status};
 use carillon_core::time::UnixMillis;
-use rusqlite::{Connection, OptionalExtension, Params, Row, params};
+use rusqlite::{Connection, OptionalExtension, Params, Row, Statement, params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -96,7 +96,9 @@ pub(super) fn parsed<T: DeserializeOwned>(
     what: impl FnOnce() -> String,
 ) -> Result<T, Fault> {
     let text = row.get_ref(column)?.as_bytes().map_err(rusqlite::Error::from)?;
-    serde_json::from_slice(text).map_err(|source| Fault::Record { what: what(), source })
+    // Checked as a whole, which costs less than string by string.
+    let read = std::str::from_utf8(text).map_or_else(|_| serde_json::from_slice(text), serde_json::from_str);
+    read.map_err(|source| Fault::Record { what: what(), source })
 }
 
 /// Reads a job.
@@ -116,9 +118,9 @@ pub(super) fn ids(db: &Connection, statement: &str, parameters: impl Params) -> 
     Ok(ids.collect::<Result<_, _>>()?)
 }
 
-/// Stores a state on top of this revision. Says how many jobs had it: one or none.
-pub(super) fn change(db: &Connection, expected: i64, row: &StateRow) -> rusqlite::Result<usize> {
-    db.prepare_cached(sql::CHANGE_JOB)?.execute(params![
+/// Stores a state on top of this revision, by [`sql::CHANGE_JOB`]. Says how many jobs had it: one or none.
+pub(super) fn change(change_job: &mut Statement<'_>, expected: i64, row: &StateRow) -> rusqlite::Result<usize> {
+    change_job.execute(params![
         row.id,
         expected,
         row.status,

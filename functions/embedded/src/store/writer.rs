@@ -8,14 +8,14 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 
 use carillon_core::ports::{PortError, WriteOutcome};
-use rusqlite::Connection;
+use rusqlite::{CachedStatement, Connection};
 use tokio::sync::oneshot;
 
 use super::checkpoint::Checkpoints;
 use super::fault::Fault;
 use super::places::Places;
 use super::thread::Thread;
-use super::{Effects, locked};
+use super::{Effects, locked, sql};
 
 /// So many writes share a transaction at most.
 const BATCH: usize = 1_024;
@@ -35,6 +35,29 @@ pub(super) struct WriteSession<'a> {
     pub(super) places: &'a mut Places,
     /// The number for the next spec.
     pub(super) next_spec: &'a mut i64,
+    pub(super) insert_job: LazyStatement<'a>,
+    pub(super) insert_spec: LazyStatement<'a>,
+    pub(super) change_job: LazyStatement<'a>,
+}
+
+/// A statement that many writes of a transaction use: looked up by the first of them.
+pub(super) struct LazyStatement<'a> {
+    sql: &'static str,
+    statement: Option<CachedStatement<'a>>,
+}
+
+impl<'a> LazyStatement<'a> {
+    fn new(sql: &'static str) -> Self {
+        Self { sql, statement: None }
+    }
+
+    pub(super) fn of(&mut self, db: &'a Connection) -> rusqlite::Result<&mut CachedStatement<'a>> {
+        let statement = match self.statement.take() {
+            Some(statement) => statement,
+            None => db.prepare_cached(self.sql)?,
+        };
+        Ok(self.statement.insert(statement))
+    }
 }
 
 struct Request {
@@ -128,7 +151,9 @@ impl WriterThread {
         let result = (|| {
             execute("BEGIN IMMEDIATE")?;
             let (places, next_spec) = (&mut self.places, &mut next_spec);
-            let mut session = WriteSession { db: &db, places, next_spec };
+            let [insert_job, insert_spec, change_job] =
+                [sql::INSERT_JOB, sql::INSERT_SPEC, sql::CHANGE_JOB].map(LazyStatement::new);
+            let mut session = WriteSession { db: &db, places, next_spec, insert_job, insert_spec, change_job };
             let mut outcomes = Vec::with_capacity(batch.len());
             for request in batch {
                 outcomes.push(request.write.apply(&mut session).map_err(Aborted::Write)?);
