@@ -8,7 +8,7 @@ use crate::cadence::{Cron, OnFailure, Repeat};
 use crate::catalog::{Read, Tag, ZoneName};
 use crate::error::{Faults, FieldCode};
 use crate::job::EventType;
-use crate::json::{Field, Object, every, room_left};
+use crate::json::{Field, Object, every, fits};
 use crate::retry::RetryPolicy;
 use crate::time::UnixMillis;
 
@@ -130,7 +130,7 @@ fn present<'a>(object: &mut Object<'a>, name: &'static str) -> Option<Field<'a>>
 /// An object, no longer when it is stored than a request may be: `1e15` is stored as `1000000000000000.0`.
 fn input(field: Field<'_>) -> Option<Field<'_>> {
     field.object()?;
-    if room_left(field.value(), MAX_INPUT_BYTES).is_none() {
+    if !fits(field.value(), MAX_INPUT_BYTES) {
         field.fault(
             FieldCode::OutOfRange,
             format!("must have at most {MAX_INPUT_BYTES} bytes with its numbers written out"),

@@ -8,4 +8,4 @@ mod size;
 pub use parse::{MAX_DEPTH, ParseError, parse};
 pub use place::child;
 pub use reader::{Field, Object, closest, did_you_mean, every};
-pub use size::{room_left, text_within};
+pub use size::{fits, room_left, text_within};

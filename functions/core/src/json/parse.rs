@@ -6,7 +6,7 @@ use std::fmt;
 use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
-use super::place::Place;
+use super::place::Trail;
 use crate::error::{Faults, FieldCode, FieldError};
 
 /// Objects and arrays may be nested this deep.
@@ -40,7 +40,7 @@ pub fn parse(bytes: &[u8]) -> Result<Value, ParseError> {
         .map_err(|fault| ParseError::Syntax(format!("not UTF-8: byte {} starts no character", fault.valid_up_to())))?;
     let faults = RefCell::default();
     let mut deserializer = serde_json::Deserializer::from_str(text);
-    let strict = Strict { place: Place::default(), depth: 0, faults: &faults };
+    let strict = Strict { trail: &Trail::Root, depth: 0, faults: &faults };
     let parsed = strict.deserialize(&mut deserializer).and_then(|value| deserializer.end().map(|()| value));
     match (parsed, faults.into_inner().into_vec()) {
         (Ok(value), faults) if faults.is_empty() => Ok(value),
@@ -51,23 +51,23 @@ pub fn parse(bytes: &[u8]) -> Result<Value, ParseError> {
 
 /// Builds one value at its place. Faults that have a place go to `faults`, as a `serde_json::Error` can only carry text.
 struct Strict<'a> {
-    place: Place<'a>,
+    trail: &'a Trail<'a>,
     depth: usize,
     faults: &'a RefCell<Faults>,
 }
 
 impl<'a> Strict<'a> {
-    fn inner<'p>(&self, place: Place<'p>) -> Strict<'p>
+    fn inner<'t>(&self, trail: &'t Trail<'t>) -> Strict<'t>
     where
-        'a: 'p,
+        'a: 't,
     {
-        Strict { place, depth: self.depth + 1, faults: self.faults }
+        Strict { trail, depth: self.depth + 1, faults: self.faults }
     }
 
-    fn fault(&self, place: &Place<'_>, code: FieldCode, detail: &str) {
+    fn fault(&self, trail: &Trail<'_>, code: FieldCode, detail: &str) {
         let mut faults = self.faults.borrow_mut();
         if !faults.is_full() {
-            faults.add(place.pointer(), code, detail);
+            faults.add(trail.pointer(), code, detail);
         }
     }
 
@@ -76,7 +76,7 @@ impl<'a> Strict<'a> {
             return Ok(());
         }
         let detail = format!("nested deeper than {MAX_DEPTH} levels");
-        self.fault(&self.place, FieldCode::OutOfRange, &detail);
+        self.fault(self.trail, FieldCode::OutOfRange, &detail);
         Err(E::custom(detail))
     }
 }
@@ -120,7 +120,7 @@ impl<'de> Visitor<'de> for Strict<'_> {
             Some(number) if (-TWO_TO_64 / 2.0..TWO_TO_64).contains(&value) => Ok(Value::Number(number)),
             _ => {
                 let detail = "a number beyond 64 bits would lose digits: send it as a string";
-                self.fault(&self.place, FieldCode::NumberTooLarge, detail);
+                self.fault(self.trail, FieldCode::NumberTooLarge, detail);
                 Ok(Value::Null)
             }
         }
@@ -137,7 +137,7 @@ impl<'de> Visitor<'de> for Strict<'_> {
     fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Value, A::Error> {
         self.check_depth()?;
         let mut array = Vec::new();
-        while let Some(element) = elements.next_element_seed(self.inner(self.place.element(array.len())))? {
+        while let Some(element) = elements.next_element_seed(self.inner(&Trail::Element(self.trail, array.len())))? {
             array.push(element);
         }
         Ok(Value::Array(array))
@@ -148,11 +148,11 @@ impl<'de> Visitor<'de> for Strict<'_> {
         let mut object = Map::new();
         while let Some(name) = members.next_key::<String>()? {
             let value = {
-                let place = self.place.member(&name);
+                let trail = Trail::Member(self.trail, &name);
                 if object.contains_key(&name) {
-                    self.fault(&place, FieldCode::DuplicateKey, "this name stands twice in its object");
+                    self.fault(&trail, FieldCode::DuplicateKey, "this name stands twice in its object");
                 }
-                members.next_value_seed(self.inner(place))?
+                members.next_value_seed(self.inner(&trail))?
             };
             object.insert(name, value);
         }

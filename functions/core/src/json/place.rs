@@ -1,50 +1,88 @@
 //! Where a value stands in its document.
 
-use std::rc::Rc;
+use std::ptr;
 
-/// A value's place: the steps to it from the root.
+use serde_json::Value;
+
+/// A value's place in its document.
 ///
-/// It becomes a pointer only when a fault is noted. A text for every value would cost as much as the longest name times
-/// the number of values, which a hostile document of 256 KB drives into gigabytes.
-#[derive(Clone, Default)]
-pub(super) struct Place<'a>(Option<Rc<Step<'a>>>);
-
-struct Step<'a> {
-    parent: Place<'a>,
-    name: Name<'a>,
+/// It is looked for when a fault is noted, and costs nothing before. A text for every value would cost as much as the longest
+/// name times the number of values, which a hostile document of 256 KB drives into gigabytes.
+#[derive(Clone, Copy)]
+pub(super) struct Place<'a> {
+    document: &'a Value,
+    value: &'a Value,
 }
 
-enum Name<'a> {
+impl<'a> Place<'a> {
+    /// The place of a document in itself.
+    pub(super) fn of_all(document: &'a Value) -> Self {
+        Self { document, value: document }
+    }
+
+    /// The place of a value that stands in this one.
+    pub(super) fn of_inner(self, value: &'a Value) -> Self {
+        Self { value, ..self }
+    }
+
+    /// The RFC 6901 pointer to this place.
+    pub(super) fn pointer(self) -> String {
+        let mut steps = Vec::new();
+        find(self.document, self.value, &mut steps);
+        steps.iter().rev().fold(String::new(), |mut pointer, step| {
+            match step {
+                Step::Member(name) => push(&mut pointer, name),
+                Step::Element(index) => push(&mut pointer, &index.to_string()),
+            }
+            pointer
+        })
+    }
+}
+
+enum Step<'a> {
     Member(&'a str),
     Element(usize),
 }
 
-impl<'a> Place<'a> {
-    /// The place of a member of the object that stands here.
-    pub(super) fn member(&self, name: &'a str) -> Self {
-        self.inner(Name::Member(name))
+/// Whether `wanted` is `value` or stands in it; notes the steps that lead there, the last one first.
+fn find<'a>(value: &'a Value, wanted: &Value, steps: &mut Vec<Step<'a>>) -> bool {
+    if ptr::eq(value, wanted) {
+        return true;
     }
+    let step = match value {
+        Value::Array(elements) => {
+            let found = elements.iter().position(|element| find(element, wanted, steps));
+            found.map(Step::Element)
+        }
+        Value::Object(members) => {
+            let found = members.iter().find(|(_, member)| find(member, wanted, steps));
+            found.map(|(name, _)| Step::Member(name))
+        }
+        _ => None,
+    };
+    let is_found = step.is_some();
+    steps.extend(step);
+    is_found
+}
 
-    /// The place of an element of the array that stands here.
-    pub(super) fn element(&self, index: usize) -> Self {
-        self.inner(Name::Element(index))
-    }
+/// The steps to a value that is being read, from the root.
+pub(super) enum Trail<'a> {
+    /// None: the whole document.
+    Root,
+    /// To a member of an object.
+    Member(&'a Trail<'a>, &'a str),
+    /// To an element of an array.
+    Element(&'a Trail<'a>, usize),
+}
 
-    fn inner(&self, name: Name<'a>) -> Self {
-        Self(Some(Rc::new(Step { parent: self.clone(), name })))
-    }
-
-    /// The RFC 6901 pointer to this place.
+impl Trail<'_> {
+    /// The RFC 6901 pointer to its end.
     pub(super) fn pointer(&self) -> String {
-        let steps = std::iter::successors(self.0.as_deref(), |step| step.parent.0.as_deref());
-        let steps: Vec<_> = steps.collect();
-        steps.into_iter().rev().fold(String::new(), |mut pointer, step| {
-            match step.name {
-                Name::Member(name) => push(&mut pointer, name),
-                Name::Element(index) => push(&mut pointer, &index.to_string()),
-            }
-            pointer
-        })
+        match self {
+            Self::Root => String::new(),
+            Self::Member(parent, name) => child(&parent.pointer(), name),
+            Self::Element(parent, index) => child(&parent.pointer(), &index.to_string()),
+        }
     }
 }
 

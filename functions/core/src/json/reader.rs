@@ -49,7 +49,7 @@ pub struct Field<'a> {
 impl<'a> Field<'a> {
     /// The whole document.
     pub fn root(value: &'a Value, faults: &'a RefCell<Faults>) -> Self {
-        Self { place: Place::default(), value, faults }
+        Self { place: Place::of_all(value), value, faults }
     }
 
     /// The RFC 6901 pointer to this value.
@@ -177,21 +177,21 @@ impl<'a> Field<'a> {
     /// An object whose members are read one by one.
     pub fn object(&self) -> Option<Object<'a>> {
         let members = self.value.as_object().or_else(|| self.wrong_type("an object"))?;
-        Some(Object { place: self.place.clone(), members, faults: self.faults, known: Vec::new() })
+        Some(Object { place: self.place, members, faults: self.faults, known: Vec::with_capacity(16) })
     }
 
     /// The elements of an array.
     pub fn elements(&self) -> Option<Vec<Field<'a>>> {
         let elements = self.value.as_array().or_else(|| self.wrong_type("an array"))?;
-        let field = |(index, value)| Field { place: self.place.element(index), value, faults: self.faults };
-        Some(elements.iter().enumerate().map(field).collect())
+        let field = |value| Field { place: self.place.of_inner(value), value, faults: self.faults };
+        Some(elements.iter().map(field).collect())
     }
 
     /// The members of an object whose names are the user's own.
     pub fn entries(&self) -> Option<Vec<(&'a str, Field<'a>)>> {
         let members = self.value.as_object().or_else(|| self.wrong_type("an object"))?;
         let field = |(name, value): (&'a String, &'a Value)| {
-            (name.as_str(), Field { place: self.place.member(name), value, faults: self.faults })
+            (name.as_str(), Field { place: self.place.of_inner(value), value, faults: self.faults })
         };
         Some(members.iter().map(field).collect())
     }
@@ -225,7 +225,7 @@ impl<'a> Object<'a> {
     pub fn optional(&mut self, name: &'static str) -> Option<Field<'a>> {
         self.known.push(name);
         let value = self.members.get(name)?;
-        Some(Field { place: self.place.member(name), value, faults: self.faults })
+        Some(Field { place: self.place.of_inner(value), value, faults: self.faults })
     }
 
     /// The member of this name; its absence is a fault.

@@ -11,6 +11,25 @@ pub fn room_left(value: &Value, room: usize) -> Option<usize> {
     serde_json::to_writer(&mut left, value).is_ok().then_some(left.0)
 }
 
+/// Whether a value has at most `room` bytes once it is written. Of one that is much smaller than that it is seen without writing
+/// it.
+pub fn fits(value: &Value, room: usize) -> bool {
+    most(value) <= room || room_left(value, room).is_some()
+}
+
+/// A bound on the bytes of a value, from above.
+fn most(value: &Value) -> usize {
+    // Escapes have six bytes at the most, numbers 24.
+    let text = |text: &str| 6 * text.len() + 2;
+    match value {
+        Value::Null | Value::Bool(_) => 5,
+        Value::Number(_) => 24,
+        Value::String(written) => text(written),
+        Value::Array(elements) => elements.iter().map(|element| most(element) + 1).sum::<usize>() + 2,
+        Value::Object(members) => members.iter().map(|(name, member)| text(name) + most(member) + 2).sum::<usize>() + 2,
+    }
+}
+
 /// The start of a text that has at most `limit` bytes once it is written as JSON.
 pub fn text_within(text: &str, limit: usize) -> &str {
     let mut written = 2;
@@ -47,11 +66,19 @@ mod tests {
 
     #[test]
     fn a_value_is_as_long_as_its_text() {
-        for value in [json!(1e15), json!({"a": [1, "\u{1}é\""], "b": null}), json!("")] {
+        for value in [
+            json!(1e15),
+            json!({"a": [1, "\u{1}é\""], "b": null}),
+            json!(""),
+            json!(false),
+            json!(i64::MIN),
+            json!(f64::MIN_POSITIVE * -1.5),
+        ] {
             let length = value.to_string().len();
             assert_eq!(room_left(&value, length + 3), Some(3));
             assert_eq!(room_left(&value, length), Some(0));
             assert_eq!(room_left(&value, length - 1), None);
+            assert!(fits(&value, length) && !fits(&value, length - 1) && most(&value) >= length);
         }
     }
 
