@@ -32,117 +32,117 @@ use crate::ids::{Fire, Owner};
 use crate::job::{Job, JobSpec, JobState, Outcome, Output, Run, RunError, Status};
 use crate::time::UnixMillis;
 
-/// Something that happens to a job.
+/// An input of the state machine.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Trigger {
-    /// A message of a fire asks to begin an attempt.
+    /// Begins an attempt, for a message of a fire.
     Claim {
-        /// The fire that the message names.
+        /// The fire in the message.
         fire: Fire,
         /// The name under which the outcome will be recorded.
         owner: Owner,
-        /// How long the attempt may take, ms.
+        /// Duration of the lease, ms.
         lease_ms: u32,
     },
-    /// A message of a fire finds its result remembered: no attempt is needed.
+    /// Completes a run with a cached result, without an attempt.
     CacheHit {
-        /// The fire that the message names.
+        /// The fire in the message.
         fire: Fire,
-        /// What was given back then.
+        /// The cached result.
         output: Output,
-        /// When.
+        /// When the result was made.
         made_at: UnixMillis,
     },
-    /// The attempt brought a result.
+    /// Ends an attempt with a result.
     Succeed {
-        /// Who claimed.
+        /// The owner of the lease.
         owner: Owner,
-        /// What the target gave back.
+        /// The target's result.
         output: Output,
     },
-    /// The attempt failed.
+    /// Ends an attempt with an error.
     Fail {
-        /// Who claimed.
+        /// The owner of the lease.
         owner: Owner,
-        /// Why.
+        /// The error.
         error: RunError,
         /// Uniform in 0..1, for the jitter of the backoff.
         random: f64,
     },
-    /// The attempt stopped between two of its parts, as it saw that the job is paused.
+    /// Ends an attempt between two parts of its event, because the job is paused.
     Suspend {
-        /// Who claimed.
+        /// The owner of the lease.
         owner: Owner,
     },
-    /// The timer that could not be armed with the current fire is armed now.
+    /// Records that the timer of the current fire is armed, after it was missing.
     TimerArmed,
-    /// A caller calls the job off.
+    /// Cancels the job.
     Cancel {
-        /// Why, in the caller's words.
+        /// The caller's reason.
         reason: Option<String>,
     },
-    /// A caller gives a failed job a fresh budget of attempts.
+    /// Gives a failed job a fresh budget of attempts.
     Retry {
         /// Milliseconds from now.
         delay_ms: u32,
     },
-    /// A caller holds the job back: no attempt begins until it is resumed.
+    /// Pauses the job: no attempt begins until it is resumed.
     Pause,
-    /// A caller lets a paused job go on. What its cadence passed meanwhile is skipped.
+    /// Resumes a paused job. Occurrences that passed meanwhile are skipped.
     Resume,
-    /// A caller wants the job to run now: a recurring one beside its cadence, which goes on as if nothing had been.
+    /// Makes the job run now. A recurring job runs outside its schedule, which continues unchanged.
     RunNow,
-    /// A caller changes what was asked for.
+    /// Replaces the job's specification.
     Edit {
-        /// What is asked for from here on.
+        /// The new specification.
         spec: Arc<JobSpec>,
-        /// Whether its `start_at` or `repeat` was named, so that the next run is planned anew.
+        /// True if `start_at` or `repeat` was given, so that the next run is planned anew.
         is_replanned: bool,
     },
 }
 
-/// What is to be stored, and what is to be done with it.
+/// A decision: the state to store, and its effect.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Transition {
-    /// The job that this was decided on. Stored only if it still has this revision.
+    /// The job that the decision was made on. The transition is stored only if the job still has this revision.
     pub before: Job,
-    /// The state to store.
+    /// The new state.
     pub state: JobState,
-    /// What is asked for from here on, where that changes.
+    /// The new specification, if it changes.
     pub spec: Option<Arc<JobSpec>>,
-    /// A run that leaves the job for its history.
+    /// A run that moves from the job to its history.
     pub retired: Option<Run>,
-    /// What this change calls for.
+    /// The effect of this transition.
     pub effect: Effect,
 }
 
 impl Transition {
-    /// The job once this is stored.
+    /// The job with this transition applied.
     pub fn after(&self) -> Job {
         let spec = Arc::clone(self.spec.as_ref().unwrap_or(&self.before.spec));
         Job { id: self.before.id, spec, state: self.state.clone() }
     }
 
-    /// [`Transition::after`], for when nothing else of the transition is wanted.
+    /// [`Transition::after`], without a copy.
     pub fn into_after(self) -> Job {
         let Job { id, spec, .. } = self.before;
         Job { id, spec: self.spec.unwrap_or(spec), state: self.state }
     }
 
-    /// Notes that the timer that it calls for could not be armed: whoever carries the message of the fire before keeps that
-    /// until it is.
+    /// Records that the timer of this transition could not be armed. The message of the previous fire is kept until
+    /// it is.
     pub fn set_timer_missing(&mut self) {
         self.state.timer_missing = true;
     }
 
-    /// The outcome that it records, if it records one: of the run that it retires, or of the current one.
+    /// The outcome that this transition records, if any: of the retired run, or of the current one.
     pub fn outcome(&self) -> Option<&Outcome> {
         let run = self.retired.as_ref().unwrap_or(&self.state.run);
         run.outcome.as_ref().filter(|_| self.before.state.run.outcome.is_none())
     }
 }
 
-/// What follows a stored transition.
+/// The effect of a stored transition.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Effect {
     /// Dispatch this attempt (from 1), and settle it before the lease ends.
@@ -150,21 +150,21 @@ pub enum Effect {
         /// The attempt.
         attempt: u32,
     },
-    /// The message has to come back at this instant.
+    /// Deliver the message again at this instant.
     Redeliver {
         /// When the next attempt is due.
         at: UnixMillis,
     },
-    /// Nothing: a message that brought this about is done with.
+    /// None. A message that led here is acknowledged.
     Acknowledge,
-    /// The fire is spent: its message goes to the dead letters.
+    /// Move the message to the dead letters: the fire has no attempt left.
     DeadLetter,
     /// The old timer is void and may be removed.
     Disarm {
-        /// The fire that it was armed for.
+        /// The fire of the timer.
         fire: Fire,
     },
-    /// A timer for the new fire; it is armed before this transition is stored.
+    /// Arm a timer for the new fire, before this transition is stored.
     Arm {
         /// The new fire.
         fire: Fire,
@@ -176,10 +176,10 @@ pub enum Effect {
 /// Why a trigger changes nothing.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// The fire belongs to another generation or run, or the job takes none: its timer or message is void.
+    /// The fire belongs to another generation or run, or the job is settled: its timer or message is void.
     #[error("this fire was superseded")]
     Void,
-    /// The job is paused in the middle of this fire's run: no attempt begins until it is resumed.
+    /// The job is paused during this fire's run: no attempt begins until it is resumed.
     #[error("the job is paused")]
     Paused,
     /// The fire already has its one outcome.
@@ -188,35 +188,36 @@ pub enum Refusal {
     /// The fire is not due yet.
     #[error("not due before {due_at}")]
     Early {
-        /// When it is.
+        /// When it is due.
         due_at: UnixMillis,
     },
-    /// Somebody else works on it.
+    /// Another executor holds the lease.
     #[error("another executor holds the lease until {until}")]
     Leased {
         /// When the lease ends.
         until: UnixMillis,
     },
-    /// Whoever wants to settle does not hold the lease any more.
+    /// The caller does not hold the lease any more.
     #[error("the lease is somebody else's")]
     NotOwner,
-    /// The job's status does not allow it.
+    /// The job's status does not allow the change.
     #[error("a job that is {status} cannot be {verb}")]
     Status {
         /// The job's status.
         status: Status,
-        /// What was wanted, as a participle.
+        /// The refused change, as a participle.
         verb: &'static str,
     },
-    /// As it would be, the job never ran again.
+    /// The job would never run again.
     #[error("no run would be left")]
     NoRunLeft,
 }
 
-/// What `trigger` makes of `job` at `now`.
+/// Applies `trigger` to `job` at `now`.
 ///
 /// # Errors
-/// A [`Refusal`] when it makes nothing of it; the job stays as it is.
+///
+/// A [`Refusal`] if the trigger is not allowed; the job stays as it is.
 pub fn decide(job: &Job, trigger: &Trigger, now: UnixMillis) -> Result<Transition, Refusal> {
     #[cfg(feature = "mutants")]
     use mutants::decide as rules;
@@ -240,7 +241,7 @@ fn rules(job: &Job, trigger: &Trigger, now: UnixMillis) -> Result<Transition, Re
     }
 }
 
-/// The state of a job that was just accepted; `None` when it would never run.
+/// The state of a newly accepted job; `None` if the job would never run.
 pub fn first_state(spec: &JobSpec, now: UnixMillis) -> Option<JobState> {
     let nominal_at = match &spec.repeat {
         None => None,
@@ -267,7 +268,7 @@ fn waiting(due_at: UnixMillis, now: UnixMillis) -> Status {
     if due_at > now { Status::Scheduled } else { Status::Queued }
 }
 
-/// The instant before this one.
+/// One millisecond before `at`.
 fn before(at: UnixMillis) -> UnixMillis {
     at.plus(-1)
 }

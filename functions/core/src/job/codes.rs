@@ -16,8 +16,8 @@ pub const NOT_FOUND: &str = "NOT_FOUND";
 pub const UNAUTHORIZED: &str = "UNAUTHORIZED";
 /// HTTP 403.
 pub const FORBIDDEN: &str = "FORBIDDEN";
-/// What is stored stands against the request: a condition that does not hold, a key that is there already, or a transaction
-/// of somebody else. Retryable in the last case only.
+/// The stored data conflicts with the request: a condition that does not hold, a key that exists already, or another
+/// transaction. Retryable in the last case only.
 pub const CONFLICT: &str = "CONFLICT";
 /// HTTP 3xx: redirects are never followed.
 pub const REDIRECTED: &str = "REDIRECTED";
@@ -27,9 +27,9 @@ pub const TARGET_REFUSED: &str = "TARGET_REFUSED";
 pub const SECRET_NOT_FOUND: &str = "SECRET_NOT_FOUND";
 /// The catalog changed since the job was scheduled, and no longer defines its event.
 pub const EVENT_NOT_FOUND: &str = "EVENT_NOT_FOUND";
-/// What the job's session said cannot be opened any more: its key is gone, or it was changed where it is stored.
+/// The job's session claims cannot be opened any more: their key is gone, or the stored text was changed.
 pub const SESSION_UNREADABLE: &str = "SESSION_UNREADABLE";
-/// What a statement would leave in a database breaks one of its constraints.
+/// A statement would break a constraint of the database.
 pub const CONSTRAINT_VIOLATION: &str = "CONSTRAINT_VIOLATION";
 /// A cloud function ended with an error of its own. Retryable.
 pub const FUNCTION_ERROR: &str = "FUNCTION_ERROR";

@@ -1,16 +1,16 @@
-//! Why an attempt failed.
+//! The error of an attempt.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Why an attempt failed. Carries no secret: it is shown to callers and logged.
+/// The error of an attempt. Carries no secret, because it is shown to callers and logged.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RunError {
-    /// A stable name: one of [`codes`], or the target's own.
+    /// A stable name: one of [`codes`](super::codes), or the target's own.
     pub code: String,
-    /// For people.
+    /// A message for people.
     pub message: String,
-    /// Whether another attempt may help.
+    /// True if another attempt may help.
     pub retryable: bool,
     /// The delay that the target asked for, ms.
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -18,12 +18,12 @@ pub struct RunError {
 }
 
 impl RunError {
-    /// An error that another attempt may mend.
+    /// A retryable error.
     pub fn transient(code: &str, message: impl Into<String>) -> Self {
         Self { code: code.to_owned(), message: message.into(), retryable: true, retry_after_ms: None }
     }
 
-    /// An error that another attempt meets again.
+    /// An error that is not retried.
     pub fn permanent(code: &str, message: impl Into<String>) -> Self {
         Self { retryable: false, ..Self::transient(code, message) }
     }

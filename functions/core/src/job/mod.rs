@@ -1,7 +1,8 @@
-//! A job: what was asked for, and where it stands.
+//! A job: its specification and its state.
 //!
-//! - [`JobSpec`] is the request, [`JobState`] what [`crate::machine::decide`] makes of it;
-//! - [`Run`] is one fire from due time to [`Outcome`]; [`RunError`] says why an attempt failed, [`codes`] lists the codes.
+//! - [`JobSpec`] is the request, [`JobState`] is changed by [`crate::machine::decide`] alone;
+//! - [`Run`] is one fire from its due time to its [`Outcome`]; [`RunError`] is the error of an attempt, [`codes`]
+//!   lists the codes.
 
 pub mod codes;
 mod error;
@@ -80,11 +81,11 @@ fn word<T: PartialEq>(words: &[(&str, T)], wanted: &T, f: &mut std::fmt::Formatt
 /// A job as it is stored.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Job {
-    /// Its name.
+    /// The id.
     pub id: JobId,
-    /// What was asked for.
+    /// The request.
     pub spec: Arc<JobSpec>,
-    /// Where it stands.
+    /// The state.
     pub state: JobState,
 }
 

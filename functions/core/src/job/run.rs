@@ -7,22 +7,23 @@ use serde_json::Value;
 use super::{RunError, Status, word};
 use crate::time::UnixMillis;
 
-/// One fire's way from due to outcome.
+/// One fire, from its due time to its outcome.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Run {
     /// The job's generation, from 1.
     pub generation: u32,
-    /// Which run of the job, from 1.
+    /// The number of the run within its job, from 1.
     pub run_no: u32,
     /// When it was due.
     pub due_at: UnixMillis,
-    /// The occurrence of a recurring job that it stands for; absent for a run beside the plan, and when the job runs once.
+    /// The occurrence of a recurring job that it stands for; absent for a run outside the schedule, and for a job
+    /// that runs once.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub nominal_at: Option<UnixMillis>,
-    /// What was skipped between the run before and this one.
+    /// The occurrences that were skipped between the previous run and this one.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub skipped: Vec<Skipped>,
-    /// Attempts begun.
+    /// Number of attempts begun.
     #[serde(default)]
     pub attempts: u32,
     /// When the first attempt began.
@@ -31,22 +32,22 @@ pub struct Run {
     /// When the outcome was recorded.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub ended_at: Option<UnixMillis>,
-    /// When the result was made, where it is one that a cache remembered: nothing was dispatched for it.
+    /// When the cached result was made, if the result came from a cache without a dispatch.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub cached_at: Option<UnixMillis>,
-    /// The attempts that failed, the last [`Run::KEPT_FAILURES`] of them.
+    /// The failed attempts, at most the last [`Run::KEPT_FAILURES`].
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub failures: Vec<FailedAttempt>,
-    /// How it ended; absent while it has not.
+    /// The outcome; absent until the run has ended.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub outcome: Option<Outcome>,
 }
 
 impl Run {
-    /// So many failed attempts are kept with their errors.
+    /// Number of failed attempts that are kept with their errors.
     pub const KEPT_FAILURES: usize = 20;
 
-    /// A run in the history is kept for so many days after its end, unless the deployment says otherwise.
+    /// Days that a run stays in the history after its end, unless the deployment says otherwise.
     pub const KEPT_DAYS: u32 = 90;
 
     /// A run that waits for `due_at`.
@@ -66,18 +67,18 @@ impl Run {
         }
     }
 
-    /// Whether an attempt of it has begun.
+    /// True once an attempt has begun.
     pub fn has_begun(&self) -> bool {
         self.started_at.is_some()
     }
 
-    /// Where it stands, as the current run of a job of this status.
+    /// The status of the current run of a job with this status.
     pub fn status(&self, of_job: Status) -> RunStatus {
         self.outcome.as_ref().map_or_else(|| of_job.into(), RunStatus::from)
     }
 }
 
-/// Where a run stands.
+/// The status of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RunStatus {
@@ -87,15 +88,15 @@ pub enum RunStatus {
     Queued,
     /// An attempt is under way.
     Running,
-    /// Held back with its job.
+    /// Paused with its job.
     Paused,
-    /// Ended well.
+    /// Ended with a result.
     Completed,
-    /// Ended by an error.
+    /// Ended with an error.
     Failed,
-    /// Called off with its job.
+    /// Cancelled with its job.
     Cancelled,
-    /// Its time passed without it.
+    /// Never run: its time passed.
     Skipped,
 }
 
@@ -144,65 +145,65 @@ impl std::fmt::Display for RunStatus {
     }
 }
 
-/// An attempt that brought no result.
+/// A failed attempt.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct FailedAttempt {
-    /// Which attempt of the run, from 1.
+    /// The number of the attempt within its run, from 1.
     pub attempt: u32,
-    /// When its failure was noted, epoch ms.
+    /// When the failure was recorded, epoch ms.
     pub failed_at: UnixMillis,
-    /// Why.
+    /// The error.
     pub error: RunError,
 }
 
-/// How a run ended.
+/// The end of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
-    /// The target answered.
+    /// The target's result.
     Completed(Output),
     /// The last error.
     Failed(RunError),
-    /// It was called off.
+    /// It was cancelled.
     Cancelled {
-        /// The words of whoever did it.
+        /// The caller's reason.
         #[serde(skip_serializing_if = "Option::is_none", default)]
         reason: Option<String>,
     },
-    /// The series was over before its time came again.
+    /// The series was over before it could run.
     Skipped(SkipReason),
 }
 
-/// What a target gave back.
+/// The result of a target.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Output {
     /// The result, in the shape that its type documents.
     pub value: Value,
-    /// Whether the result was larger than what is kept.
+    /// True if the result was larger than [`Output::MAX_BYTES`] and is cut.
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
     pub truncated: bool,
 }
 
 impl Output {
-    /// A result keeps this many bytes; the rest is cut off, and the result says so.
+    /// Size limit of a stored result in bytes; the rest is cut off, and `truncated` says so.
     pub const MAX_BYTES: usize = 256 * 1024;
 }
 
 impl From<Value> for Output {
-    /// A result that is all there is.
+    /// A complete result.
     fn from(value: Value) -> Self {
         Self { value, truncated: false }
     }
 }
 
-/// Occurrences of a recurring job, next to each other, that had no run.
+/// Consecutive occurrences of a recurring job that had no run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Skipped {
-    /// Why not.
+    /// The reason.
     pub reason: SkipReason,
     /// When the first of them was due.
     pub from: UnixMillis,
-    /// How many they are.
+    /// Their number.
     pub count: u64,
 }
 
@@ -210,18 +211,18 @@ pub struct Skipped {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SkipReason {
-    /// Its time passed while the run before it was under way, or failed.
+    /// Their time passed while the previous run was in progress, or had failed.
     Missed,
-    /// Its time passed while the job was paused.
+    /// Their time passed while the job was paused.
     Paused,
 }
 
-/// How the run before the current one ended; the rest stands in the history.
+/// A summary of the previous run; the history has the rest.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct LastRun {
-    /// Which run it was, from 1.
+    /// The number of the run, from 1.
     pub run_no: u32,
-    /// How it ended.
+    /// Its status.
     pub status: RunStatus,
     /// When its outcome was recorded, epoch ms.
     pub ended_at: UnixMillis,

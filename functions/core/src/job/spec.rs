@@ -9,7 +9,7 @@ use crate::retry::RetryPolicy;
 use crate::session::JobSession;
 use crate::time::UnixMillis;
 
-/// What was asked for. It changes only when a caller edits the job.
+/// The request. It changes only when a caller edits the job.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct JobSpec {
     /// The product whose catalog defines the event.
@@ -18,30 +18,30 @@ pub struct JobSpec {
     pub env: String,
     /// The event's tag as it was sent.
     pub event: String,
-    /// The type that the tag was found to have.
+    /// The type that the tag resolved to.
     #[serde(rename = "type")]
     pub event_type: EventType,
-    /// The app, where the request named one.
+    /// The app, if the request named one.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub app: Option<String>,
     /// The payload, as it was sent.
     pub input: Value,
     /// Attempts after the first, 0 to 100.
     pub retries: u32,
-    /// How the attempts are spaced.
+    /// The spacing of the attempts.
     pub retry: RetryPolicy,
-    /// Bound on one attempt in ms, where the request named one.
+    /// Bound on one attempt in ms, if the request named one.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub timeout: Option<u32>,
-    /// When the first run is due; what a recurring job's occurrences are counted from.
+    /// When the first run is due; the occurrences of a recurring job are counted from it.
     pub start_at: UnixMillis,
-    /// How the job recurs; absent when it runs once.
+    /// The recurrence; absent when the job runs once.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub repeat: Option<Repeat>,
-    /// Whose job it is, where the request said so.
+    /// The session, if the request named one.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub session: Option<JobSession>,
-    /// The cache that its results are looked up in, where the request named one.
+    /// The cache tag, if the request named one.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub cache: Option<String>,
     /// When the job was accepted.

@@ -1,4 +1,4 @@
-//! Where a job stands.
+//! The status and state of a job.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -7,7 +7,7 @@ use super::{LastRun, Run, Skipped, word};
 use crate::ids::Owner;
 use crate::time::UnixMillis;
 
-/// Where a job stands. [`crate::machine`] holds the edges.
+/// The status of a job. [`crate::machine`] draws the transitions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
@@ -17,13 +17,13 @@ pub enum Status {
     Queued,
     /// An attempt is under way.
     Running,
-    /// Ended well.
+    /// Ended with a result.
     Completed,
-    /// Ended by an error, with no attempt left or none of use.
+    /// Ended with an error: no attempt is left, or none would help.
     Failed,
-    /// Called off.
+    /// Cancelled.
     Cancelled,
-    /// Held back until resumed.
+    /// Paused until resumed.
     Paused,
 }
 
@@ -39,7 +39,7 @@ impl Status {
         ("paused", Self::Paused),
     ];
 
-    /// Whether the current run has its outcome.
+    /// True if the current run has its outcome.
     pub fn is_settled(self) -> bool {
         matches!(self, Self::Completed | Self::Failed | Self::Cancelled)
     }
@@ -51,35 +51,35 @@ impl std::fmt::Display for Status {
     }
 }
 
-/// Where a job stands. Changed by [`crate::machine::decide`] and by nothing else.
+/// The state of a job. Changed by [`crate::machine::decide`] alone.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct JobState {
-    /// Counts the changes; a change is stored only on top of the revision that it was decided on.
+    /// Number of changes so far. A change is stored only on top of the revision that it was decided on.
     pub revision: u64,
     /// The status.
     pub status: Status,
     /// The current run.
     pub run: Run,
-    /// When somebody must look at the job again: the fire is due, an attempt returns, or a lease ends. `None` once settled.
+    /// When the job needs attention next: the fire is due, an attempt returns, or a lease ends. `None` once settled.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub wake_at: Option<UnixMillis>,
-    /// Who works on the fire.
+    /// The lease on the fire.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub lease: Option<Lease>,
-    /// Occurrences of a recurring job up to this instant are behind it: they have had their run, or were skipped.
+    /// Occurrences of a recurring job up to this instant are handled: they had their run, or were skipped.
     #[serde(skip_serializing_if = "Option::is_none", default, rename = "passed")]
     pub planned_through: Option<UnixMillis>,
-    /// How many occurrences were skipped so far.
+    /// Number of occurrences skipped so far.
     #[serde(skip_serializing_if = "is_zero", default)]
     pub missed: u64,
-    /// What was skipped after the current run, when the series ended with it.
+    /// The occurrences skipped after the current run, when the series ended with it.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub skipped: Vec<Skipped>,
-    /// The run before the current one.
+    /// The previous run.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub last_run: Option<LastRun>,
-    /// The current fire's timer could not be armed when this was stored: the message of the fire before does it when it
-    /// comes back (invariant I4).
+    /// True if the current fire's timer could not be armed when this was stored. The message of the previous fire
+    /// arms it when it comes back (I4).
     #[serde(skip_serializing_if = "std::ops::Not::not", default, rename = "unarmed")]
     pub timer_missing: bool,
     /// When the job last changed.
@@ -94,8 +94,8 @@ fn is_zero(number: &u64) -> bool {
 /// The exclusive right to settle a fire.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lease {
-    /// Who holds it.
+    /// The holder.
     pub owner: Owner,
-    /// From here on somebody else may claim the fire, as its owner must be dead.
+    /// From here on another executor may claim the fire, because the owner must be dead.
     pub until: UnixMillis,
 }

@@ -1,19 +1,20 @@
-//! What a restart makes of the attempts that the process before it left behind.
+//! Ends the attempts that a crashed process left behind.
 
 use super::{Effect, Transition, next, store};
 use crate::job::{Job, Status};
 use crate::time::UnixMillis;
 
-/// Ends the lease of an attempt whose owner is known to be dead, so that the fire need not wait for the lease to run out.
+/// Ends the lease of an attempt whose owner is known to be dead, so that the fire does not wait for the lease to run
+/// out.
 ///
-/// Only for whoever knows that no executor can be alive, such as the holder of a single process's folder. The status stays:
-/// the next claim finds the attempt abandoned, and counts it as spent. `None` when there is no lease that outlasts `now`.
+/// Safe only if no executor can be alive, as for the holder of a single process's data folder. The status stays: the
+/// next claim finds the attempt abandoned and counts it as spent. `None` if no lease outlasts `now`.
 pub fn abandon(job: &Job, now: UnixMillis) -> Option<Transition> {
     let mut state = next(job, now);
     let lease = state.lease.as_mut().filter(|lease| lease.until > now)?;
     lease.until = now;
     if state.status == Status::Paused {
-        // Whoever resumes the job finds the attempt lost.
+        // The resumption finds the attempt lost.
         return Some(store(job, state, Effect::Acknowledge));
     }
     state.wake_at = Some(now);

@@ -1,4 +1,4 @@
-//! What becomes of a job by its attempts: they begin, succeed, fail, or are lost.
+//! Attempts: they begin, succeed, fail, or are lost.
 
 use super::{Effect, Refusal, Transition, next, series, settle, store};
 use crate::cadence::OnFailure;
@@ -6,7 +6,7 @@ use crate::ids::{Fire, Owner};
 use crate::job::{FailedAttempt, Job, JobState, Lease, Outcome, Output, Run, RunError, Status, codes};
 use crate::time::UnixMillis;
 
-/// Begins an attempt. It is counted here, so that one that kills its executor is counted too.
+/// Begins an attempt. The attempt is counted here, so that one that kills its executor counts too.
 pub(super) fn claim(
     job: &Job,
     fire: Fire,
@@ -20,7 +20,7 @@ pub(super) fn claim(
     })
 }
 
-/// Ends the run with a result that is remembered: what it asks for was done before. It counts toward `limit` as any other.
+/// Completes the run with a cached result. It counts toward `limit` like any other run.
 pub(super) fn cache_hit(
     job: &Job,
     fire: Fire,
@@ -40,11 +40,11 @@ pub(super) fn cache_hit(
     })
 }
 
-/// What a message of a fire may bring about.
+/// The state of a fire that a message may work on.
 enum Admitted {
-    /// The fire is due, and nobody works on it.
+    /// The fire is due, and no lease is held on it.
     Open(Box<JobState>),
-    /// Its executor died in the last attempt that it had.
+    /// The executor died during the last attempt.
     Spent(RunError),
 }
 
@@ -54,7 +54,7 @@ fn admit(job: &Job, fire: Fire, now: UnixMillis) -> Result<Admitted, Refusal> {
     }
     match job.state.status {
         Status::Completed | Status::Failed => return Err(Refusal::AlreadySettled),
-        // A run that has begun goes on under this very fire, when the job is resumed; one that has not, under a new one.
+        // A run that has begun continues under this fire once the job is resumed; one that has not gets a new fire.
         Status::Paused if job.state.run.has_begun() => return Err(Refusal::Paused),
         Status::Cancelled | Status::Paused => return Err(Refusal::Void),
         Status::Scheduled | Status::Queued => {
@@ -89,14 +89,14 @@ fn begin(job: &Job, mut state: JobState, owner: &Owner, lease_ms: u32, now: Unix
     store(job, state, effect)
 }
 
-/// Ends an attempt with a result: the run is completed, and the series goes on.
+/// Ends an attempt with a result: the run is completed, and a series continues.
 pub(super) fn succeed(job: &Job, owner: &Owner, output: &Output, now: UnixMillis) -> Result<Transition, Refusal> {
     check_owner(job, owner)?;
     let outcome = Outcome::Completed(output.clone());
     Ok(series::go_on(settle(job, Status::Completed, outcome, Effect::Acknowledge, now), now))
 }
 
-/// Ends an attempt without a result: the fire returns after the backoff, or is spent.
+/// Ends an attempt with an error: the fire returns after the backoff, or has no attempt left.
 pub(super) fn fail(
     job: &Job,
     owner: &Owner,
@@ -112,7 +112,7 @@ pub(super) fn fail(
     note_failure(&mut state.run, error.clone(), now);
     state.lease = None;
     if state.status == Status::Paused {
-        // The next attempt waits for whoever resumes the job.
+        // The next attempt waits for the resumption.
         return Ok(store(job, state, Effect::Acknowledge));
     }
     let at = now.plus(i64::from(job.spec.retry.delay_ms(job.state.run.attempts, random, error.retry_after_ms)));
@@ -121,7 +121,7 @@ pub(super) fn fail(
     Ok(store(job, state, Effect::Redeliver { at }))
 }
 
-/// Ends an attempt that stopped between two of its parts, as its job was paused meanwhile. It did not fail, and is not counted.
+/// Ends an attempt that stopped between two parts because its job was paused. It did not fail, and is not counted.
 pub(super) fn suspend(job: &Job, owner: &Owner, now: UnixMillis) -> Result<Transition, Refusal> {
     check_owner(job, owner)?;
     let mut state = next(job, now);
@@ -130,13 +130,13 @@ pub(super) fn suspend(job: &Job, owner: &Owner, now: UnixMillis) -> Result<Trans
     if state.status == Status::Paused {
         return Ok(store(job, state, Effect::Acknowledge));
     }
-    // It was resumed before the attempt had stopped.
+    // The job was resumed before the attempt stopped.
     state.status = Status::Queued;
     state.wake_at = Some(now);
     Ok(store(job, state, Effect::Redeliver { at: now }))
 }
 
-/// An attempt that was under way when its job was paused still has its outcome recorded.
+/// Accepts the lease's owner, also for a job that was paused during the attempt: its outcome is still recorded.
 fn check_owner(job: &Job, owner: &Owner) -> Result<(), Refusal> {
     let is_open = matches!(job.state.status, Status::Running | Status::Paused);
     match &job.state.lease {
@@ -149,7 +149,7 @@ fn is_spent(job: &Job, error: &RunError) -> bool {
     job.state.run.attempts > job.spec.retries || !job.spec.retry.retries(error)
 }
 
-/// Ends a run that has no attempt left. It stops the series, unless that is to go on all the same.
+/// Ends a run that has no attempt left. The series stops, unless `repeat.onFailure` is `continue`.
 fn spend(job: &Job, error: RunError, now: UnixMillis) -> Transition {
     let mut spent = settle(job, Status::Failed, Outcome::Failed(error.clone()), Effect::DeadLetter, now);
     note_failure(&mut spent.state.run, error, now);

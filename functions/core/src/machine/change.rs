@@ -1,4 +1,4 @@
-//! What callers do to a job.
+//! Changes that callers make.
 
 use std::sync::Arc;
 
@@ -6,8 +6,8 @@ use super::{Effect, Refusal, Series, Transition, arm, before, next, series, sett
 use crate::job::{Job, JobSpec, JobState, Outcome, Run, SkipReason, Status};
 use crate::time::UnixMillis;
 
-/// Calls the job off. An attempt under way cannot be called back: it loses its lease, and with it its outcome. The status
-/// alone makes every timer and message of the job void, as no edge leaves it.
+/// Cancels the job. An attempt in progress cannot be stopped: it loses its lease, and with it its outcome. The status
+/// alone makes every timer and message of the job void, because no transition leaves it.
 pub(super) fn cancel(job: &Job, reason: Option<String>, now: UnixMillis) -> Result<Transition, Refusal> {
     if job.state.status.is_settled() {
         return refused(job, "cancelled");
@@ -16,8 +16,8 @@ pub(super) fn cancel(job: &Job, reason: Option<String>, now: UnixMillis) -> Resu
     Ok(settle(job, Status::Cancelled, Outcome::Cancelled { reason }, effect, now))
 }
 
-/// A failed job gets a fresh budget under a new generation; the failed run goes to the history. The run still stands for
-/// the same occurrence, so that a series goes on from there.
+/// Gives a failed job a fresh budget under a new generation; the failed run moves to the history. The new run stands
+/// for the same occurrence, so a series continues from there.
 pub(super) fn retry(job: &Job, delay_ms: u32, now: UnixMillis) -> Result<Transition, Refusal> {
     if job.state.status != Status::Failed {
         return refused(job, "retried");
@@ -28,13 +28,13 @@ pub(super) fn retry(job: &Job, delay_ms: u32, now: UnixMillis) -> Result<Transit
     let fresh = Run::new(generation(job, "retried again")?, old.run_no, at);
     let fresh = Run { nominal_at: old.nominal_at, skipped: std::mem::take(&mut state.skipped), ..fresh };
     state.last_run = series::last_run(old, now);
-    // The run stands for an occurrence that has come: whatever happens to it, that does not come again.
+    // The run stands for an occurrence that has come, which never comes again.
     state.planned_through = old.nominal_at.max(state.planned_through);
     let retired = std::mem::replace(&mut state.run, fresh);
     Ok(Transition { retired: Some(retired), ..wait(job, state, at, now) })
 }
 
-/// Notes that the timer of the current fire is armed after all.
+/// Records that the timer of the current fire is armed.
 pub(super) fn timer_armed(job: &Job, now: UnixMillis) -> Result<Transition, Refusal> {
     if !job.state.timer_missing {
         return Err(Refusal::Void);
@@ -42,10 +42,10 @@ pub(super) fn timer_armed(job: &Job, now: UnixMillis) -> Result<Transition, Refu
     Ok(store(job, next(job, now), Effect::Acknowledge))
 }
 
-/// Holds the job back. An attempt under way keeps its lease: its outcome is recorded, and nothing follows from it.
+/// Pauses the job. An attempt in progress keeps its lease: its outcome is recorded, and nothing follows from it.
 ///
-/// The timer of a run that has begun is left alone: whoever resumes the job arms the same fire, and may have done so before
-/// this one comes to take the timer back.
+/// The timer of a run that has begun stays: a resumption arms the same fire, and may have done so before this pause
+/// would remove the timer.
 pub(super) fn pause(job: &Job, now: UnixMillis) -> Result<Transition, Refusal> {
     if !matches!(job.state.status, Status::Scheduled | Status::Queued | Status::Running) {
         return refused(job, "paused");
@@ -57,11 +57,12 @@ pub(super) fn pause(job: &Job, now: UnixMillis) -> Result<Transition, Refusal> {
     Ok(store(job, state, effect))
 }
 
-/// Lets a paused job go on.
+/// Resumes a paused job.
 ///
-/// A run that has begun goes on with the attempts that it has left, under the same fire, so that its receiver recognises it.
-/// One that has not is planned anew under a new fire: at the first occurrence that can still be met, or when the job was to
-/// run. An attempt that was under way when the job was paused may still be: the fire is looked at again when its lease ends.
+/// A run that has begun continues with the attempts that it has left, under the same fire, so that its receiver
+/// recognises it. A run that has not begun is planned anew under a new fire: at the first occurrence that can still
+/// be met, or when the job was to run. If the attempt that was in progress at the pause may still be running, the
+/// fire waits until its lease ends.
 pub(super) fn resume(job: &Job, now: UnixMillis) -> Result<Transition, Refusal> {
     if job.state.status != Status::Paused {
         return refused(job, "resumed");
@@ -92,13 +93,13 @@ pub(super) fn resume(job: &Job, now: UnixMillis) -> Result<Transition, Refusal> 
     Ok(wait(job, state, at, now))
 }
 
-/// Whether the current run stands for an occurrence that is still ahead: one that has not begun, and is neither a retry nor a
-/// run beside the cadence.
+/// True if the current run stands for an occurrence in the future: it has not begun, and is neither a retry nor a run
+/// outside the schedule.
 fn is_ahead(state: &JobState) -> bool {
     !state.run.has_begun() && state.run.nominal_at > state.planned_through
 }
 
-/// The series was over before the job was resumed: the run that it held back is skipped, and what came after it.
+/// Ends a series that was over before the job was resumed: the paused run and what came after it are skipped.
 fn end_unrun(job: &Job, series: &Series, now: UnixMillis) -> Transition {
     let reason = SkipReason::Paused;
     let mut ended = settle(job, Status::Completed, Outcome::Skipped(reason), Effect::Acknowledge, now);
@@ -111,8 +112,8 @@ fn end_unrun(job: &Job, series: &Series, now: UnixMillis) -> Transition {
     ended
 }
 
-/// Makes the next run due now. A run that has begun has its next attempt now; one that has not becomes a run beside the
-/// cadence, whose next occurrence stays where it was.
+/// Makes the next run due now. If the run has begun, its next attempt is due now. Otherwise it becomes a run outside
+/// the schedule, and the next occurrence stays where it was.
 pub(super) fn run_now(job: &Job, now: UnixMillis) -> Result<Transition, Refusal> {
     if !matches!(job.state.status, Status::Scheduled | Status::Queued) {
         return refused(job, "run");
@@ -128,10 +129,10 @@ pub(super) fn run_now(job: &Job, now: UnixMillis) -> Result<Transition, Refusal>
     Ok(wait(job, state, now, now))
 }
 
-/// Changes what is asked for.
+/// Replaces the specification.
 ///
-/// A plan that changes concerns occurrences that are ahead. A run that has begun goes on, and so does one of a series that is
-/// due, or stands for an occurrence that has come: the new plan holds from the run after it.
+/// A new plan concerns future occurrences. A run continues if it has begun, is due, or stands for an occurrence that
+/// has come; the new plan holds from the run after it.
 pub(super) fn edit(job: &Job, spec: &Arc<JobSpec>, is_replanned: bool, now: UnixMillis) -> Result<Transition, Refusal> {
     if matches!(job.state.status, Status::Completed | Status::Cancelled) {
         return refused(job, "changed");
@@ -173,7 +174,7 @@ pub(super) fn edit(job: &Job, spec: &Arc<JobSpec>, is_replanned: bool, now: Unix
     }
 }
 
-/// The job waits for `at`, with a timer.
+/// Waits for `at`, with a timer.
 fn wait(job: &Job, mut state: JobState, at: UnixMillis, now: UnixMillis) -> Transition {
     state.status = waiting(at, now);
     state.wake_at = Some(at);

@@ -1,7 +1,7 @@
-//! The mutants: the rules with one of them broken, so that a test can prove that it would notice.
+//! Mutants: the rules with one of them broken, to prove that a test notices.
 //!
-//! Compiled with the feature `mutants` only, which no binary has. [`with`] breaks a rule for one thread and one piece of work.
-//! The rules themselves know nothing of this: a mutant changes what [`super::decide`] is asked, or what it answered.
+//! Compiled only with the feature `mutants`, which no binary has. [`with`] breaks a rule for one thread and one piece
+//! of work. The rules themselves know nothing of this: a mutant changes the input or the answer of [`super::decide`].
 
 use std::cell::Cell;
 use std::sync::Arc;
@@ -10,24 +10,24 @@ use super::{Effect, Refusal, Transition, Trigger, rules};
 use crate::job::{Job, JobSpec, JobState, Run, Status};
 use crate::time::UnixMillis;
 
-/// A rule that is broken.
+/// A broken rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Mutant {
     /// A fire is claimed although another executor's lease on it lasts.
     LeaseIgnored,
-    /// Whoever has made an attempt settles it, whosever the lease is by then.
+    /// An attempt is settled without a check of the lease's owner.
     OwnerUnchecked,
     /// A claim does not count its attempt.
     AttemptUncounted,
-    /// An attempt whose executor died leaves the budget as it is.
+    /// An attempt whose executor died costs nothing.
     LostAttemptFree,
-    /// One run more than `limit` says.
+    /// One run more than `limit` allows.
     LimitOffByOne,
-    /// Runs go on after `endDate`.
+    /// Runs continue after `endDate`.
     EndDateIgnored,
     /// A paused job is claimed.
     PauseIgnored,
-    /// The message of a paused job is void at once, and not kept for a resumption that is about to be stored.
+    /// The message of a paused job is void at once, instead of kept for a resumption that is about to be stored.
     PausedVoid,
     /// A cancelled job is claimed.
     CancelIgnored,
@@ -37,25 +37,26 @@ pub enum Mutant {
     VoidFireClaimed,
     /// A fire is claimed before it is due.
     EarlyClaimed,
-    /// A retry, an edit, a resumption and a run beside the cadence stay in the generation that they should make void.
+    /// A retry, an edit, a resumption and a run outside the schedule stay in the generation that they should make
+    /// void.
     GenerationKept,
-    /// Occurrences that passed are skipped, and not counted.
+    /// Skipped occurrences are not counted.
     SkippedUncounted,
-    /// The next run is due an interval after the end of the one before, instead of at its nominal time.
+    /// The next run is due an interval after the end of the previous one, instead of at its nominal time.
     NextFromCompletion,
-    /// A spent fire is no dead letter.
+    /// A fire with no attempt left is no dead letter.
     SpentNotDeadLettered,
-    /// A pause takes the timer of a run back that has begun, which a resumption may have armed again by then.
+    /// A pause removes the timer of a run that has begun, which a resumption may have armed again.
     PauseDisarms,
-    /// A retried run stands for an occurrence that is still ahead.
+    /// A retried run stands for an occurrence in the future.
     RetriedAhead,
-    /// Runs go on by UTC, whatever `tz` says.
+    /// Runs follow UTC, whatever `tz` says.
     ZoneIgnored,
-    /// Runs go on by a clock that is never set forward or back.
+    /// Runs follow a clock that is never set forward or back.
     ClockChangesIgnored,
-    /// A result that is remembered costs an attempt.
+    /// A cached result costs an attempt.
     RecallCounted,
-    /// An attempt that stops as its job is paused costs one.
+    /// An attempt that stops because its job is paused costs one.
     SuspensionCounted,
 }
 
@@ -91,7 +92,7 @@ thread_local! {
     static CURRENT: Cell<Option<Mutant>> = const { Cell::new(None) };
 }
 
-/// Does some work on this thread with a rule broken, or with none.
+/// Runs `work` on this thread with a rule broken, or with none.
 pub fn with<T>(mutant: Option<Mutant>, work: impl FnOnce() -> T) -> T {
     let before = CURRENT.replace(mutant);
     let done = work();
@@ -99,7 +100,7 @@ pub fn with<T>(mutant: Option<Mutant>, work: impl FnOnce() -> T) -> T {
     done
 }
 
-/// What the rules make of it, or what is left of them.
+/// Applies the rules with the current mutant.
 pub(super) fn decide(job: &Job, trigger: &Trigger, now: UnixMillis) -> Result<Transition, Refusal> {
     let Some(mutant) = CURRENT.get() else { return rules(job, trigger, now) };
     let asked = asked(mutant, job, trigger);
@@ -118,10 +119,10 @@ pub(super) fn decide(job: &Job, trigger: &Trigger, now: UnixMillis) -> Result<Tr
     Ok(decided)
 }
 
-/// Zones, each with one in which it is always as it is there in winter.
+/// Zones, each with one whose clock always shows the winter time of the first.
 const WINTER: [(&str, &str); 2] = [("America/New_York", "Etc/GMT+5"), ("Europe/Amsterdam", "Etc/GMT-1")];
 
-/// The job that the rules are shown.
+/// The job as the mutant shows it to the rules.
 fn asked(mutant: Mutant, job: &Job, trigger: &Trigger) -> Job {
     let (mut state, mut spec) = (job.state.clone(), JobSpec::clone(&job.spec));
     match (mutant, trigger) {
@@ -167,7 +168,7 @@ fn asked(mutant: Mutant, job: &Job, trigger: &Trigger) -> Job {
     Job { id: job.id, spec: Arc::new(spec), state }
 }
 
-/// What is made of the rules' answer.
+/// Changes the rules' answer as the mutant says.
 fn answered(mutant: Mutant, job: &Job, trigger: &Trigger, decided: &mut Transition, now: UnixMillis) {
     let state = &mut decided.state;
     match (mutant, &mut decided.effect) {

@@ -1,15 +1,15 @@
-//! How a recurring job goes on from a run that has ended.
+//! The step from a run that has ended to the next one.
 //!
-//! The next run is due at the first occurrence that can still be met: at or after now. It is reckoned from the nominal
-//! times of the cadence, never from when a run ended, so nothing drifts. Occurrences whose time passed meanwhile are
-//! skipped and counted.
+//! The next run is due at the first occurrence that can still be met: at or after now. It is computed from nominal
+//! times, never from the end of a run, so nothing drifts. Occurrences whose time has passed meanwhile are skipped and
+//! counted.
 
 use super::{Effect, Transition, arm, before, waiting};
 use crate::cadence::{Cadence, Repeat};
 use crate::job::{JobState, LastRun, Run, SkipReason, Skipped, Status};
 use crate::time::UnixMillis;
 
-/// The occurrences of a job, made ready. Reading an expression takes longer than asking it, so it is done once a decision.
+/// The occurrences of a job. Parsing an expression costs more than evaluating it, so it is done once a decision.
 pub(super) struct Series {
     cadence: Cadence,
     start_at: UnixMillis,
@@ -20,13 +20,13 @@ impl Series {
         Self { cadence: Cadence::of(repeat, start_at), start_at }
     }
 
-    /// The first occurrence after `passed` that can still be met at `now`; `None` when the series is over.
+    /// The first occurrence after `planned_through` that can still be met at `now`; `None` when the series is over.
     pub(super) fn ahead(&self, planned_through: Option<UnixMillis>, now: UnixMillis) -> Option<UnixMillis> {
         let from = planned_through.map_or(self.start_at, |planned_through| planned_through.plus(1));
         self.cadence.next_from(from.max(now))
     }
 
-    /// The occurrences after `passed` whose time was over at `now`.
+    /// The occurrences after `planned_through` whose time has passed at `now`.
     pub(super) fn skipped(
         &self,
         planned_through: Option<UnixMillis>,
@@ -38,8 +38,8 @@ impl Series {
         Some(Skipped { reason, from, count: self.cadence.count_between(after, now) })
     }
 
-    /// Notes the occurrences whose time was over at `now`: before the current run where that is still ahead and planned anew,
-    /// otherwise after it.
+    /// Records the occurrences whose time has passed at `now`: before the current run if that is in the future and
+    /// planned anew, otherwise after it.
     pub(super) fn skip(&self, state: &mut JobState, is_ahead: bool, now: UnixMillis, reason: SkipReason) {
         let planned_through =
             if is_ahead { state.planned_through } else { state.run.nominal_at.max(state.planned_through) };
@@ -54,7 +54,7 @@ impl Series {
     }
 }
 
-/// Takes a job whose run was just settled to its next one, if there is one.
+/// Takes a job whose run was just settled to its next run, if there is one.
 pub(super) fn go_on(settled: Transition, now: UnixMillis) -> Transition {
     if settled.before.spec.repeat.is_none() {
         return settled;
@@ -75,7 +75,7 @@ pub(super) fn go_on(settled: Transition, now: UnixMillis) -> Transition {
     let fresh = Run::new(state.run.generation, run_no, at);
     let next = Run { nominal_at: Some(at), skipped: std::mem::take(&mut state.skipped), ..fresh };
     let ended = std::mem::replace(&mut state.run, next);
-    // A pause that came during the run holds the next one back.
+    // A pause during the run holds the next one back.
     if job.state.status == Status::Paused {
         state.status = Status::Paused;
         return Transition { state, retired: Some(ended), effect: Effect::Acknowledge, ..settled };
@@ -85,7 +85,7 @@ pub(super) fn go_on(settled: Transition, now: UnixMillis) -> Transition {
     Transition { retired: Some(ended), ..arm(&job, state, at) }
 }
 
-/// What is remembered of a run that ended.
+/// The summary of a run that ended.
 pub(super) fn last_run(run: &Run, now: UnixMillis) -> Option<LastRun> {
     let ended_at = run.ended_at.unwrap_or(now);
     run.outcome.as_ref().map(|outcome| LastRun { run_no: run.run_no, status: outcome.into(), ended_at })

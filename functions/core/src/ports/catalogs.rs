@@ -6,12 +6,12 @@ use std::sync::Arc;
 use super::{PortError, WriteOutcome};
 use crate::catalog::{Catalog, Revision};
 
-/// The products' catalogs.
+/// Stores the catalogs of products.
 pub trait CatalogStore: Send + Sync {
     /// Reads a product's catalog. An adapter may answer from a cache of at most 30 s.
     fn get(&self, product: &str) -> impl Future<Output = Result<Option<Arc<Published>>, PortError>> + Send;
 
-    /// Reads a product's catalog past every cache.
+    /// Reads a product's catalog without any cache.
     fn fresh(&self, product: &str) -> impl Future<Output = Result<Option<Arc<Published>>, PortError>> + Send {
         self.get(product)
     }
@@ -37,16 +37,16 @@ pub trait CatalogStore: Send + Sync {
 pub struct Published {
     /// The document as it was sent, for answers.
     pub document: serde_json::Value,
-    /// What it says.
+    /// The catalog that the document defines.
     pub catalog: Catalog,
-    /// Names this very content.
+    /// Identifies this exact content.
     pub revision: Revision,
 }
 
 /// A precondition on what is stored now (RFC 9110, If-Match and If-None-Match).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Condition {
-    /// None.
+    /// Always true.
     Always,
     /// Something is stored.
     Exists,
@@ -57,7 +57,7 @@ pub enum Condition {
 }
 
 impl Condition {
-    /// Whether it holds for what is stored.
+    /// True if the condition holds for the stored revision.
     pub fn holds(&self, stored: Option<&Revision>) -> bool {
         match self {
             Self::Always => true,

@@ -1,4 +1,4 @@
-//! The requests that callers named with `Idempotency-Key`.
+//! The requests that carried an `Idempotency-Key`.
 
 use std::future::Future;
 
@@ -6,17 +6,17 @@ use super::PortError;
 use crate::idempotency::{IdempotencyKey, IdempotencyRecord};
 use crate::time::UnixMillis;
 
-/// What callers named their requests (`Idempotency-Key`), so that one that is repeated is not carried out again.
+/// Stores the answers to requests with an `Idempotency-Key`, so that a repeated request is not carried out again.
 pub trait IdempotencyStore: Send + Sync {
-    /// What stands under a name at `now`.
+    /// Reads the record of a key at `now`.
     fn find(
         &self,
         name: &IdempotencyKey,
         now: UnixMillis,
     ) -> impl Future<Output = Result<Option<IdempotencyRecord>, PortError>> + Send;
 
-    /// Stands `new` under a name, unless something does: gives what stands there afterwards. It is kept for as long as the
-    /// deployment says, 24 hours otherwise, from `new.at` on.
+    /// Stores `new` under a key unless there is a record already, and returns the record that is stored then. A
+    /// record is kept from `new.at` for as long as the deployment says, 24 hours by default.
     fn reserve(
         &self,
         name: &IdempotencyKey,

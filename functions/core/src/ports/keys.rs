@@ -1,4 +1,4 @@
-//! The keys of callers, and those that seal what is confidential.
+//! The API keys of callers, and the keys that seal confidential data.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -7,20 +7,21 @@ use super::PortError;
 use crate::access::{ApiKey, KeyHash};
 use crate::session::sealing::{SealingKey, SealingKeyId};
 
-/// The callers' keys. Only hashes are known.
+/// Stores API keys by their hashes.
 pub trait KeyStore: Send + Sync {
-    /// The key of this hash. An adapter may answer from a cache of at most 30 s: a key that is revoked may open so long.
+    /// Finds the key of this hash. An adapter may answer from a cache of at most 30 s, so a revoked key may work for
+    /// that long.
     fn find(&self, hash: &KeyHash) -> impl Future<Output = Result<Option<Arc<ApiKey>>, PortError>> + Send;
 
     /// Stores a key under its hash.
     fn add(&self, hash: &KeyHash, key: &ApiKey) -> impl Future<Output = Result<(), PortError>> + Send;
 }
 
-/// The keys under which what is confidential is sealed.
+/// Provides the keys that seal confidential data.
 pub trait SealingKeys: Send + Sync {
-    /// The key that seals today.
+    /// The key to seal with.
     fn current(&self) -> impl Future<Output = Result<SealingKey, PortError>> + Send;
 
-    /// A key by its name; `None` when it is gone for good. An adapter may answer from its memory.
+    /// Finds a key by its id; `None` if it is gone for good. An adapter may answer from memory.
     fn find(&self, name: &SealingKeyId) -> impl Future<Output = Result<Option<SealingKey>, PortError>> + Send;
 }

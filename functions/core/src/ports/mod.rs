@@ -30,13 +30,13 @@ pub use system::{Clock, Entropy};
 pub use targets::{AwsServices, SecretStore, Targets};
 pub use timers::{DeadLetters, Redriven, Timers};
 
-/// A fault of something that the core depends on. Adapters classify their own errors into these once.
+/// A failure of a dependency. Adapters map their own errors to these once.
 #[derive(Debug, thiserror::Error)]
 pub enum PortError {
     /// It may work in a moment.
     #[error("a dependency did not answer")]
     Unavailable(#[source] BoxError),
-    /// It works, and wants fewer requests.
+    /// It works, and asks for fewer requests.
     #[error("a dependency asks for fewer requests")]
     Throttled(#[source] BoxError),
     /// It will not work without a change: a missing table, a denied action, a record that cannot be read.
@@ -45,7 +45,7 @@ pub enum PortError {
 }
 
 impl PortError {
-    /// Its causes down to the first, in one line: for the log only.
+    /// The chain of causes in one line, for the log only.
     pub fn causes(&self) -> String {
         let causes = std::iter::successors(std::error::Error::source(self), |cause| cause.source());
         causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
@@ -55,7 +55,7 @@ impl PortError {
 /// The cause of a [`PortError`], for the log only.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// What became of a conditional write.
+/// The result of a conditional write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use = "a conflict means that nothing was written"]
 pub enum WriteOutcome {
@@ -65,25 +65,25 @@ pub enum WriteOutcome {
     Conflict,
 }
 
-/// One stack's adapters.
+/// The adapters of one stack.
 pub trait Ports: Send + Sync + 'static {
-    /// The jobs.
+    /// Jobs.
     fn jobs(&self) -> &impl JobStore;
-    /// The catalogs.
+    /// Catalogs.
     fn catalogs(&self) -> &impl CatalogStore;
-    /// The keys.
+    /// API keys.
     fn keys(&self) -> &impl KeyStore;
-    /// The keys of what is sealed.
+    /// Sealing keys.
     fn sealing_keys(&self) -> &impl SealingKeys;
-    /// The remembered results.
+    /// Cached results.
     fn result_cache(&self) -> &impl ResultCache;
-    /// The named requests.
+    /// Requests with an `Idempotency-Key`.
     fn idempotency(&self) -> &impl IdempotencyStore;
-    /// What events need that consist of others, or count.
+    /// Checkpoints, counters and the health of fallbacks.
     fn progress(&self) -> &impl Progress;
-    /// The timers.
+    /// Timers.
     fn timers(&self) -> &impl Timers;
-    /// The dead letters.
+    /// Dead letters.
     fn dead_letters(&self) -> &impl DeadLetters;
     /// The time.
     fn clock(&self) -> &impl Clock;

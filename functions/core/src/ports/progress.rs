@@ -1,4 +1,4 @@
-//! What events need that consist of others, or count: their parts, counters, and which options fail.
+//! The progress of composite events, the counters of quotas, and the health of fallbacks.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -7,12 +7,13 @@ use super::PortError;
 use crate::progress::{Checkpoint, CheckpointId, Counted, CounterId, FallbackId, RunId};
 use crate::time::UnixMillis;
 
-/// What runs remember of their parts that are done, so that another attempt does not do them again.
+/// Stores the finished parts of runs, so that another attempt does not repeat them.
 pub trait Checkpoints: Send + Sync {
-    /// The parts of a run that are done and whose places begin with `under`, with everything that was noted before the call.
+    /// The finished parts of a run whose places begin with `under`, with everything that was saved before the call.
     fn finished(&self, run: RunId, under: &str) -> impl Future<Output = Result<Vec<Checkpoint>, PortError>> + Send;
 
-    /// Notes at `now` that a part is done, over what may have been noted of its place before. It is kept as long as a run is.
+    /// Saves at `now` that a part is finished, over an earlier checkpoint of its place. It is kept as long as a run
+    /// is.
     fn save(
         &self,
         run: RunId,
@@ -23,10 +24,11 @@ pub trait Checkpoints: Send + Sync {
 
 /// Counters with a limit, each for one period of a quota.
 pub trait Counters: Send + Sync {
-    /// How far a counter has come.
+    /// The amount used of a counter.
     fn used(&self, counter: &CounterId) -> impl Future<Output = Result<u64, PortError>> + Send;
 
-    /// Adds `amount`, unless the counter would pass `limit`, or `by` was counted before: whatever is sent again is counted once.
+    /// Adds `amount`, unless the counter would pass `limit` or `by` was counted before: a repeated request counts
+    /// once.
     fn add(
         &self,
         counter: &CounterId,
@@ -35,19 +37,19 @@ pub trait Counters: Send + Sync {
         limit: u64,
     ) -> impl Future<Output = Result<Counted, PortError>> + Send;
 
-    /// Begins a counter anew, once for each `by`.
+    /// Resets a counter, once for each `by`.
     fn reset(&self, counter: &CounterId, by: &CheckpointId) -> impl Future<Output = Result<(), PortError>> + Send;
 }
 
-/// Which options of fallbacks have failed lately.
+/// Stores which options of fallbacks have failed lately.
 pub trait FallbackHealth: Send + Sync {
-    /// Options that are marked as failing, each until when. It may be some seconds behind.
+    /// The options that are marked as failing, with the end of each mark. It may be some seconds behind.
     fn failing(
         &self,
         fallback: &FallbackId,
     ) -> impl Future<Output = Result<BTreeMap<String, UnixMillis>, PortError>> + Send;
 
-    /// Marks an option as failing until an instant; one that is not in the future takes the mark away.
+    /// Marks an option as failing until an instant; an instant that is not in the future removes the mark.
     fn mark(
         &self,
         fallback: &FallbackId,
@@ -56,7 +58,7 @@ pub trait FallbackHealth: Send + Sync {
     ) -> impl Future<Output = Result<(), PortError>> + Send;
 }
 
-/// All of these.
+/// The stores of progress, as one bundle.
 pub trait Progress: Checkpoints + Counters + FallbackHealth {}
 
 impl<T: Checkpoints + Counters + FallbackHealth> Progress for T {}

@@ -8,12 +8,12 @@ use crate::ids::Owner;
 use crate::job::Output;
 use crate::time::UnixMillis;
 
-/// The results that are remembered.
+/// Caches results.
 ///
-/// Whoever finds none becomes the one to make it, for as long as a lease lasts: so of many that want the same at once one is
-/// dispatched, and the others find what it brought.
+/// A lookup that finds nothing takes a lease to fill the entry. Of many jobs that want the same result at once, one
+/// is dispatched, and the others wait for its result.
 pub trait ResultCache: Send + Sync {
-    /// What is remembered under `key` at `now`. Where nothing is, and nobody is about to make it, `lead` takes the lease.
+    /// Looks up `key` at `now`. If there is no entry, and no other lease on it, `lead` takes the lease.
     fn lookup(
         &self,
         key: &CacheKey,
@@ -21,7 +21,8 @@ pub trait ResultCache: Send + Sync {
         now: UnixMillis,
     ) -> impl Future<Output = Result<CacheAnswer, PortError>> + Send;
 
-    /// Remembers a result that its leader has made, until `expires_at`. Without the lease it does nothing.
+    /// Stores the result that the holder of the lease has made, until `expires_at`. Without the lease it does
+    /// nothing.
     fn fill(
         &self,
         key: &CacheKey,
@@ -29,10 +30,10 @@ pub trait ResultCache: Send + Sync {
         result: &CachedResult,
     ) -> impl Future<Output = Result<(), PortError>> + Send;
 
-    /// Gives the lease up: somebody else may try. Without the lease it does nothing.
+    /// Releases the lease, so that another job may fill the entry. Without the lease it does nothing.
     fn release(&self, key: &CacheKey, leader: &Owner) -> impl Future<Output = Result<(), PortError>> + Send;
 
-    /// What a cache holds at `now`, by digest, after the digest `after`; at most `limit` entries.
+    /// Lists the entries of a cache at `now`, by digest, after the digest `after`; at most `limit` of them.
     fn entries(
         &self,
         cache: &CacheId,
@@ -41,40 +42,41 @@ pub trait ResultCache: Send + Sync {
         now: UnixMillis,
     ) -> impl Future<Output = Result<CachePage, PortError>> + Send;
 
-    /// Forgets what a cache holds, and what is being made for it at `now`: that is for whoever waits for it, and no longer.
+    /// Removes the entries of a cache. A result that is being made at `now` reaches only those that wait for it
+    /// already.
     fn clear(&self, cache: &CacheId, now: UnixMillis) -> impl Future<Output = Result<(), PortError>> + Send;
 }
 
-/// Whoever is about to make a result.
+/// The exclusive right to fill an entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FillLease {
-    /// The name of its claim.
+    /// The owner of the claim that fills it.
     pub leader: Owner,
-    /// When it began.
+    /// When it was taken.
     pub began_at: UnixMillis,
-    /// From here on it must be dead.
+    /// From here on its holder must be dead.
     pub until: UnixMillis,
 }
 
-/// What a cache says.
+/// The answer to a lookup.
 #[derive(Clone, Debug, PartialEq)]
 pub enum CacheAnswer {
-    /// It knows the result.
+    /// The result is cached.
     Hit(CachedResult),
-    /// Somebody else is making it.
+    /// Another holder fills the entry.
     Filling(FillLease),
-    /// It does not: the lease is taken.
+    /// There is no entry: the caller has taken the lease.
     Miss,
 }
 
-/// A result that is remembered.
+/// A cached result.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CachedResult {
     /// The result.
     pub output: Output,
     /// When it was made.
     pub made_at: UnixMillis,
-    /// From here on it is forgotten.
+    /// From here on it is not used any more.
     pub expires_at: UnixMillis,
 }
 
@@ -83,12 +85,12 @@ pub struct CachedResult {
 pub struct CachePage {
     /// The entries, by digest.
     pub entries: Vec<CacheEntry>,
-    /// What the next page comes after, if there may be one.
+    /// The cursor of the next page, if there may be one.
     pub next: Option<String>,
 }
 
 impl CachePage {
-    /// A page of `limit` entries out of all that come after the page before, or of one more than that.
+    /// Builds a page of `limit` entries from all that follow the previous page, or from one more than that.
     pub fn cut(mut entries: Vec<CacheEntry>, limit: usize) -> Self {
         let has_more = entries.len() > limit;
         entries.truncate(limit);
@@ -97,15 +99,15 @@ impl CachePage {
     }
 }
 
-/// What is said of a result that is remembered.
+/// An entry of a cache, without its result.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CacheEntry {
     /// The digest of its key.
     pub digest: String,
-    /// The event that brought it.
+    /// The event that produced it.
     pub event: String,
     /// When it was made.
     pub made_at: UnixMillis,
-    /// From here on it is forgotten.
+    /// From here on it is not used any more.
     pub expires_at: UnixMillis,
 }

@@ -8,15 +8,15 @@ use crate::catalog::{Session, SessionEnv};
 use crate::error::FieldCode;
 use crate::session::Claims;
 
-/// What tells whether a session's token is genuine, and makes tokens.
+/// Verifies and mints the tokens of sessions.
 ///
-/// Held by the API besides the [`Ports`]: it reaches outside, as [`Targets`] do.
+/// The API holds it beside the [`Ports`], because it reaches the outside as [`Targets`](super::Targets) do.
 pub trait Sessions: Send + Sync {
-    /// The payload of a token, if everything about it is right.
+    /// Verifies a token and returns its payload.
     fn verify<'a>(&'a self, session: DefinedSession<'a>, token: &'a str)
     -> BoxFuture<'a, Result<Claims, TokenRefusal>>;
 
-    /// A token that says `claims`, signed with the session's shared secret.
+    /// Signs a token for `claims` with the session's shared secret.
     fn mint<'a>(
         &'a self,
         session: DefinedSession<'a>,
@@ -30,7 +30,7 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 /// A session as the catalog defines it in one environment.
 #[derive(Clone, Copy, Debug)]
 pub struct DefinedSession<'a> {
-    /// `product/env/tag`: what a token that was minted here is for.
+    /// The audience of minted tokens: `product/env/tag`.
     pub name: &'a str,
     /// The definition.
     pub definition: &'a Session,
@@ -38,11 +38,11 @@ pub struct DefinedSession<'a> {
     pub place: &'a SessionEnv,
 }
 
-/// Why a token is not taken, or not made.
+/// Why a token is refused or cannot be minted.
 #[derive(Debug)]
 pub enum TokenRefusal {
-    /// Something is wrong with it. The text says what, and nothing of what it holds.
+    /// The token is invalid. The text says why, and quotes nothing of it.
     Bad(FieldCode, String),
-    /// The key cannot be had: a dependency failed.
+    /// A dependency failed, so the key cannot be read.
     Port(PortError),
 }

@@ -1,4 +1,4 @@
-//! What reaches services on behalf of a job.
+//! Services that jobs reach.
 
 use std::future::Future;
 
@@ -8,25 +8,26 @@ use crate::catalog::SecretRef;
 use crate::event_types::{AwsRequest, DispatchId, DispatchRequest};
 use crate::job::{Output, RunError};
 
-/// What reaches the outside on behalf of a job.
+/// Reaches the targets of jobs.
 pub trait Targets: Send + Sync {
-    /// Performs one dispatch within the call's timeout.
+    /// Performs one dispatch within its timeout.
     fn dispatch(&self, call: DispatchRequest) -> impl Future<Output = Result<Output, RunError>> + Send;
 
-    /// Waits between two tries of a part, which are made in one attempt.
+    /// Waits between two tries of a part within one attempt.
     fn pause(&self, ms: u32) -> impl Future<Output = ()> + Send;
 }
 
-/// What calls AWS services on behalf of a job.
+/// Calls AWS services for jobs.
 pub trait AwsServices: Send + Sync {
-    /// Carries a request out. `id` names it where a service can tell a repetition.
+    /// Carries out a request. A service that can tell a repetition receives `id`.
     fn perform(&self, id: &DispatchId, request: AwsRequest) -> impl Future<Output = Result<Output, RunError>> + Send;
 }
 
-/// What fetches secrets from the services that keep them.
+/// Fetches secrets from the services that store them.
 pub trait SecretStore: Send + Sync {
-    /// The secret behind a reference as it is now. An error names the reference and never the secret: permanent where there is
-    /// none ([`codes::SECRET_NOT_FOUND`]), retryable where the keeper asks for fewer requests or cannot be reached.
+    /// Fetches the secret behind a reference. An error names the reference and never the secret. It is permanent if
+    /// there is no such secret ([`codes::SECRET_NOT_FOUND`]), and retryable if the store throttles or cannot be
+    /// reached.
     ///
     /// [`codes::SECRET_NOT_FOUND`]: crate::job::codes::SECRET_NOT_FOUND
     fn fetch(&self, secret: &SecretRef) -> impl Future<Output = Result<Zeroizing<String>, RunError>> + Send;
