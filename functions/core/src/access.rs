@@ -1,4 +1,4 @@
-//! Who may do what: API keys and what they are confined to.
+//! API keys and what they are confined to.
 
 use std::fmt;
 
@@ -10,10 +10,10 @@ use sha2::{Digest, Sha256};
 use crate::hash::hex;
 use crate::time::UnixMillis;
 
-/// What a key may be used for.
+/// A permission of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Scope {
-    /// See jobs and catalogs.
+    /// Read jobs and catalogs.
     #[serde(rename = "jobs:read")]
     JobsRead,
     /// Schedule, cancel and retry jobs.
@@ -22,7 +22,7 @@ pub enum Scope {
     /// Replace and delete catalogs.
     #[serde(rename = "catalog:write")]
     CatalogWrite,
-    /// Make tokens of sessions: whoever may speaks for every user.
+    /// Mint tokens of sessions. The holder can act as any user.
     #[serde(rename = "sessions:mint")]
     SessionsMint,
 }
@@ -43,40 +43,40 @@ impl fmt::Display for Scope {
     }
 }
 
-/// A key's record. The key itself is nowhere: only its hash, under which the record is found.
+/// The record of a key. The key itself is not stored, only its hash, under which the record is found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ApiKey {
-    /// Names the key in logs.
+    /// Identifies the key in logs.
     pub id: String,
-    /// For people.
+    /// A name for people.
     pub name: String,
     /// The products it opens; `*` for all.
     pub products: Vec<String>,
     /// The environments it opens; `*` for all.
     pub envs: Vec<String>,
-    /// What it may be used for.
+    /// The permissions.
     pub scopes: Vec<Scope>,
     /// When it was made.
     pub created_at: UnixMillis,
 }
 
 impl ApiKey {
-    /// Whether it opens this environment of this product.
+    /// True if the key opens this environment of this product.
     pub fn opens(&self, product: &str, env: &str) -> bool {
         self.opens_product(product) && lists(&self.envs, env)
     }
 
-    /// Whether it opens something of this product.
+    /// True if the key opens at least one environment of this product.
     pub fn opens_product(&self, product: &str) -> bool {
         lists(&self.products, product)
     }
 
-    /// Whether it opens the whole product, whatever environments that has.
+    /// True if the key opens every environment of the product.
     pub fn opens_every_env(&self, product: &str) -> bool {
         self.opens_product(product) && self.envs.iter().any(|env| env == "*")
     }
 
-    /// Whether it may be used for this.
+    /// True if the key has this permission.
     pub fn allows(&self, scope: Scope) -> bool {
         self.scopes.contains(&scope)
     }
@@ -101,7 +101,7 @@ pub fn new_key(random: u128, more: u128) -> String {
     format!("car_{}", URL_SAFE_NO_PAD.encode(bytes))
 }
 
-/// The SHA-256 of a key. Keys carry 256 random bits, so a plain hash cannot be turned around.
+/// The SHA-256 of a key. Keys carry 256 random bits, so a plain hash cannot be inverted.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct KeyHash([u8; 32]);
 

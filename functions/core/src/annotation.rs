@@ -1,4 +1,4 @@
-//! Annotations: `$Name{group}{group}` in the strings of a document, and what takes their place.
+//! Annotations: `$Name{group}{group}` in the strings of a document, and the values that replace them.
 //!
 //! | written | becomes |
 //! | --- | --- |
@@ -7,8 +7,8 @@
 //! | `"$Session{details}{roles}{0}"` | deeper groups walk the document, numbers an array |
 //! | `"$$Session{details}{id}"` | the text `$Session{details}{id}`: two dollars are no annotation |
 //!
-//! Which names there are, and what stands under them, is for [`Source`]s to say. Only values are looked at, never keys, and what
-//! has taken an annotation's place is not looked at again.
+//! [`Source`]s define the names and their values. Only values are searched for annotations, never keys, and a value
+//! that replaced an annotation is not searched again.
 
 use std::borrow::Cow;
 use std::cell::Cell;
@@ -18,23 +18,24 @@ use serde_json::{Map, Value};
 use crate::error::{FieldCode, FieldError};
 use crate::json::{Field, room_left};
 
-/// Annotations fill a document in with at most so many bytes of JSON, as many as a request may have. An annotation takes eleven
-/// bytes, and what takes its place may be long: without a bound one request would become gigabytes.
+/// Bound on the JSON that annotations fill in per document, in bytes; the same as for a request. Without it one
+/// request could grow to gigabytes: an annotation takes eleven bytes, and its value may be long.
 pub const MAX_FILLED_IN: usize = 256 * 1024;
 
-/// What annotations of one name refer to.
+/// The values that annotations of one name refer to.
 pub trait Source {
-    /// How they begin: `$Name{`.
+    /// The start of such an annotation: `$Name{`.
     fn mark(&self) -> &'static str;
 
-    /// What a path names.
+    /// Finds the value at `path`.
     ///
     /// # Errors
+    ///
     /// A text that says what is missing, never what is there.
     fn find(&self, path: &[&str]) -> Result<&Value, String>;
 }
 
-/// What `path` leads to from `value`: members by name, elements by number.
+/// The value at `path` within `value`: members by name, elements by number.
 pub fn walk<'v>(value: &'v Value, path: &[&str]) -> Option<&'v Value> {
     path.iter().try_fold(value, |value, key| match value {
         Value::Array(elements) => elements.get(key.parse::<usize>().ok()?),
@@ -42,7 +43,7 @@ pub fn walk<'v>(value: &'v Value, path: &[&str]) -> Option<&'v Value> {
     })
 }
 
-/// Puts values in the places of their annotations, noting each that names none. `None` after a fault.
+/// Replaces annotations with their values and records a fault for each that names none. `None` after a fault.
 pub fn fill<'a>(document: &Field<'a>, sources: &[&dyn Source]) -> Option<Cow<'a, Value>> {
     let filling = Filling { sources, room: Cell::new(Some(MAX_FILLED_IN)) };
     let is_marked = |text: &str| sources.iter().any(|source| text.contains(source.mark()));
@@ -53,7 +54,7 @@ pub fn fill<'a>(document: &Field<'a>, sources: &[&dyn Source]) -> Option<Cow<'a,
     }
 }
 
-/// The paths of the annotations that begin with `mark`, in the order in which they stand. What is malformed is left out.
+/// The paths of the annotations that begin with `mark`, in document order. Malformed ones are skipped.
 pub fn paths<'v>(document: &'v Value, mark: &str) -> Vec<Vec<&'v str>> {
     let mut found = Vec::new();
     any_text(document, &mut |text: &'v str| {
@@ -74,8 +75,8 @@ pub fn paths<'v>(document: &'v Value, mark: &str) -> Vec<Vec<&'v str>> {
     found
 }
 
-/// A fault of a document that was filled in, with the place that it has in the document as it is `written`: names inside of a
-/// value that was filled in are part of that. What is missing from one is named all the same, by whoever wants it.
+/// Moves a fault of a filled-in document to its place in the document as `written`: names inside a filled-in value
+/// are confidential and are cut off. A missing name is kept, because the reader asked for it.
 pub fn outside(written: &Value, mut fault: FieldError) -> FieldError {
     let (mut at, mut end) = (written, 0);
     for name in fault.pointer.split('/').skip(1) {
@@ -96,21 +97,21 @@ pub fn outside(written: &Value, mut fault: FieldError) -> FieldError {
     fault
 }
 
-/// One document's way to being filled in.
+/// The filling of one document.
 struct Filling<'s> {
     sources: &'s [&'s dyn Source],
-    /// How many bytes of values still fit; nothing once they did not.
+    /// Bytes of values that still fit; `None` once a value did not.
     room: Cell<Option<usize>>,
 }
 
 impl<'s> Filling<'s> {
-    /// The first annotation of a text: where it stands, and whose it is.
+    /// The first annotation of a text: its position and its source.
     fn first(&self, text: &str) -> Option<(usize, &'s dyn Source)> {
         let found = self.sources.iter().filter_map(|source| Some((text.find(source.mark())?, *source)));
         found.min_by_key(|(at, _)| *at)
     }
 
-    /// Whether a value still fits in. That it does not is noted once: what comes after it does not fit either.
+    /// True if a value still fits. The first that does not is recorded as a fault; later ones do not fit either.
     fn has_room_for(&self, value: &Value, field: &Field<'_>) -> bool {
         let Some(room) = self.room.get() else { return false };
         let left = room_left(value, room);
@@ -123,7 +124,7 @@ impl<'s> Filling<'s> {
     }
 }
 
-/// Whether a text of the document, at any depth, is such a one.
+/// True if `is_one` holds for any text of the document, at any depth.
 fn any_text<'v>(value: &'v Value, is_one: &mut impl FnMut(&'v str) -> bool) -> bool {
     match value {
         Value::String(text) => is_one(text),
@@ -201,7 +202,7 @@ impl<'a> Part<'a> {
     }
 }
 
-/// `{a}{b}` and what follows it. No group is empty or holds a brace.
+/// Splits `{a}{b}` from the text after it. No group is empty or holds a brace.
 fn groups(text: &str) -> Option<(Vec<&str>, &str)> {
     let (mut groups, mut rest) = (Vec::new(), text);
     while let Some(open) = rest.strip_prefix('{') {

@@ -1,4 +1,4 @@
-//! Results that are remembered, so that what was asked for before need not be done again.
+//! Keys of cached results.
 
 use std::fmt;
 
@@ -8,36 +8,37 @@ use serde_json::Value;
 use crate::hash::sha256_hex;
 use crate::job::{EventType, JobSpec};
 
-/// How long a result is remembered by a cache that the catalog does not know, ms: 24 hours.
+/// Expiry of results in a cache that the catalog does not define, ms: 24 hours.
 pub const DEFAULT_EXPIRY_MS: u64 = 86_400_000;
 
-/// Whose results they are.
+/// Identifies a cache.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CacheId {
     /// The product.
     pub product: String,
     /// The environment.
     pub env: String,
-    /// The cache's tag, which the catalog need not know.
+    /// The cache's tag, which the catalog need not define.
     pub tag: String,
 }
 
-/// What a result is remembered under: everything that it depends on.
+/// The key of a cached result: everything that the result depends on.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CacheKey {
     /// The cache.
     pub cache: CacheId,
     /// SHA-256 of the rest, in 64 lower-case hex digits.
     pub digest: String,
-    /// The event's tag, for whoever looks at the entries.
+    /// The event's tag, for listings.
     pub event: String,
 }
 
 impl CacheKey {
-    /// The key of a job's result, with its input as it is dispatched; `None` when the job names no cache.
+    /// The key of a job's result, with its input as it is dispatched; `None` if the job names no cache.
     ///
-    /// Two inputs have one key exactly if they are the same JSON value: canonical JSON (RFC 8785) does not see the order of
-    /// members. It takes every number for a double, though, so those from 2^53 on are hashed beside it, digit by digit.
+    /// Two inputs have the same key exactly if they are the same JSON value. Canonical JSON (RFC 8785) ignores the
+    /// order of members, but treats every number as a double, so numbers from 2^53 on are hashed in addition, digit
+    /// by digit.
     pub fn of(spec: &JobSpec, input: &Value) -> Option<Self> {
         #[derive(Serialize)]
         struct Hashed<'a> {
@@ -53,7 +54,7 @@ impl CacheKey {
         note_long_numbers(input, &mut long_numbers);
         let (event_type, event, app) = (spec.event_type, spec.event.as_str(), spec.app.as_deref());
         let hashed = Hashed { event_type, event, app, input, long_numbers };
-        // Values of JSON have no number that canonical JSON could not write.
+        // No JSON value has a number that canonical JSON cannot write.
         let canonical = serde_json_canonicalizer::to_vec(&hashed).ok()?;
         let digest = sha256_hex(canonical);
         let cache = CacheId { product: spec.product.clone(), env: spec.env.clone(), tag };
@@ -67,7 +68,7 @@ impl fmt::Display for CacheId {
     }
 }
 
-/// Notes the numbers from 2^53 on, which a double need not hold exactly, in the order in which canonical JSON has them.
+/// Collects the numbers from 2^53 on, which a double may not hold exactly, in the order of canonical JSON.
 fn note_long_numbers(value: &Value, found: &mut Vec<String>) {
     const EXACT: f64 = 9_007_199_254_740_992.0;
     match value {

@@ -1,4 +1,4 @@
-//! Faults of a request, each with the place it stands at.
+//! Faults of a request, each with its place.
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -11,69 +11,69 @@ pub struct FieldError {
     /// A stable name of the fault.
     #[schemars(with = "String")]
     pub code: FieldCode,
-    /// What is wrong and what is allowed. Never repeats a secret or a payload.
+    /// What is wrong and what is allowed. Never quotes a secret or a payload.
     pub detail: String,
 }
 
-/// The stable names of what can be wrong with a field.
+/// The stable names of faults.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FieldCode {
-    /// A field that must be there is not.
+    /// A required field is missing.
     Required,
-    /// A field that nobody knows.
+    /// An unknown field.
     UnknownField,
     /// Another JSON type was expected.
     WrongType,
-    /// Of the right type, outside the allowed range.
+    /// The right type, but outside the allowed range.
     OutOfRange,
-    /// Of the right type, not of the required form.
+    /// The right type, but not the required form.
     Malformed,
     /// A tag that the catalog does not define.
     UnknownTag,
-    /// Two definitions where one may be.
+    /// Two definitions where one is allowed.
     Duplicate,
     /// A tag that fits more than one definition.
     Ambiguous,
     /// Fields that exclude each other.
     Conflict,
-    /// Well-formed, but not something that this deployment can run.
+    /// Well-formed, but this deployment cannot run it.
     NotAvailable,
     /// The same name twice in one JSON object.
     DuplicateKey,
-    /// A number whose digits would be lost.
+    /// A number that would lose digits.
     NumberTooLarge,
-    /// An annotation that the session's claims cannot resolve, or that there is no session for.
+    /// An annotation that the session's claims do not resolve, or that has no session.
     UnresolvedAnnotation,
-    /// A session's token is no JWS in its compact form.
+    /// The session token is not a JWS in compact form.
     TokenMalformed,
-    /// A session's token is signed by another algorithm than its definition names.
+    /// The session token is signed by another algorithm than its definition names.
     TokenAlgorithm,
-    /// A session's token has a header that must be understood, and is not.
+    /// The session token has a critical header that is not understood.
     TokenHeader,
-    /// A session's token names a key that its definition does not have.
+    /// The session token names a key that its definition does not have.
     TokenKey,
-    /// A session's token is not signed by the session's key.
+    /// The session token is not signed by the session's key.
     TokenSignature,
-    /// What a session's token says is no JSON object that can be taken without loss.
+    /// The payload of the session token is not a JSON object that can be read without loss.
     TokenPayload,
-    /// A session's token says something twice.
+    /// The session token has a claim twice.
     TokenDuplicateClaim,
-    /// A session's token lacks a claim that it must have.
+    /// The session token lacks a required claim.
     TokenClaim,
-    /// A session's token has expired.
+    /// The session token has expired.
     TokenExpired,
-    /// A session's token is not valid yet.
+    /// The session token is not valid yet.
     TokenNotYetValid,
-    /// A session's token is of another issuer.
+    /// The session token has another issuer.
     TokenIssuer,
-    /// A session's token is meant for another audience.
+    /// The session token has another audience.
     TokenAudience,
-    /// A session's token was minted for another session, environment or product.
+    /// The session token was minted for another session, environment or product.
     TokenSession,
 }
 
-/// The faults found so far. Reading goes on after a fault, so that the caller learns of all of them at once.
+/// The faults found so far. Reading continues after a fault, so that one answer names all of them.
 #[derive(Debug, Default)]
 pub struct Faults {
     kept: Vec<FieldError>,
@@ -81,13 +81,13 @@ pub struct Faults {
 }
 
 impl Faults {
-    /// At most this many are kept: an answer stays readable when a hostile document is wrong everywhere.
+    /// Maximum number of faults. An answer stays readable even if a hostile document is wrong everywhere.
     pub const MAX: usize = 100;
 
-    /// No more are kept after this many bytes of pointers and details, as names in pointers may be long.
+    /// Maximum size of all pointers and details, in bytes, because names in pointers may be long.
     pub const MAX_BYTES: usize = 64 * 1024;
 
-    /// Notes a fault.
+    /// Adds a fault.
     pub fn add(&mut self, pointer: impl Into<String>, code: FieldCode, detail: impl Into<String>) {
         if !self.is_full() {
             let fault = FieldError { pointer: pointer.into(), code, detail: detail.into() };
@@ -96,44 +96,44 @@ impl Faults {
         }
     }
 
-    /// Whether further faults are dropped: whatever it takes to describe one need not be done any more.
+    /// True once further faults are dropped, so that describing them can be skipped.
     pub fn is_full(&self) -> bool {
         self.kept.len() >= Self::MAX || self.bytes >= Self::MAX_BYTES
     }
 
-    /// How many are kept so far.
+    /// Number of faults.
     pub fn len(&self) -> usize {
         self.kept.len()
     }
 
-    /// Whether nothing was wrong so far.
+    /// True if there is no fault.
     pub fn is_empty(&self) -> bool {
         self.kept.is_empty()
     }
 
-    /// The fault that was found first.
+    /// The first fault.
     pub fn first(&self) -> Option<&FieldError> {
         self.kept.first()
     }
 
-    /// Every name that stands in a pointer of a fault so far.
+    /// The names in the pointers of all faults.
     pub fn segments(&self) -> std::collections::BTreeSet<String> {
         let segments = self.kept.iter().flat_map(|fault| fault.pointer.split('/'));
         segments.map(|segment| segment.replace("~1", "/").replace("~0", "~")).collect()
     }
 
-    /// Whether a fault stands at this pointer or inside of it.
+    /// True if a fault stands at or inside this pointer.
     pub fn stand_under(&self, pointer: &str) -> bool {
         let under = |at: &str| at.strip_prefix(pointer).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
         self.kept.iter().any(|fault| under(&fault.pointer))
     }
 
-    /// All faults, in the order in which they were found.
+    /// All faults, in the order of discovery.
     pub fn into_vec(self) -> Vec<FieldError> {
         self.kept
     }
 
-    /// The value if nothing was wrong, otherwise all faults.
+    /// Returns `value` if there is no fault, otherwise all faults.
     pub fn or<T>(self, value: T) -> Result<T, Vec<FieldError>> {
         if self.kept.is_empty() { Ok(value) } else { Err(self.kept) }
     }

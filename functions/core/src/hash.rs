@@ -1,4 +1,4 @@
-//! SHA-256 as a text.
+//! SHA-256 as hex text.
 
 use sha2::{Digest as _, Sha256};
 
@@ -12,7 +12,7 @@ pub fn sha256_hex(bytes: impl AsRef<[u8]>) -> String {
     hex(&Sha256::digest(bytes))
 }
 
-/// Bytes in lower-case hex digits.
+/// Writes bytes as lower-case hex digits.
 pub(crate) fn hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let digit = |nibble: u8| char::from(DIGITS[usize::from(nibble)]);

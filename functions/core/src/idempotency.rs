@@ -1,4 +1,4 @@
-//! Requests that a caller named, so that one that is sent again is not carried out again.
+//! Requests with an `Idempotency-Key`: a repeated one is not carried out again.
 
 use std::fmt;
 
@@ -10,10 +10,10 @@ use crate::ids::{JobId, Owner};
 use crate::job::Status;
 use crate::time::UnixMillis;
 
-/// A name is kept for so many hours, unless the deployment says otherwise.
+/// Hours that a key is kept, unless the deployment says otherwise.
 pub const KEPT_HOURS: u32 = 24;
 
-/// What a request is found under: a hash of its product, its environment and the key that its caller gave it.
+/// Identifies a request: a hash of its product, its environment and the caller's key.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct IdempotencyKey([u8; 32]);
 
@@ -29,7 +29,7 @@ impl IdempotencyKey {
         Self(Sha256::digest(format!("{product}\n{env}\n{key}")).into())
     }
 
-    /// The id of the job that was asked for under this name at `at`: its order is given by the instant, the rest by the name.
+    /// The id of the job that is accepted under this key at `at`: the instant gives its order, the key the rest.
     pub fn job_id(&self, at: UnixMillis) -> JobId {
         let mut bytes = [0; 16];
         bytes.copy_from_slice(&self.0[..16]);
@@ -44,28 +44,28 @@ impl fmt::Display for IdempotencyKey {
     }
 }
 
-/// What stands under a request's name.
+/// The record under a key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IdempotencyRecord {
-    /// Which of the requests of this name it is of: the only one that does not repeat another.
+    /// Identifies the one request that was not a repetition.
     pub by: Owner,
-    /// When the request was first accepted: whoever carries it out again does so as if it were then.
+    /// When the request was first accepted. A repetition is computed as of this instant.
     pub at: UnixMillis,
     /// SHA-256 of the body, in 64 lower-case hex digits.
     pub body: String,
-    /// What was answered.
+    /// The answer.
     pub accepted: Accepted,
 }
 
-/// What is said of a job when it is accepted.
+/// The answer to an accepted job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Accepted {
     /// The job.
     pub job_id: JobId,
     /// Scheduled or queued.
     pub status: Status,
-    /// When its first run is due.
+    /// When the first run is due.
     pub due_at: UnixMillis,
-    /// Whether it runs more than once.
+    /// True if the job runs more than once.
     pub recurring: bool,
 }

@@ -1,4 +1,4 @@
-//! Names of things: jobs, fires and the owners of leases.
+//! Identifiers of jobs, fires and lease owners.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,7 +8,7 @@ use ulid::Ulid;
 
 use crate::time::UnixMillis;
 
-/// A job's name: `job_` and a ULID, so that later jobs sort after earlier ones.
+/// The id of a job: `job_` and a ULID, so that later jobs sort after earlier ones.
 ///
 /// ```
 /// use carillon_core::{ids::JobId, time::UnixMillis};
@@ -22,12 +22,12 @@ pub struct JobId(Ulid);
 const PREFIX: &str = "job_";
 
 impl JobId {
-    /// A new id: the instant gives its order, 80 of the random bits its uniqueness.
+    /// Creates an id. The instant gives its order, 80 of the random bits make it unique.
     pub fn new(created_at: UnixMillis, random: u128) -> Self {
         Self(Ulid::from_parts(created_at.0.try_into().unwrap_or(0), random))
     }
 
-    /// Its 16 bytes, which sort as ids do: the short form for keys of a store.
+    /// The 16 bytes of the id, which sort as ids do: the short form for keys of a store.
     ///
     /// ```
     /// use carillon_core::{ids::JobId, time::UnixMillis};
@@ -38,7 +38,7 @@ impl JobId {
         self.0.to_bytes()
     }
 
-    /// The id that these bytes are the short form of.
+    /// The id of these bytes.
     pub fn from_bytes(bytes: [u8; 16]) -> Self {
         Self(Ulid::from_bytes(bytes))
     }
@@ -56,7 +56,7 @@ impl fmt::Debug for JobId {
     }
 }
 
-/// A text that is not the name it should be.
+/// A text that is not a valid id.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("not a {0}")]
 pub struct MalformedId(&'static str);
@@ -68,16 +68,16 @@ impl FromStr for JobId {
         let malformed = MalformedId("job id (job_ and a ULID)");
         let ulid = text.strip_prefix(PREFIX).ok_or(malformed.clone())?;
         let ulid = Ulid::from_string(ulid).map_err(|_| malformed.clone())?;
-        // ULID reading is lenient about case; a job has exactly one name.
+        // Parsing a ULID ignores case, but a job has exactly one name.
         let id = Self(ulid);
         if id.to_string() == text { Ok(id) } else { Err(malformed) }
     }
 }
 
-/// One occurrence of a job that is to have exactly one recorded outcome: (job, generation, run number).
+/// A fire: one occurrence of a job, which has exactly one recorded outcome.
 ///
-/// Every retry raises the generation, which makes timers and messages of older fires void; a cancelled job takes no fire
-/// any more. Fires of one job sort by generation, then by run. The text form `job_…_g1_r1` is the `webhook-id` that all
+/// Every retry raises the generation, which makes timers and messages of older fires void; a cancelled job accepts no
+/// fire. The fires of a job sort by generation, then by run. The text form `job_…_g1_r1` is the `webhook-id` that all
 /// attempts of the fire carry.
 ///
 /// ```

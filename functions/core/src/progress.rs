@@ -1,4 +1,4 @@
-//! What events that consist of others leave behind while they run: parts that are done, what was counted, which options fail.
+//! The progress of composite events: finished parts, counted amounts, and failing options.
 
 use std::fmt;
 
@@ -10,73 +10,75 @@ use crate::ids::JobId;
 use crate::job::{Output, RunError};
 use crate::time::UnixMillis;
 
-/// A run of a job, whichever generation works on it: a manual retry goes on where the run before stopped.
+/// A run of a job, in any generation: a manual retry continues where the previous run stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RunId {
     /// The job.
     pub job_id: JobId,
-    /// Which run of it, from 1.
+    /// The number of the run, from 1.
     pub run_no: u32,
 }
 
-/// A part of a run.
+/// Identifies a part of a run.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CheckpointId {
     /// The run.
     pub run: RunId,
-    /// The place within it.
+    /// The place of the part within the run.
     pub place: String,
 }
 
-/// A part that is done.
+/// A finished part.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Checkpoint {
     /// The place within its run.
     pub place: String,
-    /// What was asked for, and everything before it, as a digest: a part counts as done for as long as that is the same.
+    /// A digest of the part's request and of everything before it. The part counts as finished as long as the digest
+    /// is the same.
     pub of: String,
-    /// What it brought.
+    /// The outcome.
     pub outcome: PartOutcome,
 }
 
-/// What a part brought.
+/// The outcome of a finished part.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PartOutcome {
     /// A result.
     Completed(Output),
-    /// An error that the run goes on after.
+    /// An error after which the run continues.
     Failed(RunError),
 }
 
-/// Where a part stands, and what has led there.
+/// The place of a part, and the requests that lead to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PartPath {
-    /// The message that it is done for, where it is.
+    /// The message that the part works on, if any.
     pub message: Option<String>,
-    /// The positions and channels that lead there, joined by `_`. Empty for the whole.
+    /// Positions and channels from the root, joined by `_`. Empty for the whole run.
     pub path: String,
-    /// A digest of what was asked for on the way there.
+    /// A digest of the requests on the way here.
     ///
-    /// It sees the input as it was sent, not as a session filled it in: what a session says is nowhere but in sealed form.
+    /// It covers the input as it was sent, not as a session filled it in: session claims are stored only in sealed
+    /// form.
     pub of: String,
 }
 
 impl PartPath {
-    /// How the keys of what is done for messages begin.
+    /// The prefix of the keys of parts that work on a message.
     pub const MESSAGE: &str = "msg_";
 
-    /// The whole of a run whose job asks for this.
+    /// The root of a run whose job asks for this.
     pub fn whole(event: &str, input: &Value) -> Self {
         Self { message: None, path: String::new(), of: chained("", &format!("{event}\n{input}")) }
     }
 
-    /// The whole of a run that has no parts: nothing is kept of it that a digest would tell from another.
+    /// The root of a run without parts. It needs no digest, because nothing of it is kept.
     pub fn undivided() -> Self {
         Self { message: None, path: String::new(), of: String::new() }
     }
 
-    /// A part of what stands here. `asked` says what it is.
+    /// A part below this one. `asked` is its request.
     #[must_use]
     pub fn part(&self, name: &str, asked: &str) -> Self {
         let separator = if self.path.is_empty() { "" } else { "_" };
@@ -84,18 +86,18 @@ impl PartPath {
         Self { message: self.message.clone(), path, of: chained(&self.of, asked) }
     }
 
-    /// What is done for a message, whatever is done for others.
+    /// The root of the parts that work on one message, independent of other messages.
     #[must_use]
     pub fn message(&self, id: &str, asked: &str) -> Self {
         Self { message: Some(id.to_owned()), path: String::new(), of: chained(&self.of, &format!("{id}\n{asked}")) }
     }
 
-    /// How the keys of everything begin that is done under this.
+    /// The prefix of the keys of everything below this part.
     pub fn under(&self) -> String {
         if self.path.is_empty() { self.key() } else { format!("{}_", self.key()) }
     }
 
-    /// Names it among the parts of its run.
+    /// The key of the part within its run.
     pub fn key(&self) -> String {
         match &self.message {
             Some(message) => format!("{}{message}_{}", Self::MESSAGE, self.path),
@@ -108,7 +110,7 @@ fn chained(before: &str, asked: &str) -> String {
     sha256_hex(format!("{before}\n{asked}"))
 }
 
-/// A counter: of one quota in one of its periods.
+/// The counter of one quota in one of its periods.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CounterId {
     /// The product.
@@ -119,26 +121,26 @@ pub struct CounterId {
     pub quota: String,
     /// When the period began.
     pub from: UnixMillis,
-    /// When it ends. The counter is of no use from then on.
+    /// When it ends. The counter is not used from then on.
     pub until: UnixMillis,
 }
 
-/// What became of an amount that was to be counted.
+/// The result of adding to a counter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Counted {
-    /// It is counted, now or before.
+    /// The amount is counted, now or by an earlier request.
     Counted {
-        /// How far the counter has come.
+        /// The amount used.
         used: u64,
     },
-    /// It would have passed the limit, and is not counted.
+    /// The amount would pass the limit, and is not counted.
     Over {
-        /// How far the counter has come.
+        /// The amount used.
         used: u64,
     },
 }
 
-/// A fallback, as its options' health is known by.
+/// Identifies a fallback, for the health of its options.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FallbackId {
     /// The product.

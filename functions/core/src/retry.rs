@@ -1,11 +1,11 @@
-//! When a failed attempt returns, and whether it does at all.
+//! The spacing of attempts, and whether a failed one is retried.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::job::RunError;
 
-/// How the attempts of a run are spaced, and which errors end it at once (the contract's `retry`).
+/// The spacing of a run's attempts, and the errors that end it at once (the contract's `retry`).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct RetryPolicy {
@@ -15,11 +15,11 @@ pub struct RetryPolicy {
     pub max_delay: u32,
     /// Each delay is the one before times this: 1 to 100. Default 2.
     pub backoff_multiplier: f64,
-    /// Whether delays are spread at random. Default true.
+    /// True if delays are spread at random. Default true.
     pub jitter: bool,
     /// The spread: a delay d becomes one from d × (1 − p) to d, with p from 0 to 1. Default 0.5.
     pub jitter_percent: f64,
-    /// When given, only these error codes are retried.
+    /// If given, only these error codes are retried.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retryable_errors: Option<Vec<String>>,
     /// These error codes are never retried; wins over `retryableErrors`.
@@ -58,7 +58,7 @@ impl RetryPolicy {
     pub fn delay_ms(&self, attempt: u32, random: f64, retry_after_ms: Option<u64>) -> u32 {
         let exponent = i32::try_from(attempt.saturating_sub(1)).unwrap_or(i32::MAX);
         let grown = f64::from(self.initial_delay) * self.backoff_multiplier.powi(exponent);
-        // Nothing times infinity is no number, and stays nothing.
+        // Zero times infinity is not a number, and stays zero.
         let capped = if grown.is_nan() { 0.0 } else { grown.min(f64::from(self.max_delay)) };
         let spread = if self.jitter { capped * (1.0 - self.jitter_percent * random.clamp(0.0, 1.0)) } else { capped };
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "within 0..=max_delay, a u32")]
@@ -67,9 +67,9 @@ impl RetryPolicy {
         backoff.max(asked).min(self.max_delay.max(backoff))
     }
 
-    /// Whether a run that failed with `error` may be attempted again, attempts permitting.
+    /// True if a run that failed with `error` may have another attempt, if one is left.
     ///
-    /// The job's own lists come first; without a word from them the error's nature decides.
+    /// The job's own lists decide first, then the error itself.
     pub fn retries(&self, error: &RunError) -> bool {
         if self.non_retryable_errors.contains(&error.code) {
             return false;

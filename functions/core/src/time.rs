@@ -1,4 +1,4 @@
-//! Instants as the API speaks them.
+//! Instants of the API.
 
 use jiff::SignedDuration;
 use jiff::civil::DateTime;
@@ -18,15 +18,15 @@ use serde::{Deserialize, Serialize};
 #[serde(transparent)]
 pub struct UnixMillis(pub i64);
 
-/// Civil times, and not `jiff::Timestamp`, whose last instant is a day before the year 9999 ends.
+/// Civil times instead of `jiff::Timestamp`, whose last instant is a day before the end of the year 9999.
 const EPOCH: DateTime = DateTime::constant(1970, 1, 1, 0, 0, 0, 0);
 
 impl UnixMillis {
     /// 9999-12-31T23:59:59.999Z, the last instant that a job may name.
     pub const MAX: Self = Self(253_402_300_799_999);
 
-    /// Reads an RFC 3339 date and time with an offset; finer than a millisecond is refused. The other ISO 8601 forms of
-    /// such an instant are taken too, and a zone in brackets (RFC 9557) counts for nothing beside the offset.
+    /// Parses an RFC 3339 date and time with an offset. Fractions finer than a millisecond are rejected. Other ISO
+    /// 8601 forms of such an instant are accepted; a zone in brackets (RFC 9557) is ignored.
     pub fn from_rfc3339(text: &str) -> Option<Self> {
         let pieces = Pieces::parse(text).ok()?;
         let (time, offset) = (pieces.time()?, pieces.to_numeric_offset()?);
@@ -36,8 +36,8 @@ impl UnixMillis {
         (instant == SignedDuration::from_millis(millis)).then_some(Self(millis))
     }
 
-    /// Reads Unix time: below 1e11 in seconds, otherwise in milliseconds; finer than a millisecond is refused, and so is what
-    /// is before 1970.
+    /// Parses Unix time: below 1e11 in seconds, otherwise in milliseconds. Rejects fractions of a millisecond and
+    /// instants before 1970.
     ///
     /// ```
     /// use carillon_core::time::UnixMillis;
@@ -49,7 +49,7 @@ impl UnixMillis {
         const SECONDS_BELOW: f64 = 1e11;
         let (millis, is_exact) = if number < SECONDS_BELOW {
             let millis = (number * 1_000.0).round();
-            // Dividing back gives the double that is nearest to these milliseconds: the one that was read, if it meant them.
+            // Dividing back gives the double nearest to these milliseconds: the input, if that is what it meant.
             #[expect(clippy::float_cmp, reason = "that very double, and no other")]
             (millis, millis / 1_000.0 == number)
         } else {
@@ -63,20 +63,20 @@ impl UnixMillis {
         (is_exact && number >= 0.0).then_some(Self(whole))
     }
 
-    /// This instant moved by `millis`, and [`UnixMillis::MAX`] at the latest.
+    /// This instant moved by `millis`, at most [`UnixMillis::MAX`].
     #[must_use]
     pub fn plus(self, millis: i64) -> Self {
         Self(self.0.saturating_add(millis).min(Self::MAX.0))
     }
 
-    /// Milliseconds from `earlier` to this instant; negative when `earlier` is the later one.
+    /// Milliseconds from `earlier` to this instant; negative if `earlier` is the later one.
     pub fn since(self, earlier: Self) -> i64 {
         self.0.saturating_sub(earlier.0)
     }
 }
 
 impl std::fmt::Display for UnixMillis {
-    /// RFC 3339, or the bare milliseconds of an instant that no calendar holds.
+    /// RFC 3339, or bare milliseconds for an instant beyond the calendar.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match EPOCH.checked_add(SignedDuration::from_millis(self.0)) {
             Ok(utc) => write!(f, "{utc}Z"),

@@ -1,4 +1,4 @@
-//! JSON from strangers: a strict parser, and a reader that reports every fault with its pointer.
+//! JSON from untrusted callers: a strict parser, and a reader that reports every fault with its pointer.
 
 mod parse;
 mod place;

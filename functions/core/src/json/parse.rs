@@ -1,4 +1,4 @@
-//! Bytes to a JSON value, without losing or guessing anything.
+//! Parses bytes to a JSON value without loss or guessing.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -9,16 +9,17 @@ use serde_json::{Map, Number, Value};
 use super::place::Trail;
 use crate::error::{Faults, FieldCode, FieldError};
 
-/// Objects and arrays may be nested this deep.
+/// Maximum depth of nested objects and arrays.
 pub const MAX_DEPTH: usize = 64;
 
-/// Why a body is no acceptable JSON document.
+/// Why a body is not an acceptable JSON document.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ParseError {
     /// Not JSON (RFC 8259): syntax, encoding, lone surrogates, trailing text.
     #[error("{0}")]
     Syntax(String),
-    /// JSON, but not I-JSON (RFC 7493): a name twice in an object, or a number beyond 64 bits; or nested too deep.
+    /// JSON, but not I-JSON (RFC 7493): a duplicate name in an object, or a number beyond 64 bits; or nested too
+    /// deep.
     #[error("{}", .0.first().map_or("", |fault| fault.detail.as_str()))]
     Fields(Vec<FieldError>),
 }
@@ -35,7 +36,7 @@ pub enum ParseError {
 /// assert!(parse(b"12345678901234567890123").is_err());
 /// ```
 pub fn parse(bytes: &[u8]) -> Result<Value, ParseError> {
-    // Checked first, as serde_json looks at the encoding of a text only when it meets one.
+    // Checked first, because serde_json checks the encoding of a text only when it reaches it.
     let text = std::str::from_utf8(bytes)
         .map_err(|fault| ParseError::Syntax(format!("not UTF-8: byte {} starts no character", fault.valid_up_to())))?;
     let faults = RefCell::default();
@@ -49,7 +50,8 @@ pub fn parse(bytes: &[u8]) -> Result<Value, ParseError> {
     }
 }
 
-/// Builds one value at its place. Faults that have a place go to `faults`, as a `serde_json::Error` can only carry text.
+/// Builds one value at its place. Faults with a place go to `faults`, because a `serde_json::Error` can carry only
+/// text.
 struct Strict<'a> {
     trail: &'a Trail<'a>,
     depth: usize,
@@ -113,8 +115,8 @@ impl<'de> Visitor<'de> for Strict<'_> {
     }
 
     fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
-        // serde_json hands over what does not fit 64 bits as the nearest double; above 2^64 every double is a whole
-        // number, so what was sent was one too, and its last digits may be gone.
+        // serde_json passes a number that does not fit 64 bits as the nearest double. Above 2^64 every double is a
+        // whole number, so the number was one too, and may have lost its last digits.
         const TWO_TO_64: f64 = 18_446_744_073_709_551_616.0;
         match Number::from_f64(value) {
             Some(number) if (-TWO_TO_64 / 2.0..TWO_TO_64).contains(&value) => Ok(Value::Number(number)),

@@ -1,4 +1,4 @@
-//! Where a value stands in its document.
+//! The place of a value in its document.
 
 use std::ptr;
 
@@ -6,8 +6,8 @@ use serde_json::Value;
 
 /// A value's place in its document.
 ///
-/// It is looked for when a fault is noted, and costs nothing before. A text for every value would cost as much as the longest
-/// name times the number of values, which a hostile document of 256 KB drives into gigabytes.
+/// It is searched for only when a fault is recorded. A pointer for every value would cost the longest name times the
+/// number of values, which a hostile document of 256 KB drives into gigabytes.
 #[derive(Clone, Copy)]
 pub(super) struct Place<'a> {
     document: &'a Value,
@@ -15,12 +15,12 @@ pub(super) struct Place<'a> {
 }
 
 impl<'a> Place<'a> {
-    /// The place of a document in itself.
+    /// The place of the document itself.
     pub(super) fn of_all(document: &'a Value) -> Self {
         Self { document, value: document }
     }
 
-    /// The place of a value that stands in this one.
+    /// The place of a value inside this one.
     pub(super) fn of_inner(self, value: &'a Value) -> Self {
         Self { value, ..self }
     }
@@ -44,7 +44,7 @@ enum Step<'a> {
     Element(usize),
 }
 
-/// Whether `wanted` is `value` or stands in it; notes the steps that lead there, the last one first.
+/// True if `wanted` is `value` or stands in it. Collects the steps that lead there, the last one first.
 fn find<'a>(value: &'a Value, wanted: &Value, steps: &mut Vec<Step<'a>>) -> bool {
     if ptr::eq(value, wanted) {
         return true;
@@ -67,11 +67,11 @@ fn find<'a>(value: &'a Value, wanted: &Value, steps: &mut Vec<Step<'a>>) -> bool
 
 /// The steps to a value that is being read, from the root.
 pub(super) enum Trail<'a> {
-    /// None: the whole document.
+    /// No step: the whole document.
     Root,
-    /// To a member of an object.
+    /// A step to a member of an object.
     Member(&'a Trail<'a>, &'a str),
-    /// To an element of an array.
+    /// A step to an element of an array.
     Element(&'a Trail<'a>, usize),
 }
 

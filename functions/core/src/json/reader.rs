@@ -1,4 +1,4 @@
-//! Takes a JSON document apart field by field, noting every fault instead of stopping at the first.
+//! Reads a JSON document field by field and records every fault, instead of stopping at the first.
 
 use std::cell::RefCell;
 use std::fmt::Display;
@@ -9,12 +9,12 @@ use serde_json::{Map, Value};
 use super::place::{Place, child};
 use crate::error::{Faults, FieldCode, FieldError};
 
-/// ` (did you mean "x"?)` when one of the candidates is close to what was written, otherwise nothing.
+/// Returns ` (did you mean "x"?)` if a candidate is close to `written`, otherwise an empty text.
 pub fn did_you_mean<'a>(written: &str, candidates: impl IntoIterator<Item = &'a str>) -> String {
     closest(written, candidates).map_or_else(String::new, |candidate| format!(" (did you mean \"{candidate}\"?)"))
 }
 
-/// The candidate that is closest to what was written, if one is close at all.
+/// The candidate that is closest to `written`, if any is close.
 pub fn closest<'a>(written: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     if written.len() > 128 {
         return None;
@@ -23,7 +23,7 @@ pub fn closest<'a>(written: &str, candidates: impl IntoIterator<Item = &'a str>)
     let within_reach = |candidate: &str| candidate.chars().count().max(3) / 3;
     candidates
         .into_iter()
-        // As many edits as the lengths differ are needed at the least: most candidates need no closer look.
+        // The difference in length is a lower bound on the number of edits, so most candidates can be skipped.
         .filter(|candidate| length.abs_diff(candidate.chars().count()) <= within_reach(candidate))
         .map(|candidate| (strsim::damerau_levenshtein(written, candidate), candidate))
         .filter(|(distance, candidate)| *distance <= within_reach(candidate))
@@ -31,14 +31,14 @@ pub fn closest<'a>(written: &str, candidates: impl IntoIterator<Item = &'a str>)
         .map(|(_, candidate)| candidate)
 }
 
-/// All of what was read, if every reading succeeded. Unlike `collect` it goes on after a failure, so that every fault is
-/// noted.
+/// Returns all values if every reading succeeded. Unlike `collect` it continues after a failure, so that every fault
+/// is recorded.
 pub fn every<T>(read: impl IntoIterator<Item = Option<T>>) -> Option<Vec<T>> {
     let read: Vec<Option<T>> = read.into_iter().collect();
     read.into_iter().collect()
 }
 
-/// A value of the document, with its place. A reading method returns `None` after noting what was wrong.
+/// A value of the document, with its place. A reading method records what is wrong before it returns `None`.
 #[derive(Clone)]
 pub struct Field<'a> {
     place: Place<'a>,
@@ -62,22 +62,22 @@ impl<'a> Field<'a> {
         self.value
     }
 
-    /// Whether this is `{}`, which the contract lets stand for an absent optional field.
+    /// True if this is `{}`, which the contract allows for an absent optional field.
     pub fn is_empty_object(&self) -> bool {
         self.value.as_object().is_some_and(Map::is_empty)
     }
 
-    /// Notes a fault of this value.
+    /// Records a fault of this value.
     pub fn fault(&self, code: FieldCode, detail: impl Into<String>) {
         note(self.faults, code, || (self.place.pointer(), detail.into()));
     }
 
-    /// Notes a fault of the member of this name, present or not.
+    /// Records a fault of the member of this name, present or not.
     pub fn fault_at(&self, name: &str, code: FieldCode, detail: impl Into<String>) {
         note(self.faults, code, || (child(&self.place.pointer(), name), detail.into()));
     }
 
-    /// Notes a fault whose pointer begins at this value.
+    /// Records a fault whose pointer begins at this value.
     pub fn fault_inside(&self, fault: FieldError) {
         note(self.faults, fault.code, || (self.place.pointer() + &fault.pointer, fault.detail));
     }
@@ -101,7 +101,7 @@ impl<'a> Field<'a> {
         self.value.as_str().or_else(|| self.wrong_type("a string"))
     }
 
-    /// A string of `length` characters at the least and at the most.
+    /// A string of a number of characters within `length`.
     pub fn text(&self, length: RangeInclusive<usize>) -> Option<String> {
         let text = self.string()?;
         let count = text.chars().count();
@@ -118,7 +118,7 @@ impl<'a> Field<'a> {
         self.value.as_bool().or_else(|| self.wrong_type("true or false"))
     }
 
-    /// A number, whole or not, within `range`.
+    /// A number within `range`.
     pub fn number(&self, range: RangeInclusive<f64>) -> Option<f64> {
         let number = self.value.as_f64().or_else(|| self.wrong_type("a number"))?;
         if range.contains(&number) {
@@ -165,7 +165,7 @@ impl<'a> Field<'a> {
         None
     }
 
-    /// What `T` makes of a string; `form` says what was expected.
+    /// Parses a string; `form` describes the expected form.
     pub fn parsed<T>(&self, form: &str, parse: impl FnOnce(&str) -> Option<T>) -> Option<T> {
         let parsed = parse(self.string()?);
         if parsed.is_none() {
@@ -187,7 +187,7 @@ impl<'a> Field<'a> {
         Some(elements.iter().map(field).collect())
     }
 
-    /// The members of an object whose names are the user's own.
+    /// The members of an object whose names are chosen by the user.
     pub fn entries(&self) -> Option<Vec<(&'a str, Field<'a>)>> {
         let members = self.value.as_object().or_else(|| self.wrong_type("an object"))?;
         let field = |(name, value): (&'a String, &'a Value)| {
@@ -202,12 +202,12 @@ fn whole(number: &serde_json::Number) -> Option<i128> {
         return Some(number);
     }
     let number = number.as_f64()?;
-    // The strict parser lets no double of 2^64 or above through, so the cast is exact.
+    // The strict parser rejects doubles of 2^64 and above, so the cast is exact.
     #[expect(clippy::cast_possible_truncation, reason = "whole and within 65 bits")]
     (number.fract() == 0.0).then_some(number as i128)
 }
 
-/// An object whose members have names that this software gives.
+/// An object with known member names.
 pub struct Object<'a> {
     place: Place<'a>,
     members: &'a Map<String, Value>,
@@ -221,14 +221,14 @@ impl<'a> Object<'a> {
         self.place.pointer()
     }
 
-    /// The member of this name, if it is there.
+    /// The member of this name, if present.
     pub fn optional(&mut self, name: &'static str) -> Option<Field<'a>> {
         self.known.push(name);
         let value = self.members.get(name)?;
         Some(Field { place: self.place.of_inner(value), value, faults: self.faults })
     }
 
-    /// The member of this name; its absence is a fault.
+    /// The member of this name. Its absence is a fault.
     pub fn required(&mut self, name: &'static str) -> Option<Field<'a>> {
         let field = self.optional(name);
         if field.is_none() {
@@ -237,17 +237,17 @@ impl<'a> Object<'a> {
         field
     }
 
-    /// Notes a fault of the object as a whole.
+    /// Records a fault of the object as a whole.
     pub fn fault(&self, code: FieldCode, detail: impl Into<String>) {
         note(self.faults, code, || (self.place.pointer(), detail.into()));
     }
 
-    /// Notes a fault of the member of this name, present or not.
+    /// Records a fault of the member of this name, present or not.
     pub fn fault_at(&self, name: &str, code: FieldCode, detail: impl Into<String>) {
         note(self.faults, code, || (child(&self.place.pointer(), name), detail.into()));
     }
 
-    /// Ends the reading: every member that was not asked for is a fault, named with the closest known name.
+    /// Ends the reading. Every member that was not read is a fault, with the closest known name.
     pub fn finish(self) {
         for name in self.members.keys().filter(|name| !self.known.contains(&name.as_str())) {
             note(self.faults, FieldCode::UnknownField, || {
@@ -258,7 +258,7 @@ impl<'a> Object<'a> {
     }
 }
 
-/// Notes a fault, whose pointer and detail are only made if there is still room for it.
+/// Records a fault. Its pointer and detail are built only if there is room for it.
 fn note(faults: &RefCell<Faults>, code: FieldCode, describe: impl FnOnce() -> (String, String)) {
     if !faults.borrow().is_full() {
         let (pointer, detail) = describe();

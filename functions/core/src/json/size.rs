@@ -1,25 +1,25 @@
-//! How long a value is when it is written.
+//! Sizes of JSON values as text.
 
 use std::io;
 
 use serde_json::Value;
 
-/// What is left of `room` bytes once the value is written there; nothing where it does not fit. It is not written for that, and
-/// looked at no further than there is room.
+/// The bytes that remain of `room` after writing the value; `None` if it does not fit. The value is measured without
+/// writing it, and only as far as there is room.
 pub fn room_left(value: &Value, room: usize) -> Option<usize> {
     let mut left = Left(room);
     serde_json::to_writer(&mut left, value).is_ok().then_some(left.0)
 }
 
-/// Whether a value has at most `room` bytes once it is written. Of one that is much smaller than that it is seen without writing
-/// it.
+/// True if a value takes at most `room` bytes as JSON. A value that is much smaller than that is recognised without
+/// writing it.
 pub fn fits(value: &Value, room: usize) -> bool {
     most(value) <= room || room_left(value, room).is_some()
 }
 
-/// A bound on the bytes of a value, from above.
+/// An upper bound on the bytes of a value.
 fn most(value: &Value) -> usize {
-    // Escapes have six bytes at the most, numbers 24.
+    // Escapes take at most six bytes, numbers 24.
     let text = |text: &str| 6 * text.len() + 2;
     match value {
         Value::Null | Value::Bool(_) => 5,
@@ -30,7 +30,7 @@ fn most(value: &Value) -> usize {
     }
 }
 
-/// The start of a text that has at most `limit` bytes once it is written as JSON.
+/// The longest prefix of a text that takes at most `limit` bytes as JSON.
 pub fn text_within(text: &str, limit: usize) -> &str {
     let mut written = 2;
     let fits = text.char_indices().take_while(|(_, character)| {

@@ -1,7 +1,7 @@
-//! `$Session{tag}{key}` in a job's input: what its session said takes the annotation's place, as [`crate::annotation`] describes.
+//! Replaces `$Session{tag}{key}` in a job's input by the session's claims, as [`crate::annotation`] describes.
 //!
-//! The first group is the session's tag, or a key of the payload; the tag wins. Source: the contract, "Injecting Session Data into
-//! Input".
+//! The first group is the session's tag, or a key of the payload; the tag wins. Source: the contract, "Injecting
+//! Session Data into Input".
 
 use std::borrow::Cow;
 
@@ -18,16 +18,16 @@ const MARK: &str = "$Session{";
 pub struct SessionClaims<'a> {
     /// Its tag.
     pub tag: &'a str,
-    /// What its token said.
+    /// The claims of its token.
     pub claims: &'a Claims,
 }
 
-/// Puts claims in the places of their annotations, noting each that names none. `None` after a fault.
+/// Replaces annotations by claims and records a fault for each that names none. `None` after a fault.
 pub fn inject<'a>(input: &Field<'a>, session: Option<SessionClaims<'_>>) -> Option<Cow<'a, Value>> {
     annotation::fill(input, &[&SessionValues(session)])
 }
 
-/// What a job's session said, if it has one.
+/// The claims of a job's session, if it has one.
 struct SessionValues<'s>(Option<SessionClaims<'s>>);
 
 impl Source for SessionValues<'_> {

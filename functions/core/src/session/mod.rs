@@ -1,10 +1,10 @@
-//! Sessions: whose job it is, said by a token that was verified when the job was scheduled.
+//! Sessions: a job acts for a user, whose token was verified when the job was scheduled.
 //!
-//! - [`annotation`] puts what the token says into a job's input.
-//! - [`sealing`] keeps it unreadable where it is stored.
+//! - [`inject`] puts the token's claims into a job's input.
+//! - [`sealing`] encrypts them at rest.
 //!
-//! The token itself is not kept: what it said is, sealed and bound to the job, so that a recurring job goes on with the
-//! claims that were verified when it was scheduled.
+//! The token itself is not kept. Its claims are, sealed and bound to the job, so a recurring job uses the claims that
+//! were verified when it was scheduled.
 
 pub mod inject;
 pub mod sealing;
@@ -15,10 +15,10 @@ use serde_json::{Map, Value};
 use self::sealing::{Sealed, SealingKey, Unsealable};
 use crate::ids::JobId;
 
-/// What a verified token said: its payload.
+/// The payload of a verified token.
 pub type Claims = Map<String, Value>;
 
-/// The session of a job, as it is stored.
+/// The session of a job, as stored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JobSession {
     /// The session's tag in the catalog.
@@ -31,7 +31,8 @@ impl JobSession {
     /// Seals claims for one job.
     ///
     /// # Errors
-    /// [`Unsealable`] when they are too long for the cipher, which no request can bring about.
+    ///
+    /// [`Unsealable`] if they are too long for the cipher, which no request can cause.
     pub fn seal(
         job: JobId,
         tag: &str,
@@ -44,17 +45,18 @@ impl JobSession {
         Ok(Self { tag: tag.to_owned(), claims })
     }
 
-    /// The claims, for as long as they are needed.
+    /// Opens the claims, for as long as they are needed.
     ///
     /// # Errors
-    /// [`Unsealable`] when they were sealed with another key, for another job or session, or were changed since.
+    ///
+    /// [`Unsealable`] if they were sealed with another key, for another job or session, or were changed since.
     pub fn open(&self, job: JobId, key: &SealingKey) -> Result<Claims, Unsealable> {
         let plain = self.claims.open(key, &bound_to(job, &self.tag))?;
         serde_json::from_slice(&plain).map_err(|_| Unsealable)
     }
 }
 
-/// What the sealed claims belong to: moved to another job or session they cannot be opened.
+/// The context that sealed claims are bound to: they cannot be opened for another job or session.
 fn bound_to(job: JobId, tag: &str) -> Vec<u8> {
     format!("carillon session claims\n{job}\n{tag}").into_bytes()
 }

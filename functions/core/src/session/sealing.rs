@@ -1,7 +1,7 @@
-//! Authenticated encryption of what is confidential at rest: XChaCha20-Poly1305.
+//! Authenticated encryption of confidential data at rest: XChaCha20-Poly1305.
 //!
-//! A nonce has 192 random bits, so that one key may seal as much as it likes. Which keys there are, and which seals today, is
-//! for [`crate::ports::SealingKeys`] to say; every sealed text names its own.
+//! A nonce has 192 random bits, so one key may seal any number of texts. [`crate::ports::SealingKeys`] decides which
+//! keys exist and which one seals; every sealed text names its own.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
@@ -11,17 +11,17 @@ use zeroize::Zeroizing;
 
 const NONCE_BYTES: usize = 24;
 
-/// Which key something was sealed with.
+/// Identifies the key of a sealed text.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct SealingKeyId {
     /// Its id: on AWS the ARN of the KMS key that wraps it.
     pub id: String,
-    /// The key itself, wrapped in another one, where it is kept nowhere else; base64.
+    /// The key itself, wrapped by another key, if it is stored nowhere else; base64.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub wrapped: Option<String>,
 }
 
-/// A key of 256 bits. It is wiped when it is dropped, and its `Debug` shows nothing of it.
+/// A 256-bit key. It is wiped when dropped, and its `Debug` hides it.
 #[derive(Clone)]
 pub struct SealingKey {
     name: SealingKeyId,
@@ -29,12 +29,12 @@ pub struct SealingKey {
 }
 
 impl SealingKey {
-    /// A key by its name.
+    /// Creates a key.
     pub fn new(name: SealingKeyId, secret: Zeroizing<[u8; 32]>) -> Self {
         Self { name, secret }
     }
 
-    /// Its name.
+    /// The id of the key.
     pub fn name(&self) -> &SealingKeyId {
         &self.name
     }
@@ -46,25 +46,26 @@ impl std::fmt::Debug for SealingKey {
     }
 }
 
-/// It cannot be sealed, or not be opened with this key, in this place, as it is.
+/// The data cannot be sealed, or not be opened with this key in this context.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("it cannot be opened with this key, in this place, as it is")]
 pub struct Unsealable;
 
-/// Something that only the holder of a key can read, in the one place that it was sealed for.
+/// A sealed text, which only the holder of the key can open, in the context that it was sealed for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sealed {
-    /// What it was sealed with.
+    /// The key that it was sealed with.
     pub key: SealingKeyId,
     /// The nonce, the ciphertext and its tag, in base64.
     text: String,
 }
 
 impl Sealed {
-    /// Seals `plain` for the place that `bound_to` names. Of the random `nonce` 192 bits are used; none may come twice.
+    /// Seals `plain` for the context `bound_to`. Uses 192 bits of the random `nonce`, which must never repeat.
     ///
     /// # Errors
-    /// [`Unsealable`] when it is longer than 256 GiB.
+    ///
+    /// [`Unsealable`] if it is longer than 256 GiB.
     pub fn new(
         key: &SealingKey,
         nonce: [u128; 2],
@@ -80,9 +81,10 @@ impl Sealed {
         Ok(Self { key: key.name.clone(), text: STANDARD.encode(bytes) })
     }
 
-    /// What was sealed.
+    /// Opens the sealed text.
     ///
     /// # Errors
+    ///
     /// [`Unsealable`].
     pub fn open(&self, key: &SealingKey, bound_to: &[u8]) -> Result<Zeroizing<Vec<u8>>, Unsealable> {
         let bytes = STANDARD.decode(&self.text).map_err(|_| Unsealable)?;
