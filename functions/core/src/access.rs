@@ -3,43 +3,24 @@
 use std::fmt;
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::hash::hex;
 use crate::time::UnixMillis;
+use crate::words::words;
 
-/// A permission of a key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub enum Scope {
-    /// Read jobs and catalogs.
-    #[serde(rename = "jobs:read")]
-    JobsRead,
-    /// Schedule, cancel and retry jobs.
-    #[serde(rename = "jobs:write")]
-    JobsWrite,
-    /// Replace and delete catalogs.
-    #[serde(rename = "catalog:write")]
-    CatalogWrite,
-    /// Mint tokens of sessions. The holder can act as any user.
-    #[serde(rename = "sessions:mint")]
-    SessionsMint,
-}
-
-impl Scope {
-    /// Every scope with its word.
-    pub const WORDS: [(&'static str, Self); 4] = [
-        ("jobs:read", Self::JobsRead),
-        ("jobs:write", Self::JobsWrite),
-        ("catalog:write", Self::CatalogWrite),
-        ("sessions:mint", Self::SessionsMint),
-    ];
-}
-
-impl fmt::Display for Scope {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        Self::WORDS.iter().find(|(_, scope)| scope == self).map_or(Err(fmt::Error), |(word, _)| f.write_str(word))
+words! {
+    /// A permission of a key.
+    enum Scope {
+        /// Read jobs and catalogs.
+        JobsRead = "jobs:read",
+        /// Schedule, cancel and retry jobs.
+        JobsWrite = "jobs:write",
+        /// Replace and delete catalogs.
+        CatalogWrite = "catalog:write",
+        /// Mint tokens of sessions. The holder can act as any user.
+        SessionsMint = "sessions:mint",
     }
 }
 

@@ -19,6 +19,7 @@ pub mod cache;
 pub mod cadence;
 pub mod catalog;
 pub mod error;
+pub mod event_type;
 pub mod event_types;
 pub mod hash;
 pub mod idempotency;
@@ -35,3 +36,4 @@ pub mod submission;
 #[cfg(any(test, feature = "testkit"))]
 pub mod testkit;
 pub mod time;
+pub mod words;

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::time::UnixMillis;
+use crate::words::words;
 
 /// When a job recurs (the contract's IJobRepeatOptions). `cron` or `every` is there; where both are, `cron` rules, and `every`
 /// takes over if that is no expression or never fires again.
@@ -36,20 +37,16 @@ pub struct Repeat {
     pub on_failure: OnFailure,
 }
 
-/// What a run that failed for good means for its series.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum OnFailure {
-    /// The series ends, until someone retries that run.
-    #[default]
-    Stop,
-    /// The series goes on with the next occurrence.
-    Continue,
-}
-
-impl OnFailure {
-    /// The words of the contract.
-    pub const WORDS: [(&'static str, Self); 2] = [("stop", Self::Stop), ("continue", Self::Continue)];
+words! {
+    /// What a run that failed for good means for its series.
+    #[derive(Default)]
+    enum OnFailure {
+        /// The series ends, until someone retries that run.
+        #[default]
+        Stop = "stop",
+        /// The series goes on with the next occurrence.
+        Continue = "continue",
+    }
 }
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {

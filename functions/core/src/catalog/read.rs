@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::error::FieldCode;
 use crate::json::{Field, Object};
+use crate::words::Words;
 
 /// Something that a catalog document can hold.
 pub trait Read: Sized {
@@ -84,6 +85,12 @@ impl Read for bool {
     /// Every switch of the document is off unless it is set.
     fn absent() -> Option<Self> {
         Some(false)
+    }
+}
+
+impl<T: Words> Read for T {
+    fn read(field: &Field<'_>) -> Option<Self> {
+        field.one_of(T::ALL)
     }
 }
 
@@ -184,28 +191,6 @@ macro_rules! document {
     (@name $field:ident) => { stringify!($field) };
 }
 
-/// Words of the document: one definition gives the type, its JSON Schema and its reader.
-macro_rules! words {
-    ($($(#[$meta:meta])* enum $name:ident { $($(#[$word_meta:meta])* $variant:ident = $word:literal,)* })*) => {$(
-        $(#[$meta])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, schemars::JsonSchema)]
-        pub enum $name { $($(#[$word_meta])* #[schemars(rename = $word)] $variant,)* }
-
-        impl $name {
-            /// Its word in the document.
-            pub fn word(self) -> &'static str {
-                match self { $(Self::$variant => $word),* }
-            }
-        }
-
-        impl $crate::catalog::read::Read for $name {
-            fn read(field: &$crate::json::Field<'_>) -> Option<Self> {
-                field.one_of(&[$(($word, Self::$variant)),*])
-            }
-        }
-    )*};
-}
-
 /// Whole numbers of the document, each with its range.
 macro_rules! numbers {
     ($($(#[$meta:meta])* $name:ident: $type:ty = $least:literal ..= $most:literal;)*) => {$(
@@ -221,4 +206,4 @@ macro_rules! numbers {
     )*};
 }
 
-pub(super) use {document, numbers, words};
+pub(super) use {document, numbers};

@@ -4,8 +4,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{RunError, Status, word};
+use super::{RunError, Status};
 use crate::time::UnixMillis;
+use crate::words::words;
 
 /// One fire, from its due time to its outcome.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -78,40 +79,26 @@ impl Run {
     }
 }
 
-/// The status of a run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum RunStatus {
-    /// Waiting for its time.
-    Scheduled,
-    /// Due, or waiting for its next attempt.
-    Queued,
-    /// An attempt is under way.
-    Running,
-    /// Paused with its job.
-    Paused,
-    /// Ended with a result.
-    Completed,
-    /// Ended with an error.
-    Failed,
-    /// Cancelled with its job.
-    Cancelled,
-    /// Never run: its time passed.
-    Skipped,
-}
-
-impl RunStatus {
-    /// Every status with its word.
-    pub const WORDS: [(&'static str, Self); 8] = [
-        ("scheduled", Self::Scheduled),
-        ("queued", Self::Queued),
-        ("running", Self::Running),
-        ("paused", Self::Paused),
-        ("completed", Self::Completed),
-        ("failed", Self::Failed),
-        ("cancelled", Self::Cancelled),
-        ("skipped", Self::Skipped),
-    ];
+words! {
+    /// The status of a run.
+    enum RunStatus {
+        /// Waiting for its time.
+        Scheduled = "scheduled",
+        /// Due, or waiting for its next attempt.
+        Queued = "queued",
+        /// An attempt is under way.
+        Running = "running",
+        /// Paused with its job.
+        Paused = "paused",
+        /// Ended with a result.
+        Completed = "completed",
+        /// Ended with an error.
+        Failed = "failed",
+        /// Cancelled with its job.
+        Cancelled = "cancelled",
+        /// Never run: its time passed.
+        Skipped = "skipped",
+    }
 }
 
 impl From<&Outcome> for RunStatus {
@@ -136,12 +123,6 @@ impl From<Status> for RunStatus {
             Status::Cancelled => Self::Cancelled,
             Status::Paused => Self::Paused,
         }
-    }
-}
-
-impl std::fmt::Display for RunStatus {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        word(&Self::WORDS, self, f)
     }
 }
 

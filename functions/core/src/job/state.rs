@@ -1,53 +1,36 @@
 //! The status and state of a job.
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{LastRun, Run, Skipped, word};
+use super::{LastRun, Run, Skipped};
 use crate::ids::Owner;
 use crate::time::UnixMillis;
+use crate::words::words;
 
-/// The status of a job. [`crate::machine`] draws the transitions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Status {
-    /// Waiting for its time.
-    Scheduled,
-    /// Handed to the executor: due, or waiting for its next attempt.
-    Queued,
-    /// An attempt is under way.
-    Running,
-    /// Ended with a result.
-    Completed,
-    /// Ended with an error: no attempt is left, or none would help.
-    Failed,
-    /// Cancelled.
-    Cancelled,
-    /// Paused until resumed.
-    Paused,
-}
-
-impl Status {
-    /// Every status with its word.
-    pub const WORDS: [(&'static str, Self); 7] = [
-        ("scheduled", Self::Scheduled),
-        ("queued", Self::Queued),
-        ("running", Self::Running),
-        ("completed", Self::Completed),
-        ("failed", Self::Failed),
-        ("cancelled", Self::Cancelled),
-        ("paused", Self::Paused),
-    ];
-
-    /// True if the current run has its outcome.
-    pub fn is_settled(self) -> bool {
-        matches!(self, Self::Completed | Self::Failed | Self::Cancelled)
+words! {
+    /// The status of a job. [`crate::machine`] draws the transitions.
+    enum Status {
+        /// Waiting for its time.
+        Scheduled = "scheduled",
+        /// Handed to the executor: due, or waiting for its next attempt.
+        Queued = "queued",
+        /// An attempt is under way.
+        Running = "running",
+        /// Ended with a result.
+        Completed = "completed",
+        /// Ended with an error: no attempt is left, or none would help.
+        Failed = "failed",
+        /// Cancelled.
+        Cancelled = "cancelled",
+        /// Paused until resumed.
+        Paused = "paused",
     }
 }
 
-impl std::fmt::Display for Status {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        word(&Self::WORDS, self, f)
+impl Status {
+    /// True if the current run has its outcome.
+    pub fn is_settled(self) -> bool {
+        matches!(self, Self::Completed | Self::Failed | Self::Cancelled)
     }
 }
 

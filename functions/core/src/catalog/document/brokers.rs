@@ -5,8 +5,9 @@ use serde_json::{Map, Value};
 use super::auth::{Auth, SigningSecrets};
 use crate::catalog::headers::Headers;
 use crate::catalog::leaf::{Arn, HttpUrl, MaxMessages, TimeoutMs};
-use crate::catalog::read::{PerEnv, Tag, Tagged, document, words};
-use crate::job::EventType;
+use crate::catalog::read::{PerEnv, Tag, Tagged, document};
+use crate::event_type::EventType;
+use crate::words::words;
 
 document! {
     /// A message broker.

@@ -3,9 +3,9 @@
 use serde_json::{Map, Value};
 
 use crate::catalog::leaf::{QuotaLimit, Retries, TimeoutMs, ZoneName};
-use crate::catalog::read::{Read, Tag, document, words};
-use crate::job::EventType;
-use crate::json::Field;
+use crate::catalog::read::{Tag, document};
+use crate::event_type::EventType;
+use crate::words::words;
 
 document! {
     /// A named event with defaults.
@@ -96,11 +96,5 @@ words! {
         Day = "day",
         /// Every month.
         Month = "month",
-    }
-}
-
-impl Read for EventType {
-    fn read(field: &Field<'_>) -> Option<Self> {
-        field.one_of(&Self::WORDS)
     }
 }

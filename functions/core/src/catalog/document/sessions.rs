@@ -1,7 +1,8 @@
 //! Sessions, and caches of results.
 
 use crate::catalog::leaf::{ExpiryMs, HttpUrl, LeewaySeconds, SecretRef};
-use crate::catalog::read::{PerEnv, document, words};
+use crate::catalog::read::{PerEnv, document};
+use crate::words::words;
 
 document! {
     /// How tokens of a session are verified.

@@ -1,8 +1,9 @@
 //! Databases with their statements, and object storages.
 
 use crate::catalog::leaf::{Arn, MaxBytes, MaxRows, SecretRef, TimeoutMs};
-use crate::catalog::read::{PerEnv, Tagged, document, words};
+use crate::catalog::read::{PerEnv, Tagged, document};
 use crate::catalog::statement::Statement;
+use crate::words::words;
 
 document! {
     /// A database with its statements.
