@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::process::Stdio;
 use std::time::Duration;
 
-use carillon_core::catalog::{Catalog, EventRef, Target};
+use carillon_core::catalog::{Catalog, EventRef, NotificationEvent, Target};
 use carillon_core::event_types::notification::{self, Channel};
 use carillon_core::event_types::{DispatchId, DispatchRequest};
 use carillon_core::ids::Fire;
@@ -79,7 +79,7 @@ impl Server {
             "notifications": {"n": {"envs": {"prd": {"email": email}}, "messages": {"shipped": {"email": said}}}}});
         let catalog = Catalog::from_document(&document).unwrap();
         let target = catalog.resolve(EventRef { event: "n:shipped", event_type: None, app: None }).unwrap();
-        let Target::Notification(notification, message) = target else { panic!("{target:?}") };
+        let Target::Notification(NotificationEvent { notification, message }) = target else { panic!("{target:?}") };
         let (faults, input) = (RefCell::default(), json!({"email": input}));
         let channels = notification::channels(notification, message, "prd", &Field::root(&input, &faults));
         let [channel] = channels.unwrap_or_else(|| panic!("{faults:?}")).try_into().unwrap();

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::resolve::{EventRef, Resolver, Target};
+use super::event::EventRef;
+use super::resolve::{Resolver, Target};
 use crate::json::child;
 
 /// The longest chain of components that run each other.
@@ -118,34 +119,13 @@ impl Graph {
 
 /// Every component that runs others, by its pointer, with the events that it names.
 fn components<'c>(resolver: &Resolver<'c>) -> Vec<(String, Vec<EventRef<'c>>)> {
-    let catalog = resolver.catalog;
-    let jobs = catalog.jobs.iter().map(|(tag, it)| (at(&["jobs", tag.as_str()]), vec![it.event_ref()]));
-    let fallbacks = catalog.fallbacks.iter().map(|(tag, it)| {
-        (at(&["fallbacks", tag.as_str()]), it.options.iter().map(super::FallbackOption::event_ref).collect())
-    });
-    let features = catalog.features.iter().map(|(tag, it)| {
-        (at(&["features", tag.as_str()]), it.steps.iter().map(super::FeatureStep::event_ref).collect())
-    });
-    let subscriptions = catalog.brokers.iter().flat_map(|(owner, broker)| {
-        broker.subscriptions.iter().map(move |(part, it)| {
-            (at(&["brokers", owner.as_str(), "subscriptions", part.as_str()]), vec![it.event_ref()])
-        })
-    });
-    jobs.chain(fallbacks).chain(features).chain(subscriptions).collect()
+    let runs = Target::all(resolver.catalog).into_iter().filter_map(|(_, target)| target.runs());
+    runs.map(|runs| (at(&runs.path), runs.events.collect())).collect()
 }
 
 /// The pointer of the component that an event is, if it is one that runs others.
 fn component(resolver: &Resolver<'_>, wanted: EventRef<'_>) -> Option<String> {
-    match resolver.target(wanted)? {
-        Target::Job(_) => Some(at(&["jobs", wanted.event])),
-        Target::Fallback(..) => Some(at(&["fallbacks", wanted.event])),
-        Target::Feature(_) => Some(at(&["features", wanted.event])),
-        Target::Subscribe(..) => {
-            let (owner, part) = wanted.event.split_once(':')?;
-            Some(at(&["brokers", owner, "subscriptions", part]))
-        }
-        _ => None,
-    }
+    Some(at(&resolver.target(wanted)?.runs()?.path))
 }
 
 fn at(names: &[&str]) -> String {

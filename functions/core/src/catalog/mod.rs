@@ -7,6 +7,8 @@ mod check;
 mod cycles;
 mod decimal;
 mod document;
+mod event;
+mod events;
 mod headers;
 mod leaf;
 mod mailbox;
@@ -24,11 +26,13 @@ use sha2::{Digest, Sha256};
 
 pub use decimal::Decimal;
 pub use document::*;
+pub use event::EventRef;
+pub use events::*;
 pub use headers::*;
 pub use leaf::*;
 pub use mailbox::{Mailbox, is_email_address};
 pub use read::{PerEnv, Read, Tag, Tagged};
-pub use resolve::{EventRef, Target, Unresolved};
+pub use resolve::{Target, Unresolved};
 pub use statement::{Kind, Placeholder, Statement};
 pub use template::{Piece, pieces};
 

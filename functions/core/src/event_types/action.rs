@@ -11,17 +11,11 @@ use url::form_urlencoded;
 
 use super::kind::{EventKind, in_env};
 use super::{HttpRequest, Limits, Needs, Request, default_header, multipart};
-use crate::catalog::{App, AppAction, AppEnv, BodyFormat, Headers, Read};
+use crate::catalog::{ActionEvent, AppAction, AppEnv, BodyFormat, Headers, Read};
 use crate::error::FieldCode;
 use crate::json::{Field, every};
 
-/// A request of an app.
-pub(super) struct Event<'c> {
-    pub(super) app: &'c App,
-    pub(super) action: &'c AppAction,
-}
-
-impl<'c> EventKind<'c> for Event<'c> {
+impl<'c> EventKind<'c> for ActionEvent<'c> {
     fn check(&self, _: Option<&str>, input: &Field<'_>) {
         drop(Input::read(self.action, input));
     }

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Value, json};
 
-use super::kind::{self, EventKind, with_kind};
+use super::kind::{self, EventKind, match_kind, with_kind};
 use super::{DispatchId, DispatchRequest, Limits, Request, ResolvedEvent, followed_by, misfit};
 use crate::catalog::{Catalog, EventRef};
 use crate::error::Faults;
@@ -189,7 +189,7 @@ impl<'a, P: Ports, T: Targets> AttemptContext<'a, P, T> {
         followed: &'s ResolvedEvent<'_>,
         input: Filled<'s>,
     ) -> BoxFuture<'s, Result<Output, Halt>> {
-        with_kind!(followed, |kind| Box::pin(async move { kind.run(self, at, input).await }))
+        with_kind!(&followed.target, |kind| Box::pin(kind.run(self, at, input)))
     }
 
     /// Sends one request, which may take as long as there is left, and no longer than `most_ms`.
@@ -386,7 +386,7 @@ fn checkpointing_of(followed: &ResolvedEvent<'_>) -> kind::Checkpointing {
     fn of<'c, K: EventKind<'c>>(_: &K) -> kind::Checkpointing {
         K::CHECKPOINTING
     }
-    with_kind!(followed, |kind| of(&kind))
+    with_kind!(&followed.target, |kind| of(kind))
 }
 
 /// What has to be recorded within an attempt could not be: another attempt may.

@@ -20,7 +20,7 @@ use super::context::{AttemptContext, Filled, Halt, Named};
 use super::kind::{Checkpointing, EventKind};
 use super::{Limits, Needs, check_input, feature::Given, followed_by};
 use crate::annotation::{fill, outside};
-use crate::catalog::{Catalog, Fallback, FallbackOption, Tag};
+use crate::catalog::{Catalog, Fallback, FallbackEvent, FallbackOption};
 use crate::error::{Faults, FieldCode};
 use crate::job::{Output, RunError, codes};
 use crate::json::{Field, room_left};
@@ -31,14 +31,7 @@ use crate::time::UnixMillis;
 /// How long an option that failed is tried last, ms.
 const TRIED_LAST_MS: i64 = 60_000;
 
-/// A fallback, with its tag.
-pub(super) struct Event<'c> {
-    pub(super) catalog: &'c Catalog,
-    pub(super) tag: &'c Tag,
-    pub(super) fallback: &'c Fallback,
-}
-
-impl<'c> EventKind<'c> for Event<'c> {
+impl<'c> EventKind<'c> for FallbackEvent<'c> {
     const CHECKPOINTING: Checkpointing = Checkpointing::PerRun;
 
     /// Also as each option would get it.

@@ -17,7 +17,7 @@ use super::context::{AttemptContext, Filled, Halt, Named};
 use super::kind::{Checkpointing, EventKind};
 use super::{Limits, Needs, check_input, followed_by};
 use crate::annotation::{self, Source, fill, outside, paths, walk};
-use crate::catalog::{Catalog, Feature, FeatureStep};
+use crate::catalog::{FeatureEvent, FeatureStep};
 use crate::error::{Faults, FieldCode};
 use crate::job::{Output, RunError, codes};
 use crate::json::{Field, child, room_left};
@@ -30,13 +30,7 @@ const MAX_BYTES: usize = 4 * 1024 * 1024;
 const INPUT: &str = "$Input{";
 const SEQUENCE: &str = "$Sequence{";
 
-/// A feature.
-pub(super) struct Event<'c> {
-    pub(super) catalog: &'c Catalog,
-    pub(super) feature: &'c Feature,
-}
-
-impl<'c> EventKind<'c> for Event<'c> {
+impl<'c> EventKind<'c> for FeatureEvent<'c> {
     const CHECKPOINTING: Checkpointing = Checkpointing::PerRun;
 
     /// Whatever the steps refer to has to be there, and what they are given has to fit as far as it is known.

@@ -7,15 +7,10 @@ use serde_json::{Value, json};
 
 use super::kind::{EventKind, in_env};
 use super::{AwsRequest, HttpRequest, Limits, Needs, Request, post_json};
-use crate::catalog::{Function, FunctionEnv};
+use crate::catalog::{FunctionEnv, FunctionEvent};
 use crate::json::Field;
 
-/// A cloud function.
-pub(super) struct Event<'c> {
-    pub(super) function: &'c Function,
-}
-
-impl<'c> EventKind<'c> for Event<'c> {
+impl<'c> EventKind<'c> for FunctionEvent<'c> {
     fn check(&self, _: Option<&str>, input: &Field<'_>) {
         let _ = Input::read(input);
     }

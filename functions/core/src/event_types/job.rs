@@ -9,13 +9,11 @@ use serde_json::{Map, Value};
 
 use super::Needs;
 use super::kind::EventKind;
-use crate::catalog::{Catalog, JobDefinition, Target};
+use crate::catalog::{Catalog, JobDefinition, JobEvent, Target};
 use crate::json::Field;
 
-/// A definition whose end was not looked for: there is nothing to run.
-pub(super) struct DanglingDefinition;
-
-impl<'c> EventKind<'c> for DanglingDefinition {
+/// A definition whose own event was not looked up: there is nothing to run.
+impl<'c> EventKind<'c> for JobEvent<'c> {
     fn check(&self, _: Option<&str>, _: &Field<'_>) {}
 
     fn needs(&self, _: &str, _: Option<&Value>) -> Result<Needs<'c>, String> {
@@ -28,8 +26,6 @@ impl<'c> EventKind<'c> for DanglingDefinition {
 pub struct ResolvedEvent<'c> {
     /// The event.
     pub target: Target<'c>,
-    /// The catalog, in which the event may name others.
-    pub(super) catalog: &'c Catalog,
     definitions: Vec<&'c JobDefinition>,
 }
 
@@ -38,7 +34,7 @@ impl<'c> ResolvedEvent<'c> {
     /// for that, and for circles, when they are published.
     pub fn of(catalog: &'c Catalog, mut target: Target<'c>) -> Option<Self> {
         let mut definitions = Vec::new();
-        while let Target::Job(definition) = target {
+        while let Target::Job(JobEvent { definition, .. }) = target {
             // As many steps as there are definitions: a circle ends here too.
             if definitions.len() > catalog.jobs.len() {
                 return None;
@@ -46,7 +42,7 @@ impl<'c> ResolvedEvent<'c> {
             definitions.push(definition);
             target = catalog.resolve(definition.event_ref()).ok()?;
         }
-        Some(Self { target, catalog, definitions })
+        Some(Self { target, definitions })
     }
 
     /// A job's input laid over the defaults: objects member by member, everything else whole.

@@ -69,38 +69,20 @@ pub(super) trait EventKind<'c>: Sync {
     }
 }
 
-/// Uses the [`EventKind`] of what a job or a component of the catalog comes to.
+/// Uses the [`EventKind`] of a target, whichever its type.
 macro_rules! with_kind {
-    ($followed:expr, |$kind:ident| $use:expr) => {{
-        use $crate::event_types::{
-            action, database, fallback, feature, function, job, notification, publish, quota, storage, subscribe,
-        };
-        use $crate::catalog::Target;
-        let catalog = $followed.catalog;
-        match $followed.target {
-            Target::Action(app, action) => with_kind!(@ action::Event { app, action }, $kind, $use),
-            Target::DatabaseAction(database, action) => with_kind!(@ database::Event { database, action }, $kind, $use),
-            Target::Fallback(tag, fallback) => with_kind!(@ fallback::Event { catalog, tag, fallback }, $kind, $use),
-            Target::Feature(feature) => with_kind!(@ feature::Event { catalog, feature }, $kind, $use),
-            Target::Function(function) => with_kind!(@ function::Event { function }, $kind, $use),
-            Target::Job(_) => with_kind!(@ job::DanglingDefinition, $kind, $use),
-            Target::Notification(notification, message) => {
-                with_kind!(@ notification::Event { notification, message }, $kind, $use)
-            }
-            Target::Publish(broker, topic) => with_kind!(@ publish::Event { broker, topic }, $kind, $use),
-            Target::Quota(tag, quota) => with_kind!(@ quota::Event { tag, quota }, $kind, $use),
-            Target::Storage(storage) => with_kind!(@ storage::Event { storage }, $kind, $use),
-            Target::Subscribe(broker, subscription) => {
-                with_kind!(@ subscribe::Event { catalog, broker, subscription }, $kind, $use)
-            }
-        }
-    }};
-    (@ $event:expr, $kind:ident, $use:expr) => {{
-        let $kind = $event;
-        $use
-    }};
+    ($target:expr, |$kind:ident| $use:expr) => {
+        $crate::event_type::for_each_event_type!(match_kind $target, $kind, $use)
+    };
 }
 
+macro_rules! match_kind {
+    ([$target:expr, $kind:ident, $use:expr] $($(#[$meta:meta])* $variant:ident = $word:literal: $event:ident,)*) => {
+        match $target { $($crate::catalog::Target::$variant($kind) => $use,)* }
+    };
+}
+
+pub(super) use match_kind;
 pub(super) use with_kind;
 
 /// What needs an environment says so where it is not defined there.

@@ -1,7 +1,7 @@
 //! How long an attempt may take.
 
 use super::context::pauses_ms;
-use super::kind::{EventKind as _, with_kind};
+use super::kind::{EventKind as _, match_kind, with_kind};
 use super::{ResolvedEvent, followed_by};
 use crate::catalog::{Catalog, EventRef, Retries, TimeoutMs};
 use crate::job::JobSpec;
@@ -32,7 +32,7 @@ impl Limits {
 
     /// How long an event may take, ms: as the catalog says.
     pub(super) fn timeout_of(&self, followed: &ResolvedEvent<'_>) -> u32 {
-        let own = || with_kind!(followed, |kind| kind.timeout_ms(self));
+        let own = || with_kind!(&followed.target, |kind| kind.timeout_ms(self));
         followed.timeout_ms().or_else(own).unwrap_or(self.default_timeout_ms).min(self.max_timeout_ms)
     }
 

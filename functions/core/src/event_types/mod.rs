@@ -37,7 +37,7 @@ use http::{HeaderName, HeaderValue, Method, header};
 use serde_json::Value;
 use url::Url;
 
-use self::kind::{EventKind as _, with_kind};
+use self::kind::{EventKind as _, match_kind, with_kind};
 use self::needs::Needs;
 use crate::annotation;
 use crate::catalog::{Catalog, EventRef, SigningSecrets};
@@ -48,7 +48,7 @@ use crate::json::Field;
 /// Checks an input against the shape of its type, noting every fault. Some of a shape may depend on the environment: without a
 /// known one that is not looked at.
 pub fn check_input(followed: &ResolvedEvent<'_>, env: Option<&str>, input: &Field<'_>) {
-    with_kind!(followed, |kind| kind.check(env, input));
+    with_kind!(&followed.target, |kind| kind.check(env, input));
 }
 
 /// What an event comes to that the catalog names.

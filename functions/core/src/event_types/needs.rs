@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 
-use super::kind::{EventKind as _, with_kind};
+use super::kind::{EventKind as _, match_kind, with_kind};
 use super::{ResolvedEvent, followed_by};
 use crate::catalog::{Auth, Catalog, EventRef, SecretRef, SecretStoreKind, SigningSecrets};
 
@@ -48,7 +48,7 @@ pub fn not_available(
     input: Option<&Value>,
     capabilities: Capabilities,
 ) -> Vec<Lack> {
-    with_kind!(followed, |kind| kind.lacks(env, input, capabilities))
+    with_kind!(&followed.target, |kind| kind.lacks(env, input, capabilities))
 }
 
 /// What it takes to run something.
@@ -74,7 +74,7 @@ impl<'c> Needs<'c> {
             let followed = followed_by(catalog, event).filter(|followed| followed.target.is_in(env));
             let one = followed.ok_or_else(|| format!("its event {:?} is not defined in {env}", event.event))?;
             let input = input.as_deref().map(|input| one.input(input));
-            Ok(all.and(with_kind!(one, |kind| kind.needs(env, input.as_deref()))?))
+            Ok(all.and(with_kind!(&one.target, |kind| kind.needs(env, input.as_deref()))?))
         })
     }
 

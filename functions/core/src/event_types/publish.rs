@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use super::kind::{EventKind, in_env};
 use super::{AwsRequest, HttpRequest, Limits, Needs, Request, post_json};
-use crate::catalog::{Broker, BrokerEnv, BrokerProvider, Topic, TopicEnv};
+use crate::catalog::{BrokerEnv, BrokerProvider, PublishEvent, Topic, TopicEnv};
 use crate::error::FieldCode;
 use crate::json::{Field, every};
 
@@ -23,20 +23,14 @@ const MAX_ATTRIBUTES: usize = 10;
 /// SQS, SNS and EventBridge take messages of this size.
 const MAX_BYTES: usize = 256 * 1024;
 
-/// A topic of a broker.
-pub(super) struct Event<'c> {
-    pub(super) broker: &'c Broker,
-    pub(super) topic: &'c Topic,
-}
-
-impl<'c> Event<'c> {
+impl<'c> PublishEvent<'c> {
     /// How the broker and the topic are reached in an environment.
     fn place(&self, env: &str) -> Option<(&'c BrokerEnv, &'c TopicEnv)> {
         self.broker.envs.get(env).zip(self.topic.envs.get(env))
     }
 }
 
-impl<'c> EventKind<'c> for Event<'c> {
+impl<'c> EventKind<'c> for PublishEvent<'c> {
     fn check(&self, env: Option<&str>, input: &Field<'_>) {
         let place = env.and_then(|env| self.place(env));
         drop(place.and_then(|(place, address)| Input::read(place, address, input)));

@@ -17,20 +17,14 @@ use super::Needs;
 use super::context::{AttemptContext, Filled, Halt};
 use super::kind::EventKind;
 use crate::cadence::Zone;
-use crate::catalog::{Period, Quota, Tag};
+use crate::catalog::{Period, Quota, QuotaEvent};
 use crate::job::{Output, RunError, codes};
 use crate::json::Field;
 use crate::ports::{Clock, Counters, PortError, Ports, Targets};
 use crate::progress::{Counted, CounterId, PartPath};
 use crate::time::UnixMillis;
 
-/// A quota, with its tag.
-pub(super) struct Event<'c> {
-    pub(super) tag: &'c Tag,
-    pub(super) quota: &'c Quota,
-}
-
-impl<'c> EventKind<'c> for Event<'c> {
+impl<'c> EventKind<'c> for QuotaEvent<'c> {
     fn check(&self, _: Option<&str>, input: &Field<'_>) {
         let _ = Input::read(input);
     }

@@ -20,7 +20,7 @@ use serde_json::Value;
 
 use super::kind::{EventKind, in_env};
 use super::{HttpRequest, Needs, Request, Transfer};
-use crate::catalog::{HttpUrl, Read, SigningSecrets, Storage, StorageEnv};
+use crate::catalog::{HttpUrl, Read, SigningSecrets, Storage, StorageEnv, StorageEvent};
 use crate::error::FieldCode;
 use crate::event_types::AwsRequest;
 use crate::json::Field;
@@ -33,12 +33,7 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// An object storage.
-pub(super) struct Event<'c> {
-    pub(super) storage: &'c Storage,
-}
-
-impl<'c> EventKind<'c> for Event<'c> {
+impl<'c> EventKind<'c> for StorageEvent<'c> {
     fn check(&self, _: Option<&str>, input: &Field<'_>) {
         drop(Input::read(self.storage, input));
     }

@@ -21,7 +21,7 @@ use super::context::{AttemptContext, Filled, Halt, Named};
 use super::kind::{Checkpointing, EventKind};
 use super::{AwsRequest, Limits, Needs, Request, followed_by};
 use crate::annotation::{Source, fill, walk};
-use crate::catalog::{Broker, BrokerProvider, Catalog, EventRef, Subscription, Target};
+use crate::catalog::{Broker, BrokerProvider, Catalog, EventRef, SubscribeEvent, Subscription, Target};
 use crate::error::Faults;
 use crate::job::{Output, RunError, codes};
 use crate::json::Field;
@@ -40,14 +40,7 @@ const DELETION_MS: u32 = 3_000;
 const HIDDEN_MARGIN_SECONDS: i64 = 30;
 const MAX_HIDDEN_SECONDS: i64 = 43_200;
 
-/// A subscription of a broker.
-pub(super) struct Event<'c> {
-    pub(super) catalog: &'c Catalog,
-    pub(super) broker: &'c Broker,
-    pub(super) subscription: &'c Subscription,
-}
-
-impl<'c> EventKind<'c> for Event<'c> {
+impl<'c> EventKind<'c> for SubscribeEvent<'c> {
     const CHECKPOINTING: Checkpointing = Checkpointing::PerMessage;
 
     fn check(&self, _: Option<&str>, input: &Field<'_>) {

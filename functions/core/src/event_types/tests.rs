@@ -57,7 +57,7 @@ fn spec(event: &str, event_type: EventType, input: Value) -> JobSpec {
 fn asked_for(followed: &ResolvedEvent<'_>, spec: &JobSpec) -> Result<Request, RunError> {
     still_fits(followed, spec, &spec.input)?;
     let faults = RefCell::default();
-    let request = with_kind!(followed, |kind| kind.request(&spec.env, &Field::root(&spec.input, &faults)));
+    let request = with_kind!(&followed.target, |kind| kind.request(&spec.env, &Field::root(&spec.input, &faults)));
     request.ok_or_else(|| RunError::permanent(codes::VALIDATION_ERROR, "nothing is asked for"))
 }
 

@@ -9,7 +9,7 @@ use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::Request as Received;
 use axum::response::Response;
-use carillon_core::catalog::{Catalog, EventRef, Target};
+use carillon_core::catalog::{Catalog, EventRef, NotificationEvent, Target};
 use carillon_core::event_types::notification::{self, Channel};
 use carillon_core::ids::Fire;
 use carillon_core::json::Field;
@@ -103,7 +103,7 @@ pub(super) fn channel(place: &Value, input: &Value) -> Channel {
     let document = json!({"envs": ["prd"], "notifications": {"n": {"envs": {"prd": place}}}});
     let catalog = Catalog::from_document(&document).unwrap();
     let target = catalog.resolve(EventRef { event: "n", event_type: None, app: None }).unwrap();
-    let Target::Notification(notification, message) = target else { panic!("{target:?}") };
+    let Target::Notification(NotificationEvent { notification, message }) = target else { panic!("{target:?}") };
     let faults = RefCell::default();
     let channels = notification::channels(notification, message, "prd", &Field::root(input, &faults));
     let [channel] = channels.unwrap_or_else(|| panic!("{faults:?}")).try_into().unwrap();

@@ -26,20 +26,14 @@ use serde_json::Value;
 
 use super::kind::{EventKind, in_env};
 use super::{AwsRequest, Bound, Limits, Needs, Request, SqlRequest};
-use crate::catalog::{Database, DatabaseAction, DatabaseEnv, Engine, Kind, Placeholder};
+use crate::catalog::{Database, DatabaseAction, DatabaseActionEvent, DatabaseEnv, Engine, Kind, Placeholder};
 use crate::error::{FieldCode, FieldError};
 use crate::json::{Field, child, did_you_mean, every};
 
 /// Rows that a result keeps, where the catalog does not say.
 const DEFAULT_MAX_ROWS: u32 = 1_000;
 
-/// A statement of a database.
-pub(super) struct Event<'c> {
-    pub(super) database: &'c Database,
-    pub(super) action: &'c DatabaseAction,
-}
-
-impl<'c> EventKind<'c> for Event<'c> {
+impl<'c> EventKind<'c> for DatabaseActionEvent<'c> {
     fn check(&self, _: Option<&str>, input: &Field<'_>) {
         drop(Input::read(self.database.engine, self.action, input));
     }

@@ -41,7 +41,9 @@ use serde_json::Value;
 use super::context::{AttemptContext, Filled, Halt};
 use super::kind::{Checkpointing, EventKind, in_env};
 use super::{Capabilities, Lack, Limits, Needs, Request};
-use crate::catalog::{EmailProvider, Message, Notification, NotificationEnv, PushProvider, SmsProvider, Tag};
+use crate::catalog::{
+    EmailProvider, Message, Notification, NotificationEnv, NotificationEvent, PushProvider, SmsProvider, Tag,
+};
 use crate::error::FieldCode;
 use crate::job::Output;
 use crate::json::{Field, Object, did_you_mean, every};
@@ -54,13 +56,7 @@ const MAX_PARTS: usize = 10;
 /// The members of an input that are channels, in the order in which they are sent.
 const MEMBERS: [&str; 4] = ["push_notification", "email", "sms", "callback"];
 
-/// A notification, and the message where the event's tag names it.
-pub(super) struct Event<'c> {
-    pub(super) notification: &'c Notification,
-    pub(super) message: Option<&'c Tag>,
-}
-
-impl<'c> EventKind<'c> for Event<'c> {
+impl<'c> EventKind<'c> for NotificationEvent<'c> {
     const CHECKPOINTING: Checkpointing = Checkpointing::PerRun;
 
     fn check(&self, env: Option<&str>, input: &Field<'_>) {

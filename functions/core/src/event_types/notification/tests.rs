@@ -58,7 +58,7 @@ fn sent_as(document: &Value, event: &str, env: &str, input: &Value) -> Result<Ve
 
 fn sent_by(catalog: &Catalog, event: &str, env: &str, input: &Value) -> Result<Vec<Channel>, Vec<FieldError>> {
     let target = catalog.resolve(EventRef { event, event_type: None, app: None }).unwrap();
-    let Target::Notification(notification, message) = target else { panic!("{target:?}") };
+    let Target::Notification(NotificationEvent { notification, message }) = target else { panic!("{target:?}") };
     let faults = RefCell::<Faults>::default();
     let channels = channels(notification, message, env, &Field::root(input, &faults));
     let faults = faults.into_inner().into_vec();
