@@ -18,7 +18,7 @@ use super::{Failure, Sizes};
 use crate::env::{epoch_ms, since_epoch};
 
 /// From the last acknowledgement to the first due job.
-const AHEAD_MS: i64 = 2_000;
+pub(super) const AHEAD_MS: i64 = 2_000;
 
 /// When each job's target was called.
 type Calls = Mutex<HashMap<JobId, Duration>>;

@@ -1,16 +1,18 @@
 //! The benchmarks. They measure, print and judge nothing: a figure depends on the machine, and on what else that does.
 //!
-//! [`embedded`] runs the measurements, each of which has a module; [`meter`] takes time and CPU time; [`report`] prints them
-//! next to the baseline. By themselves stand [`cadence`], the search for occurrences, and `aws`: what the deployment on AWS
+//! [`embedded`] runs the measurements, each of which has a module, in turn with [`bullmq`]; [`meter`] takes time and CPU time;
+//! [`report`] prints them. By themselves stand [`instructions`], [`cadence`], the search for occurrences, and `aws`: what the deployment on AWS
 //! costs and how late it is, by the real code and AWS's rules.
 
 #[cfg(feature = "aws")]
 pub mod aws;
+pub mod bullmq;
 pub mod cadence;
 #[cfg(feature = "cold")]
 pub mod cold;
 pub mod embedded;
 mod http;
+pub mod instructions;
 mod lateness;
 mod meter;
 pub mod report;

@@ -1,21 +1,10 @@
-//! The figures as a table, next to the baseline.
+//! The figures as a table, next to those of BullMQ where the same run has measured them.
 
 use std::thread::available_parallelism;
 
 use super::Sizes;
-use super::embedded::Figures;
+use super::embedded::{Comparison, Figures};
 use super::meter::Cost;
-
-/// BullMQ 6.7 on Redis 7 (appendfsync everysec), as measured on a machine of this kind. Its acknowledged jobs survive the end
-/// of its process, as ours do here.
-mod bullmq {
-    pub(super) const ADDED_PER_SECOND: f64 = 22_000.0;
-    pub(super) const ADD_CPU_MICROS: f64 = 45.0;
-    pub(super) const PROCESSED_PER_SECOND: f64 = 12_000.0;
-    pub(super) const PROCESS_CPU_MICROS: f64 = 75.0;
-    pub(super) const LATENESS_P50_MS: f64 = 48.0;
-    pub(super) const LATENESS_P99_MS: f64 = 96.0;
-}
 
 /// Which way is better.
 #[derive(Clone, Copy)]
@@ -25,30 +14,42 @@ enum Better {
 }
 
 /// Prints the table.
-pub fn print(figures: &Figures, sizes: Sizes) {
-    println!("\nCarillon embedded on {}, durability: process (an acknowledged job survives kill -9)", machine());
+pub fn print(comparison: &Comparison, sizes: Sizes) {
+    let Comparison { carillon, posted, bullmq } = comparison;
+    let theirs = bullmq.as_ref().ok().map(|(_, figures)| figures);
+    println!("\nCarillon embedded on {}", machine());
+    println!("{DURABILITY}");
     println!(
-        "median of {} rounds; {} jobs from {} callers, run {} at a time; the store commits together what waits for it\n",
+        "median of {} rounds; {} jobs from {} callers, run {} at a time",
         sizes.rounds, sizes.jobs, sizes.callers, sizes.concurrency
     );
-    println!("{:<44}{:>12}{:>12}{:>10}", "", "Carillon", "BullMQ 6.7", "ratio");
-    rates("schedule and store", &figures.scheduled, bullmq::ADDED_PER_SECOND, bullmq::ADD_CPU_MICROS);
-    rates("run to completion", &figures.run, bullmq::PROCESSED_PER_SECOND, bullmq::PROCESS_CPU_MICROS);
-    let lateness = |part: f64| percentile(&figures.lateness_ms, part);
-    let over = sizes.timed_over_ms / 1_000;
-    let jobs = sizes.timed_jobs;
-    row(
-        &format!("lateness of {jobs} jobs over {over} s, p50, ms"),
-        lateness(0.5),
-        Some(bullmq::LATENESS_P50_MS),
-        Better::Less,
-    );
-    row("  p99, ms", lateness(0.99), Some(bullmq::LATENESS_P99_MS), Better::Less);
-    row("  largest, ms", lateness(1.0), None, Better::Less);
+    match bullmq {
+        Ok((versions, _)) => println!("in turn with {versions}: its CPU time is that of Node and of Redis\n"),
+        Err(missing) => println!("BullMQ was NOT MEASURED. To compare, install {}\n", missing.0),
+    }
+    println!("{:<44}{:>12}{:>12}{:>10}", "", "Carillon", "BullMQ", "ratio");
+    rates("schedule and store", &carillon.scheduled, theirs.map(|theirs| &*theirs.scheduled));
+    rates("run to completion", &carillon.run, theirs.map(|theirs| &*theirs.run));
+    lateness(carillon, theirs, sizes);
     let name = format!("POST /v1/jobs, {} connections, jobs/s", sizes.connections);
-    row(&name, median(&figures.posted, Cost::per_second), None, Better::More);
-    row("  CPU per job, callers included, µs", median(&figures.posted, Cost::cpu_micros), None, Better::Less);
-    println!("\nA ratio above 1 is in Carillon's favour.");
+    row(&name, median(posted, Cost::per_second), None, Better::More);
+    row("  CPU per job, callers included, µs", median(posted, Cost::cpu_micros), None, Better::Less);
+    if theirs.is_some() {
+        println!("\nA ratio above 1 is in Carillon's favour.");
+    }
+}
+
+/// The settings of [`Stack`](carillon_load::Stack), and those that Redis is started with.
+const DURABILITY: &str =
+    "durability: an acknowledged job survives kill -9, and a power cut may take the last ones along
+  Carillon: SQLite, journal_mode=WAL, synchronous=NORMAL; Redis: appendonly yes, appendfsync no";
+
+fn lateness(ours: &Figures, theirs: Option<&Figures>, sizes: Sizes) {
+    let first = format!("lateness of {} jobs over {} s, p50, ms", sizes.timed_jobs, sizes.timed_over_ms / 1_000);
+    for (name, part) in [(&*first, 0.5), ("  p99, ms", 0.99), ("  largest, ms", 1.0)] {
+        let of = |figures: &Figures| percentile(&figures.lateness_ms, part);
+        row(name, of(ours), theirs.map(of), Better::Less);
+    }
 }
 
 /// What the figures depend on first.
@@ -57,9 +58,11 @@ pub(super) fn machine() -> String {
     format!("{cores} cores ({}, {})", std::env::consts::ARCH, std::env::consts::OS)
 }
 
-fn rates(name: &str, costs: &[Cost], per_second: f64, cpu_micros: f64) {
-    row(&format!("{name}, jobs/s"), median(costs, Cost::per_second), Some(per_second), Better::More);
-    row("  CPU per job, µs", median(costs, Cost::cpu_micros), Some(cpu_micros), Better::Less);
+fn rates(name: &str, ours: &[Cost], theirs: Option<&[Cost]>) {
+    let of = |figure: fn(&Cost) -> f64| (median(ours, figure), theirs.map(|theirs| median(theirs, figure)));
+    let (rate, cpu) = (of(Cost::per_second), of(Cost::cpu_micros));
+    row(&format!("{name}, jobs/s"), rate.0, rate.1, Better::More);
+    row("  CPU per job, µs", cpu.0, cpu.1, Better::Less);
 }
 
 fn row(name: &str, ours: f64, theirs: Option<f64>, better: Better) {

@@ -1,7 +1,5 @@
-//! `cargo run --release -p carillon-tests --bin bench -- embedded`: how fast the embedded stack is, next to what BullMQ 6.7
-//! on Redis 7 reaches on such a machine. `-- cadence`: how fast the next occurrence of a cron expression is found. With
-//! `--features stack`, `-- aws` says what the deployment on AWS costs, where its table is hot, and how late its jobs are; with
-//! `--features cold`, `-- cold` how fast the functions start and answer, next to minimal ones.
+//! The benchmarks, one a subcommand: `cargo run --release -p carillon-tests --bin bench -- embedded`. `aws` needs `--features
+//! stack`, and `cold` needs `--features cold`.
 
 use std::process::ExitCode;
 
@@ -9,24 +7,27 @@ use std::process::ExitCode;
 use carillon_tests::bench::aws;
 #[cfg(feature = "cold")]
 use carillon_tests::bench::cold;
-use carillon_tests::bench::{Failure, Sizes, cadence, embedded, report};
+use carillon_tests::bench::{Failure, Sizes, cadence, embedded, instructions, report};
 
 const USAGE: &str = "usage: bench embedded [--quick]
+       bench instructions
        bench cadence [--quick]
        bench aws                  with --features stack
        bench cold [--quick]       with --features cold
 
-  embedded   measure the embedded stack: rates, CPU time per job, lateness
-  cadence    measure the search for the next occurrence of cron expressions
-  aws        the deployment on AWS: cost, hot keys, lateness
-  cold       build the functions, and measure how fast they start and answer
-  --quick    a tenth of it: to see that it works";
+  embedded      the embedded stack in turn with BullMQ on Redis: rates, CPU time and instructions per job, lateness
+  instructions  instructions per job, under callgrind
+  cadence       the search for the next occurrence of cron expressions
+  aws           the deployment on AWS: cost, hot keys, lateness
+  cold          build the functions, and measure how fast they start and answer
+  --quick       a tenth of it, and no instructions: to see that it works";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let done = match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
-        ["embedded"] => measure_embedded(Sizes::FULL),
+        ["embedded"] => measure_embedded(Sizes::FULL).map(|()| count_instructions()),
         ["embedded", "--quick"] => measure_embedded(Sizes::QUICK),
+        ["instructions"] => instructions::run(),
         ["cadence"] => cadence::run(1_000_000),
         ["cadence", "--quick"] => cadence::run(100_000),
         #[cfg(feature = "aws")]
@@ -51,6 +52,14 @@ fn main() -> ExitCode {
 
 fn measure_embedded(sizes: Sizes) -> Result<(), Failure> {
     embedded::run(sizes).map(|figures| report::print(&figures, sizes))
+}
+
+/// Without valgrind, the other figures stand all the same.
+fn count_instructions() {
+    println!();
+    if let Err(error) = instructions::run() {
+        println!("Instructions were NOT COUNTED: {error}");
+    }
 }
 
 #[cfg(feature = "cold")]
