@@ -1,7 +1,7 @@
 //! The benchmarks. They measure, print and judge nothing: a figure depends on the machine, and on what else that does.
 //!
 //! [`embedded`] runs the measurements, each of which has a module, in turn with [`bullmq`]; [`meter`] takes time and CPU time;
-//! [`report`] prints them. By themselves stand [`instructions`], [`cadence`], the search for occurrences, and `aws`: what the deployment on AWS
+//! [`report`] prints them. [`stored`] does so with many jobs in the store. By themselves stand [`instructions`], [`cadence`], the search for occurrences, and `aws`: what the deployment on AWS
 //! costs and how late it is, by the real code and AWS's rules.
 
 #[cfg(feature = "aws")]
@@ -16,6 +16,7 @@ pub mod instructions;
 mod lateness;
 mod meter;
 pub mod report;
+pub mod stored;
 
 pub use carillon_load::Failure;
 use carillon_load::{CALLERS, CONCURRENCY};

@@ -8,7 +8,7 @@ use super::meter::Cost;
 
 /// Which way is better.
 #[derive(Clone, Copy)]
-enum Better {
+pub(super) enum Better {
     More,
     Less,
 }
@@ -65,7 +65,8 @@ fn rates(name: &str, ours: &[Cost], theirs: Option<&[Cost]>) {
     row("  CPU per job, µs", cpu.0, cpu.1, Better::Less);
 }
 
-fn row(name: &str, ours: f64, theirs: Option<f64>, better: Better) {
+/// A line of a table: the first figure, the second if there is one, and their ratio, above 1 if the first is better.
+pub(super) fn row(name: &str, ours: f64, theirs: Option<f64>, better: Better) {
     let figure = |value: f64| if value < 100.0 { format!("{value:.1}") } else { format!("{value:.0}") };
     let ratio = theirs.map(|theirs| match better {
         Better::More => ours / theirs,

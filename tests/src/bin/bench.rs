@@ -7,15 +7,17 @@ use std::process::ExitCode;
 use carillon_tests::bench::aws;
 #[cfg(feature = "cold")]
 use carillon_tests::bench::cold;
-use carillon_tests::bench::{Failure, Sizes, cadence, embedded, instructions, report};
+use carillon_tests::bench::{Failure, Sizes, cadence, embedded, instructions, report, stored};
 
 const USAGE: &str = "usage: bench embedded [--quick]
+       bench stored [--quick]
        bench instructions
        bench cadence [--quick]
        bench aws                  with --features stack
        bench cold [--quick]       with --features cold
 
   embedded      the embedded stack in turn with BullMQ on Redis: rates, CPU time and instructions per job, lateness
+  stored        the embedded stack with 2,000,000 scheduled jobs in its store, next to 1,000
   instructions  instructions per job, under callgrind
   cadence       the search for the next occurrence of cron expressions
   aws           the deployment on AWS: cost, hot keys, lateness
@@ -27,6 +29,12 @@ fn main() -> ExitCode {
     let done = match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["embedded"] => measure_embedded(Sizes::FULL).map(|()| count_instructions()),
         ["embedded", "--quick"] => measure_embedded(Sizes::QUICK),
+        ["stored"] => stored::run(stored::Sizes::FULL),
+        ["stored", "--quick"] => stored::run(stored::Sizes::QUICK),
+        // By itself, for a part of the work.
+        ["stored-side", folder, jobs] => {
+            jobs.parse().map_err(Failure::from).and_then(|jobs| stored::side::run(folder.as_ref(), jobs))
+        }
         ["instructions"] => instructions::run(),
         ["cadence"] => cadence::run(1_000_000),
         ["cadence", "--quick"] => cadence::run(100_000),

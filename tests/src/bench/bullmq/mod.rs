@@ -18,7 +18,7 @@ pub use self::install::{Installed, Missing, installed};
 use super::lateness::AHEAD_MS;
 use super::meter::Cost;
 use super::{Failure, Sizes};
-use crate::outside::until;
+use crate::env::until;
 
 /// Until Redis serves.
 const START: Duration = Duration::from_secs(30);
@@ -34,10 +34,10 @@ const DURABILITY: [&str; 6] = ["--appendonly", "yes", "--appendfsync", "no", "--
 pub struct BullMq {
     /// Versions of BullMQ, Redis and Node.
     pub versions: String,
-    node: Child,
-    redis: Child,
-    commands: Option<ChildStdin>,
+    commands: ChildStdin,
     answers: Lines<BufReader<ChildStdout>>,
+    _node: Killed,
+    _redis: Killed,
     _folder: TempDir,
 }
 
@@ -65,20 +65,15 @@ impl BullMq {
     pub async fn start(installed: &Installed, sizes: Sizes) -> Result<Self, Failure> {
         let folder = tempfile::tempdir()?;
         let socket = folder.path().join("redis.sock");
-        let redis = redis(installed, folder.path(), &socket)?;
+        let redis = Killed(redis(installed, folder.path(), &socket)?);
+        until("Redis is up", START, async || socket.exists().then_some(())).await;
         let mut node = Command::new("node");
         node.arg("bullmq.mjs").arg(&socket).current_dir(&installed.folder);
-        let spawned = node.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
-        // Held from here on, so that nothing is left running when something fails.
-        let mut redis = Killed(Some(redis));
-        let mut node = spawned?;
-        let (commands, stdout) = (node.stdin.take(), node.stdout.take());
-        let mut node = Killed(Some(node));
-        until("Redis is up", START, async || socket.exists().then_some(())).await;
-        let stdout = stdout.ok_or("the program's output is no pipe")?;
-        let (Some(node), Some(redis)) = (node.0.take(), redis.0.take()) else { return Err("a process is gone".into()) };
-        let answers = BufReader::new(stdout).lines();
-        let mut bullmq = Self { versions: String::new(), node, redis, commands, answers, _folder: folder };
+        let mut node = Killed(node.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?);
+        let commands = node.0.stdin.take().ok_or("the program's input is no pipe")?;
+        let answers = BufReader::new(node.0.stdout.take().ok_or("the program's output is no pipe")?).lines();
+        let mut bullmq =
+            Self { versions: String::new(), commands, answers, _node: node, _redis: redis, _folder: folder };
         let job: Value = serde_json::from_slice(&carillon_load::body(0, 0))?;
         bullmq.versions = bullmq.ask::<Started>(&json!({"command": "start", "job": job}))?.versions;
         bullmq.clear()?;
@@ -131,32 +126,20 @@ impl BullMq {
     }
 
     fn ask<T: DeserializeOwned>(&mut self, command: &Value) -> Result<T, Failure> {
-        let commands = self.commands.as_mut().ok_or("the program's input is no pipe")?;
-        writeln!(commands, "{command}")?;
+        writeln!(self.commands, "{command}")?;
         let answer = self.answers.next().ok_or("the program for Node ended; its last words are above")??;
         Ok(serde_json::from_str(&answer)?)
     }
 }
 
-impl Drop for BullMq {
-    fn drop(&mut self) {
-        // The end of its input is its end, and it ends Redis first. What is gone already needs no more.
-        drop(self.commands.take());
-        let _ = self.node.wait();
-        let _ = self.redis.kill();
-        let _ = self.redis.wait();
-    }
-}
-
 /// A process that is killed when it is dropped.
-struct Killed(Option<Child>);
+struct Killed(Child);
 
 impl Drop for Killed {
     fn drop(&mut self) {
-        if let Some(child) = &mut self.0 {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
+        // One that is gone already needs no more.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 
