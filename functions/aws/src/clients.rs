@@ -1,4 +1,4 @@
-//! The SDK's clients.
+//! The clients of the AWS SDK.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,10 +11,10 @@ use aws_sdk_dynamodb::config::{
 };
 use aws_types::SdkConfig;
 
-/// How long a connection may take.
+/// Timeout for opening a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// One client of each service that both functions use. Clients share their connections and clone cheaply.
+/// One client for each service that both functions use. Clients share their connections and are cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Clients {
     /// DynamoDB.
@@ -31,8 +31,8 @@ pub struct Clients {
 /// KMS.
 pub type Kms = Lazy<aws_sdk_kms::Client>;
 
-/// A service's client for each region, made when it is asked for and kept: most functions never meet most services, and should
-/// not start later for them.
+/// A service's client for each region, created on first use and kept. Most functions never use most services, and
+/// should not start later because of them.
 #[derive(Clone, Debug)]
 pub struct Lazy<C> {
     config: SdkConfig,
@@ -41,11 +41,11 @@ pub struct Lazy<C> {
     made: Arc<Mutex<HashMap<Option<String>, C>>>,
 }
 
-/// Clients of so many regions are kept. There are about forty.
+/// Number of clients that are kept. AWS has about forty regions.
 const MAX_REGIONS: usize = 64;
 
 impl<C: Clone> Lazy<C> {
-    /// Clients by this configuration, each of which `make` makes.
+    /// Creates clients of this configuration with `make`.
     pub fn new(config: &SdkConfig, make: fn(&SdkConfig) -> C) -> Self {
         Self { config: config.clone(), make, made: Arc::default() }
     }
@@ -72,16 +72,17 @@ impl<C: Clone> Lazy<C> {
     }
 }
 
-/// A variable that the Lambda service sets, and did not.
+/// A variable that the Lambda service should have set is missing.
 #[derive(Debug, thiserror::Error)]
 #[error("{0} is not set: not in a Lambda function")]
 pub struct NotInLambda(&'static str);
 
 impl Clients {
-    /// Clients with what the Lambda service puts into a function's environment: region and credentials. The SDK's own
-    /// chain of providers would look in files and ask the network first, on every cold start.
+    /// Creates clients from a function's environment: region and credentials. The SDK's default provider chain would
+    /// search files and ask the network first, on every cold start.
     ///
     /// # Errors
+    ///
     /// [`NotInLambda`] names what is missing.
     pub fn from_environment(variable: impl Fn(&str) -> Option<String>) -> Result<Self, NotInLambda> {
         let optional = |name: &str| variable(name).filter(|value| !value.is_empty());
@@ -96,10 +97,10 @@ impl Clients {
         Ok(Self::new(credentials, required("AWS_REGION")?, optional("AWS_ENDPOINT_URL")))
     }
 
-    /// Clients with given credentials; an endpoint stands for all services, as the emulator's does.
+    /// Creates clients with given credentials. An endpoint stands for all services, as the emulator's does.
     pub fn new(credentials: Credentials, region: String, endpoint: Option<String>) -> Self {
-        // The SDK sets no timeouts of its own. Each of these calls takes milliseconds; what takes seconds is lost, and is
-        // better tried again while the function still has time.
+        // The SDK sets no timeouts. Each of these calls takes milliseconds; one that takes seconds is lost, and is
+        // better retried while the function still has time.
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(CONNECT_TIMEOUT)
             .operation_attempt_timeout(Duration::from_secs(3))
@@ -122,14 +123,14 @@ impl Clients {
         }
     }
 
-    /// The configuration of calls that take milliseconds: bookkeeping, and secrets.
+    /// The configuration of calls that take milliseconds: bookkeeping and secrets.
     pub(crate) fn brief(&self) -> &SdkConfig {
         &self.config
     }
 
-    /// The configuration of calls on behalf of a job. They take as long as the job lets them, which is bounded where they are
-    /// dispatched, and are tried once: to try again is the job's own affair. A function may say nothing for minutes before it
-    /// answers, so a stream that stands still is no fault.
+    /// The configuration of calls on behalf of a job. The dispatch bounds their time, so they have no timeout here;
+    /// they are tried once, because the job has its own retries. A function may be silent for minutes before it
+    /// answers, so a stalled stream is no failure.
     pub(crate) fn patient(&self) -> SdkConfig {
         self.config
             .to_builder()

@@ -1,21 +1,21 @@
-//! What an SDK error means, decided in this one place.
+//! Maps SDK errors to [`PortError`], in this one place.
 //!
-//! | what came back | class |
+//! | error | class |
 //! | --- | --- |
 //! | no answer, a timeout, a broken connection, 5xx | unavailable |
 //! | a throttling code, or 429 | throttled |
 //! | a conflict of concurrent transactions | throttled: the same request may work in a moment |
-//! | a KMS key that is disabled or about to be deleted | unavailable: whoever did it can take it back |
-//! | anything else | permanent: access denied, a missing table, a request that is refused as it is |
+//! | a KMS key that is disabled or about to be deleted | unavailable: both can be undone |
+//! | anything else | permanent: access denied, a missing table, an invalid request |
 //!
-//! A failed condition is no error: the calls that set conditions ask for it before they come here.
+//! A failed condition is no error: calls with conditions check for it first.
 
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use carillon_core::ports::PortError;
 
-/// Codes with which services ask for fewer requests (the SDK's own list, and DynamoDB's transaction conflicts).
+/// Codes that ask for fewer requests (the SDK's own list, and DynamoDB's transaction conflicts).
 const THROTTLING: [&str; 10] = [
     "ProvisionedThroughputExceededException",
     "RequestLimitExceeded",
@@ -29,10 +29,10 @@ const THROTTLING: [&str; 10] = [
     "TransactionInProgressException",
 ];
 
-/// Codes with which KMS says that a key cannot be used as things are.
+/// KMS's codes for a key that cannot be used in its present state.
 const UNUSABLE: [&str; 2] = ["DisabledException", "KMSInvalidStateException"];
 
-/// Classifies an error of any SDK call.
+/// Classifies the error of any SDK call.
 pub fn classify<E>(error: SdkError<E, HttpResponse>) -> PortError
 where
     E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,

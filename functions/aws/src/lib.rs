@@ -1,13 +1,13 @@
 //! The core's ports on AWS. The only crate that names an `aws_sdk` type.
 //!
-//! - [`settings`] is what a function reads from its environment at the start.
-//! - [`clients`] makes the SDK's clients, with timeouts and a pinned behaviour version.
+//! - [`settings`] reads a function's environment.
+//! - [`clients`] creates the SDK's clients, with timeouts and a pinned behaviour version.
 //! - [`fault`] classifies every SDK error, once.
-//! - [`table`] is the one DynamoDB table: [`table::keys`] names its keys and access patterns.
+//! - [`table`] is the one DynamoDB table: [`table::keys`] has its keys and access patterns.
 //! - [`queue`] is the SQS queue with its dead letters; [`timers`] arms it, by delay or by EventBridge Scheduler.
-//! - [`sealing`] has KMS wrap the keys of what is confidential at rest.
-//! - [`targets`] calls services on behalf of a job; [`keepers`] fetches the secrets that such a job needs.
-//! - [`metrics`] are log lines that CloudWatch counts.
+//! - [`sealing`] lets KMS wrap the keys of sealed data.
+//! - [`targets`] calls services on behalf of a job; [`secret_stores`] fetches the secrets that it needs.
+//! - [`metrics`] writes log lines that CloudWatch counts.
 //! - [`stack`] bundles them.
 
 pub mod clients;

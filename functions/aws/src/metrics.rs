@@ -1,6 +1,6 @@
 //! Metrics as log lines in CloudWatch's embedded metric format: no call, no permission, no wait.
 //!
-//! The names are a contract with the dashboard, the alarms and the telemetry table of infra/README.md; a test holds them together.
+//! The dashboard, the alarms and the telemetry table of infra/README.md use the same names; a test compares them.
 
 use std::io::Write;
 
@@ -14,14 +14,14 @@ pub const NAMESPACE: &str = "Carillon";
 /// The dimension of every metric: the deployment's name.
 const SERVICE: &str = "service";
 
-/// What is said of a metric.
+/// A metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Metric {
     /// Its name.
     pub name: &'static str,
     /// CloudWatch's unit.
     pub unit: &'static str,
-    /// What tells its series apart.
+    /// The names of its dimensions.
     pub dimensions: &'static [&'static str],
 }
 
@@ -33,27 +33,27 @@ impl Metric {
 
 /// Jobs accepted.
 pub const SCHEDULED: Metric = Metric::of_service("scheduled", "Count");
-/// Attempts made, retries included.
+/// Attempts, retries included.
 pub const ATTEMPTS: Metric = Metric::of_service("attempts", "Count");
-/// From a fire's due time to the start of its first attempt.
+/// Time from a fire's due time to the start of its first attempt.
 pub const LATENESS: Metric = Metric::of_service("lateness_ms", "Milliseconds");
-/// From the start of an attempt to its end.
+/// Duration of an attempt.
 pub const DISPATCH: Metric = Metric::of_service("dispatch_ms", "Milliseconds");
-/// Fires spent, each of which is parked in the dead-letter queue.
+/// Fires without an attempt left. Each is moved to the dead-letter queue.
 pub const DEAD_LETTERS: Metric = Metric::of_service("dead_letters", "Count");
-/// Fires ended, by the type of their event and their outcome, completed or failed.
+/// Fires that ended, by event type and outcome (completed or failed).
 pub const OUTCOMES: Metric = Metric { name: "outcomes", unit: "Count", dimensions: &[SERVICE, "type", "outcome"] };
 
-/// All of them.
+/// All metrics.
 pub const ALL: [Metric; 6] = [SCHEDULED, ATTEMPTS, LATENESS, DISPATCH, DEAD_LETTERS, OUTCOMES];
 
-/// The line of an accepted job.
+/// The metrics of an accepted job.
 pub fn accepted(service: &str, now: UnixMillis) -> Value {
     line(service, now, &[], &[(SCHEDULED, 1)])
 }
 
-/// The lines of what an execution did; none when it did nothing. Each attempt is counted by the execution that made it, and
-/// each outcome by the one that recorded it: whoever finds a fire settled counts nothing.
+/// The metrics of an execution; none if it did nothing. Each attempt is counted by the execution that made it, and
+/// each outcome by the one that recorded it: finding a settled fire counts nothing.
 pub fn executed(service: &str, execution: &Execution, now: UnixMillis) -> Vec<Value> {
     let mut lines = Vec::new();
     if let Some(attempt) = &execution.attempt {
@@ -73,18 +73,18 @@ pub fn executed(service: &str, execution: &Execution, now: UnixMillis) -> Vec<Va
     lines
 }
 
-/// Writes lines to standard output, where the Lambda service takes them from.
+/// Writes metrics to standard output, where the Lambda service reads them.
 pub fn write(lines: &[Value]) {
     let mut text = String::new();
     for line in lines {
         text.push_str(&line.to_string());
         text.push('\n');
     }
-    // There is nobody to tell that telling failed.
+    // A failure to write cannot be reported anywhere.
     let _ = std::io::stdout().lock().write_all(text.as_bytes());
 }
 
-/// A line of metrics that have the same dimensions; `further` are the values of those after the service.
+/// One line of metrics with the same dimensions; `further` has the values of those after the service.
 fn line(service: &str, now: UnixMillis, further: &[String], values: &[(Metric, i64)]) -> Value {
     let dimensions = values.first().map_or(&[][..], |(metric, _)| metric.dimensions);
     let described = values.iter().map(|(metric, _)| json!({"Name": metric.name, "Unit": metric.unit}));

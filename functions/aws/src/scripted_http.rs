@@ -1,4 +1,4 @@
-//! AWS as the real clients meet it over the wire, with answers by script. For tests.
+//! AWS with scripted answers, for tests of the real clients.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
@@ -16,31 +16,31 @@ use serde_json::Value;
 
 use crate::settings::Settings;
 
-/// Answers by script, and the requests that came in.
+/// Scripted answers, and the requests that arrived.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ScriptedHttp {
     answers: Arc<Mutex<VecDeque<ScriptedAnswer>>>,
     requests: Arc<Mutex<Vec<Asked>>>,
 }
 
-/// What AWS does with a request.
+/// The reaction to a request.
 #[derive(Debug)]
 pub(crate) enum ScriptedAnswer {
-    /// It answers.
+    /// An answer.
     Says { status: u16, headers: Vec<(&'static str, String)>, body: Vec<u8> },
-    /// It says nothing in time.
+    /// No answer in time.
     IsLate,
-    /// The connection breaks.
+    /// A broken connection.
     Breaks,
 }
 
 impl ScriptedAnswer {
-    /// An answer in XML, or whatever its text is.
+    /// An answer with a text body, such as XML.
     pub(crate) fn text(status: u16, body: &str) -> Self {
         Self::Says { status, headers: Vec::new(), body: body.as_bytes().to_vec() }
     }
 
-    /// The same, with one more header.
+    /// Adds a header.
     pub(crate) fn with(self, name: &'static str, value: &str) -> Self {
         match self {
             Self::Says { status, mut headers, body } => {
@@ -58,13 +58,13 @@ impl From<(u16, Value)> for ScriptedAnswer {
     }
 }
 
-/// A request as it came in.
+/// A request as it arrived.
 #[derive(Clone, Debug)]
 pub(crate) struct Asked {
     pub(crate) method: String,
     /// Scheme and host.
     pub(crate) origin: String,
-    /// With the query.
+    /// The path with its query.
     pub(crate) path: String,
     headers: Vec<(String, String)>,
     pub(crate) body: Vec<u8>,
@@ -84,22 +84,22 @@ impl Asked {
         }
     }
 
-    /// A header's value.
+    /// The value of a header.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
-    /// The body, of JSON.
+    /// The body as JSON.
     pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap()
     }
 
-    /// The body, of a form: each name with its value.
+    /// The body as a form: each name with its value.
     pub(crate) fn form(&self) -> Vec<(String, String)> {
         url::form_urlencoded::parse(&self.body).into_owned().collect()
     }
 
-    /// What the services that speak AWS's JSON protocol call it.
+    /// The action of AWS's JSON protocol.
     fn action(&self) -> String {
         self.header("x-amz-target").unwrap().split_once('.').unwrap().1.to_owned()
     }
@@ -124,17 +124,17 @@ impl HttpConnector for ScriptedHttp {
 }
 
 impl ScriptedHttp {
-    /// AWS that gives these answers.
+    /// Answers with these status codes and bodies, one after the other.
     pub(crate) fn that_answers<const N: usize>(answers: [(u16, Value); N]) -> Self {
         Self::that(answers.map(ScriptedAnswer::from))
     }
 
-    /// AWS that does this, one after the other.
+    /// Reacts like this, one after the other.
     pub(crate) fn that<const N: usize>(answers: [ScriptedAnswer; N]) -> Self {
         Self { answers: Arc::new(Mutex::new(answers.into())), requests: Arc::default() }
     }
 
-    /// What clients are made of that meet it.
+    /// An SDK configuration whose clients meet this script.
     pub(crate) fn config(&self) -> SdkConfig {
         let connector = SharedHttpConnector::new(self.clone());
         SdkConfig::builder()
@@ -146,23 +146,23 @@ impl ScriptedHttp {
             .build()
     }
 
-    /// What it was asked.
+    /// The requests so far.
     pub(crate) fn asked(&self) -> Vec<Asked> {
         self.requests.lock().unwrap().clone()
     }
 
-    /// What it was asked in AWS's JSON protocol, each as its action and body.
+    /// The requests in AWS's JSON protocol, each as its action and body.
     pub(crate) fn requests(&self) -> Vec<(String, Value)> {
         self.asked().iter().map(|asked| (asked.action(), asked.json())).collect()
     }
 
-    /// Only which actions.
+    /// The actions of the requests.
     pub(crate) fn actions(&self) -> Vec<String> {
         self.asked().iter().map(Asked::action).collect()
     }
 }
 
-/// Settings in which everything is named as its variable is, and the numbers have their defaults.
+/// Settings in which every name is its variable's, and every number its default.
 pub(crate) fn settings() -> Settings {
     let is_number = |name: &str| ["SECONDS", "DAYS", "HOURS"].iter().any(|unit| name.ends_with(unit));
     Settings::read(|name| (!is_number(name)).then(|| name.to_lowercase())).unwrap()

@@ -1,10 +1,10 @@
-//! The keys of what is sealed: KMS makes them, and keeps none of them.
+//! Sealing keys: KMS makes them, and keeps none of them.
 //!
-//! A function seals with a data key of its own, which KMS makes for it and gives in two forms: as it is, for the function's
-//! memory alone, and wrapped by the deployment's KMS key, to stand beside everything that is sealed with it. Whoever opens that
-//! has KMS unwrap the key once, and remembers it. So a session costs a request to KMS only where a function meets a key for the
-//! first time; who may open it is said by the KMS key's policy; and every key is for this deployment alone, as its name is
-//! authenticated along (the encryption context).
+//! A function seals with a data key of its own. KMS returns it in two forms: in plain text, for the function's memory
+//! only, and wrapped by the deployment's KMS key, to be stored beside everything that it seals. To open a sealed
+//! text, a function has KMS unwrap the key once, and keeps it in memory. So a session costs a KMS request only when a
+//! function meets a key for the first time, the policy of the KMS key decides who may open it, and every key works
+//! for this deployment only, because its name is part of the encryption context.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,30 +23,30 @@ use crate::clients::Kms;
 use crate::fault::{Unreadable, classify};
 use crate::settings::Settings;
 
-/// A data key seals for so long, ms: a day.
+/// How long a data key seals, ms: one day.
 const SEALS_MS: i64 = 86_400_000;
-/// So many data keys are remembered. Each function that seals brings one a day.
+/// Number of data keys kept in memory. Each function that seals makes one a day.
 const REMEMBERED: usize = 1_000;
 /// The longest text that KMS unwraps (AWS KMS API Reference, Decrypt).
 const MAX_WRAPPED: usize = 6_144;
-/// The name under which the deployment's own name is authenticated. The policies of infra/ name it too.
+/// The name of the deployment in the encryption context. The policies of infra/ name it too.
 const CONTEXT: &str = "carillon";
 
 const DATA_KEY: &str = "data key";
 
-/// The keys of a deployment.
+/// The sealing keys of a deployment.
 #[derive(Clone, Debug)]
 pub struct KmsSealingKeys<C> {
     kms: Kms,
     key_id: String,
     service: String,
     clock: C,
-    /// The key that seals, and when it was made. Whoever finds it locked waits for one that is being made.
+    /// The key that seals, and when it was made. The lock makes other callers wait for one that is being made.
     current: Arc<tokio::sync::Mutex<Option<(UnixMillis, SealingKey)>>>,
     unwrapped: Arc<Mutex<Unwrapped>>,
 }
 
-/// Keys that were unwrapped, or are about to be: as many as are remembered, the oldest first to go.
+/// Keys that were unwrapped, or are about to be; the oldest is dropped first.
 #[derive(Debug, Default)]
 struct Unwrapped {
     cells: HashMap<SealingKeyId, Arc<OnceCell<SealingKey>>>,
@@ -55,13 +55,13 @@ struct Unwrapped {
 
 /// Why a key is not unwrapped.
 enum Refusal {
-    /// Nothing will ever unwrap it.
+    /// Nothing can ever unwrap it.
     Gone,
     Port(PortError),
 }
 
 impl<C: Clock> KmsSealingKeys<C> {
-    /// The keys of a deployment.
+    /// Creates the sealing keys of a deployment.
     pub fn new(kms: Kms, settings: &Settings, clock: C) -> Self {
         let (key_id, service) = (settings.sealing_key_id.clone(), settings.service.clone());
         Self { kms, key_id, service, clock, current: Arc::default(), unwrapped: Arc::default() }
@@ -80,14 +80,14 @@ impl<C: Clock> KmsSealingKeys<C> {
     async fn unwrap(&self, name: &SealingKeyId) -> Result<SealingKey, Refusal> {
         let wrapped = name.wrapped.as_ref().and_then(|wrapped| STANDARD.decode(wrapped).ok());
         let wrapped = wrapped.filter(|wrapped| (1..=MAX_WRAPPED).contains(&wrapped.len())).ok_or(Refusal::Gone)?;
-        // The id is said along: KMS then takes no key but the one that the name tells.
+        // With the id in the request, KMS accepts no other key than the one that the name says.
         let request = self.kms.client().decrypt().key_id(&name.id).ciphertext_blob(Blob::new(wrapped));
         let unwrapped = request.encryption_context(CONTEXT, &self.service).send().await.map_err(|error| {
             match error.as_service_error() {
                 Some(
                     DecryptError::InvalidCiphertextException(_)
                     | DecryptError::IncorrectKeyException(_)
-                    // A key is deleted no sooner than a week after somebody asked for it.
+                    // A key is deleted at least a week after the request to delete it.
                     | DecryptError::NotFoundException(_),
                 ) => Refusal::Gone,
                 _ => Refusal::Port(classify(error)),
@@ -113,14 +113,14 @@ impl<C: Clock> SealingKeys for KmsSealingKeys<C> {
             return Ok(key.clone());
         }
         let key = self.make().await?;
-        // What it seals it can open.
+        // The function that sealed a text can open it.
         let _ = self.cell(key.name()).set(key.clone());
         *current = Some((now, key.clone()));
         Ok(key)
     }
 
     async fn find(&self, name: &SealingKeyId) -> Result<Option<SealingKey>, PortError> {
-        // Several that ask for one key at the same time make one request.
+        // Concurrent requests for one key make one request to KMS.
         match self.cell(name).get_or_try_init(|| self.unwrap(name)).await {
             Ok(key) => Ok(Some(key.clone())),
             Err(Refusal::Gone) => Ok(None),
@@ -144,7 +144,7 @@ impl Unwrapped {
     }
 }
 
-/// A data key as KMS gives it, which is wiped.
+/// Takes a data key from KMS's answer, which is wiped.
 fn sealing_key(name: SealingKeyId, secret: Blob) -> Result<SealingKey, Unreadable> {
     let secret = Zeroizing::new(secret.into_inner());
     let mut bytes = Zeroizing::new([0; 32]);

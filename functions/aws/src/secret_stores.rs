@@ -1,4 +1,4 @@
-//! Secrets of SSM's Parameter Store and of Secrets Manager.
+//! Secrets in SSM's Parameter Store and in Secrets Manager.
 
 use aws_sdk_secretsmanager as secrets_manager;
 use aws_sdk_ssm as ssm;
@@ -15,12 +15,12 @@ use crate::clients::{Clients, Lazy};
 use crate::targets::fault::fault;
 use crate::targets::region_of_arn;
 
-/// The services that keep secrets, by their references:
+/// The secret stores of AWS.
 ///
 /// - `ssm:/path` is the parameter of this name, decrypted;
-/// - `secretsmanager:name` the secret of this name or ARN, which has to be a text. An ARN names the region as well.
+/// - `secretsmanager:name` is the secret of this name or ARN, which has to be a text. An ARN also names the region.
 ///
-/// What they refuse has the code that [`fault`](crate::targets) gives it, but for what is not there: `SECRET_NOT_FOUND`.
+/// Errors have the codes of [`fault`](crate::targets), and `SECRET_NOT_FOUND` for a missing secret.
 #[derive(Clone, Debug)]
 pub struct AwsSecretStores {
     ssm: Lazy<ssm::Client>,
@@ -28,7 +28,7 @@ pub struct AwsSecretStores {
 }
 
 impl AwsSecretStores {
-    /// The services by the credentials of these clients.
+    /// Creates the stores with the credentials of these clients.
     pub fn new(clients: &Clients) -> Self {
         Self::of(clients.brief())
     }

@@ -1,11 +1,11 @@
-//! What a function is told by its environment.
+//! The settings of a function, from its environment.
 
 use std::ops::RangeInclusive;
 
 use carillon_core::idempotency::KEPT_HOURS;
 use carillon_core::job::Run;
 
-/// The names of the deployment's parts, and the few numbers that tests change.
+/// The names of a deployment's parts, and the few numbers that tests change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// The deployment's name, a dimension of every metric.
@@ -14,41 +14,42 @@ pub struct Settings {
     pub table: String,
     /// The queue of due fires.
     pub queue_url: String,
-    /// The same, as the Scheduler addresses it.
+    /// The ARN of that queue, for the Scheduler.
     pub queue_arn: String,
-    /// The queue of spent fires.
+    /// The dead-letter queue.
     pub dead_letter_queue_url: String,
-    /// The same, as redrives and the Scheduler address it.
+    /// The ARN of that queue, for redrives and the Scheduler.
     pub dead_letter_queue_arn: String,
     /// The group that holds the schedules.
     pub schedule_group: String,
-    /// The role in which the Scheduler sends.
+    /// The role that the Scheduler assumes to send messages.
     pub scheduler_role_arn: String,
-    /// A fire due within this many seconds goes straight to the queue: 0 to 900, the longest that SQS delays.
+    /// A fire due within this many seconds is sent to the queue at once: 0 to 900, the longest delay of SQS.
     pub delay_threshold_seconds: i64,
-    /// How much earlier than the fire its schedule is set. The Scheduler may be a minute late, so at least 60.
+    /// Seconds that a schedule is set before its fire. The Scheduler may be a minute late, so at least 60.
     pub schedule_lead_seconds: i64,
-    /// So many days after its end a run leaves the history: 1 to 3650.
+    /// Days that a run stays in the history after its end: 1 to 3650.
     pub kept_days: u32,
-    /// So many hours a request's name (`Idempotency-Key`) stands: 1 to 168.
+    /// Hours that an `Idempotency-Key` is kept: 1 to 168.
     pub idempotency_hours: u32,
-    /// The KMS key that wraps the keys of sealed sessions: its ARN.
+    /// The ARN of the KMS key that wraps the keys of sealed sessions.
     pub sealing_key_id: String,
-    /// Non-public targets that the operator opened.
+    /// Targets beyond public addresses that the operator allows.
     pub allow_list: Vec<String>,
-    /// Certificates in PEM that targets are trusted by besides the platform's.
+    /// PEM certificates that are trusted for targets, in addition to the platform's.
     pub root_certificates: Option<String>,
 }
 
-/// Settings that are missing or out of range, all of them.
+/// The settings that are missing or out of range.
 #[derive(Debug, thiserror::Error)]
 #[error("the function's environment is not complete: {}", .0.join(", "))]
 pub struct SettingsError(Vec<String>);
 
 impl Settings {
-    /// Reads the settings with `variable`, which gives the value of an environment variable.
+    /// Reads the settings; `variable` returns the value of an environment variable.
     ///
     /// # Errors
+    ///
     /// Names every variable that is missing or out of range.
     pub fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self, SettingsError> {
         let mut faults = Vec::new();

@@ -1,8 +1,8 @@
-//! Timers: a delayed message for what is due soon, a schedule for what is due later.
+//! Timers: a delayed message for a fire that is due soon, a schedule for one that is due later.
 //!
-//! EventBridge Scheduler promises the minute, SQS the second. So a schedule is set earlier than its fire by a lead; the
-//! message that it sends arrives early, and the executor sends it on with the delay that is left. That is how a job due
-//! in a year is dispatched within a second of its time.
+//! EventBridge Scheduler keeps the minute, SQS the second. So a schedule is set earlier than its fire by a lead; its
+//! message arrives early, and the executor sends it on with the delay that is left. A job due in a year is thus
+//! dispatched within a second of its time.
 
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ use crate::message::Message;
 use crate::queue::Queue;
 use crate::settings::Settings;
 
-/// What is recorded behind an arming waits for so long at the most: less than the executor keeps for settling.
+/// Timeout for arming before a commit. Must stay below the time that the executor reserves for settling.
 const PROMPT: Duration = Duration::from_millis(500);
 
 /// The timers of a deployment.
@@ -36,23 +36,23 @@ pub struct AwsTimers<C> {
     settings: Settings,
 }
 
-/// How a fire is armed.
+/// The way to arm a fire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Arming {
-    /// A message with this delay, seconds.
+    /// A message with this delay, in seconds.
     Delay(i64),
     /// A schedule at this instant.
     Schedule(UnixMillis),
 }
 
-/// How a fire due `at` is armed at `now`.
+/// Chooses how to arm a fire due `at`.
 ///
-/// A delay is whole seconds rounded down: the message arrives within the second before the fire is due, and waits it out
-/// in the executor.
+/// A delay is rounded down to whole seconds: the message arrives within the second before the fire is due, and waits
+/// it out in the executor.
 pub fn arming(at: UnixMillis, now: UnixMillis, threshold_seconds: i64, lead_seconds: i64) -> Arming {
     let wait_seconds = at.since(now).max(0).div_euclid(1_000);
     let scheduled_at = at.plus(-lead_seconds * 1_000);
-    // A schedule in the past would not fire; one that is due at once gains nothing over a message.
+    // A schedule in the past would not fire, and one that is due at once is no better than a message.
     if wait_seconds <= threshold_seconds || scheduled_at <= now {
         Arming::Delay(wait_seconds.min(crate::queue::MAX_DELAY_SECONDS))
     } else {
@@ -61,7 +61,7 @@ pub fn arming(at: UnixMillis, now: UnixMillis, threshold_seconds: i64, lead_seco
 }
 
 impl<C> AwsTimers<C> {
-    /// Timers over the queue and the Scheduler.
+    /// Creates timers over the queue and the Scheduler.
     pub fn new(scheduler: Client, queue: Queue, clock: C, settings: Settings) -> Self {
         Self { scheduler, queue, clock, settings }
     }
@@ -95,8 +95,8 @@ impl<C> AwsTimers<C> {
         let Err(error) = created else { return Ok(()) };
         if !matches!(error.as_service_error(), Some(CreateScheduleError::ConflictException(_))) {
             return match classify(error) {
-                // Denied, or the account's quota of schedules is used up: to try again helps nobody. A message that goes round
-                // until the fire is due costs more, and is a timer as well.
+                // Denied, or the account's quota of schedules is used up: retrying does not help. A message that is
+                // sent again until the fire is due costs more, but is a timer as well.
                 fault @ PortError::Permanent(_) => {
                     let cause = fault.causes();
                     error!(fire = %message.fire, cause, "no schedule can be made; a message goes round instead");
@@ -105,12 +105,13 @@ impl<C> AwsTimers<C> {
                 fault => Err(fault),
             };
         }
-        // The fire's name is taken. By this very timer, most likely: a lost reply, or a repeated arming. A look makes sure.
+        // The name is taken, most likely by this very timer after a lost reply or a repeated arming. The check makes
+        // sure.
         let name = message.fire.to_string();
         let standing = self.scheduler.get_schedule().group_name(&settings.schedule_group).name(name).send().await;
         match standing {
             Ok(standing) if standing.schedule_expression() == Some(expression(at).as_str()) => Ok(()),
-            // It fired and deleted itself between the two calls, or stands at another time: a message is a timer as well.
+            // It fired and deleted itself between the two calls, or has another time: a message is a timer as well.
             Ok(_) => self.queue.send(message, self.settings.delay_threshold_seconds).await,
             Err(error) if error.as_service_error().is_some_and(GetScheduleError::is_resource_not_found_exception) => {
                 self.queue.send(message, self.settings.delay_threshold_seconds).await
@@ -120,7 +121,7 @@ impl<C> AwsTimers<C> {
     }
 }
 
-/// `at(…)` in UTC, to the second.
+/// An `at(…)` expression in UTC, to the second.
 fn expression(at: UnixMillis) -> String {
     let whole_seconds = UnixMillis(at.0.div_euclid(1_000) * 1_000);
     format!("at({})", whole_seconds.to_string().trim_end_matches('Z'))

@@ -1,4 +1,4 @@
-//! What is read for nearly every request, remembered for a while.
+//! A short-lived cache of items that nearly every request reads.
 
 use std::borrow::Borrow;
 use std::collections::HashMap;
@@ -7,10 +7,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use carillon_core::time::UnixMillis;
 
-/// What is remembered is read again after this long, ms.
+/// Lifetime of an entry, ms.
 const REMEMBERED_MS: i64 = 30_000;
 
-/// Values by name, each with the instant at which it was read. What is not there is not remembered.
+/// Values by name, each with the time of its read. Missing items are not cached.
 #[derive(Debug)]
 pub(super) struct Cache<K, V>(Mutex<HashMap<K, (UnixMillis, Arc<V>)>>);
 
@@ -30,7 +30,7 @@ impl<K: Eq + Hash, V> Cache<K, V> {
         entries.get(name).filter(|(read_at, _)| now.since(*read_at) < REMEMBERED_MS).map(|(_, value)| Arc::clone(value))
     }
 
-    /// Remembers what was read at `now`, or forgets what is no longer there.
+    /// Stores a value that was read at `now`, or removes a missing one.
     pub(super) fn set(&self, name: K, value: Option<&Arc<V>>, now: UnixMillis) {
         match value {
             Some(value) => self.entries().insert(name, (now, Arc::clone(value))),

@@ -1,4 +1,4 @@
-//! The products' catalogs.
+//! The store of catalogs.
 
 use std::sync::Arc;
 
@@ -46,7 +46,7 @@ impl<C: Clock> CatalogStore for Table<C> {
             return Ok(WriteOutcome::Done);
         };
         if matches!(error.as_service_error(), Some(PutItemError::ConditionalCheckFailedException(_))) {
-            // A repeated request meets its own write; equal revisions have equal content, so that is as good as done.
+            // A repeated request meets its own write; equal revisions have equal content, so the write is done.
             let own = self.fresh(product).await?.is_some_and(|stored| stored.revision == published.revision);
             return Ok(if own && !matches!(condition, Condition::Absent) {
                 WriteOutcome::Done

@@ -1,4 +1,4 @@
-//! The requests that their callers named.
+//! The store of requests with an `Idempotency-Key`.
 
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure;
@@ -17,7 +17,7 @@ const REQUEST: &str = "named request";
 impl<C: Clock> IdempotencyStore for Table<C> {
     async fn find(&self, name: &IdempotencyKey, now: UnixMillis) -> Result<Option<IdempotencyRecord>, PortError> {
         let Some(item) = self.item(request_key(name)).await? else { return Ok(None) };
-        // DynamoDB deletes within days, not at the second.
+        // DynamoDB deletes expired items within days, not at the second.
         let lasts = instant(&item, ENDS_AT, REQUEST)? > now;
         Ok(lasts.then(|| read(&item, RECORD, REQUEST)).transpose()?)
     }
@@ -38,7 +38,7 @@ impl<C: Clock> IdempotencyStore for Table<C> {
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         let Err(error) = request.send().await else { return Ok(new.clone()) };
         if let Some(PutItemError::ConditionalCheckFailedException(failed)) = error.as_service_error() {
-            // Somebody else's, or the very same where the SDK sent the request again after its answer was lost.
+            // Another request's record, or this one's if the SDK repeated the request after its answer was lost.
             return Ok(read(failed.item().ok_or(Unreadable(REQUEST))?, RECORD, REQUEST)?);
         }
         Err(classify(error))

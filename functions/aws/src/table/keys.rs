@@ -61,13 +61,13 @@ use carillon_core::time::UnixMillis;
 pub const PK: &str = "pk";
 /// Sort key.
 pub const SK: &str = "sk";
-/// What DynamoDB's time to live goes by: after this, Unix seconds, the item is deleted.
+/// The attribute of DynamoDB's time to live, in Unix seconds: the item is deleted after it.
 pub const EXPIRES_AT: &str = "expires_at";
-/// The index over jobs, and over remembered results.
+/// The index over jobs and cached results.
 pub const INDEX: &str = "by_status";
 /// Partition key of the index.
 pub const INDEX_PK: &str = "gsi1pk";
-/// Sort key of the index: the job's id, whose order is the order of time; of a result, what a list says of it.
+/// Sort key of the index: a job's id, whose order is the order of time; of a result, its entry in a listing.
 pub const INDEX_SK: &str = "gsi1sk";
 
 /// Sort key of a job.
@@ -80,21 +80,21 @@ pub const CATALOG: &str = "CATALOG";
 pub const KEY: &str = "KEY";
 /// Sort key of a result, or of its lease.
 pub const RESULT: &str = "RESULT";
-/// Sort key of the mark of an emptied cache.
+/// Sort key of the mark of a cleared cache.
 pub const CACHE: &str = "CACHE";
-/// Sort key of a named request.
+/// Sort key of a request with an `Idempotency-Key`.
 pub const REQUEST: &str = "REQUEST";
 /// Sort key of a counter.
 pub const COUNTER: &str = "COUNTER";
 /// Sort key of a fallback's health.
 pub const FALLBACK: &str = "FALLBACK";
-/// What sort keys of retired runs start with.
+/// Prefix of the sort keys of retired runs.
 pub const RUNS: &str = "RUN#";
 
-/// Partitions of one product, environment and class in the index. One of 32 gets 3 % of a busy product's writes.
+/// Partitions of one product, environment and class in the index. Each of 32 gets 3 % of a busy product's writes.
 pub const SHARDS: u8 = 32;
 
-/// Partitions of one cache in the index: it takes 4,000 new results a second.
+/// Partitions of one cache in the index: enough for 4,000 new results a second.
 pub const RESULT_SHARDS: u8 = 4;
 
 /// Partition key of a job and its runs.
@@ -102,7 +102,7 @@ pub fn job(id: JobId) -> String {
     format!("JOB#{id}")
 }
 
-/// Sort key of a retired run. Its order is that of the numbers.
+/// Sort key of a retired run, ordered by the numbers.
 pub fn run(generation: u32, run_no: u32) -> String {
     format!("{RUNS}{generation:010}#{run_no:010}")
 }
@@ -123,7 +123,7 @@ pub fn result(key: &CacheKey) -> String {
     format!("RESULT#{product}#{env}#{tag}#{digest}")
 }
 
-/// Partition key of the mark of an emptied cache.
+/// Partition key of the mark of a cleared cache.
 pub fn cache(cache: &CacheId) -> String {
     let CacheId { product, env, tag } = cache;
     format!("CACHE#{product}#{env}#{tag}")
@@ -134,7 +134,7 @@ pub fn part(run_no: u32, place: &str) -> String {
     format!("PART#{run_no:010}#{place}")
 }
 
-/// Sort key of the mark of what a part of a job's run has counted.
+/// Sort key of the mark that a part of a job's run has counted its amount.
 pub fn counted(run_no: u32, place: &str) -> String {
     format!("COUNTED#{run_no:010}#{place}")
 }
@@ -151,18 +151,18 @@ pub fn fallback(fallback: &FallbackId) -> String {
     format!("FALLBACK#{product}#{env}#{tag}")
 }
 
-/// Partition key of a named request.
+/// Partition key of a request with an `Idempotency-Key`.
 pub fn request(name: &IdempotencyKey) -> String {
     format!("REQUEST#{name}")
 }
 
-/// Partition key in the index of a cache's results.
+/// Partition key of a cache's results in the index.
 pub fn results(cache: &CacheId, shard: u8) -> String {
     let CacheId { product, env, tag } = cache;
     format!("RESULTS#{product}#{env}#{tag}#{shard:02}")
 }
 
-/// The shard of a result, by the first hex digit of its digest: the order of shards is that of digests.
+/// The shard of a result, by the first hex digit of its digest: shards are ordered as digests are.
 pub fn result_shard(digest: &str) -> u8 {
     let first = digest.chars().next().and_then(|digit| digit.to_digit(16)).unwrap_or(0);
     #[expect(clippy::cast_possible_truncation, reason = "less than 16")]
@@ -170,28 +170,28 @@ pub fn result_shard(digest: &str) -> u8 {
     first / (16 / RESULT_SHARDS)
 }
 
-/// What all sort keys of later digests are greater than, and none of this digest: `$` is the character after `#`.
+/// A sort key after those of this digest and before those of later ones: `$` is the character after `#`.
 pub fn after_digest(digest: &str) -> String {
     format!("{digest}$")
 }
 
-/// What the sort key in the index says of a result: `<digest>#<made>#<begun>#<expires>#<event>`.
+/// A result's sort key in the index: `<digest>#<made>#<begun>#<expires>#<event>`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CacheListing<'a> {
     /// The digest of its key.
     pub digest: &'a str,
     /// When it was made.
     pub made_at: UnixMillis,
-    /// When whoever made it began.
+    /// When its dispatch began.
     pub began_at: UnixMillis,
-    /// From here on it is forgotten.
+    /// From here on it is not used any more.
     pub expires_at: UnixMillis,
-    /// The event that brought it.
+    /// The event that produced it.
     pub event: &'a str,
 }
 
 impl<'a> CacheListing<'a> {
-    /// Reads a sort key.
+    /// Parses a sort key.
     pub fn parse(key: &'a str) -> Option<Self> {
         let mut parts = key.splitn(5, '#');
         let digest = parts.next()?;
@@ -208,12 +208,12 @@ impl fmt::Display for CacheListing<'_> {
     }
 }
 
-/// The part of the index that a job stands in.
+/// The part of the index that holds a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Class {
     /// Scheduled, queued, running or paused, and not [`Class::FastPath`].
     Active,
-    /// Completed, or on the way there without a wait: in the first attempt of a job that was due when it was accepted.
+    /// Completed, or in the first attempt of a job that was due when accepted.
     FastPath,
     /// Failed.
     Failed,
@@ -222,7 +222,7 @@ pub enum Class {
 }
 
 impl Class {
-    /// All of them.
+    /// All classes.
     pub const ALL: [Self; 4] = [Self::Active, Self::FastPath, Self::Failed, Self::Cancelled];
 
     /// The class of a job.
@@ -240,7 +240,7 @@ impl Class {
         }
     }
 
-    /// The classes that a job of this status may stand in.
+    /// The classes that may hold a job of this status.
     pub fn that_hold(status: Status) -> &'static [Self] {
         match status {
             Status::Scheduled | Status::Paused => &[Self::Active],
@@ -252,12 +252,12 @@ impl Class {
     }
 }
 
-/// A job that is on its way fast path to completed was accepted this long ago at the most, ms: its message is kept 14 days.
+/// The greatest age of a job on the fast path that has not completed, ms: its message is kept for 14 days.
 pub const STRAIGHT_MS: i64 = 15 * 86_400_000;
 
-/// The shard of a job: spread evenly, and always the same for the same job.
+/// The shard of a job: spread evenly, and stable.
 pub fn shard(id: JobId) -> u8 {
-    // FNV-1a over the id's text; its last characters are random.
+    // FNV-1a over the id's text, whose last characters are random.
     let hash = id
         .to_string()
         .bytes()

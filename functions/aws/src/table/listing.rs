@@ -1,4 +1,4 @@
-//! Jobs of a product's environment, newest first: every shard of the index is asked, and the answers are merged.
+//! Lists the jobs of an environment, newest first: queries every shard of the index and merges the answers.
 
 use std::collections::HashMap;
 
@@ -14,17 +14,17 @@ use super::keys::{self, Class};
 use super::{Item, Table, key, text};
 use crate::fault::{Unreadable, classify};
 
-/// Queries under way at the same time.
+/// Number of concurrent queries.
 const CONCURRENT: usize = 32;
 
 impl<C: Clock> Table<C> {
-    /// A page of jobs. A status that shares its class with others is picked from a page of the class, so such a page may
-    /// be short and still have a successor; what a page costs does not depend on what it finds.
+    /// A page of jobs. A status that shares its class with others is filtered from a page of the class, so such a
+    /// page may be short and still have a next one; the cost of a page does not depend on what it finds.
     pub(super) async fn newest_first(&self, query: &JobQuery) -> Result<ListedJobs, PortError> {
         let classes = query.status.map_or(&Class::ALL[..], Class::that_hold);
         let mut partitions = Vec::new();
         for class in classes {
-            // What is still on its way fast path to completed is not old; the completed ones are not looked through for it.
+            // A job on the fast path to completed is not old, so the completed ones are not searched for it.
             let is_on_its_way = matches!(query.status, Some(Status::Queued | Status::Running));
             let since = (is_on_its_way && *class == Class::FastPath).then(|| self.clock.now().plus(-keys::STRAIGHT_MS));
             let partition = |shard| (keys::index(&query.product, &query.env, *class, shard), since);
@@ -37,7 +37,7 @@ impl<C: Clock> Table<C> {
             .await?;
         let mut ids = pages.concat();
         ids.sort_unstable_by(|one, other| other.cmp(one));
-        // A job that moved between classes during the queries is in two of them.
+        // A job that moved between classes during the queries appears twice.
         ids.dedup();
         ids.truncate(query.limit);
         let next = ids.last().copied().filter(|_| ids.len() == query.limit);
@@ -46,7 +46,7 @@ impl<C: Clock> Table<C> {
         Ok(ListedJobs { jobs, next })
     }
 
-    /// The ids of a partition, newest first: of jobs accepted at `since` or later, and before `before`.
+    /// The ids of a partition, newest first, of jobs accepted at `since` or later and before `before`.
     async fn ids(
         &self,
         partition: String,
@@ -55,9 +55,9 @@ impl<C: Clock> Table<C> {
         limit: usize,
     ) -> Result<Vec<JobId>, PortError> {
         let first = JobId::new(since.unwrap_or(UnixMillis(0)), 0).to_string();
-        // A key that no id comes after: ULIDs begin with a digit.
+        // A key after every id: ULIDs begin with a digit.
         let end = before.map_or_else(|| "job_~".to_owned(), |before| before.to_string());
-        // DynamoDB refuses a range whose end lies before its beginning, as an old cursor would make it.
+        // DynamoDB rejects a range whose end lies before its start, as an old cursor would make it.
         if end <= first {
             return Ok(Vec::new());
         }
@@ -72,7 +72,7 @@ impl<C: Clock> Table<C> {
             .expression_attribute_values(":first", text(first))
             .expression_attribute_values(":end", text(&end))
             .scan_index_forward(false)
-            // The end itself, which does not belong to the page, may be among them.
+            // One more, because the end of the range is not part of the page.
             .limit(i32::try_from(limit + 1).unwrap_or(i32::MAX));
         let answer = request.send().await.map_err(classify)?;
         let id = |item: &HashMap<String, AttributeValue>| item.get(keys::INDEX_SK)?.as_s().ok()?.parse().ok();
@@ -81,7 +81,7 @@ impl<C: Clock> Table<C> {
         ids.ok_or_else(|| Unreadable("index entry").into())
     }
 
-    /// The jobs of these ids, in their order; one that is gone is left out.
+    /// The jobs of these ids, in their order, without those that are gone.
     async fn jobs_of(&self, ids: &[JobId]) -> Result<Vec<Job>, PortError> {
         let mut items = self.items_of(ids, keys::JOB).await?;
         let large: Vec<JobId> =

@@ -25,10 +25,10 @@ use self::cache::Cache;
 use crate::fault::{Unreadable, classify};
 use crate::settings::Settings;
 
-/// DynamoDB's bound on the keys of one BatchGetItem.
+/// DynamoDB's limit on the keys of one BatchGetItem.
 const BATCH: usize = 100;
 
-/// The table, as JobStore, CatalogStore, KeyStore, ResultCache and Reservations.
+/// The table as a store of jobs, catalogs, keys, cached results, requests and progress.
 #[derive(Clone, Debug)]
 pub struct Table<C> {
     client: Client,
@@ -36,14 +36,14 @@ pub struct Table<C> {
     clock: C,
     /// How long a run stays in the history, ms.
     kept_ms: i64,
-    /// How long a request's name stands, ms.
+    /// How long an `Idempotency-Key` is kept, ms.
     requests_kept_ms: i64,
     catalogs: Arc<Cache<String, Published>>,
     api_keys: Arc<Cache<KeyHash, ApiKey>>,
 }
 
 impl<C> Table<C> {
-    /// The table of a deployment.
+    /// Creates the table of a deployment.
     pub fn new(client: Client, settings: &Settings, clock: C) -> Self {
         let kept_ms = i64::from(settings.kept_days) * 86_400_000;
         let requests_kept_ms = i64::from(settings.idempotency_hours) * 3_600_000;
@@ -51,18 +51,18 @@ impl<C> Table<C> {
         Self { client, name, clock, kept_ms, requests_kept_ms, catalogs: Arc::default(), api_keys: Arc::default() }
     }
 
-    /// One item, as it is now.
+    /// Reads one item, strongly consistent.
     async fn item(&self, key: Item) -> Result<Option<Item>, PortError> {
         let request = self.client.get_item().table_name(&self.name).set_key(Some(key));
         Ok(request.consistent_read(true).send().await.map_err(classify)?.item)
     }
 
-    /// The items of these keys that are there, in no order.
+    /// Reads the items of these keys that exist, in any order.
     async fn batch(&self, keys: Vec<Item>, consistent: bool) -> Result<Vec<Item>, PortError> {
         let mut found = Vec::with_capacity(keys.len());
         for batch in keys.chunks(BATCH) {
             let mut wanted = batch.to_vec();
-            // An answer may leave keys out when it grows too large (16 MB): they are asked for again.
+            // An answer leaves keys out when it grows beyond 16 MB: they are requested again.
             while !wanted.is_empty() {
                 let keys_and_attributes = KeysAndAttributes::builder()
                     .set_keys(Some(wanted))
@@ -94,7 +94,7 @@ fn millis(at: UnixMillis) -> AttributeValue {
     AttributeValue::N(at.0.to_string())
 }
 
-/// The time to live of what nobody needs from `at` on.
+/// The time to live of an item that is not needed after `at`.
 fn expiry(at: UnixMillis) -> AttributeValue {
     AttributeValue::N((at.0.div_euclid(1_000) + 1).to_string())
 }

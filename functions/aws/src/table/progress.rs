@@ -1,7 +1,7 @@
-//! What events that consist of others leave behind: parts that are done, counters, and which options fail.
+//! Progress of composite events: checkpoints, counters, and failing options.
 //!
-//! An amount is counted together with a mark of the run that counts it, in one transaction: whatever is sent again finds the mark.
-//! Transactions on one counter conflict when they meet, and are tried again after a while that is drawn at random.
+//! An amount is added together with a mark of the run that adds it, in one transaction, so a repeated request finds
+//! the mark. Concurrent transactions on one counter conflict, and are retried after a random pause.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -20,11 +20,11 @@ const PART: &str = "part";
 const USED: &str = "used";
 const FAILING: &str = "failing";
 
-/// A counter stays for a while after its period: a clock may be behind.
+/// How long a counter stays after its period, ms, because clocks may differ.
 const LEFT_OVER_MS: i64 = 86_400_000;
-/// So often a transaction is tried that meets others.
+/// Number of tries of a transaction that conflicts with others.
 const TRIES: u32 = 40;
-/// The longest pause between two tries, ms; the first is this much shorter by every try that is to come.
+/// The longest pause between two tries, ms. Earlier pauses are shorter in proportion.
 const MAX_PAUSE_MS: f64 = 400.0;
 
 impl<C: Clock> Checkpoints for Table<C> {
@@ -63,7 +63,7 @@ impl<C: Clock> Counters for Table<C> {
     }
 
     async fn add(&self, counter: &CounterId, by: &CheckpointId, amount: u64, limit: u64) -> Result<Counted, PortError> {
-        // An amount beyond the limit fits into no counter.
+        // An amount beyond the limit never fits.
         let Some(most_before) = limit.checked_sub(amount) else {
             return Ok(Counted::Over { used: self.used(counter).await? });
         };
@@ -97,7 +97,7 @@ impl<C: Clock> Counters for Table<C> {
     }
 }
 
-/// What became of a change that is made once.
+/// The result of a change that is made once.
 enum Once {
     Done,
     /// It was made before.
@@ -107,7 +107,7 @@ enum Once {
 }
 
 impl<C: Clock> Table<C> {
-    /// Makes a change of a counter, unless `by` has made it before.
+    /// Changes a counter, unless `by` has changed it before.
     async fn once<E: std::error::Error + Send + Sync + 'static>(
         &self,
         counter: &CounterId,

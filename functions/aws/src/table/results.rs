@@ -1,8 +1,8 @@
-//! The remembered results, and who is about to make one.
+//! Cached results, and the leases to fill them.
 //!
-//! An item is a lease until it is filled; `ends_at` ends either of them. A cache is emptied by one mark that says when: what
-//! was begun no later than that is no longer valid. So a hit reads two small items that need not be the latest, and writes
-//! nothing. Whether such a read was behind is told by the condition of the write that takes the lease.
+//! An item is a lease until it is filled; `ends_at` ends either. Clearing a cache writes one mark with the time:
+//! whatever was begun until then is invalid. So a hit reads two small items, possibly stale, and writes nothing. A
+//! stale read shows when the conditional write that takes the lease fails.
 
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
@@ -28,11 +28,11 @@ const CLEARED_AT: &str = "cleared_at";
 
 const RESULT: &str = "result of a cache";
 
-/// A mark stays until everything that was begun before it is forgotten anyhow: the longest expiry that a catalog may name is
-/// a year, and no lease lasts a day.
+/// How long a mark stays, ms: longer than anything begun before it, because the longest expiry in a catalog is a year
+/// and a lease lasts less than a day.
 const MARK_MS: i64 = 367 * 86_400_000;
 
-/// So many queries a page of entries takes at the most, whatever they find: a page may be short and still have a successor.
+/// Maximum number of queries for a page of entries. A page may be short and still have a next one.
 const QUERIES: usize = 16;
 
 /// No mark: earlier than everything.
@@ -56,7 +56,7 @@ impl<C: Clock> ResultCache for Table<C> {
     }
 
     async fn fill(&self, key: &CacheKey, leader: &Owner, result: &CachedResult) -> Result<(), PortError> {
-        // The index tells when the result was begun, which only its lease knows.
+        // The index has the time when the result was begun, which only its lease knows.
         let request = self.client.get_item().table_name(&self.name).set_key(Some(entry_key(key))).consistent_read(true);
         let Some(lease) = request.send().await.map_err(classify)?.item else { return Ok(()) };
         let leader = json(leader, RESULT)?;
@@ -87,7 +87,7 @@ impl<C: Clock> ResultCache for Table<C> {
     }
 
     async fn release(&self, key: &CacheKey, leader: &Owner) -> Result<(), PortError> {
-        // The item stays until its time to live takes it: the executor has no right to delete anything.
+        // The item stays until its time to live ends: the executor has no permission to delete.
         let request = self
             .update_lease(key, json(leader, RESULT)?, "SET #ends_at = :ends_at REMOVE #leader")
             .expression_attribute_names("#ends_at", ENDS_AT)
@@ -141,7 +141,7 @@ impl<C: Clock> ResultCache for Table<C> {
             .condition_expression("attribute_not_exists(pk) OR cleared_at < :cleared_at")
             .expression_attribute_values(":cleared_at", millis(now));
         let Err(error) = request.send().await else { return Ok(()) };
-        // A clock that is ahead of ours has emptied it already.
+        // A clock that is ahead of ours has cleared it already.
         if matches!(error.as_service_error(), Some(PutItemError::ConditionalCheckFailedException(_))) {
             return Ok(());
         }
@@ -150,7 +150,7 @@ impl<C: Clock> ResultCache for Table<C> {
 }
 
 impl<C: Send + Sync> Table<C> {
-    /// Takes the lease where there is none, nor a result. The item is replaced whole, and so leaves the index.
+    /// Takes the lease if there is neither a lease nor a result. The item is replaced whole, and so leaves the index.
     async fn take_lease(
         &self,
         key: &CacheKey,
@@ -164,7 +164,7 @@ impl<C: Send + Sync> Table<C> {
         item.insert(BEGAN_AT.to_owned(), millis(lead.began_at));
         item.insert(ENDS_AT.to_owned(), millis(lead.until));
         item.insert(keys::EXPIRES_AT.to_owned(), expiry(lead.until));
-        // What `consulted` takes for nothing.
+        // The states in which `consulted` finds nothing.
         let is_free = "attribute_not_exists(pk) OR ends_at <= :now OR began_at <= :cleared_at OR leader = :leader";
         let request = self
             .client
@@ -178,14 +178,14 @@ impl<C: Send + Sync> Table<C> {
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         let Err(error) = request.send().await else { return Ok(CacheAnswer::Miss) };
         if let Some(PutItemError::ConditionalCheckFailedException(failed)) = error.as_service_error() {
-            // The read was behind, or somebody else was faster.
+            // The read was stale, or another executor was faster.
             let stored = failed.item().ok_or(Unreadable(RESULT))?;
             return Ok(consulted(stored, lead, cleared_at, now)?.ok_or(Unreadable(RESULT))?);
         }
         Err(classify(error))
     }
 
-    /// A change of an entry that is leased by `leader`.
+    /// Builds the change of an entry that `leader` holds.
     fn update_lease(
         &self,
         key: &CacheKey,
@@ -202,7 +202,7 @@ impl<C: Send + Sync> Table<C> {
             .expression_attribute_values(":leader", leader)
     }
 
-    /// When a cache was emptied last.
+    /// When a cache was last cleared.
     async fn cleared_at(&self, cache: &CacheId) -> Result<UnixMillis, PortError> {
         let request = self.client.get_item().table_name(&self.name).set_key(Some(mark_key(cache)));
         let mark = request.send().await.map_err(classify)?.item;
@@ -238,7 +238,7 @@ fn mark_key(cache: &CacheId) -> Item {
     key(keys::cache(cache), keys::CACHE)
 }
 
-/// What an entry says to whoever would lead: nothing where its time is over, its cache was emptied, or the lease is their own.
+/// The answer of an entry to a lookup: none if it has expired, its cache was cleared, or the caller holds the lease.
 fn consulted(
     entry: &Item,
     lead: &FillLease,
@@ -258,7 +258,8 @@ fn consulted(
     Ok((leader != lead.leader).then_some(CacheAnswer::Filling(FillLease { leader, began_at, until: ends_at })))
 }
 
-/// Changes a lease. Whoever no longer has it changes nothing; nor does a request that was sent again after its answer was lost.
+/// Changes a lease. Without the lease it changes nothing; neither does a request that was repeated after its answer
+/// was lost.
 async fn changed(request: UpdateItemFluentBuilder) -> Result<(), PortError> {
     let Err(error) = request.send().await else { return Ok(()) };
     if matches!(error.as_service_error(), Some(UpdateItemError::ConditionalCheckFailedException(_))) {

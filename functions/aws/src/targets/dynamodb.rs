@@ -13,8 +13,8 @@ use super::rows::Rows;
 
 const SERVICE: &str = "Amazon DynamoDB";
 
-/// Runs a statement, page by page until the result is full. DynamoDB does not say how many items a statement changed, so the
-/// count is of the items that it gave.
+/// Runs a statement, page by page until the result is full. DynamoDB does not count changed items, so the count is of
+/// the returned ones.
 pub(super) async fn execute(
     client: &Client,
     statement: &str,
@@ -41,7 +41,7 @@ pub(super) async fn execute(
     }
 }
 
-/// Of a type that DynamoDB lacks the text.
+/// Types that DynamoDB lacks become text.
 fn bound(value: Bound) -> AttributeValue {
     let given = match value {
         Bound::Text(text) | Bound::Uuid(text) | Bound::Timestamp(text) | Bound::Date(text) => {
@@ -82,12 +82,12 @@ fn json(value: AttributeValue) -> Value {
         AttributeValue::Ss(texts) => texts.into(),
         AttributeValue::Ns(texts) => texts.into_iter().map(number).collect(),
         AttributeValue::Bs(all) => all.into_iter().map(|bytes| STANDARD.encode(bytes)).collect(),
-        // Null, and whatever there may be one day.
+        // Null, and types that may be added.
         _ => Value::Null,
     }
 }
 
-/// A number that JSON holds here to its last digit, and its text otherwise: DynamoDB's have up to 38.
+/// A JSON number if that holds every digit, otherwise text: DynamoDB's numbers have up to 38 digits.
 fn number(text: String) -> Value {
     if let Ok(whole) = text.parse::<i64>() {
         return whole.into();
@@ -99,7 +99,8 @@ fn number(text: String) -> Value {
     double.and_then(Number::from_f64).map_or(Value::String(text), Value::Number)
 }
 
-/// What a number is, however it is written: its sign, its digits without zeros at either end, and the power of ten of the last.
+/// The value of a number however it is written: its sign, its digits without leading and trailing zeros, and the
+/// exponent of the last digit.
 fn digits(text: &str) -> Option<(bool, String, i64)> {
     let (is_negative, text) = text.strip_prefix('-').map_or((false, text), |rest| (true, rest));
     let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));

@@ -10,7 +10,7 @@ use super::{incomplete, small};
 
 const SERVICE: &str = "Amazon EventBridge";
 
-/// Puts one event. A call that is answered with 200 may still have refused it: the entry says so.
+/// Puts one event. EventBridge may answer 200 and still refuse it: the entry says so.
 pub(super) async fn put(
     client: &Client,
     bus: Option<String>,

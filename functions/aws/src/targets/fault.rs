@@ -133,7 +133,7 @@ const NOT_NOW: [&str; 23] = [
     "SnapStartRegenerationFailure",
 ];
 
-/// The error that an SDK error is for a job.
+/// Maps an SDK error to the error of an attempt.
 pub(crate) fn fault<E: ProvideErrorMetadata>(service: &str, error: &SdkError<E, HttpResponse>) -> RunError {
     match error {
         SdkError::TimeoutError(_) => late(service),
@@ -155,7 +155,7 @@ fn late(service: &str) -> RunError {
     RunError::transient(codes::TIMEOUT, format!("{service} did not answer in time"))
 }
 
-/// The error that a service's code is for a job, as the whole answer or that of one entry in it.
+/// Maps a service's code to the error of an attempt. The code stands for the whole answer or for one entry in it.
 pub(super) fn refused(service: &str, code: &str, status: u16, sql_state: Option<&str>) -> RunError {
     let (meaning, retryable) = meaning(code, status, sql_state);
     let is_name = (1..=100).contains(&code.len()) && code.bytes().all(|byte| byte.is_ascii_graphic());
@@ -188,7 +188,7 @@ fn meaning(code: &str, status: u16, sql_state: Option<&str>) -> (&'static str, b
     }
 }
 
-/// The SQLSTATE with which the RDS Data API ends what it says of a statement's error.
+/// The SQLSTATE at the end of the RDS Data API's message about a failed statement.
 fn sql_state(message: &str) -> Option<&str> {
     let (_, after) = message.rsplit_once("SQLState: ")?;
     after.get(..5).filter(|state| state.bytes().all(|byte| byte.is_ascii_alphanumeric()))

@@ -1,4 +1,4 @@
-//! Lambda: functions that are waited for.
+//! Lambda: synchronous invocations.
 
 use aws_sdk_lambda::Client;
 use aws_sdk_lambda::primitives::Blob;
@@ -10,7 +10,7 @@ use super::fault::fault;
 
 const SERVICE: &str = "AWS Lambda";
 
-/// Invokes a function. What it returned is the result; of one that is too large the text is kept, cut.
+/// Invokes a function and returns its answer. A large one is kept as text, cut.
 pub(super) async fn invoke(client: &Client, function_arn: String, payload: &Value) -> Result<Output, RunError> {
     let request = client.invoke().function_name(function_arn).payload(Blob::new(payload.to_string()));
     let invoked = request.send().await.map_err(|error| fault(SERVICE, &error))?;
@@ -21,7 +21,7 @@ pub(super) async fn invoke(client: &Client, function_arn: String, payload: &Valu
     }
 }
 
-/// The function ran, and ended with an error of its own. Its type is told; its text may hold anything.
+/// The function ran and failed. Its error type is kept; the text may hold anything.
 fn failed(returned: &[u8]) -> RunError {
     let said: Value = serde_json::from_slice(returned).unwrap_or_default();
     let is_name = |name: &&str| (1..=100).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_graphic());
@@ -36,7 +36,7 @@ fn output(returned: &[u8]) -> Output {
     if returned.is_empty() {
         return Output::default();
     }
-    // Written again it may be longer than it came.
+    // Written again it may be longer than it arrived.
     let value = serde_json::from_slice::<Value>(returned).ok();
     if let Some(value) = value.filter(|value| room_left(value, Output::MAX_BYTES).is_some()) {
         return Output { value, truncated: false };

@@ -1,14 +1,14 @@
-//! What calls AWS services on behalf of a job: one module a service, each with its requests and results.
+//! Calls AWS services on behalf of a job: one module for each service, with its requests and results.
 //!
-//! A call goes to the region that the request, its ARN or its queue's address names, and to the deployment's own otherwise. It
-//! is tried once, for as long as the job lets it.
+//! A call goes to the region in the request, its ARN or its queue's address, otherwise to the deployment's own. It is
+//! tried once, within the job's timeout.
 //!
-//! | call | how a repetition is told |
+//! | call | how a repetition is recognised |
 //! | --- | --- |
 //! | SQS SendMessage, SNS Publish | FIFO: by the deduplication id, for five minutes. Otherwise not at all |
 //! | S3 PutObject | it writes the same object again |
-//! | SQS DeleteMessage | what is gone stays gone |
-//! | SES SendEmail, SNS to a telephone, EventBridge PutEvents, Lambda Invoke, RDS Data API and DynamoDB ExecuteStatement | not at all: these take no token for it |
+//! | SQS DeleteMessage | a deleted message stays deleted |
+//! | SES SendEmail, SNS to a telephone, EventBridge PutEvents, Lambda Invoke, RDS Data API and DynamoDB ExecuteStatement | not at all: these accept no token for it |
 
 mod dynamodb;
 mod eventbridge;
@@ -35,7 +35,7 @@ use crate::clients::{Clients, Lazy};
 /// The longest deduplication id of SQS and SNS.
 const MAX_DEDUPLICATION_ID: usize = 128;
 
-/// The services that a job can reach. Each one's client is made when a job first needs it.
+/// The services that a job can reach. Each client is created on first use.
 #[derive(Clone, Debug)]
 pub struct AwsTargets {
     dynamodb: Lazy<aws_sdk_dynamodb::Client>,
@@ -49,7 +49,7 @@ pub struct AwsTargets {
 }
 
 impl AwsTargets {
-    /// The services by the credentials of these clients.
+    /// Creates the services with the credentials of these clients.
     pub fn new(clients: &Clients) -> Self {
         Self::of(&clients.patient())
     }
@@ -114,21 +114,21 @@ impl AwsServices for AwsTargets {
     }
 }
 
-/// What a FIFO queue or topic knows a repetition by: the call's text, or its SHA-256 where that is too long or has what the
-/// services do not take.
+/// The deduplication id for a FIFO queue or topic: the dispatch's text, or its SHA-256 if that is too long or has
+/// characters that the services reject.
 fn deduplication_id(id: &DispatchId) -> String {
     let text = id.to_string();
     let fits = text.len() <= MAX_DEDUPLICATION_ID && text.bytes().all(|byte| byte.is_ascii_graphic());
     if fits { text } else { sha256_hex(text) }
 }
 
-/// Whether it has the form of a region's name. The name becomes part of the host that the credentials are sent to.
+/// True if a text has the form of a region's name. It becomes part of the host that receives the credentials.
 fn is_region(text: &str) -> bool {
     (1..=32).contains(&text.len())
         && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
 }
 
-/// The region that a request names.
+/// The region in a request.
 fn named(region: Option<&str>) -> Result<Option<&str>, RunError> {
     if region.is_none_or(is_region) {
         return Ok(region);
@@ -147,12 +147,12 @@ fn region_of_queue(url: &url::Url) -> Option<&str> {
     (rest.starts_with("amazonaws.com") && is_region(region)).then_some(region)
 }
 
-/// A result that is small.
+/// A small result.
 fn small(value: Value) -> Output {
     Output { value, truncated: false }
 }
 
-/// What a service left out of an answer that has to have it.
+/// The error for an answer that lacks a required part.
 fn incomplete(service: &str) -> RunError {
     RunError::transient(codes::SERVICE_UNAVAILABLE, format!("{service} answered without what it was asked for"))
 }

@@ -1,17 +1,17 @@
 //! The RDS Data API: SQL over HTTP.
 //!
-//! The service bounds a statement by 45 s of its own and by nothing that a call could say: it is ended then and rolled back
-//! (`continueAfterTimeout` is not asked for). An attempt that is given up sooner, as after the 30 s of an action without a
-//! `timeout`, does not end it. It goes on and may yet commit, and the next attempt may run beside it. So:
+//! The service ends a statement after 45 s and rolls it back (`continueAfterTimeout` is not set); no parameter
+//! shortens that. An attempt that times out sooner, as after the 30 s of an action without a `timeout`, does not end
+//! the statement. It continues and may commit, and the next attempt may run beside it. So:
 //!
-//! - a statement that changes something has to bear being run twice, as with any target;
-//! - a `timeout` of 50 s or more sees how the statement ended before another attempt begins;
-//! - sooner than that PostgreSQL alone can end it, where the role that the secret logs in as is told to:
-//!   `ALTER ROLE shop SET statement_timeout = '25s'`. It is rolled back, and answered with SQLSTATE 57014: TIMEOUT.
+//! - a statement that changes data must tolerate being run twice, as with any target;
+//! - with a `timeout` of 50 s or more the attempt learns how the statement ended before the next one begins;
+//! - only PostgreSQL can end it sooner, if the role that the secret logs in as has a statement timeout: `ALTER ROLE
+//!   shop SET statement_timeout = '25s'`. The statement is then rolled back with SQLSTATE 57014: TIMEOUT.
 //!
-//! A transaction with a `SET LOCAL statement_timeout` would do the same in four calls for one. It is not made: an executor that dies
-//! in it leaves its locks held for three minutes, until the service rolls it back, and what PostgreSQL runs outside of
-//! transactions alone could not be run.
+//! A transaction with `SET LOCAL statement_timeout` would do the same in four calls instead of one. It is not used:
+//! an executor that dies in it leaves its locks for three minutes, until the service rolls it back, and statements
+//! that PostgreSQL runs only outside transactions would fail.
 
 use aws_sdk_rdsdata::Client;
 use aws_sdk_rdsdata::operation::execute_statement::ExecuteStatementOutput;
@@ -28,17 +28,17 @@ use super::rows::Rows;
 
 const SERVICE: &str = "the RDS Data API";
 
-/// The database that a statement is for.
+/// The database of a statement.
 pub(super) struct DatabaseArns {
     pub(super) resource_arn: String,
     pub(super) secret_arn: String,
     pub(super) database: Option<String>,
 }
 
-/// Runs a statement. Rows are objects by the names of their columns, of two with one name the last; the count is of the rows
-/// that a statement gave, or else of those that it changed.
+/// Runs a statement. Rows are objects by column name; of two columns with one name the last counts. `row_count`
+/// counts returned rows, or changed ones if none is returned.
 ///
-/// The service ends a statement after 45 s, and refuses a result of more than 1 MB.
+/// The service ends a statement after 45 s, and rejects a result of more than 1 MB.
 pub(super) async fn execute(
     client: &Client,
     place: DatabaseArns,
@@ -79,8 +79,8 @@ fn parameter(number: usize, value: Bound) -> Result<SqlParameter, RunError> {
     Ok(SqlParameter::builder().name(format!("p{number}")).value(value).set_type_hint(hint).build())
 }
 
-/// An instant as the service reads it, which knows no offsets and no less than milliseconds: in UTC, which is the zone of its
-/// connections.
+/// An instant in the form that the service accepts: in UTC, the zone of its connections, without an offset and to the
+/// millisecond.
 fn instant(text: &str) -> Result<String, RunError> {
     let unreadable = |_| RunError::permanent(codes::VALIDATION_ERROR, "a parameter is no instant of RFC 3339");
     Ok(text.parse::<Timestamp>().map_err(unreadable)?.strftime("%Y-%m-%d %H:%M:%S%.3f").to_string())
@@ -88,7 +88,7 @@ fn instant(text: &str) -> Result<String, RunError> {
 
 fn output(executed: ExecuteStatementOutput, max_rows: u32) -> Output {
     let columns = executed.column_metadata.unwrap_or_default();
-    // A statement that gives no rows has no columns either.
+    // A statement that returns no rows has no columns either.
     let changed = columns.is_empty().then(|| u64::try_from(executed.number_of_records_updated).unwrap_or(0));
     let mut rows = Rows::up_to(max_rows);
     for record in executed.records.unwrap_or_default() {
@@ -106,7 +106,7 @@ fn cell((column, field): (&ColumnMetadata, Field)) -> (String, Value) {
     (column.label().or(column.name()).unwrap_or_default().to_owned(), value)
 }
 
-/// Decimals, instants and what else JSON has no type for stay the texts that the service makes of them; bytes become base64.
+/// Decimals, instants and other types without a JSON counterpart stay the service's texts; bytes become base64.
 fn json(field: Field) -> Value {
     match field {
         Field::StringValue(text) => text.into(),
@@ -115,7 +115,7 @@ fn json(field: Field) -> Value {
         Field::BooleanValue(truth) => truth.into(),
         Field::BlobValue(bytes) => STANDARD.encode(bytes).into(),
         Field::ArrayValue(array) => items(array),
-        // Null, and whatever there may be one day.
+        // Null, and types that may be added.
         _ => Value::Null,
     }
 }

@@ -1,13 +1,14 @@
-//! The rows of a statement, as many as a result keeps.
+//! The rows of a statement, as many as a result holds.
 
 use carillon_core::job::Output;
 use carillon_core::json::room_left;
 use serde_json::{Value, json};
 
-/// What stands around the rows: `{"rows":[],"row_count":…}`.
+/// The size of the frame around the rows: `{"rows":[],"row_count":…}`.
 const FRAME_BYTES: usize = 64;
 
-/// Rows that are kept while there is room: what comes after one that has none is dropped, and the result says so.
+/// Rows that are kept while there is room. Rows after the first that does not fit are dropped, and the result says
+/// so.
 pub(super) struct Rows {
     kept: Vec<Value>,
     read: u64,
@@ -17,13 +18,13 @@ pub(super) struct Rows {
 }
 
 impl Rows {
-    /// Room for `max_rows`, and for no more bytes than a result has.
+    /// Holds at most `max_rows` rows, and at most the bytes of a result.
     pub(super) fn up_to(max_rows: u32) -> Self {
         let most = usize::try_from(max_rows).unwrap_or(usize::MAX);
         Self { kept: Vec::new(), read: 0, most, room: Output::MAX_BYTES - FRAME_BYTES, is_cut: false }
     }
 
-    /// Takes the next row.
+    /// Adds the next row.
     pub(super) fn push(&mut self, row: Value) {
         self.read += 1;
         let left = if self.is_full() { None } else { room_left(&row, self.room).and_then(|left| left.checked_sub(1)) };
@@ -36,18 +37,17 @@ impl Rows {
         }
     }
 
-    /// Whether another row would be dropped for certain.
+    /// True if another row would be dropped for certain.
     pub(super) fn is_full(&self) -> bool {
         self.is_cut || self.kept.len() >= self.most
     }
 
-    /// There are more rows, which nobody reads.
+    /// Records that there are more rows, which are not read.
     pub(super) fn leave_the_rest(&mut self) {
         self.is_cut = true;
     }
 
-    /// `{rows, row_count}`. The count is of the rows that were read, those that were dropped among them, or of those that the
-    /// statement changed.
+    /// `{rows, row_count}`. The count includes dropped rows, or is the number of changed ones.
     pub(super) fn output(self, changed: Option<u64>) -> Output {
         let row_count = changed.unwrap_or(self.read);
         Output { value: json!({"rows": self.kept, "row_count": row_count}), truncated: self.is_cut }
@@ -71,7 +71,7 @@ mod tests {
         rows.push(json!({"text": "x".repeat(200_000)}));
         rows.push(json!({"text": "y".repeat(70_000)}));
         assert!(rows.is_full());
-        // Though there would be room for it.
+        // Although there would be room for it.
         rows.push(json!({}));
         let output = rows.output(None);
         assert_eq!((output.value["rows"].as_array().unwrap().len(), output.truncated), (1, true));

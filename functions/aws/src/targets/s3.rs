@@ -14,13 +14,13 @@ use super::small;
 
 const SERVICE: &str = "Amazon S3";
 
-/// A client. At an address of one's own there are no names of buckets in front of the host.
+/// Creates a client. With an endpoint of its own, bucket names are part of the path instead of the host.
 pub(super) fn client(config: &SdkConfig) -> Client {
     let is_own = config.endpoint_url().is_some();
     Client::from_conf(Builder::from(config).force_path_style(is_own).build())
 }
 
-/// Writes an object, which S3 takes only with the checksum that it had here.
+/// Writes an object with its checksum, which S3 verifies.
 pub(super) async fn put(
     client: &Client,
     bucket: String,

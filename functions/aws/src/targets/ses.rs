@@ -12,8 +12,7 @@ use super::{incomplete, small};
 
 const SERVICE: &str = "Amazon SES";
 
-/// Sends an e-mail. SES takes no token by which it could tell a repetition: what was sent, and whose answer was lost, is sent
-/// again.
+/// Sends an e-mail. SES accepts no token against repetition: an e-mail whose answer was lost is sent again.
 pub(super) async fn send(client: &Client, email: Email) -> Result<Output, RunError> {
     let content = content(&email).map_err(|_| incomplete(SERVICE))?;
     let to = |addresses: Vec<String>| Some(addresses).filter(|addresses| !addresses.is_empty());

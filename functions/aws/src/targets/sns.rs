@@ -1,4 +1,4 @@
-//! SNS: messages to topics, and to telephones.
+//! SNS: messages to topics and telephones.
 
 use aws_sdk_sns::Client;
 use aws_sdk_sns::types::MessageAttributeValue;
@@ -10,7 +10,7 @@ use super::{incomplete, small};
 
 const SERVICE: &str = "Amazon SNS";
 
-/// Publishes to a topic; `order` is the group and the deduplication id of a FIFO topic's message.
+/// Publishes to a topic; `order` has the group and the deduplication id of a FIFO topic.
 pub(super) async fn publish(
     client: &Client,
     topic_arn: String,
@@ -29,7 +29,7 @@ pub(super) async fn publish(
     Ok(small(receipt(&sent.message_id.ok_or_else(|| incomplete(SERVICE))?, sent.sequence_number)))
 }
 
-/// Sends a text message. A sender of digits is a number that the account owns, any other a name that is shown.
+/// Sends a text message. A numeric sender is a number of the account, any other a displayed name.
 pub(super) async fn send_sms(
     client: &Client,
     phone_number: String,

@@ -1,4 +1,4 @@
-//! SQS: messages that are sent, received and deleted.
+//! SQS: sending, receiving and deleting messages.
 
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::{Message, MessageAttributeValue, MessageSystemAttributeName};
@@ -12,10 +12,10 @@ use super::{incomplete, small};
 
 const SERVICE: &str = "Amazon SQS";
 
-/// How long SQS looks for messages, seconds. With none it asks a few of its servers only, and may miss what the others hold.
+/// Time that SQS waits for messages, seconds. With 0 it asks only some of its servers, and may miss messages.
 const LOOK_SECONDS: i32 = 1;
 
-/// Sends a message; `order` is the group and the deduplication id of a FIFO queue's.
+/// Sends a message; `order` has the group and the deduplication id of a FIFO queue.
 pub(super) async fn send(
     client: &Client,
     queue_url: Url,
@@ -43,8 +43,8 @@ pub(super) fn receipt(message_id: &str, sequence_number: Option<String>) -> Valu
     receipt
 }
 
-/// Receives what is there. This is for whoever works on the messages, and is not cut: what is dropped here would be hidden from
-/// everybody for as long as it was asked to be.
+/// Receives messages. The result is for the subscription's handler and is not cut: a dropped message would stay
+/// hidden for its visibility timeout.
 pub(super) async fn receive(client: &Client, queue_url: Url, max: u32, hide_seconds: u32) -> Result<Output, RunError> {
     let request = client
         .receive_message()
@@ -73,13 +73,13 @@ fn message(message: Message) -> Option<Value> {
     }))
 }
 
-/// An attribute as a text: bytes in base64.
+/// An attribute as text: bytes in base64.
 fn attribute(value: MessageAttributeValue) -> String {
     let bytes = value.binary_value.map(|bytes| STANDARD.encode(bytes));
     value.string_value.or(bytes).unwrap_or_default()
 }
 
-/// Deletes a message that was received.
+/// Deletes a received message.
 pub(super) async fn delete(client: &Client, queue_url: Url, receipt: String) -> Result<Output, RunError> {
     let request = client.delete_message().queue_url(queue_url).receipt_handle(receipt);
     request.send().await.map_err(|error| fault(SERVICE, &error))?;

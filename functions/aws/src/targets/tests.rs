@@ -1,4 +1,4 @@
-//! The real clients over answers of each service as they come over the wire.
+//! The real clients with answers of each service as they arrive.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -21,7 +21,7 @@ async fn perform(http: &ScriptedHttp, request: AwsRequest) -> Result<Output, Run
     AwsTargets::of(&http.config()).perform(&id(""), request).await
 }
 
-/// What the request comes to where AWS answers like this, and the error is of this code.
+/// The error of a request that AWS answers like this; its code is checked.
 async fn refused_by(answer: ScriptedAnswer, request: AwsRequest) -> (String, bool) {
     let error = perform(&ScriptedHttp::that([answer]), request).await.unwrap_err();
     assert!(!error.message.contains("secret"), "{}", error.message);
