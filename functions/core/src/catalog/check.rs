@@ -1,5 +1,4 @@
-//! What has to hold across a catalog: every tag that is named exists, every environment is declared, and nothing calls
-//! itself.
+//! The rules across a catalog: every named tag exists, every environment is declared, and nothing calls itself.
 
 use std::collections::BTreeSet;
 
@@ -31,7 +30,7 @@ struct Check<'a> {
     faults: &'a mut Faults,
     /// Names that stand in the pointers of what could not be read.
     unread: BTreeSet<String>,
-    /// Whether the list of environments is one of them.
+    /// True if the list of environments could not be read.
     envs_unread: bool,
 }
 
@@ -275,7 +274,7 @@ impl Check<'_> {
     }
 }
 
-/// Why a statement is none that its database can be asked for, if so.
+/// Why a database cannot run the statement, if it cannot.
 fn unfit(engine: Engine, by_data_api: bool, statement: &Statement) -> Option<String> {
     let foreign = |spelling: &str| Some(format!("parameters are written as {{{{name:TYPE}}}}, not as {spelling}"));
     let verb = statement.verb.as_str();

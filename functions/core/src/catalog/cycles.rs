@@ -1,4 +1,4 @@
-//! Which components run each other: none may come back to itself, no chain of them may be too long, and none may run too much.
+//! Components that run each other: no circles, no chain that is too long, and no component that runs too much.
 
 use std::collections::BTreeMap;
 
@@ -8,13 +8,14 @@ use crate::json::child;
 
 /// The longest chain of components that run each other.
 const MAX_CHAIN: usize = 16;
-/// So many events a component may come to, with all that its components run. Each of them is looked at when a job is scheduled:
-/// without a bound a catalog of a few hundred bytes a component could ask for any number of them.
+/// Maximum number of events that a component runs, including those of its components. Each is checked when a job is
+/// scheduled, and without a bound a catalog of a few hundred bytes a component could ask for any number.
 const MAX_EVENTS: usize = 1_000;
 
-/// The pointers of components that come back to themselves or begin a chain that is too long, or come to too many events, with the fault.
+/// Finds components that run themselves, begin a chain that is too long, or run too many events; returns each pointer
+/// with its fault.
 ///
-/// Looks at every component and at every reference once.
+/// Visits every component and every reference once.
 pub(super) fn find(resolver: &Resolver<'_>) -> Vec<(String, String)> {
     let graph = Graph::of(resolver);
     let lengths = graph.chain_lengths();
@@ -40,7 +41,7 @@ struct Graph {
     pointers: Vec<String>,
     runs: Vec<Vec<usize>>,
     run_by: Vec<Vec<usize>>,
-    /// How many events each names that run nothing else.
+    /// Number of events that each component names and that run nothing else.
     leaves: Vec<usize>,
 }
 
@@ -61,9 +62,9 @@ impl Graph {
         Self { pointers, runs, run_by, leaves }
     }
 
-    /// How many components the longest chain from each has; `None` for those that reach a circle.
+    /// Length of the longest chain from each component; `None` if it reaches a circle.
     ///
-    /// Goes from the ends backwards (Kahn 1962), so that neither depth nor repetition costs anything.
+    /// Works backwards from the ends (Kahn 1962), so neither depth nor repetition costs anything.
     fn chain_lengths(&self) -> Vec<Option<usize>> {
         let mut open: Vec<usize> = self.runs.iter().map(Vec::len).collect();
         let mut lengths = vec![1; open.len()];
@@ -80,7 +81,7 @@ impl Graph {
         lengths.into_iter().zip(open).map(|(length, open)| (open == 0).then_some(length)).collect()
     }
 
-    /// How many events each comes to. Those that reach a circle come to no end, and are counted in part.
+    /// Number of events that each component runs. A component that reaches a circle is counted in part.
     fn sizes(&self) -> Vec<usize> {
         let mut open: Vec<usize> = self.runs.iter().map(Vec::len).collect();
         let mut sizes = self.leaves.clone();
@@ -97,7 +98,7 @@ impl Graph {
         sizes
     }
 
-    /// Which of those that reach a circle are on one, or between two.
+    /// The components that are on a circle or between two, among those that reach one.
     fn circular(&self, lengths: &[Option<usize>]) -> Vec<bool> {
         let mut circular: Vec<bool> = lengths.iter().map(Option::is_none).collect();
         let mut entries: Vec<usize> =

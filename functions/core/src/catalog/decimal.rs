@@ -26,12 +26,12 @@ impl Decimal {
         (text.len() <= 1_000 && are_digits(whole) && are_digits(fraction)).then(|| Self(text.to_owned()))
     }
 
-    /// What was written.
+    /// The text as it was written.
     pub fn text(&self) -> &str {
         &self.0
     }
 
-    /// Which is larger.
+    /// Compares the values.
     pub fn compare(&self, other: &Self) -> Ordering {
         let (own, others) = (self.parts(), other.parts());
         let size = |it: &Parts<'_>, than: &Parts<'_>| {

@@ -1,10 +1,10 @@
-//! How a tag names an event, and what each type of event is to its catalog.
+//! The way from a tag to an event, and the interface of each event type to its catalog.
 
 use super::document::{Catalog, FallbackOption, FeatureStep, JobDefinition, Subscription};
 use super::read::{Tag, Tagged};
 use crate::event_type::EventType;
 
-/// How a request or a component names an event.
+/// A reference to an event, in a request or a component.
 #[derive(Clone, Copy, Debug)]
 pub struct EventRef<'a> {
     /// The tag: of an action, notification, storage, function, job, quota, fallback or feature; or `database:action`,

@@ -30,7 +30,7 @@ const RESERVED_HEADERS: [&str; 13] = [
     "tracestate",
 ];
 
-/// Whether a user may set this header: not those of the connection, and not what marks a delivery.
+/// True if a user may set this header: it is neither a connection header nor one that marks a delivery.
 fn is_free(name: &HeaderName) -> bool {
     !RESERVED_HEADERS.contains(&name.as_str()) && !name.as_str().starts_with("webhook-")
 }

@@ -1,4 +1,5 @@
-//! The document's texts and numbers that have a form: references to secrets, addresses, methods, paths, ranges.
+//! Texts and numbers of the document with a form of their own: references to secrets, addresses, methods, paths,
+//! ranges.
 
 use http::Method;
 use schemars::JsonSchema;
@@ -9,11 +10,11 @@ use crate::cadence::Zone;
 use crate::error::FieldCode;
 use crate::json::Field;
 
-/// Where a secret stands; the document never holds the secret itself.
+/// A reference to a secret; the document never contains the secret itself.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, JsonSchema)]
 #[schemars(with = "SecretRefSchema")]
 pub struct SecretRef {
-    /// What keeps it.
+    /// The store of the secret.
     pub store: SecretStoreKind,
     /// Its name there.
     pub name: String,
@@ -23,7 +24,7 @@ pub struct SecretRef {
 #[expect(dead_code, reason = "only its schema is used")]
 struct SecretRefSchema(#[schemars(regex(pattern = "^(ssm:/|secretsmanager:|env:).+$"))] String);
 
-/// What keeps a secret.
+/// A kind of secret store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum SecretStoreKind {
     /// An SSM parameter, `ssm:/path`.
@@ -272,6 +273,6 @@ numbers! {
     MaxBytes: u64 = 1..=6_291_456;
     /// Messages drained in one run.
     MaxMessages: u32 = 1..=1_000;
-    /// What a counter may reach in a period.
+    /// The most that a counter may reach in a period.
     QuotaLimit: u64 = 1..=1_000_000_000_000_u64;
 }

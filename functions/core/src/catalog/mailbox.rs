@@ -1,4 +1,4 @@
-//! Where e-mail comes from and goes to.
+//! E-mail addresses with their display names.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use schemars::JsonSchema;
@@ -39,7 +39,7 @@ impl Mailbox {
         sound.then(|| Self { name: name.map(str::to_owned), address: address.to_owned() })
     }
 
-    /// As a header has it: a name that is not ASCII in encoded words (RFC 2047).
+    /// The header form: a name that is not ASCII becomes encoded words (RFC 2047).
     pub fn header(&self) -> String {
         let Some(name) = &self.name else { return self.address.clone() };
         let name = if name.is_ascii() { format!("\"{name}\"") } else { encoded_words(name) };
@@ -62,8 +62,8 @@ impl Read for Mailbox {
     }
 }
 
-/// Whether a text is an address that every server takes: ASCII, with one `@`, unquoted (RFC 5321, section 4.1.2), and a
-/// domain by name. An international domain stands in its `xn--` form.
+/// True if every mail server accepts the address: ASCII, with one `@`, unquoted (RFC 5321, section 4.1.2), and a
+/// domain by name. An international domain is written in its `xn--` form.
 pub fn is_email_address(text: &str) -> bool {
     let Some((local, domain)) = text.split_once('@') else { return false };
     let is_atom = |part: &str| {
@@ -73,7 +73,7 @@ pub fn is_email_address(text: &str) -> bool {
     text.len() <= 254 && local.len() <= 64 && local.split('.').all(is_atom) && is_domain(domain)
 }
 
-/// Whether a text is the name of a host, in ASCII.
+/// True if a text is a host name in ASCII.
 pub(super) fn is_domain(text: &str) -> bool {
     let is_label = |label: &str| {
         let inner = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';

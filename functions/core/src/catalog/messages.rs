@@ -1,4 +1,4 @@
-//! What has to hold in a notification: each channel has what its provider needs, and what is said can be filled in.
+//! The rules of a notification: each channel has what its provider needs, and its texts can be filled in.
 
 use serde_json::Value;
 

@@ -1,7 +1,7 @@
-//! A product's catalog: the document that gives event tags their meaning.
+//! A product's catalog: the document that defines the meaning of event tags.
 //!
-//! [`Catalog::from_document`] reads and checks a document as a whole and names everything that is wrong with it;
-//! [`Catalog::resolve`] finds what an event tag stands for.
+//! [`Catalog::from_document`] reads and checks a whole document and names everything that is wrong with it;
+//! [`Catalog::resolve`] finds the event of a tag.
 
 mod check;
 mod cycles;
@@ -84,7 +84,7 @@ impl Revision {
         Self(hex(&digest[..16]))
     }
 
-    /// A revision that somebody names; it may be of nothing.
+    /// A revision named by a caller; it may not exist.
     pub fn named(text: &str) -> Self {
         Self(text.to_owned())
     }

@@ -1,4 +1,4 @@
-//! How the document's types are read: every fault is noted, and what is sound around it is read all the same.
+//! Reading of the document's types: every fault is recorded, and the sound parts around it are still read.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ pub trait Read: Sized {
     /// Reads it; `None` after noting what was wrong.
     fn read(field: &Field<'_>) -> Option<Self>;
 
-    /// What its absence means; `None` when it may not be absent.
+    /// The value of an absent field; `None` if the field is required.
     fn absent() -> Option<Self> {
         None
     }
@@ -23,7 +23,7 @@ pub trait Read: Sized {
 /// Components by tag.
 pub type Tagged<T> = BTreeMap<Tag, T>;
 
-/// What differs by environment.
+/// Values by environment.
 pub type PerEnv<T> = BTreeMap<Tag, T>;
 
 /// A name that users give: 1 to 64 of letters, digits, `.`, `_` and `-`, starting with a letter or digit.

@@ -61,7 +61,7 @@ macro_rules! define {
 
 for_each_event_type!(define);
 
-/// Why a tag stands for nothing.
+/// Why a tag does not name an event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unresolved {
     /// The catalog has no such event; the text is a hint for the caller, or empty.
@@ -135,7 +135,7 @@ impl<'c> Resolver<'c> {
         self.find(wanted).ok()
     }
 
-    /// Why the tag stands for nothing, if so. With a hint it looks at every tag of the catalog.
+    /// Why the tag does not name an event. With a hint, every tag of the catalog is compared.
     pub(super) fn unresolved(&self, wanted: EventRef<'_>, with_hint: bool) -> Option<Unresolved> {
         Some(match self.find(wanted).err()? {
             Missing::Event if !with_hint => Unresolved::Unknown(String::new()),
@@ -157,7 +157,7 @@ enum Missing<'c> {
     Ambiguous(Vec<Target<'c>>),
 }
 
-/// As the request would name them; of very many only the first.
+/// The candidates as a request would name them, at most the first few.
 fn describe(candidates: &[Target<'_>]) -> Vec<String> {
     const NAMED: usize = 10;
     let name = |target: &Target<'_>| match target.app() {

@@ -9,17 +9,17 @@ use crate::words::words;
 document! {
     /// An HTTP app.
     struct App {
-        /// Where it stands, by environment.
+        /// Its address, by environment.
         envs: PerEnv<AppEnv>,
         /// Its requests.
         actions: Tagged<AppAction>,
     }
 
-    /// Where an app stands and how it is addressed.
+    /// The address of an app in one environment.
     struct AppEnv {
-        /// What the actions' paths are joined to.
+        /// The base of the actions' paths.
         base_url: BaseUrl,
-        /// How requests are authorised.
+        /// The authorisation of requests.
         auth: Option<Auth>,
         /// Headers of every request.
         headers: Headers,
@@ -37,25 +37,25 @@ document! {
         timeout: Option<TimeoutMs>,
         /// Headers of this request.
         headers: Headers,
-        /// How `body` is sent; default `json`.
+        /// The encoding of `body`; default `json`.
         body: Option<BodyFormat>,
     }
 
     /// A cloud function.
     struct Function {
-        /// Where it stands, by environment.
+        /// Its address, by environment.
         envs: PerEnv<FunctionEnv>,
         /// Bound on one attempt.
         timeout: Option<TimeoutMs>,
     }
 
-    /// Where a function stands; exactly one of `arn` and `url`.
+    /// The address of a function; exactly one of `arn` and `url`.
     struct FunctionEnv {
         /// A Lambda function.
         arn: Option<Arn>,
         /// A function URL.
         url: Option<HttpUrl>,
-        /// With `url`: how requests are authorised.
+        /// With `url`: the authorisation of requests.
         auth: Option<Auth>,
         /// With `url`: `whsec_` secrets that sign requests.
         signing_secrets: SigningSecrets,
@@ -63,7 +63,7 @@ document! {
 }
 
 words! {
-    /// How an action's body is sent.
+    /// The encoding of an action's body.
     enum BodyFormat {
         /// application/json.
         Json = "json",

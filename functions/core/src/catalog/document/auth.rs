@@ -1,4 +1,4 @@
-//! How requests to apps, brokers, functions and callbacks are authorised and signed.
+//! Authorisation and signing of requests to apps, brokers, functions and callbacks.
 
 use schemars::JsonSchema;
 
@@ -46,7 +46,7 @@ document! {
     }
 }
 
-/// How requests are authorised: an object with exactly one member.
+/// The authorisation of requests: an object with exactly one member.
 #[derive(Clone, Debug, JsonSchema)]
 #[schemars(rename_all = "snake_case")]
 pub enum Auth {

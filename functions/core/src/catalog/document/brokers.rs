@@ -20,7 +20,7 @@ document! {
         subscriptions: Tagged<Subscription>,
     }
 
-    /// Who carries the messages.
+    /// The provider of a broker in one environment.
     struct BrokerEnv {
         /// The provider.
         provider: BrokerProvider,
@@ -28,7 +28,7 @@ document! {
         bus: Option<String>,
         /// EventBridge: the events' source; default `carillon`.
         source: Option<String>,
-        /// HTTP: how requests are authorised.
+        /// HTTP: the authorisation of requests.
         auth: Option<Auth>,
         /// HTTP: headers of every request.
         headers: Headers,
@@ -54,18 +54,18 @@ document! {
         url: Option<HttpUrl>,
     }
 
-    /// What handles the messages of a topic.
+    /// The handler of a topic's messages.
     struct Subscription {
         /// The topic's tag in the same broker.
         topic: Tag,
-        /// The event that each message is handed to.
+        /// The event that receives each message.
         event: String,
         /// The event's type, where the tag alone is ambiguous.
         event_type as "type": Option<EventType>,
         /// The event's app.
         app: Option<Tag>,
-        /// What the event is given, with `$Message{body}`, `$Message{id}` and `$Message{attributes}` annotations; by its type
-        /// otherwise.
+        /// The event's input, with `$Message{body}`, `$Message{id}` and `$Message{attributes}` annotations; default
+        /// by the event's type.
         input: Option<Map<String, Value>>,
         /// Messages drained in one run; default 10.
         max: Option<MaxMessages>,
@@ -73,7 +73,7 @@ document! {
 }
 
 words! {
-    /// Who carries messages.
+    /// A message provider.
     enum BrokerProvider {
         /// Amazon SQS.
         Sqs = "sqs",

@@ -1,4 +1,4 @@
-//! What runs, bounds or combines other events: job definitions, quotas, fallbacks and features.
+//! Events that run, bound or combine others: job definitions, quotas, fallbacks and features.
 
 use serde_json::{Map, Value};
 
@@ -16,9 +16,9 @@ document! {
         event_type as "type": Option<EventType>,
         /// The event's app.
         app: Option<Tag>,
-        /// What a job's input is merged over.
+        /// Defaults of a job's input.
         input: Option<Map<String, Value>>,
-        /// Retries of a job that names none.
+        /// Retries of a job that gives none.
         retries: Option<Retries>,
         /// Bound on one attempt.
         timeout: Option<TimeoutMs>,
@@ -26,9 +26,9 @@ document! {
 
     /// A counter with a limit.
     struct Quota {
-        /// What it may reach in a period.
+        /// The most that may be used in a period.
         limit: QuotaLimit,
-        /// When it starts anew.
+        /// The length of a period.
         period: Period,
         /// The zone whose days and months count; default UTC.
         tz: Option<ZoneName>,
@@ -76,7 +76,7 @@ document! {
         app: Option<Tag>,
         /// Its input, with `$Input{}` and `$Sequence{}{}` annotations; default `{}`.
         input: Option<Map<String, Value>>,
-        /// Whether the sequence goes on when it fails.
+        /// True if the sequence continues after this step fails.
         allow_fail: bool,
         /// Attempts after the first; default 0.
         retries: Option<Retries>,
@@ -86,15 +86,15 @@ document! {
 }
 
 words! {
-    /// When a counter starts anew.
+    /// The length of a quota's period.
     enum Period {
-        /// Every minute.
+        /// A minute.
         Minute = "minute",
-        /// Every hour.
+        /// An hour.
         Hour = "hour",
-        /// Every day.
+        /// A day.
         Day = "day",
-        /// Every month.
+        /// A month.
         Month = "month",
     }
 }

@@ -1,4 +1,4 @@
-//! Notifications: their channels, and what they say.
+//! Notifications: their channels and messages.
 
 use std::collections::BTreeMap;
 
@@ -19,7 +19,7 @@ document! {
     struct Notification {
         /// The channels.
         envs: PerEnv<NotificationEnv>,
-        /// What is said, by slug.
+        /// The messages, by slug.
         messages: Tagged<Message>,
     }
 
@@ -35,7 +35,7 @@ document! {
         callback: Option<CallbackChannel>,
     }
 
-    /// Who delivers push messages.
+    /// A push provider.
     struct PushChannel {
         /// The provider.
         provider: PushProvider,
@@ -43,23 +43,23 @@ document! {
         access_token: Option<SecretRef>,
         /// FCM's service account, as its JSON document.
         service_account: Option<SecretRef>,
-        /// The service's address, where it is not the provider's own.
+        /// The service's address, if it is not the provider's own.
         url: Option<BaseUrl>,
     }
 
-    /// Who delivers e-mail.
+    /// An e-mail provider.
     struct EmailChannel {
         /// The provider.
         provider: EmailProvider,
         /// The sender.
         from: Mailbox,
-        /// Where answers go.
+        /// The address for replies.
         reply_to: Option<Mailbox>,
         /// SMTP: the server.
         host: Option<HostName>,
         /// SMTP: its port.
         port: Option<Port>,
-        /// SMTP: how the connection is secured; default `starttls`.
+        /// SMTP: the security of the connection; default `starttls`.
         tls: Option<SmtpTls>,
         /// SMTP: the user.
         username: Option<String>,
@@ -67,7 +67,7 @@ document! {
         password: Option<SecretRef>,
     }
 
-    /// Who delivers text messages.
+    /// A provider of text messages.
     struct SmsChannel {
         /// The provider.
         provider: SmsProvider,
@@ -77,15 +77,15 @@ document! {
         account_sid: Option<AccountSid>,
         /// Twilio: its token.
         auth_token: Option<SecretRef>,
-        /// Twilio: the service's address, where it is not the provider's own.
+        /// Twilio: the service's address, if it is not the provider's own.
         url: Option<BaseUrl>,
     }
 
-    /// Where callbacks go.
+    /// The endpoint of callbacks.
     struct CallbackChannel {
         /// The address.
         url: HttpUrl,
-        /// How requests are authorised.
+        /// The authorisation of requests.
         auth: Option<Auth>,
         /// Headers of every request.
         headers: Headers,
@@ -93,7 +93,7 @@ document! {
         signing_secrets: SigningSecrets,
     }
 
-    /// What a notification says, by channel. `{{name}}` is filled from the `data` of the input's channel.
+    /// The message of a notification, by channel. `{{name}}` is filled from the `data` of the input's channel.
     struct Message {
         /// The push message.
         push: Option<PushTemplate>,
@@ -119,15 +119,15 @@ document! {
     struct EmailTemplate {
         /// Its subject.
         subject: Localized,
-        /// As plain text.
+        /// The text as plain text.
         text: Option<Localized>,
-        /// As HTML.
+        /// The text as HTML.
         html: Option<Localized>,
     }
 }
 
 words! {
-    /// Who delivers push messages.
+    /// A push provider.
     enum PushProvider {
         /// Expo's push service.
         Expo = "expo",
@@ -135,7 +135,7 @@ words! {
         Fcm = "fcm",
     }
 
-    /// Who delivers e-mail.
+    /// An e-mail provider.
     enum EmailProvider {
         /// Amazon SES v2.
         Ses = "ses",
@@ -143,7 +143,7 @@ words! {
         Smtp = "smtp",
     }
 
-    /// How an SMTP connection is secured.
+    /// The security of an SMTP connection.
     enum SmtpTls {
         /// STARTTLS, required.
         StartTls = "starttls",
@@ -151,7 +151,7 @@ words! {
         Implicit = "implicit",
     }
 
-    /// Who delivers text messages.
+    /// A provider of text messages.
     enum SmsProvider {
         /// Amazon SNS.
         Sns = "sns",

@@ -5,7 +5,7 @@ use crate::catalog::read::{PerEnv, document};
 use crate::words::words;
 
 document! {
-    /// How tokens of a session are verified.
+    /// The verification of a session's tokens.
     struct Session {
         /// The one algorithm that is accepted.
         algorithm: Algorithm,

@@ -10,17 +10,17 @@ document! {
     struct Database {
         /// The kind of database.
         engine: Engine,
-        /// Where it stands, by environment.
+        /// Its address, by environment.
         envs: PerEnv<DatabaseEnv>,
         /// Its statements.
         actions: Tagged<DatabaseAction>,
     }
 
-    /// Where a database stands. PostgreSQL: `url`, or `resource_arn` and `secret_arn` (RDS Data API).
+    /// The address of a database. PostgreSQL: `url`, or `resource_arn` and `secret_arn` (RDS Data API).
     struct DatabaseEnv {
         /// The connection URL, as a secret.
         url: Option<SecretRef>,
-        /// The root certificates that the server's own has to descend from, as PEM; default those that the system trusts.
+        /// The root certificates that the server's certificate must descend from, as PEM; default the system's.
         root_certificate: Option<SecretRef>,
         /// RDS Data API: the cluster.
         resource_arn: Option<Arn>,
@@ -28,7 +28,7 @@ document! {
         secret_arn: Option<Arn>,
         /// RDS Data API: the database's name.
         database: Option<String>,
-        /// DynamoDB: the region, where it is not the deployment's own.
+        /// DynamoDB: the region, if it is not the deployment's own.
         region: Option<String>,
     }
 
@@ -54,9 +54,9 @@ document! {
     struct StorageEnv {
         /// Its name.
         bucket: String,
-        /// What object keys start with.
+        /// The prefix of object keys.
         prefix: Option<String>,
-        /// The region, where it is not the deployment's own.
+        /// The region, if it is not the deployment's own.
         region: Option<String>,
     }
 }

@@ -39,10 +39,10 @@ use crate::json::Field;
 pub struct Statement {
     /// Text, each with the placeholder that follows it.
     pieces: Vec<(String, usize)>,
-    /// What follows the last placeholder.
+    /// The text after the last placeholder.
     tail: String,
     placeholders: Vec<Placeholder>,
-    /// Whether it has what some databases take for parameters.
+    /// Text that some databases treat as parameters.
     pub(super) natives: Natives,
     /// The word that says what it does, in upper case.
     pub(super) verb: String,
@@ -52,7 +52,7 @@ pub struct Statement {
 #[expect(dead_code, reason = "only its schema is used")]
 struct StatementSchema(#[schemars(length(min = 1, max = 65_536))] String);
 
-/// What some databases take for parameters, and others do not.
+/// Text that some databases treat as parameters, and others do not.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Natives {
     /// `?`, as of PartiQL.
@@ -93,12 +93,12 @@ impl Statement {
         Ok(Self { pieces, tail: before, placeholders, natives, verb: scanner.into_verb() })
     }
 
-    /// What is bound, in the order of the first mention.
+    /// The bound values, in the order of their first mention.
     pub fn placeholders(&self) -> &[Placeholder] {
         &self.placeholders
     }
 
-    /// Which placeholder each mention is of, by its position in [`Self::placeholders`].
+    /// The placeholder of each mention, by its position in [`Self::placeholders`].
     pub fn mentions(&self) -> impl Iterator<Item = usize> {
         self.pieces.iter().map(|(_, index)| *index)
     }

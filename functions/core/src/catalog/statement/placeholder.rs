@@ -1,4 +1,4 @@
-//! What stands between the braces of a placeholder.
+//! The text between the braces of a placeholder.
 
 use std::ops::RangeInclusive;
 
@@ -9,18 +9,18 @@ use crate::json::did_you_mean;
 /// A value that a statement needs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Placeholder {
-    /// What the input calls it.
+    /// The name in the input.
     pub name: String,
-    /// What it is.
+    /// The type.
     pub kind: Kind,
-    /// Whether it may be absent, and is NULL then.
+    /// True if it may be absent, which is NULL.
     pub is_optional: bool,
 }
 
 /// A type of values, with the bounds on one.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Kind {
-    /// A text of so many characters.
+    /// A text of a number of characters in this range.
     Text(RangeInclusive<usize>),
     /// A whole number.
     Integer(RangeInclusive<i64>),
@@ -38,7 +38,7 @@ pub enum Kind {
     Date,
     /// A document.
     Json,
-    /// So many bytes.
+    /// A number of bytes in this range.
     Bytes(RangeInclusive<usize>),
 }
 
@@ -128,17 +128,17 @@ impl Mention {
         Ok(Self { name: name.to_owned(), is_optional, kind })
     }
 
-    /// What all mentions together say.
+    /// The placeholder that all mentions agree on.
     pub(super) fn settled(self) -> Placeholder {
         let kind = self.kind.unwrap_or(Kind::Text(0..=usize::MAX));
         Placeholder { name: self.name, kind, is_optional: self.is_optional }
     }
 }
 
-/// A statement may need so many values.
+/// Maximum number of values of a statement.
 const MAX: usize = 100;
 
-/// Adds a mention to those of other names, or to what is known of its own; gives its position.
+/// Adds a mention to those of other names, or merges it with those of its own; returns its position.
 pub(super) fn settle(known: &mut Vec<Mention>, new: Mention) -> Result<usize, (FieldCode, String)> {
     let Some(index) = known.iter().position(|it| it.name == new.name) else {
         if known.len() >= MAX {
@@ -166,7 +166,8 @@ fn is_name(text: &str) -> bool {
     (1..=64).contains(&text.len()) && text.bytes().all(sound) && !text.starts_with(|first: char| first.is_ascii_digit())
 }
 
-/// Whether a quoted text holds what would be a placeholder elsewhere. Other braces, such as those of an array, may stand there.
+/// True if a quoted text contains what would be a placeholder elsewhere. Other braces, such as those of an array, are
+/// allowed.
 pub(super) fn stands_in(quoted: &str) -> bool {
     quoted.split("{{").skip(1).any(|after| {
         let inside = after.split_once("}}").map(|(inside, _)| inside.split(':').next().unwrap_or_default().trim());

@@ -1,4 +1,4 @@
-//! Where the text of a statement is code, and where it is quoted.
+//! Tells the code of a statement from its quoted text.
 
 use super::Natives;
 use super::placeholder;
@@ -7,7 +7,7 @@ use super::placeholder;
 pub(super) enum Span<'a> {
     /// Text that stays as it is.
     Text(&'a str),
-    /// What stands between the braces of a placeholder.
+    /// The text between the braces of a placeholder.
     Placeholder(&'a str),
 }
 
@@ -92,7 +92,7 @@ impl<'a> Scanner<'a> {
         Ok(Span::Placeholder(rest.get(2..end).unwrap_or_default()))
     }
 
-    /// Whether the quote that stands here begins a text with backslash escapes, `E'…'`.
+    /// True if this quote begins a text with backslash escapes, `E'…'`.
     fn begins_escapes(&self) -> bool {
         let mut before = self.text.get(..self.at).unwrap_or_default().chars().rev();
         matches!(before.next(), Some('e' | 'E')) && !before.next().is_some_and(is_word)
@@ -122,7 +122,7 @@ fn is_word(it: char) -> bool {
     it.is_alphanumeric() || matches!(it, '_' | '$')
 }
 
-/// The length of what begins with this quote, and goes on over two of them.
+/// The length of a quoted text that begins with this quote; two quotes inside stand for one.
 fn doubled(rest: &str, quote: char) -> Option<usize> {
     let mut quotes = rest.match_indices(quote).skip(1).map(|(at, _)| at);
     loop {
