@@ -23,7 +23,7 @@ use crate::clients::Kms;
 use crate::fault::{Unreadable, classify};
 use crate::settings::Settings;
 
-/// How long a data key seals, ms: one day.
+/// Lifetime of a data key for sealing, ms: one day.
 const SEALS_MS: i64 = 86_400_000;
 /// Number of data keys kept in memory. Each function that seals makes one a day.
 const REMEMBERED: usize = 1_000;

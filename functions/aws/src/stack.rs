@@ -36,7 +36,7 @@ impl Stack {
         Self { table, timers, queue, sealing_keys }
     }
 
-    /// The queue, for whoever carries its messages.
+    /// The queue, for the executor.
     pub fn queue(&self) -> &Queue {
         &self.queue
     }

@@ -54,7 +54,7 @@ fn of(verdict: Verdict, job: Job) -> Execution {
     Execution::idle(verdict, Some(job), None)
 }
 
-/// What the lines of an execution add up to: by metric, with the values of the dimensions after the service.
+/// The sums of an execution's metrics, with the values of the dimensions after the service.
 fn counted(execution: &Execution) -> BTreeMap<String, i64> {
     let mut counted = BTreeMap::new();
     for line in executed("orders", execution, NOW) {

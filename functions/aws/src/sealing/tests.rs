@@ -55,7 +55,7 @@ async fn one_data_key_seals_for_a_day_and_is_made_for_this_deployment() {
     assert_eq!(http.requests(), [("GenerateDataKey".to_owned(), body)]);
     clock.0.store(SEALS_MS, Ordering::Relaxed);
     assert_eq!(keys.current().await.unwrap().name(), &name(2));
-    // What it sealed it opens, the old as the new.
+    // It opens everything that it sealed, old and new.
     assert!(keys.find(&name(1)).await.unwrap().is_some() && keys.find(&name(2)).await.unwrap().is_some());
     assert_eq!(http.actions(), ["GenerateDataKey", "GenerateDataKey"]);
 }

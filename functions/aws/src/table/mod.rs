@@ -34,9 +34,9 @@ pub struct Table<C> {
     client: Client,
     name: String,
     clock: C,
-    /// How long a run stays in the history, ms.
+    /// Retention of a run in the history, ms.
     kept_ms: i64,
-    /// How long an `Idempotency-Key` is kept, ms.
+    /// Retention of an `Idempotency-Key`, ms.
     requests_kept_ms: i64,
     catalogs: Arc<Cache<String, Published>>,
     api_keys: Arc<Cache<KeyHash, ApiKey>>,

@@ -20,7 +20,7 @@ const PART: &str = "part";
 const USED: &str = "used";
 const FAILING: &str = "failing";
 
-/// How long a counter stays after its period, ms, because clocks may differ.
+/// Retention of a counter after its period, ms, because clocks may differ.
 const LEFT_OVER_MS: i64 = 86_400_000;
 /// Number of tries of a transaction that conflicts with others.
 const TRIES: u32 = 40;

@@ -28,7 +28,7 @@ const CLEARED_AT: &str = "cleared_at";
 
 const RESULT: &str = "result of a cache";
 
-/// How long a mark stays, ms: longer than anything begun before it, because the longest expiry in a catalog is a year
+/// Retention of a mark, ms: longer than anything begun before it, because the longest expiry in a catalog is a year
 /// and a lease lasts less than a day.
 const MARK_MS: i64 = 367 * 86_400_000;
 

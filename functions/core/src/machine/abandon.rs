@@ -8,7 +8,7 @@ use crate::time::UnixMillis;
 /// out.
 ///
 /// Safe only if no executor can be alive, as for the holder of a single process's data folder. The status stays: the
-/// next claim finds the attempt abandoned and counts it as spent. `None` if no lease outlasts `now`.
+/// next claim finds the attempt abandoned and counts it. `None` if no lease outlasts `now`.
 pub fn abandon(job: &Job, now: UnixMillis) -> Option<Transition> {
     let mut state = next(job, now);
     let lease = state.lease.as_mut().filter(|lease| lease.until > now)?;

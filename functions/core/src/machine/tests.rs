@@ -9,12 +9,12 @@ use crate::ids::JobId;
 use crate::job::{EventType, FailedAttempt, Lease, Skipped, codes};
 use crate::retry::RetryPolicy;
 
-/// What becomes of a job.
+/// The effect of a trigger on a job's status.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Cell {
     /// The next status and the step.
     Becomes(Status, &'static str),
-    /// The same status; nothing follows.
+    /// The status stays; nothing follows.
     Stays,
     /// The refusal; the job stays as it is.
     Refused(&'static str),
@@ -307,7 +307,7 @@ fn the_table_has_every_status_every_event_and_every_answer() {
     }
 }
 
-/// What the table has no room for: the fields of each answer.
+/// The fields that the table leaves out.
 #[test]
 fn answers_carry_what_the_caller_needs() {
     let decided = |row: &str, status: Status| {
@@ -359,7 +359,7 @@ fn answers_carry_what_the_caller_needs() {
     assert_eq!(retried.state.run, Run::new(3, 3, NOW.plus(1)));
 }
 
-/// A feature that is paused between two steps: it goes on under the same fire, with the attempts that it had.
+/// A feature that is paused between two steps continues under the same fire, with the attempts that it had.
 #[test]
 fn an_attempt_that_stops_for_a_pause_is_given_back_and_the_run_goes_on_under_its_fire() {
     let paused = decide(&job(Status::Running), &Trigger::Pause, NOW).unwrap().after();

@@ -1,8 +1,8 @@
-//! Looking a result up before it is made, and remembering it afterwards.
+//! Looks up a cached result before a dispatch, and stores the result after it.
 //!
-//! Whoever finds nothing takes the lease of the cache's entry before it claims its run, and fills the entry before it records
-//! its outcome. A crash in between leaves an entry that its own message finds when it comes back: nothing is dispatched twice
-//! for it. A failure gives the lease up, so that the next one tries; what dies with it ends with its time.
+//! A lookup that finds nothing takes the lease of the entry before the run is claimed, and the entry is filled before
+//! the outcome is recorded. After a crash in between, the redelivered message finds the filled entry, so nothing is
+//! dispatched twice. A failed attempt releases the lease; after a crash it expires.
 
 use serde_json::Value;
 
@@ -13,12 +13,12 @@ use crate::job::{JobSpec, Output};
 use crate::ports::{CacheAnswer, CachedResult, Clock, FillLease, PortError, Ports, Published, ResultCache};
 use crate::time::UnixMillis;
 
-/// Whoever waits for another's result looks again no sooner than after this long, ms.
+/// Shortest wait for another executor's result, ms.
 const MIN_WAIT_MS: i64 = 100;
 /// And no later.
 const MAX_WAIT_MS: i64 = 20_000;
 
-/// Where a job's result is remembered, and for how long.
+/// The cache entry of a job's result, and its expiry.
 pub(super) struct CacheSlot {
     key: CacheKey,
     expiry_ms: u64,
@@ -32,7 +32,7 @@ impl CacheSlot {
         Some(Self { key, expiry_ms: known.map_or(DEFAULT_EXPIRY_MS, |cache| cache.expiry.0) })
     }
 
-    /// Remembers a result; after a failure somebody else may try.
+    /// Stores a result; after a failure releases the lease.
     pub(super) async fn conclude<P: Ports>(
         &self,
         ports: &P,
@@ -54,7 +54,7 @@ impl CacheSlot {
 pub(super) struct CacheLookup(Option<(CacheKey, Owner)>);
 
 impl CacheLookup {
-    /// What the cache says, with the lease taken where it says nothing.
+    /// Looks up the entry, and takes the lease if there is none.
     pub(super) async fn lookup<P: Ports>(
         &mut self,
         ports: &P,
@@ -85,8 +85,8 @@ impl CacheLookup {
     }
 }
 
-/// When to look again for a result that somebody else makes: the longer that takes, the later, as half of the time that it
-/// has taken already costs nobody much.
+/// The next lookup while another executor fills the entry: after half the time that it has taken so far, so that a
+/// long dispatch costs few lookups.
 pub(super) fn look_again_at(lead: &FillLease, now: UnixMillis) -> UnixMillis {
     let wait_ms = (now.since(lead.began_at) / 2).clamp(MIN_WAIT_MS, MAX_WAIT_MS);
     now.plus(wait_ms).min(lead.until.max(now.plus(MIN_WAIT_MS)))

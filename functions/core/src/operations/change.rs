@@ -9,7 +9,7 @@ use crate::machine::{Effect, Transition, Trigger, decide};
 use crate::ports::{CatalogStore, Clock, DeadLetters, JobQuery, JobStore, PortError, Ports, Redriven, Timers};
 use crate::time::UnixMillis;
 
-/// How long a redrive begins new jobs, ms. Gateways wait 30 s for an answer.
+/// Time in which a redrive begins new jobs, ms. Gateways wait 30 s for an answer.
 const REDRIVE_MS: i64 = 15_000;
 
 /// Calls a job off. No dispatch of it starts afterwards; one that is under way is not recorded any more (I6).
@@ -25,27 +25,31 @@ pub async fn cancel<P: Ports>(
     change(ports, caller, id, &Trigger::Cancel { reason }).await
 }
 
-/// Holds a job back: no attempt of it begins until it is resumed (I6). One that is under way goes on, and its outcome is
+/// Pauses a job: no attempt begins until it is resumed (I6). An attempt in progress continues, and its outcome is
 /// recorded.
 ///
 /// # Errors
-/// [`OperationError`]; `Refused` when the job has ended or is paused already.
+///
+/// [`OperationError`]; `Refused` if the job has ended or is paused already.
 pub async fn pause<P: Ports>(ports: &P, caller: &ApiKey, id: JobId) -> Result<Job, OperationError> {
     change(ports, caller, id, &Trigger::Pause).await
 }
 
-/// Lets a paused job go on: a recurring one at the first occurrence that can still be met. The others are skipped.
+/// Resumes a paused job. A recurring job continues at the first occurrence that can still be met; earlier ones are
+/// skipped.
 ///
 /// # Errors
-/// [`OperationError`]; `Refused` when the job is not paused.
+///
+/// [`OperationError`]; `Refused` if the job is not paused.
 pub async fn resume<P: Ports>(ports: &P, caller: &ApiKey, id: JobId) -> Result<Job, OperationError> {
     change(ports, caller, id, &Trigger::Resume).await
 }
 
-/// Runs a waiting job now: a recurring one beside its cadence, which stays as it is.
+/// Runs a waiting job now. A recurring job runs outside its schedule, which stays as it is.
 ///
 /// # Errors
-/// [`OperationError`]; `Refused` when the job does not wait.
+///
+/// [`OperationError`]; `Refused` if the job does not wait.
 pub async fn run_now<P: Ports>(ports: &P, caller: &ApiKey, id: JobId) -> Result<Job, OperationError> {
     change(ports, caller, id, &Trigger::RunNow).await
 }
@@ -58,12 +62,13 @@ pub async fn retry<P: Ports>(ports: &P, caller: &ApiKey, id: JobId, delay_ms: u3
     change(ports, caller, id, &Trigger::Retry { delay_ms }).await
 }
 
-/// Brings a spent fire back to life, on behalf of a dead letter that came back to the queue: its job gets a fresh budget
-/// under a new fire, which has a timer of its own. `None` when the fire is not the one that its job failed with, because
-/// somebody else retried it: then there is nothing to do.
+/// Gives the job of a redriven dead letter a fresh budget, under a new fire with its own timer. `None` if the fire is
+/// not the one that its job failed with, because the job was retried in another way; the message is then dropped.
 ///
 /// # Errors
-/// [`PortError`] when a dependency failed, or others keep changing the job: the dead letter has to come back.
+///
+/// [`PortError`] when a dependency failed, or the job has too many concurrent changes: the dead letter has to come
+/// back.
 pub async fn revive<P: Ports>(ports: &P, fire: Fire) -> Result<Option<Job>, PortError> {
     let mut current = ports.jobs().get(fire.job_id).await?;
     for _ in 0..ATTEMPTS_AT_A_CHANGE {
@@ -79,12 +84,14 @@ pub async fn revive<P: Ports>(ports: &P, fire: Fire) -> Result<Option<Job>, Port
     Err(PortError::Throttled("others keep changing the job".into()))
 }
 
-/// Retries spent jobs of a product's environment, at most `limit` of them, the newest first; gives their number.
+/// Retries failed jobs of a product's environment, at most `limit`, the newest first; returns their number.
 ///
-/// It may be smaller than what was there: whoever asked waits for the answer, so no job is begun when 15 s are over.
+/// No job is begun after 15 s, because the caller waits for the answer, so the number may be smaller than what there
+/// is.
 ///
 /// # Errors
-/// [`OperationError`]. Jobs that were retried before it stay so.
+///
+/// [`OperationError`]. Jobs that were retried before it stay retried.
 pub async fn redrive<P: Ports>(
     ports: &P,
     caller: &ApiKey,
@@ -101,10 +108,11 @@ pub async fn redrive<P: Ports>(
     Ok(redrive.retried)
 }
 
-/// The same for every environment of a product that the key opens.
+/// Like [`redrive`], for every environment of a product that the key opens.
 ///
 /// # Errors
-/// [`OperationError`]; `NotFound` when the product has no catalog, which alone names its environments.
+///
+/// [`OperationError`]; `NotFound` if the product has no catalog, which defines its environments.
 pub async fn redrive_product<P: Ports>(
     ports: &P,
     caller: &ApiKey,
@@ -128,22 +136,23 @@ pub async fn redrive_product<P: Ports>(
     Ok(redrive.retried)
 }
 
-/// What became of a redrive of everything.
+/// The result of a redrive of all products.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Redriving {
     /// The queue moves all of its dead letters back from here on; each revives its job when it arrives.
     Started,
     /// The queue is at it already.
     UnderWay,
-    /// So many jobs were retried.
+    /// The number of retried jobs.
     Done(usize),
 }
 
-/// Brings back the spent jobs of all products, with a key that opens all of them. `limit` counts where no queue keeps the
-/// dead letters.
+/// Redrives the failed jobs of all products, with a key that opens all of them. `limit` applies where no queue holds
+/// the dead letters.
 ///
 /// # Errors
-/// [`OperationError`]. Jobs that were retried before it stay so.
+///
+/// [`OperationError`]. Jobs that were retried before it stay retried.
 pub async fn redrive_all<P: Ports>(ports: &P, caller: &ApiKey, limit: usize) -> Result<Redriving, OperationError> {
     require(caller, Scope::JobsWrite)?;
     // No product has this tag, so only a key that lists it opens it.

@@ -1,7 +1,7 @@
-//! What callers and due messages can ask for.
+//! The use cases of callers and of due messages.
 //!
-//! Each operation is written once over the [`crate::ports`] and runs on every stack. Who may ask is decided here too, so
-//! that no route can forget it.
+//! Each operation is written once over the [`crate::ports`] and runs on every stack. It also checks the caller's
+//! permission, so that no route can forget it.
 
 mod cache_lookup;
 mod catalogs;
@@ -58,7 +58,7 @@ pub enum OperationError {
     /// The job's status does not allow it.
     #[error(transparent)]
     Refused(Refusal),
-    /// What is stored is not what the caller's precondition names.
+    /// The stored revision does not satisfy the caller's precondition.
     #[error("the precondition does not hold")]
     PreconditionFailed,
     /// Others change the same thing too fast.
@@ -69,17 +69,17 @@ pub enum OperationError {
     Port(#[from] PortError),
 }
 
-/// So often an operation decides anew after losing a race.
+/// Number of times that an operation decides again after losing a race.
 const ATTEMPTS_AT_A_CHANGE: usize = 8;
 
-/// A page has at most so many entries.
+/// Maximum number of entries on a page.
 const MAX_PAGE: usize = 100;
 
-/// What became of a transition.
+/// The result of storing a transition.
 enum Stored {
     /// It is stored.
     Done,
-    /// It is not: somebody else was first. The job as it is now; `None` when it is gone.
+    /// Not stored: another write was first. The job as it is now; `None` when it is gone.
     Overtaken(Option<Box<Job>>),
 }
 

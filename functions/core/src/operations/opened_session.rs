@@ -1,4 +1,4 @@
-//! What a job's session said.
+//! The claims of a job's session.
 
 use crate::job::Job;
 use crate::ports::{PortError, Ports, SealingKeys};
@@ -21,7 +21,7 @@ impl OpenedSession {
         Ok(claims.map(|claims| Some(Self { tag: session.tag.clone(), claims })))
     }
 
-    /// As annotations see it.
+    /// The session in the form that annotations need.
     pub(super) fn session(&self) -> SessionClaims<'_> {
         SessionClaims { tag: &self.tag, claims: &self.claims }
     }

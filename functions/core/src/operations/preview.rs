@@ -1,4 +1,4 @@
-//! What would become of a job, without scheduling it.
+//! Previews a job without scheduling it.
 
 use std::cell::RefCell;
 
@@ -12,38 +12,38 @@ use crate::json::{Field, parse};
 use crate::ports::{Clock, Ports, Sessions};
 use crate::time::UnixMillis;
 
-/// How many runs a preview shows unless asked for another number.
+/// Default number of runs in a preview.
 const RUNS_SHOWN: usize = 10;
-/// How many it shows at the most.
+/// Maximum number of runs in a preview.
 const MAX_RUNS_SHOWN: usize = 100;
 
 /// A job as it would be.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Preview {
-    /// What is asked for, with the type that the catalog gives.
+    /// The specification, with the type from the catalog.
     pub spec: JobSpec,
     /// The next runs, if each succeeds in time.
     pub runs: Vec<PlannedRun>,
-    /// What ends the series after the last of `runs`; `None` when more would follow.
+    /// The reason that the series ends after the last of `runs`; `None` if more would follow.
     pub end: Option<End>,
     /// The attempts of a run, if each fails at once in a way that is retried.
     pub attempts: Vec<PlannedAttempt>,
-    /// What the caller may not have meant.
+    /// Settings that are valid, but may not be meant.
     pub warnings: Vec<String>,
 }
 
 /// A run as it would be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PlannedRun {
-    /// Which run, from 1.
+    /// The number of the run, from 1.
     pub run_no: u32,
     /// When it is due.
     pub at: UnixMillis,
-    /// What the clock of the job's zone shows then.
+    /// The local time of the run in the job's zone.
     pub explained: Explained,
 }
 
-/// What ends a series.
+/// The reason that a series ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
     /// The job runs once.
@@ -59,7 +59,7 @@ pub enum End {
 /// An attempt as it would be, in milliseconds after its run is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PlannedAttempt {
-    /// Which attempt, from 1.
+    /// The number of the attempt, from 1.
     pub attempt: u32,
     /// With the whole jitter.
     pub earliest_ms: u64,

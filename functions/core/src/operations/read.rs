@@ -21,7 +21,7 @@ pub async fn get<P: Ports>(ports: &P, caller: &ApiKey, id: JobId) -> Result<Job,
     visible(ports.jobs().get(id).await?, caller)
 }
 
-/// Which jobs a caller wants to see.
+/// Selects the jobs of a page.
 #[derive(Clone, Debug)]
 pub struct ListQuery {
     /// The product.
@@ -30,9 +30,9 @@ pub struct ListQuery {
     pub env: String,
     /// Only jobs of this status.
     pub status: Option<Status>,
-    /// At most so many, 1 to 100.
+    /// Size of the page, 1 to 100.
     pub limit: usize,
-    /// Where the page before ended.
+    /// The end of the previous page.
     pub cursor: Option<JobCursor>,
 }
 
@@ -41,7 +41,7 @@ pub struct ListQuery {
 pub struct JobPage {
     /// The jobs.
     pub jobs: Vec<Job>,
-    /// Where the next page starts, if there may be one.
+    /// The cursor of the next page, if there may be one.
     pub next: Option<JobCursor>,
 }
 
@@ -66,7 +66,7 @@ pub async fn list<P: Ports>(ports: &P, caller: &ApiKey, query: ListQuery) -> Res
 pub struct RunPage {
     /// The runs; the first page begins with the current one.
     pub runs: Vec<ListedRun>,
-    /// Where the next page starts, if there may be one.
+    /// The cursor of the next page, if there may be one.
     pub next: Option<RunCursor>,
 }
 
@@ -75,14 +75,14 @@ pub struct RunPage {
 pub struct ListedRun {
     /// The run, with what was skipped before it.
     pub run: Run,
-    /// What was skipped after it, when the series ended with it.
+    /// The occurrences skipped after it, when the series ended with it.
     pub skipped_after: Vec<Skipped>,
-    /// Where it stands.
+    /// Its status.
     pub status: RunStatus,
 }
 
-/// A page of runs ends early when their results come to so many bytes of JSON: a function's answer has at most 6 MB, in which
-/// each quote of a text is escaped once more.
+/// Size of results, in bytes of JSON, after which a page of runs ends early: a function's answer has at most 6 MB, in
+/// which each quote of a text is escaped once more.
 const MAX_PAGE_BYTES: usize = 2 * 1024 * 1024;
 
 /// Lists a job's runs, latest first; `limit` of them, 1 to 100, or fewer where their results are large.
@@ -150,11 +150,11 @@ pub async fn run<P: Ports>(ports: &P, caller: &ApiKey, fire: Fire) -> Result<Opt
     Ok(found.filter(|run| (run.generation, run.run_no) == (fire.generation, fire.run_no)))
 }
 
-/// Where a page of jobs ended. Its text is opaque to callers.
+/// The end of a page of jobs. Its text is opaque to callers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct JobCursor(JobId);
 
-/// Where a page of runs ended. Its text is opaque to callers.
+/// The end of a page of runs. Its text is opaque to callers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RunCursor((u32, u32));
 

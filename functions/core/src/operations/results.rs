@@ -1,4 +1,4 @@
-//! Looking at remembered results, and forgetting them.
+//! Lists and clears caches.
 
 use super::{MAX_PAGE, OperationError, require};
 use crate::access::{ApiKey, Scope};
@@ -6,23 +6,24 @@ use crate::cache::{CacheId, DEFAULT_EXPIRY_MS};
 use crate::ports::{CachePage, CatalogStore, Clock, Ports, ResultCache};
 use crate::time::UnixMillis;
 
-/// What a cache holds.
+/// The entries of a cache.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CacheView {
-    /// How long it remembers a result, ms.
+    /// Lifetime of a result, ms.
     pub expiry_ms: u64,
-    /// Whether the catalog knows it.
+    /// True if the catalog defines the cache.
     pub is_defined: bool,
     /// A page of its entries.
     pub page: CachePage,
-    /// The instant that ages are reckoned from.
+    /// The instant that ages are relative to.
     pub now: UnixMillis,
 }
 
-/// What a cache holds, by digest, after the digest `after`; at most `limit` entries, 1 to 100.
+/// Lists the entries of a cache by digest, after the digest `after`; at most `limit`, 1 to 100.
 ///
 /// # Errors
-/// [`OperationError`]. `NotFound` when the key does not open the environment, or there is no such product.
+///
+/// [`OperationError`]. `NotFound` if the key does not open the environment, or there is no such product.
 pub async fn cache_entries<P: Ports>(
     ports: &P,
     caller: &ApiKey,
@@ -43,10 +44,11 @@ pub async fn cache_entries<P: Ports>(
     Ok(CacheView { expiry_ms, is_defined: known.is_some(), page, now })
 }
 
-/// Forgets what a cache holds. A job that is being carried out keeps its result; nobody after it is given that.
+/// Clears a cache. A job in progress keeps its result, but later jobs do not receive it.
 ///
 /// # Errors
-/// [`OperationError`]. `NotFound` when the key does not open the environment, or there is no such product.
+///
+/// [`OperationError`]. `NotFound` if the key does not open the environment, or there is no such product.
 pub async fn clear_cache<P: Ports>(ports: &P, caller: &ApiKey, cache: &CacheId) -> Result<(), OperationError> {
     require(caller, Scope::JobsWrite)?;
     let not_found = OperationError::NotFound("cache");

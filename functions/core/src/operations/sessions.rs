@@ -1,4 +1,4 @@
-//! Making tokens for sessions, for whoever has no identity provider.
+//! Mints session tokens, for products without an identity provider.
 
 use std::cell::RefCell;
 
@@ -13,19 +13,19 @@ use crate::ports::{CatalogStore, Clock, DefinedSession, Ports, Sessions, TokenRe
 use crate::session::Claims;
 use crate::time::UnixMillis;
 
-/// How long a token is valid unless the request says otherwise, ms: an hour.
+/// Default lifetime of a token, ms: one hour.
 const DEFAULT_EXPIRY_MS: u64 = 3_600_000;
 /// The longest that one can be valid, ms: 30 days.
 const MAX_EXPIRY_MS: u64 = 30 * 86_400_000;
 /// The claim that says which session a token was minted for: `product/env/tag`.
 pub const MINTED_FOR: &str = "carillon";
-/// What is ours to say in a token.
+/// The claims that only the mint sets.
 const OWN_CLAIMS: [&str; 6] = ["iss", "aud", "exp", "nbf", "iat", MINTED_FOR];
 
 /// A token that was made.
 #[derive(Clone)]
 pub struct Minted {
-    /// The token. It is a secret: whoever has it can schedule jobs for its session.
+    /// The token. It is a secret: its holder can schedule jobs for its session.
     pub token: String,
     /// From here on it is not taken any more.
     pub expires_at: UnixMillis,
@@ -48,7 +48,7 @@ pub async fn mint_session<P: Ports>(
         return Err(OperationError::NotFound("session"));
     }
     let document = parse(body)?;
-    // A definition is looked for in the newest catalog: whoever publishes one asks for a token next.
+    // Definitions are read from the newest catalog, because a token is often requested right after publishing one.
     let published = ports.catalogs().fresh(product).await?.ok_or(OperationError::NotFound("session"))?;
     let (definition, place) = match defined(&published.catalog, tag, env, ports.capabilities()) {
         Ok(found) => found,
@@ -74,7 +74,7 @@ pub async fn mint_session<P: Ports>(
     }
 }
 
-/// What a token is to say, and for how long it is valid.
+/// Reads the claims of a token and its lifetime.
 fn read(document: &Value) -> Result<(Claims, u64), OperationError> {
     let faults = RefCell::<Faults>::default();
     let read = Field::root(document, &faults).object().map(|mut object| {

@@ -1,4 +1,4 @@
-//! What cannot be brought about at will with a real table: reads that are behind, and answers that were lost.
+//! Cases that a real table cannot produce at will: stale reads, and lost answers.
 
 use carillon_core::job::Output;
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! What holds for every way through the machine.
+//! Properties of every sequence of triggers.
 
 use std::collections::HashMap;
 
@@ -18,12 +18,12 @@ enum Move {
         run: i8,
         lease_ms: u32,
     },
-    /// The same, and its result is remembered.
+    /// The fire completes with a cached result.
     Recall {
         generation: i8,
         run: i8,
     },
-    /// The attempt of the claim that was made so many claims ago ends; an error if there is one.
+    /// Ends the attempt of an earlier claim, counted backwards; with an error if there is one.
     End {
         claims_ago: usize,
         error: Option<(bool, Option<u64>)>,
@@ -53,7 +53,7 @@ enum Move {
     },
 }
 
-/// How a job recurs from here on, if it does.
+/// The recurrence after the edit, if any.
 #[derive(Clone, Debug)]
 struct Replan(Option<Repeat>);
 
@@ -117,7 +117,7 @@ impl Life {
         Trigger::Claim { fire, owner, lease_ms }
     }
 
-    /// What the machine makes of a move.
+    /// Applies a move to the machine.
     fn decide(&mut self, a_move: &Move) -> Option<Transition> {
         let fire = self.job.fire();
         let trigger = match *a_move {
@@ -208,7 +208,7 @@ fn check_transition(before: &Job, transition: &Transition, trigger: &Move) {
         !dispatches || matches!(old.status, Status::Scheduled | Status::Queued | Status::Running),
         "only what may run"
     );
-    // What is left with an outcome goes to the history, and nothing else does.
+    // A run leaves for the history exactly when it has an outcome.
     let left = (is.run_no != was.run_no || old.status == Status::Failed) && has_moved;
     assert_eq!(transition.retired.is_some(), left);
     if let Some(retired) = &transition.retired {
@@ -221,7 +221,7 @@ fn check_transition(before: &Job, transition: &Transition, trigger: &Move) {
     check_skipped(transition);
 }
 
-/// What holds for a series, whatever happens to it.
+/// Properties of a series.
 fn check_series(before: &Job, after: &Job) {
     assert!(before.state.missed <= after.state.missed);
     let Some(repeat) = after.spec.repeat.as_ref().filter(|_| before.spec.repeat == after.spec.repeat) else { return };

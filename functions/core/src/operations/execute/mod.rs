@@ -20,7 +20,7 @@ use crate::machine::Refusal;
 use crate::ports::{Clock, Entropy, PortError, Ports, Targets};
 use crate::time::UnixMillis;
 
-/// What becomes of the message.
+/// The fate of the message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// Acknowledged: the fire has its outcome, or will never have one from this message.
@@ -40,7 +40,7 @@ pub enum Verdict {
 /// The result of [`execute`], for the log and the metrics.
 #[derive(Debug)]
 pub struct Execution {
-    /// What becomes of the message.
+    /// The fate of the message.
     pub verdict: Verdict,
     /// The job as it is stored now, if it is known.
     pub job: Option<Job>,
@@ -48,7 +48,7 @@ pub struct Execution {
     pub attempt: Option<Attempt>,
     /// Why the message was refused, if it was.
     pub refusal: Option<Refusal>,
-    /// How the run ended, if this execution ended it.
+    /// The outcome of the run, if this execution ended it.
     pub ended: Option<RunStatus>,
     /// Why the timer of the next run could not be armed. The message comes back for it.
     pub timer_fault: Option<PortError>,
@@ -80,7 +80,7 @@ pub struct Attempt {
     pub recorded: bool,
 }
 
-/// What an executor works with besides the ports.
+/// The targets and bounds of an executor.
 #[derive(Clone, Debug)]
 pub struct Executor<T> {
     /// The targets of jobs.
