@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::env::until;
 
-/// How long a job may take on a busy machine.
+/// Timeout for a job on a busy machine.
 const LIMIT: Duration = Duration::from_mins(1);
 
 /// An answer.
@@ -26,7 +26,8 @@ impl Answer {
     /// The body as JSON.
     ///
     /// # Panics
-    /// When it is none, or the status is another.
+    ///
+    /// If it is not JSON, or the status is another.
     #[track_caller]
     pub fn json(&self, status: u16) -> Value {
         assert_eq!(self.status, status, "{}", self.text);
@@ -60,7 +61,7 @@ impl Client {
         Self { http, base: base.to_owned(), key: key.to_owned() }
     }
 
-    /// The same, with another key.
+    /// The same client with another key.
     #[must_use]
     pub fn with_key(&self, key: &str) -> Self {
         Self { key: key.to_owned(), ..self.clone() }
@@ -122,10 +123,11 @@ impl Client {
         accepted["job_id"].as_str().expect("an accepted job has an id").to_owned()
     }
 
-    /// A job as it stands.
+    /// A job as it is stored.
     ///
     /// # Panics
-    /// When there is none.
+    ///
+    /// If there is none.
     pub async fn job(&self, id: &str) -> Value {
         self.get(&format!("/v1/jobs/{id}")).await.json(200)
     }
@@ -179,10 +181,11 @@ impl Client {
         }
     }
 
-    /// Whether some job of a product's environment `dev` has still to run, or runs.
+    /// True if a job of a product's environment `dev` still has to run, or is running.
     ///
     /// # Panics
-    /// When that is not answered.
+    ///
+    /// If the server does not answer.
     pub async fn has_open_jobs(&self, product: &str) -> bool {
         for status in ["scheduled", "queued", "running"] {
             let path = format!("/v1/jobs?product_tag={product}&env=dev&limit=1&status={status}");
@@ -210,7 +213,7 @@ pub fn job(product: &str, number: usize, start_at: i64) -> Value {
     })
 }
 
-/// The same, as often as `repeat` says.
+/// Schedules a job that recurs as `repeat` says.
 pub fn recurring(product: &str, start_at: i64, repeat: &Value) -> Value {
     let mut job = job(product, 1, start_at);
     job["repeat"] = repeat.clone();

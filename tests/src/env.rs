@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// How often a condition is looked at.
+/// Time between two checks of a condition.
 const INTERVAL: Duration = Duration::from_millis(20);
 
 /// Now, for measuring.

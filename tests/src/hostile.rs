@@ -1,4 +1,4 @@
-//! What callers send who mean harm.
+//! Requests of malicious callers.
 
 /// Texts that would do harm if they were part of a statement.
 pub const TEXTS: [&str; 28] = [

@@ -53,15 +53,17 @@ impl InProcess {
     /// Sends a request with the key.
     ///
     /// # Panics
-    /// When the path is none.
+    ///
+    /// If the path is invalid.
     pub async fn send(&self, method: Method, path: &str, body: impl Into<Body>) -> Reply {
         let uri = Uri::try_from(path).unwrap_or_else(|error| panic!("{error}: {path}"));
         self.request(method, uri, body.into()).await
     }
 
-    /// The same, with a path that was read before.
+    /// Sends a request to a parsed path.
     ///
     /// # Panics
+    ///
     /// Never: the request is well-formed.
     pub async fn request(&self, method: Method, uri: Uri, body: Body) -> Reply {
         let request = Request::builder().method(method).uri(uri).header(header::AUTHORIZATION, format!("Bearer {KEY}"));
@@ -110,7 +112,7 @@ pub struct Reply {
 const MAX_PROBLEM: usize = 1024 * 1024;
 
 impl Reply {
-    /// The body as JSON; null when it is none.
+    /// The body as JSON; null if it is not JSON.
     pub fn json(&self) -> Value {
         serde_json::from_slice(&self.bytes).unwrap_or_default()
     }

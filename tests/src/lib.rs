@@ -1,5 +1,5 @@
-//! What crosses crates: the contract that every adapter holds to, and what tests of whole processes, hostile input and the
-//! benchmark are made of.
+//! Shared parts of tests that cross crates: the contract of all adapters, whole processes, hostile input, and the
+//! benchmark.
 
 pub mod bench;
 pub mod client;

@@ -11,9 +11,9 @@ use crate::client::{Client, catalog, job};
 use crate::env::until;
 use crate::receiver::{Delivery, answer};
 
-/// How long what should happen soon may take on a busy machine.
+/// Timeout for something that happens at once on an idle machine.
 const SOON: Duration = Duration::from_mins(1);
-/// Stands in the claims of tokens. The app may see it, in the path of a request, and nobody else.
+/// A claim of the tokens. Only the app may see it, in the path of a request.
 pub const CANARY: &str = "canary-of-a-claim";
 /// The tag of the session.
 pub const SESSION: &str = "member";
@@ -36,7 +36,7 @@ pub fn content_but_for_fails(delivery: &Delivery) -> axum::response::Response {
     answer(StatusCode::OK, &json!({"id": delivery.id}))
 }
 
-/// What was said and answered about the jobs of a session.
+/// The requests and answers about the jobs of a session.
 #[derive(Debug)]
 pub struct Told {
     /// The token, which must be nowhere.
@@ -47,10 +47,11 @@ pub struct Told {
     pub answers: Vec<String>,
 }
 
-/// Has jobs of a session live their lives, and keeps everything that is told of them.
+/// Runs jobs with sessions, and collects every answer about them.
 ///
 /// # Panics
-/// When one of them does not end as it should.
+///
+/// If one of them does not end as it should.
 pub async fn live(client: &Client, product: &str) -> Told {
     let path = format!("/v1/products/{product}/envs/dev/sessions/{SESSION}");
     let data = json!({"data": {"details": {"task": CANARY, "bad": format!("{CANARY}-fails")}}});

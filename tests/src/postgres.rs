@@ -33,7 +33,7 @@ pub struct Authority {
 }
 
 impl Authority {
-    /// One that nobody knows.
+    /// An unknown user.
     #[expect(clippy::new_without_default, reason = "each is another one")]
     pub fn new() -> Self {
         let mut parameters = CertificateParams::new(Vec::new()).unwrap();
@@ -53,7 +53,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// A server that offers TLS if there is somebody to sign its certificate, which is made out to 127.0.0.1.
+    /// A server that offers TLS if its certificate, which names 127.0.0.1, can be signed.
     pub async fn start(authority: Option<&Authority>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let own = |path: &Path, mode: u32| {
@@ -100,7 +100,7 @@ impl Server {
         self.is_up().await;
     }
 
-    /// Where it listens.
+    /// The address.
     pub fn address(&self) -> SocketAddr {
         (Ipv4Addr::LOCALHOST, self.port).into()
     }
@@ -146,7 +146,7 @@ impl Drop for Server {
     }
 }
 
-/// What the test itself sees of the server.
+/// The server as the test itself sees it.
 pub struct Look(Client);
 
 impl Look {
@@ -182,7 +182,7 @@ fn program(name: &str, folder: &TempDir) -> Command {
     command
 }
 
-/// Where PostgreSQL's programs are: Debian keeps them by version, out of the path.
+/// The folder of PostgreSQL's programs: Debian installs them by version, outside the path.
 fn programs() -> PathBuf {
     let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
     let mut folders: Vec<_> = versions.map(|version| version.path().join("bin")).collect();

@@ -1,4 +1,4 @@
-//! The program as a process of its own: built once, started, killed, terminated, and never left behind.
+//! The program as a process: built once, started, killed, terminated, and never left behind.
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
@@ -16,10 +16,10 @@ use tokio::time::{sleep, timeout};
 
 use crate::client::Client;
 
-/// How long a start or an end may take, on a machine that has other things to do.
+/// Timeout for a start or an end on a busy machine.
 const LIMIT: Duration = Duration::from_mins(1);
 
-/// What would change the program's behaviour if whoever runs the tests has set it.
+/// Environment variables that would change the program's behaviour.
 const VARIABLES: [&str; 12] = [
     "CARILLON_ALLOW_LIST",
     "CARILLON_CATALOG",
@@ -55,10 +55,11 @@ pub fn program() -> &'static Path {
     &PROGRAM
 }
 
-/// Builds with these arguments of `cargo build`; gives the executables.
+/// Builds with these arguments of `cargo build`, and returns the executables.
 ///
 /// # Errors
-/// When it does not build; cargo has said why then.
+///
+/// If it does not build; cargo has printed why.
 pub fn build(arguments: &[&str]) -> std::io::Result<Vec<PathBuf>> {
     let cargo = std::process::Command::new(env!("CARGO"))
         .args(["build", "--locked", "--message-format", "json-render-diagnostics"])
@@ -86,11 +87,11 @@ fn command(program: &Path, arguments: impl IntoIterator<Item = impl Into<OsStrin
 /// A process that has ended.
 #[derive(Debug)]
 pub struct Ended {
-    /// How.
+    /// The exit status.
     pub status: ExitStatus,
-    /// What it printed.
+    /// Its standard output.
     pub stdout: String,
-    /// What it logged.
+    /// Its log.
     pub stderr: String,
 }
 
@@ -108,7 +109,7 @@ async fn finished(mut command: Command) -> Ended {
     Ended { status: output.status, stdout: text(output.stdout), stderr: text(output.stderr) }
 }
 
-/// How a server is to be started.
+/// The options of a server's start.
 #[derive(Clone, Debug)]
 pub struct Launch {
     arguments: Vec<OsString>,
@@ -159,7 +160,8 @@ impl Launch {
     /// Starts the server, and returns once it serves.
     ///
     /// # Panics
-    /// When it does not come to that.
+    ///
+    /// If it does not serve in time.
     pub async fn start(&self) -> Server {
         let mut child = self.command().stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
         let stdout = child.stdout.take().expect("its output is a pipe");
@@ -227,13 +229,13 @@ async fn collect(pipe: impl AsyncRead + Unpin, into: Arc<Mutex<String>>) {
 /// A server that serves. It is killed when it is dropped.
 #[derive(Debug)]
 pub struct Server {
-    /// Where it listens.
+    /// The address.
     pub address: SocketAddr,
     /// The folder's first key.
     pub key: String,
     /// A caller with that key.
     pub client: Client,
-    /// What it printed at its start, line by line.
+    /// Its output at the start, line by line.
     pub printed: Vec<String>,
     log: Arc<Mutex<String>>,
     child: Child,
@@ -241,7 +243,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// What it has logged so far.
+    /// Its log so far.
     pub fn log(&self) -> String {
         self.log.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }

@@ -10,7 +10,7 @@ impl Random {
         Self(seed)
     }
 
-    /// A generator of its own for each number: so one case of many can be made again without those before it.
+    /// A separate generator for each number, so that one case can be repeated without those before it.
     pub fn of_case(seed: u64, number: u64) -> Self {
         Self(Self(seed).bits() ^ Self(number).bits())
     }

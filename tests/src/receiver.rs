@@ -19,7 +19,7 @@ use crate::env::epoch_ms;
 pub struct Delivery {
     /// Its `webhook-id`.
     pub id: String,
-    /// Which one of this id it is, from 1.
+    /// The number of the request among those with this id, from 1.
     pub nth: u32,
     /// The path that it asked for.
     pub path: String,
@@ -30,7 +30,7 @@ pub struct Delivery {
 /// A receiver that listens, until it is dropped.
 #[derive(Debug)]
 pub struct Receiver {
-    /// Where.
+    /// The address.
     pub address: SocketAddr,
     arrivals: Arc<Mutex<HashMap<String, Vec<i64>>>>,
     _listening: Listening,
@@ -70,13 +70,13 @@ impl Receiver {
         Self::start(async |delivery| done(&delivery)).await
     }
 
-    /// How often each `webhook-id` came in.
+    /// Requests received for each `webhook-id`.
     pub fn counts(&self) -> HashMap<String, u32> {
         let arrivals = self.arrivals.lock().unwrap_or_else(PoisonError::into_inner);
         arrivals.iter().map(|(id, of_this)| (id.clone(), count(of_this))).collect()
     }
 
-    /// How many ids came in.
+    /// Number of ids received.
     pub fn ids(&self) -> usize {
         self.arrivals.lock().unwrap_or_else(PoisonError::into_inner).len()
     }

@@ -1,4 +1,4 @@
-//! What the history of a recurring job has to show, whatever happened to the job meanwhile.
+//! Checks of a recurring job's history.
 
 use std::collections::BTreeSet;
 

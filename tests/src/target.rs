@@ -26,12 +26,12 @@ pub struct Wire {
     pub headers: BTreeMap<String, String>,
     /// Its body.
     pub body: Bytes,
-    /// Which one of this path it is, from 1.
+    /// The number of the request among those of this path, from 1.
     pub nth: usize,
 }
 
 impl Wire {
-    /// A header; nothing where there is none.
+    /// A header; empty if absent.
     pub fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", String::as_str)
     }
@@ -39,7 +39,8 @@ impl Wire {
     /// The body as JSON.
     ///
     /// # Panics
-    /// When it is none.
+    ///
+    /// If it is not JSON.
     pub fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
@@ -53,7 +54,7 @@ impl Wire {
 /// A target that listens on a port of the loopback interface, until it is dropped.
 #[derive(Debug)]
 pub struct Target {
-    /// Where.
+    /// The address.
     pub address: SocketAddr,
     seen: Arc<Mutex<Vec<Wire>>>,
     _listening: Listening,
@@ -94,20 +95,21 @@ impl Target {
         format!("http://{}", self.address)
     }
 
-    /// What has come in, in order.
+    /// The requests received, in order.
     pub fn seen(&self) -> Vec<Wire> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// What has come in at a path.
+    /// The requests received at a path.
     pub fn seen_at(&self, path: &str) -> Vec<Wire> {
         self.seen().into_iter().filter(|wire| wire.path == path).collect()
     }
 
-    /// The only request that has come in at a path.
+    /// The only request received at a path.
     ///
     /// # Panics
-    /// When it is none or not the only one.
+    ///
+    /// If there is none, or more than one.
     pub fn only(&self, path: &str) -> Wire {
         let [wire] = self.seen_at(path).try_into().unwrap_or_else(|seen| panic!("not one request to {path}: {seen:?}"));
         wire

@@ -1,4 +1,4 @@
-//! What a job asks of AWS, counted as the adapters send it: so that no change makes it dearer unseen.
+//! The AWS requests of a job, counted as the adapters send them, so that no change makes a job dearer unseen.
 
 use carillon_tests::bench::aws::counts::Counts;
 use carillon_tests::bench::aws::ledger::{Deployment, Life};

@@ -115,7 +115,7 @@ async fn ended(client: &Client, id: &str, status: &str) -> Value {
     job
 }
 
-/// What the executor has logged of a fire since an instant.
+/// The executor's log of a fire since an instant.
 async fn lines_about(deployment: &Deployment, fire: &str, since: i64) -> Vec<Value> {
     let lines = deployment.emulator.log_of(&deployment.executor_function, since).await;
     let lines = lines.iter().filter_map(|line| serde_json::from_str::<Value>(line).ok());

@@ -20,7 +20,7 @@ use http::Method;
 use serde_json::{Value, json};
 
 const CASES: u64 = 10_000;
-/// So many are under way at a time: the store writes them together.
+/// Number of concurrent requests: the store writes them together.
 const AT_A_TIME: u64 = 64;
 const ENVS: [&str; 2] = ["dev", "prd"];
 
@@ -44,7 +44,7 @@ fn shown(body: &[u8]) -> String {
     String::from_utf8_lossy(&body[..body.len().min(4_000)]).into_owned()
 }
 
-/// How often each status and code was answered: a test that only ever sees one of them tests little.
+/// Counts of each status and code: a test that only ever sees one of them tests little.
 #[derive(Default)]
 struct Tally(BTreeMap<(u16, String), u64>);
 
@@ -190,7 +190,7 @@ async fn paths_queries_and_cursors_in_any_form_get_an_answer_and_change_nothing(
     let mut tally = Tally::default();
     for case in 0..cases(CASES) {
         let mut random = Random::of_case(3, case);
-        // What is no URI never arrives: the HTTP server refuses it before there is a request.
+        // An invalid URI never arrives: the HTTP server rejects it before there is a request.
         let Some(uri) = path(&mut random, &known) else { continue };
         let method = if random.once_in(10) { Method::POST } else { Method::GET };
         let reply = service.request(method, uri.clone(), Body::empty()).await;

@@ -17,10 +17,10 @@ use tokio::time::sleep;
 const FOLDERS: usize = 4;
 /// Kills, all folders together; `CARILLON_KILLS` asks for another number.
 const KILLS: usize = 220;
-/// How long what should happen at once may take on a busy machine.
+/// Timeout for something that happens at once on an idle machine.
 const SOON: Duration = Duration::from_secs(30);
 const CALLERS: u64 = 4;
-/// A caller asks for something every so often.
+/// Time between two requests of a caller.
 const PACE: Duration = Duration::from_millis(50);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -38,7 +38,7 @@ async fn servers_killed_at_200_random_points_keep_every_guarantee() {
     assert!(lost > kills / 10, "the kills met too little that was under way: {lost} attempts");
 }
 
-/// A folder whose server is killed so many times.
+/// A folder whose server is killed a number of times.
 async fn besieged(seed: u64, kills: usize) -> Figures {
     let folder = tempfile::tempdir().expect("a folder");
     let receiver = Receiver::start(app).await;
@@ -68,7 +68,7 @@ async fn besieged(seed: u64, kills: usize) -> Figures {
     figures
 }
 
-/// How long a server lives once it serves: half of them hardly get to work on what they found.
+/// Lifetime of a server once it serves: half of them hardly begin to work on what they found.
 fn life(random: &mut Random) -> Duration {
     let most = if random.once_in(2) { 60 } else { 1_000 };
     Duration::from_millis(random.between(1, most) as u64)
@@ -87,7 +87,7 @@ async fn kill_at_start(launch: &Launch, random: &mut Random) -> Killed {
     Killed { from, until: epoch_ms() }
 }
 
-/// What rests stays as it is through another start: a fire that came back would come before the job that is new.
+/// Ended jobs stay as they are through another start: a fire that came back would come before the new job.
 async fn a_start_changes_nothing_that_rests(launch: &Launch, server: Server, receiver: &Receiver) {
     let (before, counts) = (server.client.jobs("p", None).await, receiver.counts());
     server.kill().await;

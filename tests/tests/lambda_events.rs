@@ -44,7 +44,7 @@ fn fires(event: &Value) -> Vec<Fire> {
     bodies.filter_map(|body| Message::parse(body.expect("a body"))).map(|message| message.fire).collect()
 }
 
-/// What the queue was asked for, in words.
+/// The requests to the queue, in words.
 #[derive(Debug, Default)]
 struct Queue(Mutex<Vec<String>>);
 
@@ -243,7 +243,7 @@ async fn a_dead_letter_that_was_redriven_revives_its_job() {
     let letter = event("sqs/dead-lettered-and-redriven.json");
     let [fire] = fires(&letter)[..] else { panic!("one fire") };
     let job = deployment.store(fire).await;
-    // It was spent by a message like any other.
+    // It lost its last attempt by a message like any other.
     let mut first = letter.clone();
     first["Records"][0]["body"] = json!(Message::new(fire, job.state.run.due_at).to_string());
     let reason = &letter["Records"][0]["messageAttributes"]["reason"]["stringValue"];

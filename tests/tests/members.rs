@@ -109,7 +109,7 @@ async fn of_a_hundred_identical_jobs_one_is_dispatched() {
     assert!(jobs.iter().all(|job| job["result"] == jobs[0]["result"] && job["status"] == "completed"));
     let again = ask_at_once(&server.client, "p", "quote", 1).await;
     assert_eq!((receiver.ids(), recalled(&again)), (1, 1));
-    // Failures are not remembered: each asks for itself, one after the other.
+    // Failures are not cached: each job makes its own request, one after the other.
     let failed = ask_at_once(&server.client, "p", "fails", 5).await;
     assert_eq!((receiver.ids(), recalled(&failed)), (6, 0));
     let path = "/v1/products/p/envs/dev/caches/answers";

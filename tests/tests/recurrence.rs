@@ -13,7 +13,7 @@ use http::Method;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
-/// How long what should happen at once may take on a busy machine.
+/// Timeout for something that happens at once on an idle machine.
 const SOON: Duration = Duration::from_secs(30);
 const HOUR: i64 = 3_600_000;
 
@@ -126,7 +126,7 @@ async fn an_edit_needs_the_jobs_current_tag_and_gives_the_series_its_new_plan() 
     let runs = series::check(client, &receiver, &id, 2).await;
     let fires: Vec<_> = runs.iter().map(|run| run["webhook_id"].as_str().unwrap()).collect();
     assert_eq!(fires, [format!("{id}_g2_r1"), format!("{id}_g2_r2")]);
-    // What has ended is not changed any more, whatever tag is given.
+    // A job that has ended cannot be changed, whatever tag is given.
     assert_eq!(edit(&tag().await, &plan).await.json(409)["code"], "job_completed");
 }
 
@@ -158,7 +158,7 @@ async fn pages_of_many_runs_follow_each_other_without_gap_or_duplicate_while_run
     let (_, server) = serve(folder.path(), &receiver).await;
     let client = &server.client;
     let id = client.schedule(&recurring("p", epoch_ms() + HOUR, &json!({"every": HOUR}))).await;
-    // Runs beside the cadence, as an hour is long; the one that waits is one more.
+    // Runs outside the schedule, because an hour is long; the waiting one is one more.
     let run_until = async |run_no: u64| {
         let mut waiting = client.job(&id).await["run"]["run_no"].as_u64().unwrap();
         while waiting < run_no {

@@ -16,7 +16,7 @@ use http::{Method, StatusCode};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-/// How long what should happen at once may take on a busy machine.
+/// Timeout for something that happens at once on an idle machine.
 const SOON: Duration = Duration::from_secs(30);
 
 const JOBS: usize = 2_000;
@@ -44,8 +44,8 @@ impl Submission {
         self.acknowledged.lock().unwrap().len()
     }
 
-    /// Schedules one number after the other. When the server dies in the middle, nobody knows whether that job was stored:
-    /// it is scheduled again at the server that comes next.
+    /// Schedules one number after the other. When the server dies in between, it is unknown whether that job was
+    /// stored: it is scheduled again at the next server.
     async fn work(&self, mut servers: watch::Receiver<Client>) {
         loop {
             let number = self.next.fetch_add(1, Ordering::Relaxed);

@@ -148,7 +148,7 @@ fn readme() -> String {
     std::fs::read_to_string(root().join("functions/core/README.md")).expect("a README")
 }
 
-/// What stands in backticks.
+/// The texts in backticks.
 fn spans(text: &str) -> Vec<&str> {
     text.split('`').skip(1).step_by(2).collect()
 }

@@ -12,7 +12,7 @@ use http::{Method, StatusCode};
 use serde_json::{Value, json};
 use tokio::process::Command;
 
-/// How long what should happen at once may take on a busy machine.
+/// Timeout for something that happens at once on an idle machine.
 const SOON: Duration = Duration::from_secs(30);
 
 /// The options and commands that there are; the table of functions/local/README.md and `--help` have to have all of them.
@@ -173,7 +173,7 @@ async fn a_port_that_is_taken_is_named_in_a_clear_error() {
     let folder = tempfile::tempdir().unwrap();
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap();
-    // The later of two ports counts for nobody: the option may stand once.
+    // A second port is an error: the option may be given once.
     let ended = run(&["--data", folder.path().to_str().unwrap(), "--port", &address.port().to_string()]).await;
     assert!(!ended.status.success() && ended.stdout.is_empty(), "{}", ended.stdout);
     assert!(ended.stderr.contains(&format!("cannot listen on {address}")), "{}", ended.stderr);
@@ -308,7 +308,7 @@ async fn bodies_beyond_256_kb_are_refused_over_a_real_connection_and_the_server_
     let server = Launch::on(folder.path()).start().await;
     let large = json!({ "text": "a".repeat(300_000) });
     assert_eq!(server.client.post("/v1/jobs", &large).await.json(413)["code"], "body_too_large");
-    // What is much larger is not read to its end: the caller may see the connection break before it sees the answer.
+    // A body that is far too large is not read to its end: the caller may see the connection break before the answer.
     let huge = json!({ "text": "a".repeat(30_000_000) });
     if let Ok(answer) = server.client.send(Method::PUT, "/v1/products/p", &[], Some(&huge)).await {
         answer.json(413);

@@ -1,4 +1,4 @@
-//! How a server ends when it is asked to, and what a start that fails leaves behind.
+//! The end of a server, and the remains of a failed start.
 
 use std::path::Path;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
-/// How long what should happen at once may take on a busy machine.
+/// Timeout for something that happens at once on an idle machine.
 const SOON: Duration = Duration::from_secs(30);
 
 /// A server on a folder whose product `p` calls this receiver.

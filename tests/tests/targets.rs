@@ -1,4 +1,4 @@
-//! What jobs of every type do at their targets, from the request that schedules them to what arrives there: the real server, and
+//! Jobs of every type, from the request that schedules them to the effect at their targets: the real server, with
 //! targets on this machine.
 
 #[path = "targets/action.rs"]

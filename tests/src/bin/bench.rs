@@ -62,7 +62,7 @@ fn measure_embedded(sizes: Sizes) -> Result<(), Failure> {
     embedded::run(sizes).map(|figures| report::print(&figures, sizes))
 }
 
-/// Without valgrind, the other figures stand all the same.
+/// Without valgrind, the other figures are still printed.
 fn count_instructions() {
     println!();
     if let Err(error) = instructions::run() {

@@ -23,14 +23,14 @@ pub struct Emulator {
     account: String,
 }
 
-/// A message of a queue, as somebody sees it who only looks.
+/// A message of a queue, as seen without receiving it.
 #[derive(Clone, Debug)]
 pub struct Letter {
     /// Its body.
     pub body: String,
     /// Its attributes.
     pub attributes: HashMap<String, String>,
-    /// What the queue itself says of it, such as the group of one in a FIFO queue.
+    /// The queue's attributes, such as the group of a FIFO message.
     pub system: HashMap<String, String>,
 }
 
@@ -56,7 +56,7 @@ impl Emulator {
         Clients::from_environment(value).expect("everything is there")
     }
 
-    /// What makes the emulator AWS, to whatever reads its environment as the functions do.
+    /// Environment variables that point AWS tools at the emulator, as the functions have them.
     pub fn variables(&self) -> [(&'static str, String); 4] {
         [
             ("AWS_ACCESS_KEY_ID", self.account.clone()),
@@ -125,7 +125,7 @@ impl Emulator {
         self.exchange(Method::GET, "s3", &format!("/{bucket}/{key}"), &[], String::new()).await
     }
 
-    /// What an ARN of this account begins with.
+    /// The prefix of an ARN of this account.
     pub fn arn(&self, service: &str) -> String {
         format!("arn:aws:{service}:{}:{}:", self.region, self.account)
     }

@@ -6,11 +6,12 @@ use std::path::Path;
 
 use rustix::process::{Pid, Signal, kill_process};
 
-/// Kills the processes of the session `session` that hold a connection to `address`; `None` when no process does. Other
-/// sessions are other people's.
+/// Kills the processes of the session `session` that hold a connection to `address`; `None` if no process does.
+/// Processes of other sessions are left alone.
 ///
 /// # Panics
-/// When one cannot be killed.
+///
+/// If one cannot be killed.
 pub fn kill_whoever_calls(address: SocketAddr, session: u32) -> Option<()> {
     let sockets = sockets_to(address.port());
     let callers = processes().filter(|pid| session_of(*pid) == Some(session) && holds_one_of(*pid, &sockets));
@@ -31,7 +32,7 @@ pub fn kill_all_of(function: &str, session: u32) -> Option<()> {
     (killed > 0).then_some(())
 }
 
-/// Whether a process is a function's runtime, by what Lambda tells those of their function.
+/// True if a process is a function's runtime, by the environment that Lambda gives it.
 fn runs_function(pid: u32, function: &str) -> bool {
     let told = fs::read(Path::new("/proc").join(pid.to_string()).join("environ")).unwrap_or_default();
     let name = format!("AWS_LAMBDA_FUNCTION_NAME={function}");

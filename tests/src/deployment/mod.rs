@@ -17,7 +17,7 @@ pub use emulator::{Emulator, Letter};
 use crate::client::{Client, catalog};
 use crate::env::{epoch_ms, until, variable};
 
-/// How long something may take that takes a second: the machine may have other things to do.
+/// Timeout for something that takes a second on an idle machine.
 pub const SOON: Duration = Duration::from_mins(1);
 
 /// The deployment.
@@ -27,7 +27,7 @@ pub struct Deployment {
     pub client: Client,
     /// That key.
     pub key: String,
-    /// What the functions were told.
+    /// The environment of the functions.
     pub settings: Settings,
     /// The environment of the functions.
     pub environment: HashMap<String, String>,
@@ -45,7 +45,8 @@ impl Deployment {
     /// The deployment that the environment names.
     ///
     /// # Panics
-    /// When there is none.
+    ///
+    /// If there is none.
     pub async fn up() -> Self {
         let path = variable("CARILLON_STACK").expect("CARILLON_STACK names the stack.json of a stack that is up");
         let stack = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
@@ -84,10 +85,11 @@ impl Deployment {
         tag
     }
 
-    /// Waits until a job has this status, and gives it.
+    /// Waits until a job has this status, and returns it.
     ///
     /// # Panics
-    /// When it does not come to that.
+    ///
+    /// If it does not reach the status in time.
     pub async fn job_that_is(&self, status: &str, id: &str) -> Value {
         let look = async || Some(self.client.job(id).await).filter(|job| job["status"] == status);
         until(format!("{id} is {status}"), SOON, look).await

@@ -1,4 +1,4 @@
-//! What can go wrong with bytes, whatever they mean.
+//! Mutations of bytes, regardless of their meaning.
 
 use crate::random::Random;
 

@@ -1,6 +1,6 @@
-//! Input that nobody would send on purpose, made at random from sound input.
+//! Hostile input, made at random from sound input.
 //!
-//! Every case is made from a seed and its number alone, so one that failed can be made again by itself.
+//! Every case is made from a seed and its number alone, so a failed case can be repeated by itself.
 
 pub mod bytes;
 pub mod documents;
@@ -14,10 +14,11 @@ pub const CATALOG: &str = include_str!("catalog.json");
 /// That product.
 pub const PRODUCT: &str = "shop";
 
-/// How many cases to try: what `CARILLON_FUZZ_CASES` says, or `default`.
+/// Number of cases: the value of `CARILLON_FUZZ_CASES`, or `default`.
 ///
 /// # Panics
-/// When the variable is not a number.
+///
+/// If the variable is not a number.
 pub fn cases(default: u64) -> u64 {
     let asked = crate::env::variable("CARILLON_FUZZ_CASES");
     asked.map_or(default, |text| text.parse().expect("CARILLON_FUZZ_CASES is a number"))

@@ -57,7 +57,7 @@ const NAMES: [&str; 14] = [
     "",
 ];
 
-/// What the service gave out before. Neither is empty.
+/// Earlier answers of the service. Neither list is empty.
 pub struct Known {
     /// Ids of jobs.
     pub ids: Vec<String>,
@@ -65,7 +65,7 @@ pub struct Known {
     pub cursors: Vec<String>,
 }
 
-/// A path with a query, as often sound as not; `None` when it is none that a client could send.
+/// A path with a query, as often sound as not; `None` if no client could send it.
 pub fn path(random: &mut Random, known: &Known) -> Option<Uri> {
     let mut path = match random.below(8) {
         0..4 => {

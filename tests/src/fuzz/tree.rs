@@ -70,7 +70,7 @@ impl Node {
         }
     }
 
-    /// How many values there are, this one included.
+    /// Number of values, this one included.
     fn size(&self) -> usize {
         1 + self.children().into_iter().map(Self::size).sum::<usize>()
     }

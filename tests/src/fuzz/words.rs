@@ -52,7 +52,7 @@ const ODD: [&str; 44] = [
     "[[[[[]]]]]",
 ];
 
-/// What is no JSON, or none that can be taken without loss.
+/// Texts that are not JSON, or that lose something when parsed.
 const WRONG: [&[u8]; 22] = [
     b"1E400",
     b"-1e400",

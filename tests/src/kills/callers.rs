@@ -1,4 +1,4 @@
-//! Callers who go on asking, whoever dies meanwhile.
+//! Callers that keep sending requests while processes die.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -17,11 +17,11 @@ use crate::client::{Answer, Client, job};
 use crate::env::{epoch_ms, until};
 use crate::random::Random;
 
-/// How long an answer may take, before nobody waits for it any more.
+/// Timeout for an answer.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// After a request that got no answer.
 const PAUSE: Duration = Duration::from_millis(20);
-/// How long everything may take to come to rest.
+/// Timeout for all jobs to end.
 const REST: Duration = Duration::from_mins(2);
 
 /// Callers at work.
@@ -33,8 +33,8 @@ pub struct Callers {
 }
 
 impl Callers {
-    /// So many callers start to ask for jobs of `product`, and to change them: each a thing every `pace` or so. `client`
-    /// changes when the API moves.
+    /// Starts callers that schedule and change jobs of `product`, each about once a `pace`. `client` changes when the
+    /// API moves.
     pub fn start(count: u64, product: &str, client: &watch::Receiver<Client>, pace: Duration, seed: u64) -> Self {
         let (stop, stopped) = watch::channel(false);
         let caller = |number| Caller {
@@ -50,11 +50,12 @@ impl Callers {
         Self { working: (0..count).map(work).collect(), stop, last: caller(count) }
     }
 
-    /// Has them stop, lets go on what is paused, and waits until no job is left that has still to run. Gives what they were
-    /// answered.
+    /// Stops the callers, resumes what is paused, and waits until no job is left to run. Returns the answers that
+    /// they received.
     ///
     /// # Panics
-    /// When a caller met what must not be, or a job does not come to its end.
+    ///
+    /// If a caller received an impossible answer, or a job does not end.
     pub async fn rest(mut self) -> Journal {
         self.stop.send_replace(true);
         let mut journal = Journal::default();
@@ -131,7 +132,7 @@ impl Caller {
     async fn schedule(&mut self) {
         let body = self.job();
         let answer = self.ask(Method::POST, "/v1/jobs", Some(&body)).await;
-        // It took so many attempts to ask that the series would be over.
+        // The request needed so many tries that the series would be over.
         if answer.status == 422 && epoch_ms() > body["repeat"]["endDate"].as_i64().unwrap_or(i64::MAX) {
             return;
         }

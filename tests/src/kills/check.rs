@@ -1,4 +1,4 @@
-//! What has to hold once everything has come to rest.
+//! Checks after all jobs have ended.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
@@ -26,12 +26,12 @@ pub struct Killed {
     pub until: i64,
 }
 
-/// What was found.
+/// The totals of the check.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Figures {
     /// Jobs.
     pub jobs: usize,
-    /// Of those, jobs whose acknowledgement nobody received.
+    /// Jobs among them whose acknowledgement was lost.
     pub unacknowledged: usize,
     /// Runs with an outcome, by that.
     pub runs: BTreeMap<String, usize>,
@@ -136,7 +136,7 @@ struct Found {
     job: Value,
     /// Its runs, latest first, and what was skipped between them.
     entries: Vec<Value>,
-    /// How often each of its fires was received.
+    /// Deliveries of each fire.
     counts: HashMap<String, u64>,
 }
 
@@ -194,7 +194,7 @@ impl Found {
                 assert_eq!(attempts, conduct.retries() + 1, "it failed before its time: {run}");
                 0
             }
-            // What was under way when it was called off is not recorded.
+            // An attempt in progress at the cancellation is not recorded.
             "cancelled" => attempts - lost - refused,
             "skipped" => 0,
             _ => panic!("it has no outcome: {run}"),
@@ -241,7 +241,7 @@ impl Found {
         }
     }
 
-    /// Of the fire that was held back no further attempt began, and no later one at all, until somebody let it go on.
+    /// No attempt of a paused fire, nor of a later one, begins until the resumption.
     fn was_held(&self, hold: &Hold, receiver: &Receiver) {
         let until = hold.until.unwrap_or(i64::MAX);
         for fire in self.counts.keys() {

@@ -1,18 +1,18 @@
-//! What callers remember of what they were answered.
+//! The answers that callers received.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use carillon_core::ids::Fire;
 use serde_json::Value;
 
-/// What was answered to a caller, or to several.
+/// The answers to one caller, or to several.
 #[derive(Debug, Default)]
 pub struct Journal {
     /// Jobs that were acknowledged, and what else is known of each.
     pub(super) jobs: BTreeMap<String, Known>,
-    /// Runs that had ended when somebody looked, as they were shown then.
+    /// Runs that had ended, as they were shown then.
     pub(super) ended: BTreeMap<String, Value>,
-    /// Jobs that were held back.
+    /// Jobs that were paused or cancelled.
     pub(super) holds: Vec<Hold>,
     /// Changes that were made, by their verb.
     pub(super) changes: BTreeMap<&'static str, u64>,
@@ -20,28 +20,28 @@ pub struct Journal {
     pub(super) unanswered: u64,
 }
 
-/// What is known of a job.
+/// A job as a caller knows it.
 #[derive(Debug, Default)]
 pub(super) struct Known {
     /// The values that its `timeout` can have: the last one that was acknowledged, and those that were asked for since.
     pub(super) timeouts: BTreeSet<u64>,
-    /// How it stood when its cancellation was acknowledged.
+    /// Its state when its cancellation was acknowledged.
     pub(super) cancelled: Option<Value>,
 }
 
-/// A job that was held back: paused or cancelled.
+/// A job that was paused or cancelled.
 #[derive(Debug)]
 pub(super) struct Hold {
     /// The fire that it waited for, or that was under way.
     pub(super) fire: Fire,
     /// The attempts of it that had begun.
     pub(super) attempts: u64,
-    /// When somebody asked for what lets it go on, epoch ms.
+    /// When its resumption was first requested, epoch ms.
     pub(super) until: Option<i64>,
 }
 
 impl Journal {
-    /// The same, with what another caller remembers.
+    /// Merges the answers of another caller.
     #[must_use]
     pub fn and(mut self, other: Self) -> Self {
         self.jobs.extend(other.jobs);
@@ -54,7 +54,7 @@ impl Journal {
         self
     }
 
-    /// Notes that a job was held back, by the answer that says so.
+    /// Records a pause or a cancellation from its answer.
     pub(super) fn held(&mut self, job: &Value) {
         let fire =
             format!("{}_g{}_r{}", job["job_id"].as_str().unwrap_or_default(), job["generation"], job["run"]["run_no"]);
@@ -63,13 +63,13 @@ impl Journal {
         self.holds.push(Hold { fire, attempts, until: None });
     }
 
-    /// The jobs that are held back, and can be let go on: not those that were cancelled.
+    /// Jobs that are paused, without the cancelled ones.
     pub(super) fn paused(&self) -> impl Iterator<Item = String> {
         let held = self.holds.iter().filter(|hold| hold.until.is_none()).map(|hold| hold.fire.job_id.to_string());
         held.filter(|id| self.jobs.get(id).is_none_or(|known| known.cancelled.is_none()))
     }
 
-    /// Notes that somebody is about to ask for what lets a job go on, if it was held back.
+    /// Records that a resumption is about to be requested, if the job was paused.
     pub(super) fn let_go(&mut self, id: &str, now: i64) {
         let of_it = self.holds.iter_mut().filter(|hold| hold.until.is_none() && hold.fire.job_id.to_string() == id);
         of_it.for_each(|hold| hold.until = Some(now));

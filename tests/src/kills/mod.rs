@@ -1,6 +1,6 @@
-//! What is common to the tests that kill real processes again and again under load: callers who go on asking, an app that
-//! goes on answering, and what has to hold of everything once it has come to rest. It is told from the API's answers and
-//! from what the app received, and from nothing else.
+//! Shared parts of the tests that kill real processes under load: callers that keep sending requests, an app that
+//! keeps answering, and the checks after all jobs have ended. The checks use only the API's answers and the requests
+//! that the app received.
 
 mod callers;
 mod check;
@@ -30,16 +30,16 @@ pub fn seed() -> u64 {
     seed
 }
 
-/// How a job behaves at the app, by its number: so that what came in explains what was recorded.
+/// The behaviour of a job at the app, by its number, so that the received requests explain the record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Conduct {
-    /// Every attempt is refused: the job fails when its retries are spent.
+    /// Every attempt is refused: the job fails after its retries.
     Hopeless,
     /// The first attempt of each run is refused.
     Slow,
     /// It has no retries, so that a kill can end it.
     Fragile,
-    /// It succeeds whenever somebody waits for the answer.
+    /// It succeeds, and is often waited for.
     Sound,
 }
 
@@ -62,7 +62,7 @@ impl Conduct {
         }
     }
 
-    /// How many of so many attempts that came in were refused.
+    /// Refused attempts, of a number of received ones.
     fn refused(self, came_in: u64) -> u64 {
         match self {
             Self::Hopeless => came_in,

@@ -11,7 +11,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 
 use crate::page::{Block, Mark, Page, Step, root};
 
-/// An example that runs for longer shows nobody anything. A first build is part of it.
+/// Timeout of an example, including a first build.
 const TIMEOUT: Duration = Duration::from_mins(15);
 
 /// Ports that the pages name. Each run takes free ones in their place.

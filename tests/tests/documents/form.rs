@@ -5,7 +5,7 @@ use std::process::Command;
 
 use crate::page::{Page, entries, root};
 
-/// README.md is read from top to bottom, by somebody who decides whether to go on.
+/// README.md is read from top to bottom by a newcomer.
 const README_LINES: usize = 150;
 
 /// A reader who knows SQS, Quartz and Rust needs no longer list.

@@ -4,7 +4,7 @@ use std::path::{Component, Path, PathBuf};
 
 use crate::page::{Page, Step, entries, extension, files, root};
 
-/// A bare word in backticks that ends like this is the name of a file that somebody wrote.
+/// A bare word in backticks with such an ending names a file.
 const WRITTEN: [&str; 4] = ["md", "rs", "tf", "toml"];
 
 /// A word with a slash that ends like this is a path, wherever it begins.

@@ -27,7 +27,7 @@ async fn an_executor_that_is_killed_costs_one_attempt_and_the_job_completes() {
     let id = deployment.client.schedule(&body).await;
     let look = async || executors::kill_whoever_calls(receiver.address, deployment.session);
     until("an executor calls the receiver", Duration::from_secs(3), look).await;
-    // The emulator polls the queue no more for a second after a function has crashed: then the others may go on.
+    // The emulator does not poll the queue for a second after a function has crashed.
     let next = deployment.client.schedule(&job(&product, 2, 0)).await;
     let look = async || (receiver.ids() == 2).then_some(());
     until("the queue is polled again", SOON, look).await;

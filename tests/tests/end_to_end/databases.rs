@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::{among_others, ended, error, fresh, impatient, job, publish, result, text};
 
-/// Where a server stands to the RDS Data API: its cluster, and a secret that signs in.
+/// The ARNs of a server for the RDS Data API: its cluster, and a secret with its credentials.
 async fn place(deployment: &Deployment, server: &Server) -> Value {
     let credentials = json!({"username": "carillon", "password": PASSWORD}).to_string();
     place_of(deployment, &format!("e2e-orders-{}", server.address().port()), &fresh("orders"), &credentials).await

@@ -1,4 +1,4 @@
-//! Attempts that fail, and fires that are spent: they lie among the dead letters, and come back in three ways.
+//! Failed attempts, dead letters, and the three ways back.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,7 +12,7 @@ use serde_json::json;
 
 use crate::{alone, among_others, impatient, lines_about, number, text};
 
-/// A receiver that is down until it is told otherwise.
+/// A receiver that is down until told otherwise.
 async fn down() -> (Receiver, Arc<AtomicBool>) {
     let is_up = Arc::<AtomicBool>::default();
     let switch = Arc::clone(&is_up);
@@ -28,7 +28,7 @@ pub(crate) async fn dead_letters_of(deployment: &Deployment, id: &str) -> Vec<Le
     letters.into_iter().filter(|letter| letter.body.contains(id)).collect()
 }
 
-/// Schedules a job that is spent after `retries` + 1 attempts, and waits until it lies among the dead letters.
+/// Schedules a job that fails after `retries` + 1 attempts, and waits until it is among the dead letters.
 async fn spent(deployment: &Deployment, product: &str, retries: u32) -> (String, Letter) {
     let id = deployment.client.schedule(&impatient(job(product, 1, 0), retries)).await;
     deployment.job_that_is("failed", &id).await;
@@ -83,7 +83,7 @@ async fn a_spent_fire_lies_among_the_dead_letters_and_the_queues_own_redrive_giv
     let settings = &deployment.settings;
     let (dead_letters, queue) = (&settings.dead_letter_queue_arn, &settings.queue_arn);
     let redrive = async || deployment.emulator.start_message_move_task(dead_letters, queue).await;
-    // Back while the receiver is still down, it is spent again, by its whole budget.
+    // Redriven while the receiver is still down, it uses its whole budget again.
     redrive().await;
     let look = async || (receiver.counts().get(&format!("{id}_g2_r1")) == Some(&2)).then_some(());
     until("the second budget is spent", SOON, look).await;

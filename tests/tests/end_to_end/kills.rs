@@ -15,7 +15,7 @@ use crate::alone;
 /// Kills of the executor, and twice as many of the api.
 const KILLS: usize = 12;
 const CALLERS: u64 = 6;
-/// A caller asks for something every so often.
+/// Time between two requests of a caller.
 const PACE: Duration = Duration::from_millis(100);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

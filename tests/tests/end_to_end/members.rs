@@ -60,7 +60,7 @@ async fn of_a_hundred_identical_jobs_one_is_dispatched() {
     let recalled = jobs.iter().filter(|job| job["run"]["cached"] == true).count();
     assert_eq!((receiver.ids(), recalled), (1, 99));
     assert!(jobs.iter().all(|job| job["status"] == "completed" && job["result"] == jobs[0]["result"]));
-    // Failures are not remembered: each asks for itself, one after the other.
+    // Failures are not cached: each job makes its own request, one after the other.
     let failed = ask_at_once(&deployment.client, &product, "fails", 3).await;
     assert!(failed.iter().all(|job| job["status"] == "failed"));
     assert_eq!(receiver.ids(), 4);

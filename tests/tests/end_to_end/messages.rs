@@ -1,4 +1,4 @@
-//! What the queue can bring that no client asked for.
+//! Messages that no client asked for.
 
 use std::time::Duration;
 
@@ -95,7 +95,7 @@ async fn a_message_whose_job_is_stored_a_moment_later_runs_it() {
 async fn a_message_of_no_job_is_kept_for_its_grace_and_then_dropped() {
     let (deployment, _shared) = among_others().await;
     let fires = [(); 2].map(|()| without_timer(&deployment.ports(), "nobody", None).fire());
-    // As the queue hands them over: one was sent just now, the other two minutes ago.
+    // As the queue delivers them: one was sent just now, the other two minutes ago.
     let record = |id: &str, fire: Fire, age_ms: i64| {
         json!({
             "messageId": id, "receiptHandle": "unknown", "body": message(fire), "eventSource": "aws:sqs",

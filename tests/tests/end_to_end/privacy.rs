@@ -1,4 +1,4 @@
-//! What other tenants see of a job, and what the logs say of it.
+//! The privacy of jobs: other tenants, and the logs.
 
 use std::collections::BTreeSet;
 
@@ -53,7 +53,7 @@ async fn a_tenant_finds_neither_the_jobs_nor_the_catalog_of_another() {
     let stranger = deployment.client.with_key("car_of_nobody");
     assert_eq!(stranger.get(&format!("/v1/jobs/{id}")).await.status, 401);
 
-    // What is theirs is open to them.
+    // Their own jobs are visible to them.
     tenant.put(&format!("/v1/products/{theirs}"), &catalog(receiver.address)).await.json(201);
     let own = tenant.schedule(&job(&theirs, 3, 0)).await;
     deployment.job_that_is("completed", &own).await;
@@ -65,7 +65,7 @@ async fn a_tenant_finds_neither_the_jobs_nor_the_catalog_of_another() {
     assert_eq!((gone.status, deployment.client.get(&format!("/v1/products/{ours}")).await.status), (204, 200));
 }
 
-/// What must be in no log: parts of payloads, answers and requests, and secrets.
+/// Texts that no log may contain: parts of payloads, answers and requests, and secrets.
 const CANARIES: [&str; 4] =
     ["canary-of-the-payload", "canary-of-the-answer", "canary-of-a-header", "canary-of-a-bad-body"];
 

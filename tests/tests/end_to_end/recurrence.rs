@@ -133,7 +133,7 @@ async fn a_run_that_fails_stops_its_series_until_it_is_retried() {
     let said: Vec<_> = runs.iter().map(|run| (text(&run["webhook_id"]), text(&run["status"]))).collect();
     let expected = fires.iter().map(String::as_str).zip(["completed", "failed", "completed", "completed"]);
     assert_eq!(said, expected.collect::<Vec<_>>());
-    // The retried run stands for the same occurrence; what passed before the one after it is counted.
+    // The retried run is for the same occurrence; those that passed before the next run are counted.
     let nominal = |run: &Value| number(&run["nominal_at"]);
     assert_eq!(nominal(runs[1]), nominal(runs[2]));
     assert_eq!(number(&completed["missed"]), (nominal(runs[3]) - nominal(runs[2])) / 1_000 - 1);
@@ -170,7 +170,7 @@ async fn what_passes_in_a_pause_is_skipped_and_counted_and_the_series_goes_on_in
     let begin = number(&job_that_waits_for(&deployment, &id, 2).await["start_at"]);
     let paused = deployment.client.change(&id, "pause").await;
     assert_eq!((text(&paused["status"]), number(&paused["run"]["attempts"])), ("paused", 0));
-    // The second run's message comes all the same, and is not worked on.
+    // The second run's message still arrives, and is not worked on.
     let look = async || lines_about(&deployment, &format!("{id}_g1_r2"), begin).await.pop();
     let line = until("the message comes", SOON, look).await;
     assert_eq!((text(&line["verdict"]), &line["attempt"]), ("acknowledge", &Value::Null));

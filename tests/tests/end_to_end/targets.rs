@@ -1,4 +1,4 @@
-//! What jobs reach of AWS, seen where it arrives; and events that consist of others, on the real functions.
+//! AWS targets of jobs, checked where the effect arrives; and composite events on the real functions.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

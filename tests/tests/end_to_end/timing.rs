@@ -83,7 +83,7 @@ async fn a_caller_who_prefers_to_wait_gets_the_result() {
     assert_eq!((text(&ended["status"]), &ended["result"]["status"]), ("completed", &json!(200)));
     assert_eq!(answer.headers["preference-applied"], "wait=20");
 
-    // Somebody who is not ready to wait as long as it takes is told that it will run.
+    // A caller that does not wait long enough is told that the job will run.
     let later = job(&product, 2, epoch_ms() + 3_000);
     let answer = deployment.client.send(Method::POST, "/v1/jobs", &[("prefer", "wait=1")], Some(&later)).await.unwrap();
     let accepted = answer.json(202);
@@ -127,7 +127,7 @@ async fn a_job_that_is_cancelled_before_its_time_is_never_dispatched() {
     let client = &deployment.client;
     let product = deployment.product("cancel", receiver.address).await;
     let begin = epoch_ms();
-    // One waits in the queue, one in a schedule; the third is due after both and is not called off.
+    // One waits in the queue, one in a schedule; the third is due after both and is not cancelled.
     let delayed = client.schedule(&job(&product, 1, begin + 2_500)).await;
     let scheduled = client.schedule(&job(&product, 2, begin + 7_000)).await;
     let witness = client.schedule(&job(&product, 3, begin + 7_500)).await;

@@ -1,4 +1,4 @@
-//! What goes wrong, how it is told, and what is tried again.
+//! Failed statements: their errors, and which are retried.
 
 use carillon_tests::postgres::{PASSWORD, Server};
 use serde_json::json;
@@ -77,7 +77,7 @@ async fn a_statement_ends_with_the_time_of_its_attempt_and_leaves_nothing_behind
     assert!(run["error"]["message"].as_str().unwrap().contains("57014"), "{run}");
     assert_eq!(look.texts("SELECT count(*) FROM marks").await, ["0"]);
     assert_eq!(look.texts("SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(%' AND state = 'active' AND pid <> pg_backend_pid()").await, ["0"]);
-    // The server itself said that it is over: the connection is as good as before.
+    // The server itself ended the statement: the connection is as good as before.
     assert_eq!(world.result("pid", &json!({})).await, before);
     let slept = world.result("slow", &json!({"seconds": 0})).await;
     assert_eq!(slept["rows"], json!([{"pg_sleep": null, "id": 1}]));

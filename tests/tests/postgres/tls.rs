@@ -1,4 +1,4 @@
-//! How a connection is encrypted.
+//! The encryption of connections.
 
 use carillon_tests::postgres::{Authority, Server};
 use serde_json::json;

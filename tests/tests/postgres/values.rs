@@ -1,4 +1,4 @@
-//! What is bound, and what comes back.
+//! Bound values, and returned ones.
 
 use carillon_tests::hostile;
 use carillon_tests::postgres::Server;
@@ -82,7 +82,7 @@ async fn each_type_is_bound_stored_and_given_back() {
         look.texts("SELECT count(*) FROM things WHERE num_nulls(t, i, d, n, ok, u, at, day, j, raw, mood) = 11").await,
         ["1"]
     );
-    // What could not be read is refused before it runs.
+    // An unreadable value is rejected before the statement runs.
     let (code, message) = world.error("point", &json!({})).await;
     assert_eq!(code, "VALIDATION_ERROR");
     assert!(message.contains("point") && message.contains("cast it to text"), "{message}");

@@ -84,7 +84,7 @@ impl Proxy {
                     let mut outside = TcpStream::connect(server).await.unwrap();
                     tokio::select! {
                         _ = copy_bidirectional(&mut inside, &mut outside) => {}
-                        // Both ends stay open, and nobody reads.
+                        // Both ends stay open, and neither reads.
                         _ = thawed.changed() => std::future::pending().await,
                     }
                 });

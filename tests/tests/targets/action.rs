@@ -21,7 +21,7 @@ fn app(target: &Target, auth: &Value) -> Value {
     })
 }
 
-/// What a receiver reads of a body, by its content type.
+/// The fields of a body, parsed by its content type as a receiver does.
 async fn read(wire: &Wire) -> Value {
     let content_type = wire.header("content-type");
     match content_type.split(';').next().unwrap_or_default() {
@@ -68,7 +68,7 @@ async fn a_body_of_each_format_is_what_its_reader_finds() {
                 part("n", "7"),
                 part("note", hostile),
                 [["photo", "a.png"], "image/png", bytes],
-                // As the HTML standard has it.
+                // As the HTML standard defines it.
                 [["photo", "b%22%0D%0A.png"], "image/png", bytes],
             ]),
         ),
@@ -124,7 +124,7 @@ async fn each_environment_has_its_own_address_and_the_nearest_header_wins() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_static_key_is_where_the_target_looks_for_it_and_nowhere_else() {
     let target = Target::content().await;
-    // What the target finds: its request line, and the headers that may hold a key.
+    // The request that the target receives: its request line, and the headers that may hold a key.
     let cases = [
         (json!({"bearer": "env:BEARER"}), "POST /work", "Bearer canary-of-bearer", ""),
         (

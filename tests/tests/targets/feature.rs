@@ -102,7 +102,7 @@ async fn a_server_killed_within_a_step_repeats_that_step_alone() {
         async move {
             if (wire.path.as_str(), wire.nth) == ("/steps/two", 1) {
                 bell.notify_one();
-                // Whoever asked is killed meanwhile.
+                // The server is killed meanwhile.
                 std::future::pending::<()>().await;
             }
             done(&wire)

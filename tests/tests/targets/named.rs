@@ -39,7 +39,7 @@ async fn a_jobs_input_is_laid_over_the_defaults_of_its_definitions() {
         let body = json!({"by": {"name": "night", "at": "noon"}, "tags": [3], "note": "own"});
         assert_eq!(wire.json(), body);
     }
-    // What the job itself says comes before.
+    // The job's own fields come first.
     let mut asked = job("nightly", &json!({"params": {"id": "8"}}));
     asked["retries"] = json!(0);
     let run = world.run(&asked).await;

@@ -107,7 +107,7 @@ async fn whatever_needs_aws_is_refused_with_the_reason_wherever_it_stands() {
         }
     }
     assert_eq!(world.client().jobs("p", None).await, Vec::<Value>::new(), "something was stored");
-    // What needs nothing of it is taken.
+    // An input that needs nothing unavailable is accepted.
     let mut open = job("open", &json!({}));
     open["start_at"] = json!("2100-01-01T00:00:00Z");
     world.client().schedule(&open).await;

@@ -14,7 +14,7 @@ async fn of_a_hundred_jobs_at_once_as_many_are_counted_as_the_limit_allows() {
     let runs = join_all((0..100).map(|_| world.run(&increment))).await;
     let (counted, over): (Vec<_>, Vec<_>) = runs.iter().partition(|run| run["status"] == "completed");
     assert_eq!((counted.len(), over.len()), (60, 40));
-    // A result says how far the counter had come by then: nobody is told less than was counted, or more than fits.
+    // A result has the amount used by then: never less than was counted, nor more than the limit.
     let mut used: Vec<u64> = counted.iter().map(|run| run["result"]["used"].as_u64().unwrap()).collect();
     used.sort_unstable();
     assert!(used.iter().zip(1..=LIMIT).all(|(used, least)| (least..=LIMIT).contains(used)), "{used:?}");
