@@ -1,6 +1,6 @@
-//! The contract, held by the adapters on AWS: against the emulator, on the table that Terraform makes.
+//! The contract on the AWS adapters: against the emulator, with the table that Terraform makes.
 //!
-//! Every check has an account of its own, with a table of the deployed table's keys and indexes: nothing is stored in it.
+//! Every check has an account of its own, with an empty table of the deployed table's keys and indexes.
 
 use std::ops::Deref;
 

@@ -73,7 +73,7 @@ fn collect(program: &Path, argument: &str, folder: &Path, jobs: u64) -> Result<u
     }
 }
 
-/// The total that callgrind prints as its last words.
+/// The total in callgrind's last line.
 fn collected(said: &str) -> Option<u64> {
     said.lines().rev().find_map(|line| line.split_once("Collected : ")?.1.trim().parse().ok())
 }

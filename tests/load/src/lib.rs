@@ -1,7 +1,7 @@
-//! The load that the benchmark and the guard over instructions put on the embedded stack.
+//! The load of the benchmark and of the instruction guard, on the embedded stack.
 //!
-//! [`Stack`] is a store of its own, [`scheduling`] and [`running`] are the two paths that are measured, and [`instructions`]
-//! counts what a job takes on them.
+//! [`Stack`] is a store of its own, [`scheduling`] and [`running`] are the two measured paths, and [`instructions`]
+//! counts the instructions of a job on them.
 
 pub mod instructions;
 mod rates;

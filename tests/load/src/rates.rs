@@ -21,7 +21,7 @@ pub const CALLERS: usize = 512;
 /// Fires that the worker hands over at the same time.
 pub const CONCURRENCY: u32 = 256;
 
-/// The bodies of so many jobs that are due at once. A caller has them in its hands: they are no part of a measurement.
+/// The bodies of a number of jobs that are due at once. Building them is not measured.
 pub fn bodies(count: usize) -> Arc<Vec<Vec<u8>>> {
     Arc::new((0..count).map(|number| body(number, 0)).collect())
 }

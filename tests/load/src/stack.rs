@@ -1,4 +1,4 @@
-//! The embedded stack on a folder of its own, with a product whose jobs reach nothing.
+//! The embedded stack in a folder of its own, with a product whose jobs reach nothing.
 
 use std::path::Path;
 use std::sync::Arc;

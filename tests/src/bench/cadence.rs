@@ -1,7 +1,7 @@
-//! What it takes to find the next occurrence, next to the crate `cron` 0.17.
+//! The search for the next occurrence, next to the crate `cron` 0.17.
 //!
-//! That crate is measured in UTC: it counts weekdays from 1 and leaves zones to others. Its figures stand next to ours in UTC,
-//! and in a zone that changes its clocks.
+//! That crate is measured in UTC: it counts weekdays from 1 and leaves zones to others. Its figures stand next to
+//! ours in UTC, and in a zone that changes its clocks.
 
 use std::hint::black_box;
 use std::str::FromStr as _;
@@ -30,7 +30,7 @@ const ZONE: &str = "Europe/Amsterdam";
 /// 2026-01-01T00:00:00Z.
 const START: i64 = 1_767_225_600;
 
-/// 2090-01-01T00:00:00Z, after which it begins anew: the other crate's calendar ends in 2100.
+/// 2090-01-01T00:00:00Z, after which the search starts over: the other crate's calendar ends in 2100.
 const END: i64 = 3_786_912_000;
 
 /// Measures and prints.

@@ -6,7 +6,7 @@ use super::bullmq::{self, BullMq, Missing};
 use super::meter::{Cost, Meter};
 use super::{Failure, Sizes, http, lateness};
 
-/// What was measured of one of the two; of each, one value a round.
+/// The measurements of one of the two, with one value a round.
 #[derive(Debug, Default)]
 pub struct Figures {
     /// Jobs scheduled and stored.
@@ -17,7 +17,7 @@ pub struct Figures {
     pub lateness_ms: Vec<f64>,
 }
 
-/// What was measured of both.
+/// The measurements of both.
 #[derive(Debug)]
 pub struct Comparison {
     /// Carillon.

@@ -84,7 +84,7 @@ impl Connection {
     }
 }
 
-/// Whether an answer has all the bytes that its head names.
+/// True if an answer has all the bytes that its head announces.
 fn is_whole(answer: &[u8]) -> bool {
     let Some(end) = answer.windows(4).position(|window| window == b"\r\n\r\n") else { return false };
     let head = String::from_utf8_lossy(&answer[..end]);

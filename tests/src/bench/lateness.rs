@@ -25,7 +25,7 @@ type Calls = Mutex<HashMap<JobId, Duration>>;
 
 struct Noting {
     calls: Arc<Calls>,
-    /// So many calls are still to come.
+    /// Number of calls still to come.
     expected: usize,
     ended: Arc<Notify>,
 }

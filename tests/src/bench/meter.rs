@@ -6,19 +6,19 @@ use rustix::time::{ClockId, clock_gettime};
 
 use crate::env::now;
 
-/// What something took.
+/// The cost of a measured step.
 #[derive(Clone, Copy, Debug)]
 pub struct Cost {
-    /// How many there were of it.
+    /// Number of jobs.
     pub count: usize,
     /// By the clock.
     pub wall: Duration,
-    /// Of all cores together, user and system.
+    /// Over all cores, user and system.
     pub cpu: Duration,
 }
 
 impl Cost {
-    /// How many a second.
+    /// Number a second.
     #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
     pub fn per_second(&self) -> f64 {
         self.count as f64 / self.wall.as_secs_f64()

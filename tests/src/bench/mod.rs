@@ -21,7 +21,7 @@ pub mod stored;
 pub use carillon_load::Failure;
 use carillon_load::{CALLERS, CONCURRENCY};
 
-/// How much is measured.
+/// The size of the measurement.
 #[derive(Clone, Copy, Debug)]
 pub struct Sizes {
     /// Jobs that are scheduled and run in a round.
@@ -43,7 +43,7 @@ pub struct Sizes {
 }
 
 impl Sizes {
-    /// What is reported.
+    /// The report.
     pub const FULL: Self = Self {
         jobs: 100_000,
         callers: CALLERS,

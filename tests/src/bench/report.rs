@@ -6,7 +6,7 @@ use super::Sizes;
 use super::embedded::{Comparison, Figures};
 use super::meter::Cost;
 
-/// Which way is better.
+/// The direction that is better.
 #[derive(Clone, Copy)]
 pub(super) enum Better {
     More,
@@ -52,7 +52,7 @@ fn lateness(ours: &Figures, theirs: Option<&Figures>, sizes: Sizes) {
     }
 }
 
-/// What the figures depend on first.
+/// The conditions that the figures depend on most.
 pub(super) fn machine() -> String {
     let cores = available_parallelism().map_or(1, usize::from);
     format!("{cores} cores ({}, {})", std::env::consts::ARCH, std::env::consts::OS)

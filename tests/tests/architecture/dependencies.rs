@@ -1,4 +1,4 @@
-//! Who may depend on whom: functions → adapters → core.
+//! The direction of dependencies: functions → adapters → core.
 
 use crate::workspace::{Dependency, Package};
 
@@ -13,10 +13,10 @@ const LAYERS: [&[&str]; 7] = [
     &["carillon-tests"],
 ];
 
-/// What starts with one of these is a runtime, a cloud or a socket.
+/// Prefixes of runtimes, clouds and sockets.
 const NOT_PURE: [&str; 9] = ["async-std", "aws-", "aws_", "hyper", "lambda", "mio", "reqwest", "smol", "tokio"];
 
-/// What starts with one of these is AWS's SDK. (`aws-lc` is not: that is the TLS stack's arithmetic.)
+/// Prefixes of AWS's SDK. (`aws-lc` is not one: that is the TLS stack's arithmetic.)
 const SDK: [&str; 6] = ["aws-config", "aws-credential", "aws-runtime", "aws-sdk-", "aws-smithy-", "aws-types"];
 
 fn layer(crate_name: &str) -> usize {
@@ -72,7 +72,7 @@ fn every_crate_of_the_workspace_has_a_layer_and_every_layer_its_crates() {
 fn only_carillon_aws_asks_for_the_aws_sdk() {
     let mut wrong = Vec::new();
     for package in Package::ours().into_iter().filter(|package| package.name() != "carillon-aws") {
-        // What the tests ask for is the minimal function's, which ours are measured against, and nobody else's.
+        // These features belong to the minimal function, which ours are measured against.
         let asked = |dependency: &Dependency| !(package.name() == "carillon-tests" && dependency.is_optional());
         for dependency in package.dependencies().into_iter().filter(asked) {
             if SDK.iter().any(|start| dependency.name().starts_with(start)) {

@@ -11,7 +11,7 @@ pub(crate) struct Token {
     pub(crate) text: String,
     /// The line that it stands on, from 1.
     pub(crate) line: usize,
-    /// Whether it stands in code that is compiled for tests only.
+    /// True in code that is compiled for tests only.
     pub(crate) test: bool,
 }
 
@@ -53,7 +53,7 @@ impl Source {
         (Self { path, tokens: lexer.tokens }, modules)
     }
 
-    /// Where the tokens of `pattern` stand in a row.
+    /// Positions where the tokens of `pattern` occur in sequence.
     pub(crate) fn find(&self, pattern: &[&str]) -> Vec<usize> {
         let row = |window: &[Token]| window.iter().map(|token| token.text.as_str()).eq(pattern.iter().copied());
         self.tokens.windows(pattern.len()).enumerate().filter(|(_, window)| row(window)).map(|(at, _)| at).collect()
@@ -69,7 +69,7 @@ impl Source {
         format!("{}:{}", self.path, self.tokens[at].line)
     }
 
-    /// Where the bracket that opens at `at` closes.
+    /// The position where the bracket that opens at `at` closes.
     pub(crate) fn closing(&self, at: usize) -> usize {
         let mut depth = 0;
         for (index, token) in self.tokens.iter().enumerate().skip(at) {
@@ -154,7 +154,7 @@ fn brackets(delimiter: Delimiter) -> (&'static str, &'static str) {
     }
 }
 
-/// Whether the trees end with `#[cfg(test)]`.
+/// True if the trees end with `#[cfg(test)]`.
 fn is_cfg_test(trees: &[TokenTree]) -> bool {
     let [.., TokenTree::Punct(hash), TokenTree::Group(attribute)] = trees else { return false };
     hash.as_char() == '#' && attribute.to_string().split_whitespace().collect::<String>() == "[cfg(test)]"

@@ -1,4 +1,4 @@
-//! What the Rust code may do, and where.
+//! Rules of the Rust code.
 
 use std::collections::BTreeSet;
 
@@ -18,7 +18,7 @@ const EXEMPT: [(&str, &str); 6] = [
 /// The state machine.
 const MACHINE: [&str; 2] = ["functions/core/src/machine.rs", "functions/core/src/machine/"];
 
-/// Where the production code of `sources` does what `offences` finds, as `path:line`.
+/// Places in the production code of `sources` that `offences` finds, as `path:line`.
 fn offenders(sources: &[Source], offences: impl Fn(&Source) -> Vec<usize>) -> Vec<String> {
     let mut places = Vec::new();
     for source in sources {

@@ -1,4 +1,4 @@
-//! What may come from outside: the policy of `.deny.toml`, held over everything that the lock file names.
+//! Rules for dependencies: the policy of `.deny.toml`, checked for every package of the lock file.
 //!
 //! The same file serves `cargo deny check licenses bans sources`. These tests need no tool but cargo.
 

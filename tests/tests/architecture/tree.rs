@@ -1,4 +1,4 @@
-//! What the files look like, and where they are.
+//! Rules of the files and their places.
 
 use std::path::Path;
 
@@ -19,7 +19,7 @@ const TOP_LEVEL: [&str; 11] = [
     "tests",
 ];
 
-/// What tools look for at the top level under a name with a dot.
+/// Files that tools expect at the top level under a name with a dot.
 const DOT_FILES: [&str; 5] = [".clippy.toml", ".deny.toml", ".git", ".gitignore", ".rustfmt.toml"];
 
 /// A Rust file with more lines than this holds more than one thing.
@@ -49,7 +49,7 @@ fn written() -> Vec<String> {
 fn lines_that(breaks: impl Fn(&str, &str) -> bool) -> Vec<String> {
     let mut wrong = Vec::new();
     for path in written() {
-        // What is no text says nothing.
+        // A binary file has no lines.
         let Ok(text) = std::fs::read_to_string(root().join(&path)) else { continue };
         let lines = text.lines().enumerate().filter(|(_, line)| breaks(&path, line));
         wrong.extend(lines.map(|(at, line)| format!("{path}:{}: {}", at + 1, line.trim())));

@@ -87,7 +87,7 @@ impl Package {
         self.0["license"].as_str()
     }
 
-    /// Where it comes from; `None` for a folder on this disk.
+    /// Its source; `None` for a folder on this disk.
     pub(crate) fn source(self) -> Option<&'static str> {
         self.0["source"].as_str()
     }
@@ -97,7 +97,7 @@ impl Package {
         from_root(Path::new(text(self.0, "manifest_path")))
     }
 
-    /// What its manifest asks for.
+    /// The dependencies in its manifest.
     pub(crate) fn dependencies(self) -> Vec<Dependency> {
         list(self.0, "dependencies").iter().map(Dependency).collect()
     }
@@ -130,17 +130,17 @@ impl Dependency {
         text(self.0, "name")
     }
 
-    /// Whether only tests and benchmarks see it.
+    /// True if only tests and benchmarks use it.
     pub(crate) fn is_dev(self) -> bool {
         self.0["kind"] == "dev"
     }
 
-    /// Whether only a feature brings it along.
+    /// True if only a feature enables it.
     pub(crate) fn is_optional(self) -> bool {
         self.0["optional"] == true
     }
 
-    /// Whether it is a folder on this disk.
+    /// True for a folder on this disk.
     pub(crate) fn is_path(self) -> bool {
         !self.0["path"].is_null()
     }

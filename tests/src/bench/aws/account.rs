@@ -38,7 +38,7 @@ impl Clock for MovedClock {
     }
 }
 
-/// What a function is told that is told no numbers: those have their defaults.
+/// The settings of a function in which every number has its default.
 pub(super) fn settings() -> Result<Settings, Failure> {
     let value = |name: &str| match name {
         "CARILLON_QUEUE_URL" => Some(format!("http://sqs{QUEUE}")),

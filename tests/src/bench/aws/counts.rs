@@ -1,4 +1,4 @@
-//! What jobs asked of AWS.
+//! The AWS requests of jobs.
 
 use super::table::Units;
 
@@ -23,11 +23,11 @@ pub struct Counts {
     pub sqs_requests: u32,
     /// Schedules that fired.
     pub schedules: u32,
-    /// How long AWS is assumed to have taken over all of it, ms.
+    /// Assumed time of AWS for all of them, ms.
     pub(super) answering_ms: u32,
 }
 
-/// How long AWS is assumed to take over a request, ms: these stand for figures that only an account gives.
+/// Assumed time of AWS for a request, ms: only a real account gives such figures.
 pub(super) mod assumed {
     pub(in super::super) const DYNAMODB_MS: u32 = 5;
     pub(in super::super) const SQS_MS: u32 = 10;

@@ -21,7 +21,7 @@ use crate::bench::Failure;
 /// The path of the queue of due fires; that of the dead letters is another.
 pub(super) const QUEUE: &str = "/due";
 
-/// What will reach the executor, or already waits for it.
+/// Messages that will reach the executor, or already wait for it.
 #[derive(Clone, Debug)]
 pub(super) struct Waiting {
     pub(super) at: UnixMillis,
@@ -168,7 +168,7 @@ impl State {
     }
 }
 
-/// What nobody was expected to ask for ends the measurement: the clients make an error of it.
+/// An unexpected request ends the measurement: the clients return an error.
 fn unknown(what: &str) -> (StatusCode, Value) {
     (StatusCode::BAD_REQUEST, json!({"__type": "ValidationException", "message": format!("not known here: {what}")}))
 }

@@ -1,4 +1,5 @@
-//! Which partition key of the table and of its index takes the most writes, when all jobs are of one product and environment.
+//! The partition key of the table and of its index that takes the most writes, when all jobs are of one product and
+//! environment.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -41,7 +42,7 @@ impl Writes {
     }
 }
 
-/// Writes of so many jobs to the base table, and to the index.
+/// Writes of a number of jobs to the base table, and to the index.
 pub(super) fn simulate(jobs: u32) -> [Writes; 2] {
     let mut random = Random::new(SEED);
     let (mut base, mut index) = (HashMap::new(), HashMap::new());
@@ -56,7 +57,7 @@ pub(super) fn simulate(jobs: u32) -> [Writes; 2] {
             if entry.as_ref() == Some(&partition) {
                 continue;
             }
-            // An entry that moves is deleted where it stood, and put where it comes to.
+            // An entry that moves is deleted at its old key, and put at the new one.
             for key in entry.into_iter().chain([partition.clone()]) {
                 *index.entry(key).or_default() += 1;
             }
@@ -97,7 +98,7 @@ fn life(id: JobId, created_at: UnixMillis, waits: bool) -> Vec<Job> {
     life
 }
 
-/// Where the index keeps a job.
+/// The index key of a job.
 fn index_partition(job: &Job) -> String {
     keys::index(&job.spec.product, &job.spec.env, Class::of(&job.spec, &job.state), keys::shard(job.id))
 }

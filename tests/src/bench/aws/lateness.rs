@@ -1,4 +1,4 @@
-//! How late jobs are: from the instant that one is due to the call of its target, over the real decisions of the timers and of
+//! Lateness of jobs: from their due time to the call of their target, with the real decisions of the timers and of
 //! the executor, and assumed times of AWS.
 
 use carillon_aws::queue::MAX_DELAY_SECONDS;
@@ -27,7 +27,7 @@ pub(super) struct Times {
 
 /// Assumed: from a message being due to the executor's code, with SQS, the poller and a warm function in between.
 pub(super) const DELIVERY: Times = Times { median_ms: 20.0, p99_ms: 250.0 };
-/// Assumed: one delivery in so many waits for a new instance of the function, besides.
+/// Assumed: one delivery in this many also waits for a new instance of the function.
 pub(super) const COLD_START_IN: usize = 500;
 /// Assumed: as long as this.
 pub(super) const COLD_START: Times = Times { median_ms: 150.0, p99_ms: 500.0 };
@@ -44,23 +44,23 @@ impl Times {
     }
 }
 
-/// What came of it, ms, sorted.
+/// The results, ms, sorted.
 #[derive(Debug, Default)]
 pub(super) struct Lateness {
-    /// Of jobs that wait in SQS alone.
+    /// Jobs that wait in SQS only.
     pub(super) delayed: Vec<f64>,
-    /// Of jobs that wait in the Scheduler first.
+    /// Jobs that wait in the Scheduler first.
     pub(super) scheduled: Vec<f64>,
 }
 
 impl Lateness {
-    /// Of all jobs.
+    /// All jobs.
     pub(super) fn all(&self) -> Vec<f64> {
         sorted([self.delayed.as_slice(), &self.scheduled].concat())
     }
 }
 
-/// Simulates so many jobs, each accepted at another part of a second.
+/// Simulates a number of jobs, each accepted at another fraction of a second.
 pub(super) fn simulate(jobs: u32) -> Result<Lateness, Failure> {
     let settings = settings()?;
     let mut lateness = Lateness::default();

@@ -1,9 +1,9 @@
-//! What jobs cost: each is sent to the real router and carried through the real executor, over the real adapters, whose
-//! clients talk to [`super::endpoint`]. What is counted is what they send.
+//! The cost of jobs: each is sent to the real router and carried through the real executor, over the real adapters,
+//! whose clients talk to [`super::endpoint`]. Their requests are counted.
 //!
-//! Two parts are the Lambda service's own and counted by its rules: a batch is one receive and, unless all of it comes back,
-//! one delete; and an invocation lasts as long as it took here, its CPU time stretched to the function's share of a core,
-//! plus what AWS and the target are assumed to take.
+//! Two parts belong to the Lambda service and are counted by its rules: a batch is one receive and, unless all of it
+//! comes back, one delete; and an invocation lasts as long as it took here, its CPU time stretched to the function's
+//! share of a core, plus the assumed times of AWS and the target.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -34,7 +34,7 @@ use crate::client::catalog;
 pub(super) const MEMORY_MB: f64 = 256.0;
 /// The memory at which a function has a whole core, MB (AWS Lambda Developer Guide, "Configure function memory").
 const MEMORY_OF_A_CORE_MB: f64 = 1_769.0;
-/// What the executor has for an invocation, ms: the default of the Terraform module.
+/// The time of the executor's invocation, ms: the default of the Terraform module.
 const INVOCATION_MS: i64 = 60_000;
 
 /// A job's life.
@@ -48,7 +48,7 @@ pub enum Life {
     FailsOnce,
     /// It is due at once, and a cache knows its result: nothing is dispatched.
     Cached,
-    /// It is due at once, and brings the result that a cache will know.
+    /// It is due at once, and its result is stored in the cache.
     Caches,
     /// It is due at once, and its caller named the request (`Idempotency-Key`).
     Named,
@@ -58,7 +58,7 @@ impl Life {
     /// Those of the report.
     pub const REPORTED: [Self; 4] = [Self::Immediate, Self::InAnHour, Self::FailsOnce, Self::Cached];
 
-    /// What it is called in the report.
+    /// Its name in the report.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Immediate => "immediate",
@@ -71,7 +71,7 @@ impl Life {
     }
 }
 
-/// A target that refuses so many attempts of each fire.
+/// A target that refuses a number of attempts of each fire.
 #[derive(Clone)]
 struct Target {
     failures: u32,
@@ -137,7 +137,7 @@ impl Deployment {
     /// When a request is not answered as it should be, or a job does not end.
     pub async fn run(&mut self, life: Life, jobs: usize) -> Result<Counts, Failure> {
         if life == Life::Cached {
-            // Of all these jobs, which ask for the same, the first one is not counted.
+            // Of all these jobs with the same request, the first one is not counted.
             self.post(0, Life::Cached).await?;
             self.carry_through(1, Life::Caches).await?;
         }

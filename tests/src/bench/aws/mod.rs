@@ -1,8 +1,9 @@
-//! The deployment on AWS, by the real code and AWS's rules: what a job costs, which key is the busiest, and how late a job is.
-//! It needs no account and no emulator.
+//! The deployment on AWS, by the real code and AWS's rules: the cost of a job, the busiest key, and the lateness of
+//! jobs. It needs no account and no emulator.
 //!
-//! [`ledger`] runs jobs and counts what they ask of [`endpoint`], which stands for AWS's services and keeps a [`table`];
-//! [`prices`] makes dollars of the [`counts`]. [`hot_keys`] and [`lateness`] are simulations; [`report`] prints all of it.
+//! [`ledger`] runs jobs and counts their requests to [`endpoint`], which answers for AWS's services and keeps a
+//! [`table`]; [`prices`] turns the [`counts`] into dollars. [`hot_keys`] and [`lateness`] are simulations; [`report`]
+//! prints everything.
 
 mod account;
 pub mod counts;
@@ -33,7 +34,7 @@ pub fn run() -> Result<(), Failure> {
     Ok(())
 }
 
-/// What one batch of jobs asked for.
+/// The requests of one batch of jobs.
 struct Ledger {
     life: Life,
     jobs: u32,
@@ -43,7 +44,7 @@ struct Ledger {
 /// Jobs between the two whose reads are compared.
 const JOBS_BETWEEN: usize = 1_000;
 
-/// What a job is charged for reads, in half units, in a table that is all but empty and after many jobs.
+/// The reads charged for a job, in half units, in a table that is almost empty and after many jobs.
 async fn reads_before_and_after() -> Result<[u32; 2], Failure> {
     let mut deployment = Deployment::warm().await?;
     let before = deployment.run(Life::Immediate, 1).await?;

@@ -1,4 +1,4 @@
-//! AWS's prices, and what the counts come to.
+//! AWS's prices, and the cost of the counted requests.
 
 use super::counts::Counts;
 

@@ -16,10 +16,10 @@ use serde_json::{Map, Value, json};
 type Item = Map<String, Value>;
 type Key = (String, String);
 
-/// What the index copies besides the keys: nothing, as the Terraform module has it (KEYS_ONLY).
+/// The attributes that the index copies besides the keys: none, as in the Terraform module (KEYS_ONLY).
 const PROJECTED: [&str; 0] = [];
 
-/// What a request is charged.
+/// The charge for a request.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Units {
     pub(super) table_writes: u32,
@@ -106,7 +106,7 @@ fn key_of(item: &Value) -> Result<Key, Refusal> {
     part(PK).zip(part(SK)).ok_or_else(|| Refusal::Unknown(format!("a key like {item}")))
 }
 
-/// Whether the condition of a request holds: one of those that stand between its `OR`s.
+/// True if the condition of a request holds: one of the alternatives between its `OR`s.
 fn holds(request: &Value, item: Option<&Item>) -> Result<bool, Refusal> {
     let Some(expression) = request["ConditionExpression"].as_str() else { return Ok(true) };
     expression.split(" OR ").try_fold(false, |holds, one| Ok(holds | holds_one(request, one, item)?))

@@ -24,7 +24,7 @@ pub struct Installed {
     pub(super) folder: PathBuf,
 }
 
-/// What is not there, and how to get it.
+/// A missing tool, and how to get it.
 #[derive(Debug)]
 pub struct Missing(pub String);
 
@@ -50,7 +50,7 @@ fn redis() -> Result<PathBuf, Missing> {
     found.ok_or_else(|| Missing("Redis: apt-get install redis-tools, or a redis-server in the path".to_owned()))
 }
 
-/// The folder target/bullmq with the packages that the lock file names. They are installed anew when that has changed.
+/// The folder target/bullmq with the packages of the lock file. They are installed again when it has changed.
 fn packages() -> Result<PathBuf, Missing> {
     let (from, folder) = (root().join("tests/bench"), root().join("target/bullmq"));
     let missing = |error| Missing(format!("the folder {}: {error}", folder.display()));
@@ -71,7 +71,7 @@ fn packages() -> Result<PathBuf, Missing> {
     Ok(folder)
 }
 
-/// The first line that a command of the shell prints; `None` when it fails.
+/// The first line of a shell command's output; `None` if it fails.
 fn said(command: &str) -> Option<String> {
     let output = Command::new("sh").args(["-c", command]).stderr(Stdio::null()).output().ok()?;
     let text = String::from_utf8(output.stdout).ok()?;

@@ -1,5 +1,5 @@
-//! BullMQ on Redis, for as long as a benchmark lasts: a Redis server on a Unix socket in a folder of its own, and
-//! [a program for Node](../../../bench/bullmq.mjs) that adds jobs and runs them.
+//! BullMQ on Redis, for the duration of a benchmark: a Redis server on a Unix socket in a folder of its own, and [a
+//! program for Node](../../../bench/bullmq.mjs) that adds jobs and runs them.
 
 mod install;
 

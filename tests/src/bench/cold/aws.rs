@@ -1,5 +1,5 @@
-//! As much of AWS as the functions ask for, answered at once: a table that keeps items and checks no condition, and a queue
-//! that takes messages.
+//! The part of AWS that the functions use, answered at once: a table that stores items and checks no condition, and a
+//! queue that accepts messages.
 
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr};

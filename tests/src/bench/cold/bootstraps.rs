@@ -1,4 +1,4 @@
-//! The bootstraps, what they are told, and what they are given.
+//! The bootstraps, their environment and their events.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -37,12 +37,12 @@ pub(super) struct Bootstrap {
     pub(super) executable: PathBuf,
     pub(super) environment: HashMap<&'static str, String>,
     pub(super) event: Bytes,
-    /// Where the answer says how it went, and what it says there.
+    /// The place of the result in the answer, and its expected value.
     expected: (&'static str, Value),
 }
 
 impl Bootstrap {
-    /// Whether the function did what it is measured by.
+    /// True if the function did the measured work.
     pub(super) fn check(&self, answer: &[u8]) -> Result<(), Failure> {
         let document: Value = serde_json::from_slice(answer)?;
         let (pointer, expected) = &self.expected;
@@ -53,7 +53,7 @@ impl Bootstrap {
     }
 }
 
-/// What stands around the functions: AWS with a key, a catalog and a job, and the job's target.
+/// The surroundings of the functions: AWS with a key, a catalog and a job, and the job's target.
 pub(super) struct World {
     environment: HashMap<&'static str, String>,
     message: Message,
@@ -93,7 +93,7 @@ impl World {
     }
 }
 
-/// What the Lambda service and the deployment tell a function.
+/// The environment that the Lambda service and the deployment give a function.
 fn environment(endpoint: &str, target: &str) -> HashMap<&'static str, String> {
     let said = [
         ("AWS_ACCESS_KEY_ID", "ASIAEXAMPLE"),

@@ -16,7 +16,7 @@ use self::bootstraps::{Bootstrap, World};
 use self::runtime::Function;
 use super::Failure;
 
-/// How much is measured.
+/// The size of the measurement.
 #[derive(Clone, Copy, Debug)]
 pub struct Sizes {
     /// Starts of each bootstrap, all of them in turn.
@@ -26,17 +26,17 @@ pub struct Sizes {
 }
 
 impl Sizes {
-    /// What is reported.
+    /// The report.
     pub const FULL: Self = Self { rounds: 200, warm_events: 20 };
 
     /// To see that it works.
     pub const QUICK: Self = Self { rounds: 20, ..Self::FULL };
 }
 
-/// What was measured of one bootstrap.
+/// The measurements of one bootstrap.
 #[derive(Debug)]
 pub struct Figures {
-    /// What it is.
+    /// Its name.
     pub name: &'static str,
     /// Its executable.
     pub executable: PathBuf,

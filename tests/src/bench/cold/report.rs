@@ -9,7 +9,7 @@ use crate::bench::report::{machine, percentile};
 /// The bootstrap that the others are held against.
 const BASELINE: &str = "minimal";
 
-/// What is aimed at: ratios to the baseline, and the size of what is uploaded.
+/// The aims: ratios to the baseline, and the size of the upload.
 mod aims {
     pub(super) const COLD: f64 = 1.25;
     pub(super) const WARM: f64 = 1.2;
@@ -59,7 +59,7 @@ fn megabytes(path: &Path) -> Option<f64> {
     std::fs::metadata(path).ok().map(|it| it.len() as f64 / 1e6)
 }
 
-/// Where `cargo lambda build --output-format zip` puts the zip of what cargo builds here.
+/// The zip that `cargo lambda build --output-format zip` makes.
 fn zip(executable: &Path) -> Option<std::path::PathBuf> {
     let (name, target) = (executable.file_name()?, executable.parent()?.parent()?);
     Some(target.join("lambda").join(name).join("bootstrap.zip"))

@@ -22,10 +22,10 @@ use super::bootstraps::Bootstrap;
 use crate::bench::Failure;
 use crate::env::{epoch_ms, now};
 
-/// How long an answer may take.
+/// Timeout for an answer.
 const LIMIT: Duration = Duration::from_secs(20);
 
-/// What a function answered.
+/// The answer of a function.
 pub(super) struct Answer {
     /// When it was given the event.
     pub(super) handed_at: Instant,

@@ -13,7 +13,7 @@ use super::Failure;
 use super::report::{Better, machine, percentile, row};
 use crate::env::{epoch_ms, now};
 
-/// How much is measured.
+/// The size of the measurement.
 #[derive(Clone, Copy, Debug)]
 pub struct Sizes {
     /// Scheduled jobs of the large store.
@@ -25,7 +25,7 @@ pub struct Sizes {
 }
 
 impl Sizes {
-    /// What is reported.
+    /// The report.
     pub const FULL: Self = Self { stored: 2_000_000, jobs: 50_000, rounds: 3 };
     /// To see that it works.
     pub const QUICK: Self = Self { stored: 50_000, jobs: 5_000, rounds: 1 };
@@ -63,7 +63,7 @@ pub fn run(sizes: Sizes) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Stores so many scheduled jobs, whose order is not that in which they are due.
+/// Stores a number of scheduled jobs, in another order than they are due.
 fn fill(folder: &Path, stored: usize) -> Result<(), Failure> {
     let first_at = epoch_ms() + AHEAD_MS;
     let due_at = |number: usize| i64::try_from(number * STEP % stored).map(|place| first_at + place * APART_MS);

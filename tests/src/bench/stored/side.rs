@@ -1,5 +1,5 @@
-//! One side of the comparison, in a process of its own so that its memory is its own: a store with its scheduled jobs is
-//! opened, and jobs that are due at once are scheduled, run and listed.
+//! One side of the comparison, in a process of its own so that its memory is its own: opens a store with its
+//! scheduled jobs, then schedules, runs and lists jobs that are due at once.
 
 use std::fs;
 use std::path::Path;
@@ -23,10 +23,10 @@ use crate::env::now;
 
 /// Times that a page is asked for.
 const LISTED: usize = 200;
-/// The page further down: so many pages are skipped.
+/// Number of pages before the measured one.
 const SKIPPED: usize = 5;
 
-/// What was measured of one side.
+/// The measurements of one side.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 pub struct Side {
     /// From nothing to an open store, ms.
@@ -51,10 +51,11 @@ pub struct Side {
     pub further_ms: f64,
 }
 
-/// Measures the store of `folder` with so many jobs on top, and prints the figures as JSON.
+/// Measures the store of `folder` with a number of additional jobs, and prints the figures as JSON.
 ///
 /// # Errors
-/// When a measurement fails.
+///
+/// If a measurement fails.
 pub fn run(folder: &Path, jobs: usize) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let side = runtime.block_on(measure(folder, jobs))?;
