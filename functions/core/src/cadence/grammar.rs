@@ -1,14 +1,19 @@
-//! The strict grammar of cron expressions: what it lets through is written out for the matcher as plain lists.
+//! The strict grammar of cron expressions.
 
 mod field;
+mod rule;
 #[cfg(test)]
 mod tests;
 
-use super::cron::Cron;
+use self::rule::RULES;
+use super::days::{Days, Values};
 use super::fault::CronFault;
 use crate::json::did_you_mean;
 
-/// What stands for five fields.
+/// The length of the longest expression.
+pub(super) const MAX_CHARACTERS: usize = 256;
+
+/// Names for five fields.
 const NICKNAMES: [(&str, &str); 7] = [
     ("@yearly", "0 0 1 1 *"),
     ("@annually", "0 0 1 1 *"),
@@ -19,90 +24,33 @@ const NICKNAMES: [(&str, &str); 7] = [
     ("@hourly", "0 * * * *"),
 ];
 
-const MONTHS: [&str; 12] = ["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"];
-const WEEKDAYS: [&str; 7] = ["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"];
-
-/// What a field takes.
-pub(super) struct Rule {
-    pub(super) name: &'static str,
-    least: u8,
-    most: u8,
-    /// The names of the values, from the least.
-    names: &'static [&'static str],
-    /// In words.
-    takes: &'static str,
-    special: Special,
-}
-
-/// What a field takes beside numbers.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Special {
-    None,
-    /// `L`, `LW`, `15W`, `?`.
-    Day,
-    /// `5L`, `1#3`, `?`, and 7 for Sunday.
-    Weekday,
-}
-
-impl Rule {
-    const fn of(name: &'static str, least: u8, most: u8, takes: &'static str) -> Self {
-        Self { name, least, most, names: &[], takes, special: Special::None }
-    }
-}
-
-static RULES: [Rule; 6] = [
-    Rule::of("second", 0, 59, "0 to 59, *, lists 1,2, ranges 1-5 and steps */5"),
-    Rule::of("minute", 0, 59, "0 to 59, *, lists 1,2, ranges 1-5 and steps */5"),
-    Rule::of("hour", 0, 23, "0 to 23, *, lists 1,2, ranges 1-5 and steps */5"),
-    Rule {
-        special: Special::Day,
-        ..Rule::of("day of month", 1, 31, "1 to 31, *, ?, L, LW, 15W, lists 1,2, ranges 1-5 and steps */5")
-    },
-    Rule {
-        names: &MONTHS,
-        ..Rule::of("month", 1, 12, "1 to 12 or JAN to DEC, *, lists 1,2, ranges 1-5 and steps */5")
-    },
-    Rule {
-        names: &WEEKDAYS,
-        special: Special::Weekday,
-        ..Rule::of("day of week", 0, 7, "0 to 7 or SUN to SAT, *, ?, 5L, 1#3, lists 1,2, ranges 1-5 and steps */2")
-    },
-];
-
-/// An expression that the grammar lets through.
-#[derive(Debug, PartialEq, Eq)]
+/// An expression that the grammar lets through. Each set of values has one bit for each.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Expression {
-    /// Six fields of plain numbers: no ranges, no steps, no names. Only the special days are left as they are.
-    pub(super) fields: String,
-    /// Neither the minute nor the hour starts with `*`.
+    pub(super) seconds: u64,
+    pub(super) minutes: u64,
+    pub(super) hours: u64,
+    pub(super) months: u64,
+    pub(super) days: Days,
+    /// Neither the minute nor the hour field starts with `*`.
     pub(super) is_fixed: bool,
-    /// A day field starts with `*`: both have to match, not either.
-    pub(super) needs_both_days: bool,
     /// The character at which the day of the month starts, from 1.
     pub(super) days_at: usize,
 }
 
 /// Reads an expression.
 pub(super) fn read(text: &str) -> Result<Expression, CronFault> {
-    let whole = |at, detail| CronFault { field: None, at, detail };
-    let most = Cron::MAX_CHARACTERS;
-    if text.chars().nth(most).is_some() {
-        return Err(whole(most + 1, format!("it may have at most {most} characters")));
+    if text.chars().nth(MAX_CHARACTERS).is_some() {
+        return Err(whole(MAX_CHARACTERS + 1, format!("it may have at most {MAX_CHARACTERS} characters")));
     }
     let parts = parts(text);
     if let Some((at, _)) = parts.first().filter(|(_, first)| first.starts_with('@')) {
-        let nickname = text.trim_ascii();
-        let known = NICKNAMES.iter().find(|(name, _)| name.eq_ignore_ascii_case(nickname));
-        let Some((_, expanded)) = known else {
-            let names = NICKNAMES.map(|(name, _)| name);
-            let hint = did_you_mean(nickname, names);
-            return Err(whole(*at, format!("there is no such nickname{hint}, only {}", names.join(", "))));
-        };
+        let expanded = expand(text.trim_ascii(), *at)?;
         return read(expanded).map(|expression| Expression { days_at: *at, ..expression });
     }
-    let rules = match parts.len() {
-        5 => &RULES[1..],
-        6 => &RULES[..],
+    let skipped = match parts.len() {
+        5 => 1,
+        6 => 0,
         count => {
             let at = parts.get(6).map_or_else(|| text.trim_end().chars().count() + 1, |(at, _)| *at);
             let five = "minute, hour, day of month, month, day of week";
@@ -112,28 +60,40 @@ pub(super) fn read(text: &str) -> Result<Expression, CronFault> {
             ));
         }
     };
-    let mut expression =
-        Expression { fields: String::new(), is_fixed: true, needs_both_days: false, days_at: parts[parts.len() - 3].0 };
-    if parts.len() == 5 {
-        expression.fields.push('0');
+    let mut fields: [Values; 6] = Default::default();
+    // Five fields name the second 0.
+    fields[0].bits = 1;
+    for ((values, rule), (at, part)) in fields.iter_mut().zip(&RULES).skip(skipped).zip(&parts) {
+        *values = field::read(rule, part, *at)?;
     }
-    for (rule, (at, part)) in rules.iter().zip(&parts) {
-        let values = field::read(rule, part, *at)?;
-        let is_star = part.starts_with(['*', '?']);
-        match rule.name {
-            "minute" | "hour" => expression.is_fixed &= !is_star,
-            "day of month" | "day of week" => expression.needs_both_days |= is_star,
-            _ => {}
-        }
-        if !expression.fields.is_empty() {
-            expression.fields.push(' ');
-        }
-        values.write(rule, is_star, &mut expression.fields);
-    }
-    Ok(expression)
+    let [second, minute, hour, of_month, month, of_week] = fields;
+    Ok(Expression {
+        seconds: second.bits,
+        minutes: minute.bits,
+        hours: hour.bits,
+        months: month.bits,
+        days: Days { of_month, of_week },
+        is_fixed: !minute.has_star && !hour.has_star,
+        days_at: parts[parts.len() - 3].0,
+    })
 }
 
-/// The parts between white space, each with its first character's place, from 1.
+/// A fault of the expression as a whole.
+fn whole(at: usize, detail: String) -> CronFault {
+    CronFault { field: None, at, detail }
+}
+
+/// The five fields that a nickname stands for.
+fn expand(nickname: &str, at: usize) -> Result<&'static str, CronFault> {
+    let known = NICKNAMES.iter().find(|(name, _)| name.eq_ignore_ascii_case(nickname));
+    known.map(|(_, expanded)| *expanded).ok_or_else(|| {
+        let names = NICKNAMES.map(|(name, _)| name);
+        let hint = did_you_mean(nickname, names);
+        whole(at, format!("there is no such nickname{hint}, only {}", names.join(", ")))
+    })
+}
+
+/// The parts between white space, each with the place of its first character, from 1.
 fn parts(text: &str) -> Vec<(usize, &str)> {
     let mut parts = Vec::new();
     let mut start: Option<(usize, usize)> = None;

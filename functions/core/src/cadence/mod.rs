@@ -111,14 +111,14 @@
 //! assert_eq!(in_amsterdam("30 * * * *", autumn, 3), ["10-25T00:30", "10-25T01:30", "10-25T02:30"]);
 //! ```
 //!
-//! Where to look: `grammar` is strict and writes an expression out as plain lists; the crate croner says of these which days and
-//! times they name; `cron` searches those on a wall without a zone, and `clock` finds the instants at which a wall in a zone
-//! shows them.
+//! Where to look: `grammar` reads an expression, and is strict; `days` says which days of a month it names; `cron` searches its
+//! days and times on a wall without a zone, and `clock` finds the instants at which a wall in a zone shows them.
 //!
 //! Architecture invariant: only `clock` maps what a wall shows to an instant.
 
 mod clock;
 mod cron;
+mod days;
 mod explain;
 mod fault;
 mod grammar;

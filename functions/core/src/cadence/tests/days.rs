@@ -29,7 +29,7 @@ fn is_workday(date: Date) -> bool {
     (1..=5).contains(&weekday_of(date))
 }
 
-/// The Monday to Friday of the month that is nearest to its day; there is never one as near on the other side.
+/// The Monday to Friday of the month that is nearest to the day; Friday and Monday are never equally near.
 fn nearest_workday(month: Date, day: i8) -> Option<Date> {
     month.with().day(day).build().ok()?;
     let days = (1..=month.days_in_month()).map(|day| month.with().day(day).build().unwrap());

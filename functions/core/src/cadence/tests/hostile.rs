@@ -48,7 +48,6 @@ proptest! {
         let _ = Zone::find(&zone);
         if let Err(fault) = Cron::parse(&text) {
             prop_assert!((1..=text.chars().count() + 1).contains(&fault.at), "{}", fault);
-            prop_assert!(!fault.detail.contains("cannot be used"), "the matcher refuses {}", text);
             return Ok(());
         }
         let cadence = Cadence::of(&cron(&text, "America/Santiago"), UnixMillis(0));
