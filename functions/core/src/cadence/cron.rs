@@ -1,10 +1,10 @@
-//! A cron expression, and the next time on the wall that it names.
+//! Cron expressions, and the search for the next wall-clock time that one names.
 
 use super::fault::CronFault;
 use super::grammar::{self, Expression};
 use super::wall::{Month, Wall};
 
-/// A cron expression, read strictly. The [module](super) says what it may hold and what it means.
+/// A cron expression. The [module](super) documents its syntax and meaning.
 ///
 /// ```
 /// use carillon_core::cadence::Cron;
@@ -14,7 +14,7 @@ use super::wall::{Month, Wall};
 /// for wrong in ["0 9 * *", "60 * * * *", "MON * * * *", "1,,2 * * * *", "0 0 L-3 * *", "@reboot", "TZ=UTC 0 9 * * *"] {
 ///     assert!(Cron::parse(wrong).is_err(), "{wrong}");
 /// }
-/// // It could never fire, which is said now and not after a search.
+/// // An expression that can never fire is an error.
 /// let never = Cron::parse("0 0 30 2 *").unwrap_err();
 /// assert_eq!((never.field, never.at), (Some("day of month"), 5));
 /// ```
@@ -45,7 +45,7 @@ impl Cron {
         self.expression.is_fixed
     }
 
-    /// The first time that it names, at or after `from`.
+    /// Returns the first time at or after `from` that the expression names.
     pub(super) fn next(&self, from: Wall) -> Option<Wall> {
         let (mut month, today, second) = from.split();
         let days = self.days_in(month);
@@ -65,12 +65,12 @@ impl Cron {
         None
     }
 
-    /// The days of the month that it names, one bit each.
+    /// Returns the days of this month that the expression names, one bit for each.
     fn days_in(&self, month: Month) -> u64 {
         if self.expression.months >> month.number & 1 == 1 { self.expression.days.in_month(month) } else { 0 }
     }
 
-    /// The first time of a day, at or after this second of it.
+    /// Returns the first time of a day, as a second of that day, at or after this one.
     fn time_from(&self, second: i64) -> Option<u32> {
         let second = u32::try_from(second).ok()?;
         let Expression { seconds, minutes, hours, .. } = self.expression;
@@ -86,7 +86,7 @@ impl Cron {
     }
 }
 
-/// The first bit from this one on that is set.
+/// Returns the lowest set bit at or above this one.
 fn from_bit(bits: u64, least: u32) -> Option<u32> {
     let rest = bits >> least;
     (rest != 0).then(|| least + rest.trailing_zeros())

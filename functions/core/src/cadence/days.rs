@@ -5,7 +5,7 @@ use super::wall::Month;
 /// The values of one field.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Values {
-    /// One bit each; Sunday is 0.
+    /// One bit for each value; Sunday is 0.
     pub(super) bits: u64,
     /// In a day field, the days that depend on the month.
     pub(super) rules: Vec<DayRule>,
@@ -13,7 +13,7 @@ pub(super) struct Values {
     pub(super) has_star: bool,
 }
 
-/// A day that depends on the month: at most one in each.
+/// A day that depends on the month. Each month has at most one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum DayRule {
     /// `L`: the last day.
@@ -24,7 +24,7 @@ pub(super) enum DayRule {
     NearestWorkday(u8),
     /// `5L`: the last of this weekday.
     LastWeekday(u8),
-    /// `1#3`: this weekday for this time in the month, from the first as 1.
+    /// `1#3`: the nth of this weekday; n is 1 to 5.
     NthWeekday(u8, u8),
 }
 
@@ -39,11 +39,11 @@ pub(super) struct Days {
 const WEEKS: u64 = 1 | 1 << 7 | 1 << 14 | 1 << 21 | 1 << 28 | 1 << 35;
 
 impl Days {
-    /// The days of this month, one bit each.
+    /// Returns the days of this month that match, one bit for each.
     pub(super) fn in_month(&self, month: Month) -> u64 {
         let all = (2 << month.length()) - 2;
         let of_month = self.of_month.bits | of_rules(&self.of_month.rules, month);
-        // From the Sunday before the first day on, moved so that this day has bit 1.
+        // Bits from the Sunday at or before the first day, shifted so that the first day has bit 1.
         let weekdays = self.of_week.bits * WEEKS >> month.first_weekday() << 1;
         let of_week = weekdays | of_rules(&self.of_week.rules, month);
         all & if self.needs_both() { of_month & of_week } else { of_month | of_week }

@@ -1,4 +1,4 @@
-//! What an occurrence looks like on the clock of its zone, and what the change of the clocks did to it.
+//! Occurrences in local time, with notes where the clocks change.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -10,7 +10,7 @@ use super::wall::Wall;
 use super::zone::{Change, Zone};
 use crate::time::UnixMillis;
 
-/// An occurrence, as people in its zone see it.
+/// An occurrence in the local time of its zone.
 ///
 /// ```
 /// use carillon_core::cadence::{Cadence, DstNote, Repeat};
@@ -26,40 +26,40 @@ use crate::time::UnixMillis;
 pub struct Explained {
     /// The date and time that the clock shows, such as `2026-03-29T03:00:00`.
     pub local: String,
-    /// How far that clock is ahead of UTC, such as `+02:00`.
+    /// The offset of that clock from UTC, such as `+02:00`.
     pub utc_offset: String,
     /// The zone's IANA name.
     pub zone: String,
-    /// What a change of the clocks has to do with this occurrence, if anything.
+    /// The effect of a change of the clocks on this occurrence, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dst: Option<DstNote>,
 }
 
-/// What a change of the clocks did to an occurrence.
+/// The effect of a change of the clocks on an occurrence.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", tag = "kind")]
 pub enum DstNote {
-    /// Its time was skipped, so it runs at the first instant after the gap.
+    /// The clock skips its time, so it runs at the first instant after the gap.
     MovedOutOfGap {
-        /// The time that the clock never showed; of several, the first.
+        /// The skipped time; the first if there are several.
         from: String,
     },
-    /// The clock shows its time twice; it runs on this first pass and not on the second.
+    /// The clock shows its time twice, and it runs on the first pass only.
     FirstPassOnly,
     /// The clock shows its time twice, and it runs both times.
     BothPasses {
-        /// 1 or 2: which of them this is.
+        /// The pass of this occurrence, 1 or 2.
         pass: u8,
     },
-    /// Occurrences between the one before and this fell into a gap and do not run.
+    /// Occurrences between the previous one and this one are in a gap and do not run.
     DroppedByGap {
-        /// How many; no more than [`Cadence::MAX_COUNTED`] are counted.
+        /// The number of them, at most [`Cadence::MAX_COUNTED`].
         count: u64,
     },
 }
 
 impl Cadence {
-    /// An occurrence, as people in the zone see it. Any other instant is told in the zone too, without a note.
+    /// Describes an occurrence in local time. Any other instant is described without a note.
     pub fn explain(&self, at: UnixMillis) -> Explained {
         let second = at.0.div_euclid(1_000);
         let offset = self.zone().span_at(second).offset;
@@ -73,7 +73,7 @@ impl Cadence {
     }
 }
 
-/// `+02:00`; with seconds where a zone once had them.
+/// Formats an offset as `+02:00`, with seconds for historical offsets that have them.
 fn offset_text(offset: i64) -> String {
     let sign = if offset < 0 { '-' } else { '+' };
     let (hours, minutes, seconds) = (offset.abs() / 3_600, offset.abs() / 60 % 60, offset.abs() % 60);
@@ -105,7 +105,7 @@ fn note(cron: &Cron, zone: &Zone, at: i64) -> Option<DstNote> {
     (count > 0).then_some(DstNote::DroppedByGap { count })
 }
 
-/// The first time in the gap that ends at this instant, if a fixed job has one there.
+/// Returns the first time of a fixed job in the gap that ends at this instant.
 fn moved(cron: &Cron, change: Change, at: i64) -> Option<Wall> {
     let gap = gap(change).filter(|_| cron.is_fixed() && change.at == at)?;
     cron.next(gap.start).filter(|named| *named < gap.end)
@@ -115,11 +115,11 @@ fn gap(change: Change) -> Option<std::ops::Range<Wall>> {
     (change.after > change.before).then(|| Wall(change.at + change.before)..Wall(change.at + change.after))
 }
 
-/// How many times that the expression names fell into gaps since the occurrence before this one.
+/// Counts the times of the expression that fell into gaps since the previous occurrence.
 fn dropped(cron: &Cron, zone: &Zone, at: i64) -> u64 {
     let mut count = 0;
     let mut until = at;
-    // The gaps behind which this is the next occurrence; a day that comes once in 40 years has 80 changes before it.
+    // Goes back over the changes after which this is the next occurrence: 80 for a day that comes once in 40 years.
     for _ in 0..100 {
         let Some(change) = zone.change_until(until) else { break };
         if clock::first_from(cron, zone, change.at) != Some(at) {

@@ -1,6 +1,6 @@
-//! What is wrong with a cron expression.
+//! Errors in cron expressions.
 
-/// Why a text is no cron expression, and where.
+/// An error in a cron expression, with its place.
 ///
 /// ```
 /// use carillon_core::cadence::Cron;
@@ -13,12 +13,12 @@
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CronFault {
-    /// The field that it stands in: `second`, `minute`, `hour`, `day of month`, `month` or `day of week`. None when the
-    /// expression as a whole is wrong.
+    /// The wrong field: `second`, `minute`, `hour`, `day of month`, `month` or `day of week`. None if the expression as a
+    /// whole is wrong.
     pub field: Option<&'static str>,
-    /// The character that is wrong, from 1; one past the last when something is missing there.
+    /// The place of the wrong character, from 1; one past the last if something is missing at the end.
     pub at: usize,
-    /// What is wrong, and what is allowed.
+    /// The problem, and the allowed values and forms.
     pub detail: String,
 }
 

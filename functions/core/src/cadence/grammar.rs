@@ -10,10 +10,10 @@ use super::days::{Days, Values};
 use super::fault::CronFault;
 use crate::json::did_you_mean;
 
-/// The length of the longest expression.
+/// The length of the longest expression, in characters.
 pub(super) const MAX_CHARACTERS: usize = 256;
 
-/// Names for five fields.
+/// Names that replace the five fields.
 const NICKNAMES: [(&str, &str); 7] = [
     ("@yearly", "0 0 1 1 *"),
     ("@annually", "0 0 1 1 *"),
@@ -24,7 +24,7 @@ const NICKNAMES: [(&str, &str); 7] = [
     ("@hourly", "0 * * * *"),
 ];
 
-/// An expression that the grammar lets through. Each set of values has one bit for each.
+/// A valid expression. The values of a field are one bit each.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Expression {
     pub(super) seconds: u64,
@@ -34,7 +34,7 @@ pub(super) struct Expression {
     pub(super) days: Days,
     /// Neither the minute nor the hour field starts with `*`.
     pub(super) is_fixed: bool,
-    /// The character at which the day of the month starts, from 1.
+    /// The place of the first character of the day of the month, from 1.
     pub(super) days_at: usize,
 }
 
@@ -78,12 +78,12 @@ pub(super) fn read(text: &str) -> Result<Expression, CronFault> {
     })
 }
 
-/// A fault of the expression as a whole.
+/// Returns a fault of the expression as a whole.
 fn whole(at: usize, detail: String) -> CronFault {
     CronFault { field: None, at, detail }
 }
 
-/// The five fields that a nickname stands for.
+/// Returns the five fields that a nickname replaces.
 fn expand(nickname: &str, at: usize) -> Result<&'static str, CronFault> {
     let known = NICKNAMES.iter().find(|(name, _)| name.eq_ignore_ascii_case(nickname));
     known.map(|(_, expanded)| *expanded).ok_or_else(|| {
@@ -93,7 +93,7 @@ fn expand(nickname: &str, at: usize) -> Result<&'static str, CronFault> {
     })
 }
 
-/// The parts between white space, each with the place of its first character, from 1.
+/// Splits at white space. Each part comes with the place of its first character, from 1.
 fn parts(text: &str) -> Vec<(usize, &str)> {
     let mut parts = Vec::new();
     let mut start: Option<(usize, usize)> = None;

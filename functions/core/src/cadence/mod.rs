@@ -1,6 +1,6 @@
-//! When a recurring job is due.
+//! The occurrences of recurring jobs.
 //!
-//! Pure arithmetic: a [`Repeat`] and the job's `start_at` make a [`Cadence`], which names the occurrence after any instant.
+//! Pure arithmetic: a [`Cadence`] is made from a [`Repeat`] and the job's `start_at`, and finds the occurrence after any instant.
 //!
 //! ```
 //! use carillon_core::cadence::{Cadence, Repeat};
@@ -16,11 +16,11 @@
 //!     all.take(count).map(|at| at.to_string()).collect()
 //! }
 //!
-//! // Every 24 hours, from start_at on, however long a run takes.
+//! // Every 24 hours from start_at on; the duration of a run does not matter.
 //! let found = first(r#"{"every": 86400000}"#, "2026-01-15T10:20:30Z", 2);
 //! assert_eq!(found, ["2026-01-15T10:20:30Z", "2026-01-16T10:20:30Z"]);
 //!
-//! // Weekly; `limit` is left to whoever counts the runs.
+//! // Weekly. The caller counts the runs and applies `limit`.
 //! let found = first(r#"{"every": 604800000, "limit": 10}"#, "2026-01-15T10:20:30Z", 2);
 //! assert_eq!(found, ["2026-01-15T10:20:30Z", "2026-01-22T10:20:30Z"]);
 //!
@@ -28,7 +28,7 @@
 //! let found = first(r#"{"cron": "0 0 1 * *"}"#, "2026-01-15T10:20:30Z", 2);
 //! assert_eq!(found, ["2026-02-01T00:00:00Z", "2026-03-01T00:00:00Z"]);
 //!
-//! // Daily until an instant, which may still be one.
+//! // Daily until endDate, which may be an occurrence itself.
 //! let until = r#"{"every": 86400000, "endDate": 1767225600000}"#;
 //! assert_eq!(first(until, "2025-12-31T00:00:00Z", 9), ["2025-12-31T00:00:00Z", "2026-01-01T00:00:00Z"]);
 //!
@@ -36,13 +36,13 @@
 //! let found = first(r#"{"cron": "0 9 * * 1", "tz": "Europe/Amsterdam"}"#, "2026-03-20T00:00:00Z", 2);
 //! assert_eq!(found, ["2026-03-23T08:00:00Z", "2026-03-30T07:00:00Z"]);
 //!
-//! // The first match may be start_at itself; `immediately` makes it one.
+//! // The first match may be start_at itself; `immediately` always makes it an occurrence.
 //! let found = first(r#"{"cron": "0 10 * * *"}"#, "2026-01-15T10:00:00Z", 1);
 //! assert_eq!(found, ["2026-01-15T10:00:00Z"]);
 //! let found = first(r#"{"cron": "0 10 * * *", "immediately": true}"#, "2026-01-15T09:00:00Z", 2);
 //! assert_eq!(found, ["2026-01-15T09:00:00Z", "2026-01-15T10:00:00Z"]);
 //!
-//! // Both: cron rules, unless it is no expression, or one that never fires.
+//! // With both, cron takes precedence, unless it is not an expression or never fires.
 //! let found = first(r#"{"cron": "@daily", "every": 60000}"#, "2026-01-15T09:00:00Z", 1);
 //! assert_eq!(found, ["2026-01-16T00:00:00Z"]);
 //! let found = first(r#"{"cron": "0 0 30 2 *", "every": 60000}"#, "2026-01-15T09:00:00Z", 2);
@@ -53,7 +53,7 @@
 //!
 //! Five fields, or six with the second first:
 //!
-//! | field | values | beside `*`, lists `1,2`, ranges `1-5` and steps `*/5`, `1-9/2`, `5/15` |
+//! | field | values | in addition to `*`, lists `1,2`, ranges `1-5` and steps `*/5`, `1-9/2`, `5/15` |
 //! | --- | --- | --- |
 //! | second, minute | 0 to 59 | |
 //! | hour | 0 to 23 | |
@@ -61,10 +61,10 @@
 //! | month | 1 to 12, `JAN` to `DEC` | |
 //! | day of week | 0 to 7, `SUN` to `SAT`; 0 and 7 are Sunday | `?` as `*`; `5L` the last Friday, `1#3` the third Monday |
 //!
-//! `5/15` is `5-59/15`. For five fields stand `@yearly`, `@annually`, `@monthly`, `@weekly`, `@daily`, `@midnight` and
-//! `@hourly`. Names and letters may be in lower case. Everything else is refused, with its field and character.
+//! `5/15` is `5-59/15`. `@yearly`, `@annually`, `@monthly`, `@weekly`, `@daily`, `@midnight` and `@hourly` replace all five
+//! fields. Names and letters may be in lower case. Anything else is an error with its field and character.
 //!
-//! If both day fields are given, either has to match; if one of them starts with `*`, both have to:
+//! A day matches if either day field does. If one of them starts with `*` or `?`, both have to match:
 //!
 //! ```
 //! # use carillon_core::cadence::{Cadence, Repeat};
@@ -88,10 +88,10 @@
 //!
 //! # Where the clocks change
 //!
-//! The rule is that of Debian's cron. A job is fixed if neither its minute nor its hour starts with `*`: a time of it that the
-//! clocks skip runs once, at the first instant after the gap, and a time that they repeat runs on the first pass only. Any other
-//! job follows elapsed time: it skips what the clocks skip, and runs on both passes. Clocks in Amsterdam go from 02:00 to 03:00
-//! on 2026-03-29, and from 03:00 back to 02:00 on 2026-10-25:
+//! The rule is that of Debian's cron. A job is fixed if neither its minute nor its hour starts with `*`. A time of a fixed job
+//! that the clocks skip runs once, at the first instant after the gap, and a time that they repeat runs on the first pass only.
+//! Any other job follows elapsed time: it skips the times that the clocks skip, and runs on both passes. Clocks in Amsterdam go
+//! from 02:00 to 03:00 on 2026-03-29, and from 03:00 back to 02:00 on 2026-10-25:
 //!
 //! ```
 //! # use carillon_core::cadence::{Cadence, Repeat};
@@ -111,10 +111,10 @@
 //! assert_eq!(in_amsterdam("30 * * * *", autumn, 3), ["10-25T00:30", "10-25T01:30", "10-25T02:30"]);
 //! ```
 //!
-//! Where to look: `grammar` reads an expression, and is strict; `days` says which days of a month it names; `cron` searches its
-//! days and times on a wall without a zone, and `clock` finds the instants at which a wall in a zone shows them.
+//! Code map: `grammar` reads an expression strictly, `days` computes the days of a month that it names, `cron` searches its days
+//! and times on a wall clock without a zone, and `clock` maps these times to instants in a zone.
 //!
-//! Architecture invariant: only `clock` maps what a wall shows to an instant.
+//! Architecture invariant: only `clock` maps wall-clock times to instants.
 
 mod clock;
 mod cron;

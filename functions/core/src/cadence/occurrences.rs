@@ -1,4 +1,4 @@
-//! The instants at which a recurring job is due.
+//! The occurrences of a recurring job.
 
 use super::clock;
 use super::cron::Cron;
@@ -6,10 +6,10 @@ use super::repeat::Repeat;
 use super::zone::Zone;
 use crate::time::UnixMillis;
 
-/// A [`Repeat`] made ready, together with the job's `start_at`: the occurrences, in order.
+/// The occurrences of a [`Repeat`] with the job's `start_at`, in order.
 ///
-/// They are `start_at` if `immediately`, and the matches of `cron` at or after it, or `start_at` + n × `every` for n from 0;
-/// none after `endDate`. `limit` is not looked at: whoever counts the runs knows when it is reached.
+/// They are `start_at` if `immediately`, and the matches of `cron` at or after it, or `start_at` + n × `every` for n from 0.
+/// None is after `endDate`. `limit` is ignored, because the caller counts the runs.
 #[derive(Clone, Debug)]
 pub struct Cadence {
     start_at: UnixMillis,
@@ -25,8 +25,7 @@ impl Cadence {
     /// [`Cadence::count_between`] counts the matches of a cron expression up to this many.
     pub const MAX_COUNTED: u64 = 10_000;
 
-    /// Makes a repeat ready. An expression or a zone that cannot be read counts as no `cron`; without `every` nothing is due
-    /// then.
+    /// Parses a repeat. If its expression or zone is invalid, `every` applies; without `every`, there is no occurrence.
     pub fn of(repeat: &Repeat, start_at: UnixMillis) -> Self {
         let zone = repeat.tz.as_deref().map_or(Ok(Zone::UTC), Zone::find).ok();
         let cron = repeat.cron.as_deref().filter(|_| zone.is_some()).and_then(|cron| Cron::parse(cron).ok());
@@ -40,7 +39,7 @@ impl Cadence {
         }
     }
 
-    /// The first occurrence at or after `from`.
+    /// Returns the first occurrence at or after `from`.
     pub fn next_from(&self, from: UnixMillis) -> Option<UnixMillis> {
         let from = from.max(self.start_at);
         if self.immediately && from == self.start_at {
@@ -50,13 +49,13 @@ impl Cadence {
         next.filter(|at| *at <= self.last)
     }
 
-    /// The first occurrence after `after`.
+    /// Returns the first occurrence after `after`.
     pub fn next_after(&self, after: UnixMillis) -> Option<UnixMillis> {
         self.next_from(UnixMillis(after.0.checked_add(1)?))
     }
 
-    /// How many occurrences lie after `after` and before `before`: exactly, but for a cron expression no more than
-    /// [`Cadence::MAX_COUNTED`].
+    /// Counts the occurrences after `after` and before `before`: for a cron expression at most [`Cadence::MAX_COUNTED`],
+    /// otherwise exactly.
     pub fn count_between(&self, after: UnixMillis, before: UnixMillis) -> u64 {
         if let (None, Some(every)) = (&self.cron, self.every) {
             return self.intervals_between(every, after, before);
@@ -84,14 +83,14 @@ impl Cadence {
 
     fn next_interval(&self, from: UnixMillis) -> Option<UnixMillis> {
         let every = self.every?;
-        // Not before `start_at`: the callers see to it.
+        // The callers pass no instant before `start_at`.
         let passed = i128::from(from.0) - i128::from(self.start_at.0);
         let to_go = (-passed).rem_euclid(i128::from(every));
         i64::try_from(i128::from(from.0) + to_go).ok().map(UnixMillis)
     }
 
     pub(super) fn next_match(&self, from: UnixMillis) -> Option<UnixMillis> {
-        // Whole seconds, and none before 1970, which no job names.
+        // Whole seconds from 1970 on.
         let second = from.0.max(0).div_euclid(1_000) + i64::from(from.0.max(0) % 1_000 != 0);
         let due = clock::first_from(self.cron.as_ref()?, &self.zone, second.min(UnixMillis::MAX.0 / 1_000 + 1))?;
         Some(UnixMillis(due * 1_000))

@@ -1,4 +1,4 @@
-//! The schedule of a recurring job, as it is asked for.
+//! The requested schedule of a recurring job.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -6,12 +6,12 @@ use serde::{Deserialize, Serialize};
 use crate::time::UnixMillis;
 use crate::words::words;
 
-/// When a job recurs (the contract's IJobRepeatOptions). `cron` or `every` is there; where both are, `cron` rules, and `every`
-/// takes over if that is no expression or never fires again.
+/// The schedule of a recurring job (the contract's IJobRepeatOptions). `cron` or `every` is required. With both, `cron` takes
+/// precedence, and `every` applies if `cron` is not an expression or never fires again.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Repeat {
-    /// Cron expression, such as `0 0 1 * *` for the first of every month at midnight: at most 256 characters.
+    /// Cron expression of at most 256 characters, such as `0 0 1 * *` for the first of every month at midnight.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 256))]
     pub cron: Option<String>,
@@ -19,7 +19,7 @@ pub struct Repeat {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1_000, max = 315_360_000_000_u64))]
     pub every: Option<u64>,
-    /// IANA time zone that `cron` is read in. Default: UTC.
+    /// IANA time zone of `cron`. Default: UTC.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tz: Option<String>,
     /// Maximum number of runs. Default: unlimited.
@@ -29,22 +29,22 @@ pub struct Repeat {
     /// No run is due after this instant.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub end_date: Option<UnixMillis>,
-    /// Whether it also runs once at `start_at`. Default: false.
+    /// Adds a run at `start_at`. Default: false.
     #[serde(default, skip_serializing_if = "is_default")]
     pub immediately: bool,
-    /// What a failed run means for the series. Default: `stop`.
+    /// The effect of a failed run on the series. Default: `stop`.
     #[serde(default, skip_serializing_if = "is_default")]
     pub on_failure: OnFailure,
 }
 
 words! {
-    /// What a run that failed for good means for its series.
+    /// The effect on the series of a run that failed for good.
     #[derive(Default)]
     enum OnFailure {
-        /// The series ends, until someone retries that run.
+        /// The series ends. A retry of that run resumes it.
         #[default]
         Stop = "stop",
-        /// The series goes on with the next occurrence.
+        /// The series continues with the next occurrence.
         Continue = "continue",
     }
 }

@@ -1,4 +1,4 @@
-//! What holds of every cadence.
+//! Properties of every cadence.
 
 mod days;
 mod hostile;

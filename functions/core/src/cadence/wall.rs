@@ -1,4 +1,4 @@
-//! What a calendar and a clock on a wall show, wherever that wall stands.
+//! Dates and times of a wall clock, without a zone.
 
 use jiff::Timestamp;
 use jiff::civil::DateTime;
@@ -6,15 +6,15 @@ use jiff::tz::Offset;
 
 const SECONDS_A_DAY: i64 = 86_400;
 
-/// After so many seconds, 400 years, the calendar repeats itself to the weekday.
+/// 400 years in seconds, after which the calendar repeats itself, weekdays included.
 const CYCLE: i64 = 146_097 * SECONDS_A_DAY;
 
-/// A date and a time without a zone, as the seconds since 1970-01-01T00:00:00 on the same wall.
+/// A date and a time without a zone, in seconds since 1970-01-01T00:00:00 on the same clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Wall(pub(super) i64);
 
 impl Wall {
-    /// Its month, the day in that from 1, and the second of that day.
+    /// Returns the month, the day of the month from 1, and the second of the day.
     pub(super) fn split(self) -> (Month, u32, i64) {
         let civil = self.folded();
         let day = u32::from(civil.day().unsigned_abs());
@@ -23,7 +23,8 @@ impl Wall {
         (month, day, self.0.rem_euclid(SECONDS_A_DAY))
     }
 
-    /// The same place in the calendar between 1970 and 2369: jiff's calendar ends with 9999, and here a zone may be a day on.
+    /// Returns the same place in the calendar between 1970 and 2369, because jiff's calendar ends with 9999, and a wall clock may
+    /// be a day ahead of UTC.
     fn folded(self) -> DateTime {
         let within = Timestamp::from_second(self.0.rem_euclid(CYCLE)).unwrap_or(Timestamp::UNIX_EPOCH);
         Offset::UTC.to_datetime(within)
@@ -42,21 +43,21 @@ impl std::fmt::Display for Wall {
 /// A month of the calendar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Month {
-    /// Up to a multiple of 400.
+    /// Modulo 400 years.
     year: i16,
     /// 1 to 12.
     pub(super) number: u32,
-    /// Its first day, in days since 1970-01-01.
+    /// The first day, in days since 1970-01-01.
     first_day: i64,
 }
 
 impl Month {
-    /// A second of one of its days, which are counted from 1.
+    /// Returns this second of this day, which is counted from 1.
     pub(super) fn at(self, day: u32, second: u32) -> Wall {
         Wall((self.first_day + i64::from(day) - 1) * SECONDS_A_DAY + i64::from(second))
     }
 
-    /// The one after.
+    /// Returns the month after this one.
     pub(super) fn next(self) -> Self {
         let first_day = self.first_day + i64::from(self.length());
         if self.number == 12 {
@@ -66,7 +67,7 @@ impl Month {
         }
     }
 
-    /// Its days: 28 to 31.
+    /// Returns the number of days, 28 to 31.
     pub(super) fn length(self) -> u32 {
         match self.number {
             2 if self.year % 4 == 0 && (self.year % 100 != 0 || self.year % 400 == 0) => 29,
@@ -76,7 +77,7 @@ impl Month {
         }
     }
 
-    /// The weekday of its first day, from Sunday as 0.
+    /// Returns the weekday of the first day; Sunday is 0.
     pub(super) fn first_weekday(self) -> u32 {
         // 1970 began on a Thursday.
         u32::try_from((self.first_day + 4).rem_euclid(7)).unwrap_or(0)

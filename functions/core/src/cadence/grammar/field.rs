@@ -9,7 +9,7 @@ pub(super) fn read(rule: &'static Rule, text: &str, at: usize) -> Result<Values,
     Reader { rule, text, next: 0, at, values: Values::default() }.field()
 }
 
-/// Reads one field. `next` only moves over ASCII, so that it is at the start of a character, and counts characters too.
+/// Reads one field. `next` moves only over ASCII, so it is always at the start of a character, and also counts characters.
 struct Reader<'a> {
     rule: &'static Rule,
     text: &'a str,
@@ -75,7 +75,7 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// Reads on after the `L` of a day of the month.
+    /// Reads the rest of `L` or `LW`.
     fn last_day(&mut self, start: usize) -> Result<(), CronFault> {
         let (rule, other) = if self.takes(b'W') {
             (DayRule::LastWorkday, DayRule::Last)
@@ -89,7 +89,7 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// Reads on after a value that is part of a day that depends on the month: `15W`, `5L`, `1#3`.
+    /// Reads the rest of a day that depends on the month, after its value: `15W`, `5L`, `1#3`.
     fn special(&mut self, value: u8) -> Result<Option<DayRule>, CronFault> {
         let special = self.rule.special;
         Ok(match special {
@@ -171,7 +171,7 @@ impl Reader<'_> {
         if self.takes(character) { Ok(()) } else { Err(self.unexpected("it has no place here")) }
     }
 
-    /// A fault that names the next character, or tells `or` at the end.
+    /// Returns a fault that names the next character, or says `or` at the end of the field.
     fn unexpected(&self, or: &str) -> CronFault {
         match self.text[self.next..].chars().next() {
             None => self.fault(self.next, or),

@@ -1,4 +1,4 @@
-//! The values and forms that each field takes.
+//! The values and forms of each field.
 
 const MONTHS: [&str; 12] = ["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"];
 const WEEKDAYS: [&str; 7] = ["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"];
@@ -8,7 +8,7 @@ pub(super) struct Rule {
     pub(super) name: &'static str,
     pub(super) least: u8,
     pub(super) most: u8,
-    /// The names of the values, from the least.
+    /// The names of the values, starting with the least.
     pub(super) names: &'static [&'static str],
     /// The range and forms in words, for an error's detail.
     pub(super) takes: &'static str,

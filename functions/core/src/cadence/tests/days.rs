@@ -1,4 +1,4 @@
-//! Days that depend on their month, against the long way round: every day is looked at, month by month.
+//! Days that depend on their month, compared with a check of every single day.
 
 use jiff::civil::Date;
 use proptest::prelude::*;

@@ -1,11 +1,11 @@
-//! Whatever a caller may write.
+//! Arbitrary input of callers.
 
 use proptest::prelude::*;
 
 use super::{Cadence, Cron, Repeat, Zone, cron};
 use crate::time::UnixMillis;
 
-/// Texts that are nearly expressions.
+/// Texts that are almost expressions.
 fn nearly() -> impl Strategy<Value = String> {
     let piece = prop::sample::select(vec![
         "*", "?", "0", "1", "5", "7", "12", "29", "30", "31", "59", "60", ",", "-", "/", "#", "L", "W", "LW", "MON",
@@ -14,7 +14,7 @@ fn nearly() -> impl Strategy<Value = String> {
     prop::collection::vec(piece, 0..40).prop_map(|pieces| pieces.concat())
 }
 
-/// Five or six fields, each of them nearly one.
+/// Five or six fields, each almost valid.
 fn fields() -> impl Strategy<Value = String> {
     let item = prop::sample::select(vec![
         "*", "*/2", "*/29", "?", "0", "1", "2", "5-7", "1-5/3", "3/4", "29", "31", "L", "LW", "15W", "31W", "5L",

@@ -1,4 +1,4 @@
-//! What is said of occurrences where the clocks change.
+//! Notes on occurrences where the clocks change.
 
 use super::{Cadence, DstNote, at, cron, every};
 use crate::time::UnixMillis;
