@@ -1,6 +1,6 @@
-# One deployment of Carillon. Copy this folder, add the backend that keeps your state, and change what is yours. Then:
+# One deployment of Carillon. Copy this folder, add a backend for the Terraform state and adapt the values. Then:
 #
-#   key="car_$(openssl rand -base64 32 | tr '+/' '-_' | tr -d '=')"; echo "$key"   # keep it: only its hash is stored
+#   key="car_$(openssl rand -base64 32 | tr '+/' '-_' | tr -d '=')"; echo "$key"   # keep it: AWS stores only its hash
 #   terraform init
 #   terraform apply -var region=eu-west-1 -var first_api_key_sha256="$(printf %s "$key" | sha256sum | cut -d ' ' -f 1)"
 

@@ -4,6 +4,6 @@ output "api_endpoint" {
 }
 
 output "carillon" {
-  description = "Everything that the module tells: addresses, names and ARNs."
+  description = "All outputs of the module: addresses, names and ARNs."
   value       = module.carillon
 }

@@ -1,4 +1,4 @@
-# What one deployment is likely to change. The ranges and the rest of the variables are the module's.
+# The variables that a deployment is likely to change. The module documents their ranges, and has more of them.
 
 variable "region" {
   description = "AWS region to deploy to."
@@ -30,19 +30,19 @@ variable "function_architecture" {
 }
 
 variable "first_api_key_sha256" {
-  description = "SHA-256 of the first API key, in hexadecimal. The key itself stays with you."
+  description = "SHA-256 of the first API key, in hexadecimal. AWS never gets the key itself."
   type        = string
   default     = null
 }
 
 variable "outbound_allow_list" {
-  description = "Targets that jobs may call although their addresses are not public."
+  description = "Targets with private addresses that jobs may call."
   type        = list(string)
   default     = []
 }
 
 variable "targets" {
-  description = "What the executor may use on behalf of jobs, by ARN; see the module."
+  description = "AWS resources that jobs may use, by ARN; see the module."
   type = object({
     function_arns       = optional(list(string), [])
     topic_arns          = optional(list(string), [])
@@ -63,43 +63,43 @@ variable "targets" {
 }
 
 variable "executor_concurrency" {
-  description = "Most executors that run at once, each with up to ten jobs."
+  description = "Maximum number of executors that run at once, each with up to ten jobs."
   type        = number
   default     = 20
 }
 
 variable "executor_timeout_seconds" {
-  description = "Time the executor has for one batch, in seconds."
+  description = "Timeout of the executor for one batch, in seconds."
   type        = number
   default     = 60
 }
 
 variable "delay_threshold_seconds" {
-  description = "Jobs due within this many seconds wait in SQS alone."
+  description = "Jobs due within this time, in seconds, wait in SQS; later ones wait in EventBridge Scheduler first."
   type        = number
   default     = 900
 }
 
 variable "schedule_lead_seconds" {
-  description = "How many seconds before the due time EventBridge Scheduler fires."
+  description = "Seconds before the due time at which EventBridge Scheduler sends the message."
   type        = number
   default     = 120
 }
 
 variable "alarm_topic_arn" {
-  description = "SNS topic that is told of alarms."
+  description = "SNS topic that is notified of alarms."
   type        = string
   default     = null
 }
 
 variable "log_filter" {
-  description = "What the functions log: a level, or directives."
+  description = "Log filter of both functions: a level, or directives."
   type        = string
   default     = "info"
 }
 
 variable "deletion_protection" {
-  description = "Whether the table refuses to be deleted."
+  description = "Protects the table from deletion."
   type        = bool
   default     = true
 }

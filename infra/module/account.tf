@@ -1,4 +1,4 @@
-# Where this is deployed. The region is the provider's.
+# The account, partition and region of the provider.
 
 data "aws_caller_identity" "current" {}
 

@@ -1,4 +1,4 @@
-# The HTTP API in front of the api function. Every path is the function's: it routes, and it authenticates each caller.
+# The HTTP API in front of the api function. The function gets every path: it does the routing and authenticates each caller.
 
 resource "aws_apigatewayv2_api" "carillon" {
   name          = var.name
@@ -22,11 +22,11 @@ resource "aws_apigatewayv2_integration" "api" {
   integration_type       = "AWS_PROXY"
   integration_uri        = aws_lambda_function.carillon["api"].invoke_arn
   payload_format_version = "2.0"
-  timeout_milliseconds   = 30000 # the most that an HTTP API allows
+  timeout_milliseconds   = 30000 # the maximum of an HTTP API
 }
 
 resource "aws_apigatewayv2_route" "default" {
-  #checkov:skip=CKV_AWS_309:The function authenticates: API keys, which API Gateway cannot check for an HTTP API, and JWTs, with answers in the API's own error format.
+  #checkov:skip=CKV_AWS_309:The function authenticates by API keys, which API Gateway cannot check for an HTTP API, and by JWTs; its answers have the error format of the API.
   api_id    = aws_apigatewayv2_api.carillon.id
   route_key = "$default"
   target    = "integrations/${aws_apigatewayv2_integration.api.id}"
@@ -49,7 +49,7 @@ resource "aws_apigatewayv2_stage" "default" {
 }
 
 locals {
-  # No header and no query string: a token may be in either.
+  # Without headers and query strings, because either may hold a token.
   access_log = {
     at                     = "$context.requestTimeEpoch"
     request_id             = "$context.requestId"

@@ -3,20 +3,20 @@
 locals {
   functions = {
     api = {
-      description     = "Takes jobs over HTTP and answers for them"
+      description     = "Serves the HTTP API"
       zip             = var.api_zip
       memory_mb       = var.api_memory_mb
       timeout_seconds = 30 # as long as API Gateway waits; `Prefer: wait` ends at 25
     }
     executor = {
-      description     = "Runs due fires, records their outcome and arms the next"
+      description     = "Runs due fires, records their outcomes and arms the next fires"
       zip             = var.executor_zip
       memory_mb       = var.executor_memory_mb
       timeout_seconds = var.executor_timeout_seconds
     }
   }
 
-  # The contract with the functions' code. Whatever the caller adds cannot replace a part of it.
+  # The contract with the functions' code: these variables take precedence over those of the caller.
   environment = merge(var.environment, {
     CARILLON_SERVICE                 = var.name
     CARILLON_LOG                     = var.log_filter
@@ -38,11 +38,11 @@ locals {
 }
 
 resource "aws_lambda_function" "carillon" {
-  #checkov:skip=CKV_AWS_115:The executor is bounded by its event source mapping and the api by its throttle; reserved concurrency would take that share from the account even while idle.
-  #checkov:skip=CKV_AWS_116:Neither function is invoked asynchronously; what the executor cannot handle goes to the queue's dead-letter queue.
-  #checkov:skip=CKV_AWS_117:Jobs call public addresses and AWS's own endpoints; a VPC would add a NAT gateway's cost and protect nothing that is listening.
-  #checkov:skip=CKV_AWS_173:The environment holds names and numbers. Secrets are read from where they are kept.
-  #checkov:skip=CKV_AWS_272:The zips are built by the team that applies this; a signing profile belongs to its pipeline.
+  #checkov:skip=CKV_AWS_115:The event source mapping limits the executor, and the throttle limits the api; reserved concurrency would take its share from the account even while idle.
+  #checkov:skip=CKV_AWS_116:Both functions are invoked synchronously; messages that the executor cannot handle go to the dead-letter queue.
+  #checkov:skip=CKV_AWS_117:Jobs call public addresses and AWS endpoints, and the functions do not listen; a VPC would only add the cost of a NAT gateway.
+  #checkov:skip=CKV_AWS_173:The environment holds names and numbers. Secrets stay in SSM and Secrets Manager.
+  #checkov:skip=CKV_AWS_272:The team that applies this module builds the zips; a signing profile belongs to its pipeline.
   for_each = local.functions
 
   function_name    = "${var.name}-${each.key}"
@@ -63,18 +63,18 @@ resource "aws_lambda_function" "carillon" {
   logging_config {
     log_group  = aws_cloudwatch_log_group.function[each.key].name
     log_format = "JSON"
-    # log_filter decides what is written; a second filter here could only hide it, and the metrics with it.
+    # log_filter is the only filter: a second one here could drop log lines, and with them the metrics.
     application_log_level = "TRACE"
-    # A start and a report line for each invocation would be most of the log. CloudWatch has the figures as metrics.
+    # Leaves out the start and report lines of each invocation, most of the log. CloudWatch has the same figures as metrics.
     system_log_level = "WARN"
   }
 
-  # A trace that a caller began is passed on to the targets; none is begun here, where only Lambda's own part would show.
+  # Passes the trace of a caller on to the targets, and starts none: it would show only Lambda's own part.
   tracing_config {
     mode = "PassThrough"
   }
 
-  depends_on = [aws_iam_role_policy.function] # or the first invocations run without permissions
+  depends_on = [aws_iam_role_policy.function] # else the first invocations run without permissions
 }
 
 resource "aws_lambda_event_source_mapping" "due" {
@@ -82,7 +82,7 @@ resource "aws_lambda_event_source_mapping" "due" {
   function_name           = aws_lambda_function.carillon["executor"].arn
   function_response_types = ["ReportBatchItemFailures"]
 
-  # No batching window: it would be added to every job's lateness. Without one a batch is whatever is due already.
+  # Without a batching window, which would add to the lateness of every job. A batch holds the messages that are already due.
   batch_size                         = 10
   maximum_batching_window_in_seconds = 0
 

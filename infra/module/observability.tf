@@ -1,19 +1,19 @@
 # Logs, alarms and the dashboard.
 #
-# The functions write their metrics as log lines in the embedded metric format, which CloudWatch turns into metrics: no call,
-# and no permission. Namespace Carillon, dimension service (this deployment's name):
+# The functions write their metrics as log lines in the embedded metric format, which CloudWatch turns into metrics without a
+# request or a permission. The namespace is Carillon; the dimension is service, the name of the deployment:
 #
 #   scheduled     count    jobs accepted
-#   attempts      count    dispatches begun, retries included
+#   attempts      count    attempts started, retries included
 #   lateness_ms   ms       from a fire's due time to the start of its first attempt
 #   dispatch_ms   ms       from the start of an attempt to its end
-#   dead_letters  count    fires parked in the dead-letter queue
-#   outcomes      count    fires ended; with the further dimensions type (of the job's event) and outcome (completed, failed)
+#   dead_letters  count    fires moved to the dead-letter queue
+#   outcomes      count    fires ended; further dimensions: type (of the job's event) and outcome (completed, failed)
 
-# --- Logs: the groups exist before what writes into them, or AWS would make them itself and keep them for ever ----
+# --- Logs. The groups exist before their writers: AWS would create missing ones, and keep their logs for ever. ----
 
 resource "aws_cloudwatch_log_group" "function" {
-  #checkov:skip=CKV_AWS_338:Operational logs, which hold no payload and no secret. The table keeps what happened to each job; log_retention_days keeps the logs longer.
+  #checkov:skip=CKV_AWS_338:Operational logs, without payloads and secrets. The table keeps the history of each job; log_retention_days can extend the retention.
   for_each = local.functions
 
   name              = "/aws/lambda/${var.name}-${each.key}"
@@ -23,7 +23,7 @@ resource "aws_cloudwatch_log_group" "function" {
 
 resource "aws_cloudwatch_log_group" "api_access" {
   #checkov:skip=CKV_AWS_338:Operational logs, as above.
-  # Under /aws/vendedlogs/ an account's many APIs do not fill up its one log resource policy, which AWS limits in size.
+  # Groups under /aws/vendedlogs/ take no room in the account's log resource policy, which AWS limits in size.
   name              = "/aws/vendedlogs/${var.name}-api-access"
   retention_in_days = var.log_retention_days
   kms_key_id        = var.kms_key_arn
@@ -35,7 +35,7 @@ locals {
   alarms = merge(
     {
       dead-letters = {
-        description = "Fires were given up and wait in the dead-letter queue. Look at their reason, mend its cause, redrive them."
+        description = "Fires failed for good and are in the dead-letter queue. Read their reason, fix the cause and redrive them."
         namespace   = "AWS/SQS"
         metric      = "ApproximateNumberOfMessagesVisible"
         dimensions  = { QueueName = aws_sqs_queue.dead_letters.name }
@@ -50,13 +50,13 @@ locals {
         metric      = "ApproximateAgeOfOldestMessage"
         dimensions  = { QueueName = aws_sqs_queue.due.name }
         statistic   = "Maximum"
-        # A message's age counts from when it was sent: its delay, and one failed receive, are no fault yet.
+        # The age counts from the sending, so it includes a delay of up to 900 seconds. One failed receive is tolerated.
         threshold = 900 + local.visibility_timeout_seconds
         minutes   = 1
         periods   = 3
       }
       late-dispatch = {
-        description = "One fire in a hundred starts more than a minute after its due time: the executor needs more concurrency."
+        description = "More than one fire in a hundred starts over a minute late: the executor needs more concurrency."
         namespace   = "Carillon"
         metric      = "lateness_ms"
         dimensions  = { service = var.name }
@@ -66,7 +66,7 @@ locals {
         periods     = 3
       }
       api-5xx = {
-        description = "The API fails requests: see the access log for the gateway's part, the api function's log for its own."
+        description = "Requests to the API fail: the access log has the errors of the gateway, the log of the api function its own."
         namespace   = "AWS/ApiGateway"
         metric      = "5xx"
         dimensions  = { ApiId = aws_apigatewayv2_api.carillon.id }
@@ -90,7 +90,7 @@ locals {
     },
     {
       for function in keys(local.functions) : "${function}-throttles" => {
-        description = "Invocations of the ${function} function were refused: the account's Lambda concurrency is used up."
+        description = "Invocations of the ${function} function were throttled: the account's Lambda concurrency is used up."
         namespace   = "AWS/Lambda"
         metric      = "Throttles"
         dimensions  = { FunctionName = aws_lambda_function.carillon[function].function_name }
@@ -122,7 +122,7 @@ resource "aws_cloudwatch_metric_alarm" "carillon" {
   ok_actions          = var.alarm_topic_arn[*]
 }
 
-# --- Dashboard: three charts a row --------------------------------------------------------------------------------
+# --- Dashboard: three charts in a row -----------------------------------------------------------------------------
 
 locals {
   charts = [

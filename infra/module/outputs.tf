@@ -4,7 +4,7 @@ output "api_endpoint" {
 }
 
 output "domain_target" {
-  description = "What the custom domain's DNS record points at: host name and hosted zone for an alias record. Null without a domain."
+  description = "Target of the custom domain's DNS record: host name and hosted zone for an alias record. Null without a domain."
   value = one([
     for domain in aws_apigatewayv2_domain_name.carillon : {
       host_name      = domain.domain_name_configuration[0].target_domain_name
@@ -14,7 +14,7 @@ output "domain_target" {
 }
 
 output "table_name" {
-  description = "Name of the table."
+  description = "Name of the DynamoDB table."
   value       = aws_dynamodb_table.carillon.name
 }
 
@@ -49,7 +49,7 @@ output "schedule_group" {
 }
 
 output "scheduler_role_arn" {
-  description = "ARN of the role under which EventBridge Scheduler delivers."
+  description = "ARN of the role with which EventBridge Scheduler sends messages."
   value       = aws_iam_role.scheduler.arn
 }
 
@@ -64,7 +64,7 @@ output "executor_function_name" {
 }
 
 output "executor_role_name" {
-  description = "Name of the executor's role, to attach what the targets of your jobs need."
+  description = "Name of the executor's role. Attach policies to it for targets that the variable `targets` does not cover."
   value       = aws_iam_role.function["executor"].name
 }
 

@@ -1,17 +1,17 @@
-# The queue of due fires, and the dead-letter queue of those that were given up.
+# The queue of due fires, and the dead-letter queue of fires that failed for good.
 
 locals {
-  # AWS advises six times the function's timeout: a message that waits behind throttled executors must not appear twice.
+  # Six times the function's timeout, as AWS advises: a message that waits for throttled executors is not delivered twice.
   visibility_timeout_seconds = 6 * var.executor_timeout_seconds
 
   retention_seconds = 14 * 24 * 3600 # the longest that SQS keeps a message
 
-  # The redrive policy is for messages that never reach our code: a function that cannot start, or a body that kills it each
-  # time. Fires that fail are parked by the executor itself, after at most 101 attempts; each of those, each outage of the
-  # table and each lease held elsewhere is also a receive. So the count is the most that SQS allows, less where a message
-  # that is received only once in each visibility timeout would otherwise reach the end of its retention, and vanish,
-  # before it reaches the count: ten days of receiving leave four to find it in the dead-letter queue. With the longest
-  # timeout of 900 seconds that is still 160.
+  # The redrive policy is for messages that the executor cannot handle: the function does not start, or the body crashes it each
+  # time. The executor itself moves fires that fail to the dead-letter queue, after at most 101 attempts. Each attempt, each
+  # outage of the table and each lease held elsewhere is also a receive, so the count is 1000, the maximum of SQS. It is lower
+  # with a long timeout: a message that is received once in each visibility timeout must reach the count before its retention
+  # ends, or it would be lost. Ten days of receives leave four days to find it in the dead-letter queue. With the longest
+  # timeout, 900 seconds, the count is 160.
   max_receive_count = min(1000, floor(10 * 24 * 3600 / local.visibility_timeout_seconds))
 }
 
@@ -30,8 +30,8 @@ resource "aws_sqs_queue" "dead_letters" {
   kms_master_key_id         = var.kms_key_arn
 }
 
-# Each setting below is a resource of its own, because the two queues name each other and because the provider waits about
-# 25 seconds for each change of a queue: like this, all four are made at once while the functions are made.
+# Each setting below is a resource of its own, because the two queues refer to each other and because the provider waits about
+# 25 seconds for each change of a queue: as resources, all four are created in parallel with the functions.
 
 resource "aws_sqs_queue_redrive_policy" "due" {
   queue_url = aws_sqs_queue.due.url

@@ -1,6 +1,6 @@
-# What each function may do: the actions that its code calls, on the resources that it calls them on.
-# What a job's targets need (a topic, a bucket, a function) is named by the variable `targets`, and granted in targets.tf. What
-# that does not cover can be attached to the output `executor_role_name`.
+# Permissions of the functions: each gets only the actions that its code uses, on the resources that it uses them on.
+# The variable `targets` lists the targets of jobs (a topic, a bucket, a function); targets.tf grants them. Attach further
+# policies to the role in the output `executor_role_name`.
 
 resource "aws_iam_role" "function" {
   for_each = local.functions
@@ -45,7 +45,7 @@ data "aws_iam_policy_document" "api" {
   statement {
     sid = "Items"
     actions = [
-      # A transaction is authorised as the actions that it holds.
+      # IAM authorises a transaction by the actions in it.
       "dynamodb:BatchGetItem",
       "dynamodb:DeleteItem",
       "dynamodb:GetItem",
@@ -61,14 +61,14 @@ data "aws_iam_policy_document" "api" {
     resources = [aws_dynamodb_table.carillon.arn, "${aws_dynamodb_table.carillon.arn}/index/by_status"]
   }
 
-  # The schedule of a job that is called off, held back or planned anew is taken back.
+  # Cancelling, holding or rescheduling a job deletes its schedule.
   statement {
-    sid       = "TakeBackSchedules"
+    sid       = "DeleteSchedules"
     actions   = ["scheduler:DeleteSchedule"]
     resources = [local.schedules]
   }
 
-  # Sessions come in here alone.
+  # Only the api receives sessions.
   statement {
     sid       = "SealSessions"
     actions   = ["kms:GenerateDataKey"]
@@ -81,8 +81,7 @@ data "aws_iam_policy_document" "api" {
     }
   }
 
-  # A redrive is done by SQS in the caller's name, so the caller needs what moving a message takes. The other half,
-  # sending to the queue, is in arm_timers.
+  # SQS moves the messages of a redrive with the permissions of the caller. The one to send to the queue is in arm_timers.
   statement {
     sid = "RedriveDeadLetters"
     actions = [
@@ -133,15 +132,15 @@ data "aws_iam_policy_document" "executor" {
   }
 
   statement {
-    sid       = "ParkDeadLetters"
+    sid       = "SendDeadLetters"
     actions   = ["sqs:SendMessage"]
     resources = [aws_sqs_queue.dead_letters.arn]
   }
 }
 
-# Both functions arm timers: the api a job's first fire, the executor that of a recurring job's next run. What is due soon is
-# a message, what is due later than SQS can delay it a schedule. The executor also sends an early message on its way, and
-# the fire of a job that its dead letter revived.
+# Both functions arm timers: the api for the first fire of a job, the executor for the next run of a recurring job. The timer of
+# a fire that is due soon is a message; that of a fire beyond the delay of SQS is a schedule. The executor also sends again a
+# message that arrived early, and sends the fire of a job that its dead letter revived.
 data "aws_iam_policy_document" "arm_timers" {
   statement {
     sid       = "SendDueFires"
@@ -168,7 +167,7 @@ data "aws_iam_policy_document" "arm_timers" {
   }
 }
 
-# The executor opens a session to fill in an input, the api to check one that is changed.
+# The executor opens a session to fill in an input, the api to check a changed input.
 data "aws_iam_policy_document" "open_sessions" {
   statement {
     sid       = "OpenSessions"
@@ -183,7 +182,7 @@ data "aws_iam_policy_document" "open_sessions" {
   }
 }
 
-# No logs:CreateLogGroup: the groups exist before the functions, with their retention.
+# Without logs:CreateLogGroup, because the groups exist before the functions, with their retention.
 data "aws_iam_policy_document" "write_logs" {
   for_each = local.functions
 
@@ -194,7 +193,7 @@ data "aws_iam_policy_document" "write_logs" {
   }
 }
 
-# --- Uses of the customer managed key. Without one these two documents are empty. ---------------------------------
+# --- Uses of the customer managed key: without a key, both documents are empty. -----------------------------------
 
 data "aws_iam_policy_document" "table_key" {
   dynamic "statement" {

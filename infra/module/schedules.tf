@@ -1,12 +1,11 @@
-# Timers of fires that are due beyond the delay threshold. The functions make and delete the schedules, one for each fire;
-# here are only the group that holds them and the role under which EventBridge Scheduler delivers.
+# Timers of fires that are due beyond the delay threshold. The functions create and delete the schedules, one for each fire.
+# This file has their group and the role with which EventBridge Scheduler sends messages.
 
 resource "aws_scheduler_schedule_group" "fires" {
   name = var.name
 }
 
 locals {
-  # Every schedule of the group.
   schedules = "arn:${local.partition}:scheduler:${local.region}:${local.account_id}:schedule/${aws_scheduler_schedule_group.fires.name}/*"
 }
 
@@ -31,7 +30,7 @@ data "aws_iam_policy_document" "scheduler_trust" {
       values   = [local.account_id]
     }
 
-    # The source is the group: AWS warns against naming single schedules here.
+    # The source is the group, because AWS advises against single schedules here.
     condition {
       test     = "ArnEquals"
       variable = "aws:SourceArn"
@@ -52,6 +51,6 @@ data "aws_iam_policy_document" "scheduler" {
   statement {
     sid       = "Deliver"
     actions   = ["sqs:SendMessage"]
-    resources = [aws_sqs_queue.due.arn, aws_sqs_queue.dead_letters.arn] # the second takes what cannot be delivered
+    resources = [aws_sqs_queue.due.arn, aws_sqs_queue.dead_letters.arn] # the second for undeliverable messages
   }
 }

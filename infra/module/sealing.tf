@@ -1,10 +1,10 @@
-# The key that wraps the keys of sealed sessions. It never leaves KMS; what it wraps stands beside what was sealed. Whoever can
-# read the table, its backups or its exports can open none of it.
+# The KMS key that wraps the keys of sealed sessions. It never leaves KMS. A wrapped key is stored together with its session, so
+# access to the table, its backups or its exports is not enough to open a session.
 
 resource "aws_kms_key" "sealing" {
   description             = "Wraps the keys of sealed sessions of ${var.name}"
-  enable_key_rotation     = true # KMS keeps the earlier ones, and knows which it needs
-  deletion_window_in_days = 30   # the longest: with the key, every session is lost
+  enable_key_rotation     = true # KMS keeps earlier key material, and selects it itself
+  deletion_window_in_days = 30   # the maximum, because without the key every session is lost
   policy                  = data.aws_iam_policy_document.sealing_key.json
 }
 
@@ -14,11 +14,11 @@ resource "aws_kms_alias" "sealing" {
 }
 
 locals {
-  # Authenticated along with every wrapped key. The functions say it with each request (functions/aws/src/sealing.rs).
+  # Authenticated together with every wrapped key. The functions send it with each request (functions/aws/src/sealing.rs).
   sealing_context = { variable = "kms:EncryptionContext:carillon", values = [var.name] }
 }
 
-# Whoever administers the account administers the key, and cannot use it; the two functions use it, and cannot administer it.
+# Administrators of the account administer the key but cannot use it; the two functions use the key but cannot administer it.
 data "aws_iam_policy_document" "sealing_key" {
   #checkov:skip=CKV_AWS_109:The resource of a key's own policy is the key.
   #checkov:skip=CKV_AWS_111:The resource of a key's own policy is the key.

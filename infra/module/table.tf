@@ -1,15 +1,15 @@
-# The table: every job, run, product and API key. It is the only state that matters; the queues hold references.
+# The table of all jobs, runs, products and API keys. It holds all state; the queues hold references.
 
 locals {
-  # What the index by_status copies of each item, decided here alone. KEYS_ONLY keeps an index entry at one write unit and
-  # spares the index every write that moves no key, so a list costs one more read per job that is shown. To trade that the
-  # other way, make it INCLUDE and name the attributes.
+  # Attributes in the index by_status. With KEYS_ONLY an index entry takes one write unit, and a write that changes no key
+  # leaves the index alone; in return, a list costs one more read for each job that it shows. INCLUDE with attributes is the
+  # opposite choice.
   by_status_projection = { type = "KEYS_ONLY", attributes = null }
 }
 
 resource "aws_dynamodb_table" "carillon" {
   name                        = var.name
-  billing_mode                = "PAY_PER_REQUEST" # nothing while idle, and no capacity to guess
+  billing_mode                = "PAY_PER_REQUEST" # costs nothing while idle, and needs no capacity planning
   hash_key                    = "pk"
   range_key                   = "sk"
   deletion_protection_enabled = var.deletion_protection
@@ -46,7 +46,7 @@ resource "aws_dynamodb_table" "carillon" {
     enabled = true
   }
 
-  # DynamoDB deletes within days, not at the second: readers still filter what has expired.
+  # DynamoDB deletes expired items within days, so readers filter them.
   ttl {
     enabled        = true
     attribute_name = "expires_at"
@@ -61,8 +61,8 @@ resource "aws_dynamodb_table" "carillon" {
   }
 }
 
-# The first API key. Keyed by the hash, so that another hash is another item, and the old key is void the moment it is
-# replaced. What the service later writes into the item is the service's.
+# The first API key. Keyed by the hash, so that another hash is another item and the old key is void at once. Terraform ignores
+# later changes of the item, which the service makes.
 resource "aws_dynamodb_table_item" "first_api_key" {
   for_each = toset(var.first_api_key_sha256[*])
 

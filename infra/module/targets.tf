@@ -1,5 +1,5 @@
-# What the executor may do to the targets of jobs, by the variable `targets`. Nothing by default: a job whose target is not listed
-# here fails with FORBIDDEN.
+# Permissions on the targets of jobs, from the variable `targets`; none by default. A job fails with FORBIDDEN if its target is
+# not listed.
 
 data "aws_iam_policy_document" "targets" {
   dynamic "statement" {
@@ -11,7 +11,7 @@ data "aws_iam_policy_document" "targets" {
     }
   }
 
-  # A key works in its own region, wherever that is: whose call it serves is what is limited.
+  # A key may be in any region: the condition limits the services that use it.
   dynamic "statement" {
     for_each = { for sid, grant in local.target_key_grants : sid => grant if length(var.targets.kms_key_arns) * length(grant.services) > 0 }
     content {
@@ -27,7 +27,7 @@ data "aws_iam_policy_document" "targets" {
     }
   }
 
-  # A telephone has no ARN: this is what is published to anything but a topic.
+  # A telephone number has no ARN, so this grants publishing to everything except topics.
   dynamic "statement" {
     for_each = var.targets.sms ? [true] : []
     content {
@@ -38,7 +38,7 @@ data "aws_iam_policy_document" "targets" {
   }
 }
 
-# Secrets of jobs, and keys of sessions: the api verifies tokens with these.
+# Secrets of jobs, and the keys with which the api verifies session tokens.
 data "aws_iam_policy_document" "secrets" {
   dynamic "statement" {
     for_each = { for sid, grant in local.secret_grants : sid => grant if length(grant.resources) > 0 }
@@ -89,7 +89,7 @@ locals {
     ReadSecrets    = { actions = ["secretsmanager:GetSecretValue"], resources = var.targets.secret_arns }
   }
 
-  # What a key is used for is asked of whoever sends, receives or puts.
+  # KMS checks these permissions of the caller that sends, receives or puts.
   target_key_grants = {
     UseTargetKeys = {
       actions = ["kms:Decrypt", "kms:GenerateDataKey"]

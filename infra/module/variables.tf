@@ -1,7 +1,7 @@
-# --- What is deployed ---------------------------------------------------------------------------------------------
+# --- The deployment -----------------------------------------------------------------------------------------------
 
 variable "name" {
-  description = "Name of this deployment: the prefix of every resource, and the `service` dimension of every metric. 2 to 32 lower-case letters, digits and hyphens. Two deployments in one account and region need two names."
+  description = "Name of the deployment: the prefix of every resource and the `service` dimension of every metric. 2 to 32 lower-case letters, digits and hyphens. Deployments in the same account and region need different names."
   type        = string
   default     = "carillon"
 
@@ -34,10 +34,10 @@ variable "function_architecture" {
   }
 }
 
-# --- Who may call it, and what it may call ------------------------------------------------------------------------
+# --- Callers and targets -----------------------------------------------------------------------------------------
 
 variable "first_api_key_sha256" {
-  description = "SHA-256 of the first API key, 64 lower-case hexadecimal digits. Only this hash is stored, so make the key from at least 128 random bits. The key has every scope on every product; use it to create narrower ones. Null removes it again."
+  description = "SHA-256 of the first API key, 64 lower-case hexadecimal digits. Only this hash is stored, so make the key from at least 128 random bits. The key has every scope on every product; use it to create narrower keys. Null: no such key; an existing one is removed."
   type        = string
   default     = null
 
@@ -48,19 +48,19 @@ variable "first_api_key_sha256" {
 }
 
 variable "outbound_allow_list" {
-  description = "Targets that jobs may call although their addresses are not public: an address, a network in CIDR notation or a host name, each with an optional port (`10.1.0.0/16:443`). Empty: public addresses only."
+  description = "Targets with private addresses that jobs may call: an address, a network in CIDR notation or a host name, each with an optional port (`10.1.0.0/16:443`). Empty: public addresses only."
   type        = list(string)
   default     = []
   nullable    = false
 
   validation {
     condition     = alltrue([for entry in var.outbound_allow_list : can(regex("^[^,\\s]+$", entry))])
-    error_message = "An entry of the allow list is not empty and holds no comma and no white space."
+    error_message = "An entry of the allow list has at least one character, and no comma or white space."
   }
 }
 
 variable "targets" {
-  description = "What the executor may use on behalf of jobs, by ARN; an ARN may hold `*`. `queue_arns` are sent to, `drained_queue_arns` are read and emptied by subscriptions, `cluster_arns` are asked over the RDS Data API, `sms` allows text messages to any telephone. `parameter_arns` (SSM) and `secret_arns` (Secrets Manager) hold what catalogs refer to, and what the Data API logs in with; both functions read them. `secret_key_arns` are the customer managed KMS keys that these are encrypted with, `kms_key_arns` those of the queues, topics, buckets and tables; a key is used through the services alone that are named beside it."
+  description = "AWS resources that jobs may use, by ARN; an ARN may contain `*`. Jobs send to `queue_arns`; subscriptions read and delete messages of `drained_queue_arns`; queries go to `cluster_arns` over the RDS Data API; `sms` allows text messages to any telephone number. `parameter_arns` (SSM) and `secret_arns` (Secrets Manager) hold the secrets that catalogs refer to and the credentials of the Data API; both functions read them. `secret_key_arns` are the customer managed KMS keys that encrypt these, and `kms_key_arns` those that encrypt the queues, topics, buckets and tables. A key is granted only through services of which a resource is listed here."
   type = object({
     function_arns       = optional(list(string), [])
     topic_arns          = optional(list(string), [])
@@ -84,24 +84,24 @@ variable "targets" {
     condition = alltrue([
       for arn in flatten([for name, arns in var.targets : arns if name != "sms"]) : can(regex("^arn:[^:]+:[^:]+:[^:]*:[^:]*:.+$", arn))
     ])
-    error_message = "Every target is named by its ARN, such as arn:aws:sns:eu-west-1:123456789012:orders."
+    error_message = "A target is an ARN, such as arn:aws:sns:eu-west-1:123456789012:orders."
   }
 }
 
 variable "outbound_root_certificates" {
-  description = "Certificates in PEM that targets and mail servers are trusted by besides the public ones. A function's environment has room for one or two. Empty: the public ones alone."
+  description = "Root certificates in PEM that are trusted in addition to the public ones, for targets and mail servers. A function's environment has room for one or two. Empty: only the public ones."
   type        = string
   default     = ""
   nullable    = false
 
   validation {
     condition     = var.outbound_root_certificates == "" || can(regex("-----BEGIN CERTIFICATE-----", var.outbound_root_certificates))
-    error_message = "The certificates are in PEM: they begin with -----BEGIN CERTIFICATE-----."
+    error_message = "The certificates are in PEM and contain -----BEGIN CERTIFICATE-----."
   }
 }
 
 variable "cors" {
-  description = "Cross-origin access for browsers. Null: off. Lists of origins, methods and headers as in the Access-Control headers; `max_age_seconds` is how long a browser may cache a preflight (0 to 86,400)."
+  description = "Cross-origin access for browsers. Null: off. Lists of origins, methods and headers as in the Access-Control headers; `max_age_seconds` is the time that a browser may cache a preflight, 0 to 86,400."
   type = object({
     allow_origins   = list(string)
     allow_methods   = optional(list(string), ["GET", "POST", "PUT", "PATCH", "DELETE"])
@@ -118,7 +118,7 @@ variable "cors" {
 }
 
 variable "domain" {
-  description = "Custom domain of the API, with the ARN of an issued ACM certificate of the same region that covers it. Null: the endpoint that AWS names. The DNS record is the caller's: point it at the output `domain_target`."
+  description = "Custom domain of the API, with the ARN of an issued ACM certificate that covers it, in the same region. The module makes no DNS record: point yours at the output `domain_target`. Null: only the endpoint that AWS assigns."
   type = object({
     name            = string
     certificate_arn = string
@@ -127,7 +127,7 @@ variable "domain" {
 }
 
 variable "api_throttle" {
-  description = "Most requests the API takes, over all callers: `rate` a second (at least 1), after a `burst` at once (at least 1). Beyond it: 429."
+  description = "Request limit of the API over all callers: `rate` per second and `burst` at once, each at least 1. A request above the limit gets 429."
   type = object({
     rate  = number
     burst = number
@@ -141,7 +141,7 @@ variable "api_throttle" {
   }
 }
 
-# --- Size and pace ------------------------------------------------------------------------------------------------
+# --- Size and timing ----------------------------------------------------------------------------------------------
 
 variable "api_memory_mb" {
   description = "Memory of the api function in MB, 128 to 10,240. Its share of a CPU grows with it."
@@ -155,7 +155,7 @@ variable "api_memory_mb" {
 }
 
 variable "executor_memory_mb" {
-  description = "Memory of the executor function in MB, 128 to 10,240. Its share of a CPU grows with it; ten jobs share it."
+  description = "Memory of the executor function in MB, 128 to 10,240. Its share of a CPU grows with it. Up to ten jobs run in one invocation."
   type        = number
   default     = 256
 
@@ -166,18 +166,18 @@ variable "executor_memory_mb" {
 }
 
 variable "executor_concurrency" {
-  description = "Most executors that run at once, 2 to 1,000, each with up to ten jobs. It is taken from the account's Lambda concurrency."
+  description = "Maximum number of executors that run at once, 2 to 1,000, each with up to ten jobs. They count towards the account's Lambda concurrency."
   type        = number
   default     = 20
 
   validation {
     condition     = var.executor_concurrency >= 2 && var.executor_concurrency <= 1000 && floor(var.executor_concurrency) == var.executor_concurrency
-    error_message = "The event source mapping takes a maximum concurrency from 2 to 1,000."
+    error_message = "The maximum concurrency is a whole number from 2 to 1,000, as event source mappings require."
   }
 }
 
 variable "executor_timeout_seconds" {
-  description = "Time the executor has for one batch, in seconds, 5 to 900. No job's own timeout can be longer."
+  description = "Timeout of the executor for one batch, in seconds, 5 to 900. It also bounds the timeout of each job."
   type        = number
   default     = 60
 
@@ -188,7 +188,7 @@ variable "executor_timeout_seconds" {
 }
 
 variable "delay_threshold_seconds" {
-  description = "Jobs due within this many seconds wait in SQS alone, later ones in EventBridge Scheduler first. 1 to 900, the longest delay SQS knows."
+  description = "Jobs due within this time, in seconds, wait in SQS; later ones wait in EventBridge Scheduler first. 1 to 900, the longest delay of SQS."
   type        = number
   default     = 900
 
@@ -199,7 +199,7 @@ variable "delay_threshold_seconds" {
 }
 
 variable "schedule_lead_seconds" {
-  description = "How many seconds before the due time EventBridge Scheduler fires; SQS waits out the rest. Scheduler promises only the minute, so below 60 jobs can be late. At most `delay_threshold_seconds`, or the schedule's time could already be past when it is made."
+  description = "Seconds before the due time at which EventBridge Scheduler sends the message; SQS delays it for the rest. Scheduler is precise only to the minute, so a lead below 60 can make jobs late. 0 to `delay_threshold_seconds`, because with a longer lead a schedule could be in the past when it is created."
   type        = number
   default     = 120
 
@@ -210,7 +210,7 @@ variable "schedule_lead_seconds" {
 }
 
 variable "run_retention_days" {
-  description = "Days after its end that a run stays in the history of its job: 1 to 3650. DynamoDB deletes it within some days after that."
+  description = "Days that a run stays in the history of its job after its end, 1 to 3650. DynamoDB deletes it a few days later."
   type        = number
   default     = 90
 
@@ -221,26 +221,26 @@ variable "run_retention_days" {
 }
 
 variable "idempotency_hours" {
-  description = "Hours that the name a caller gave a request (`Idempotency-Key`) stands: 1 to 168. A request of that name is carried out once in that time."
+  description = "Hours for which an `Idempotency-Key` is remembered, 1 to 168. Requests with the same key in that time are executed once."
   type        = number
   default     = 24
 
   validation {
     condition     = var.idempotency_hours >= 1 && var.idempotency_hours <= 168 && floor(var.idempotency_hours) == var.idempotency_hours
-    error_message = "Names are kept for a whole number of hours from 1 to 168."
+    error_message = "Idempotency keys are kept for a whole number of hours from 1 to 168."
   }
 }
 
 # --- Operations ---------------------------------------------------------------------------------------------------
 
 variable "alarm_topic_arn" {
-  description = "SNS topic that is told when an alarm starts and when it ends. Null: alarms change state and tell nobody."
+  description = "SNS topic that is notified when an alarm starts and when it ends. Null: alarms change state without a notification."
   type        = string
   default     = null
 }
 
 variable "log_retention_days" {
-  description = "Days that logs are kept: one of the periods CloudWatch Logs knows, or 0 for ever."
+  description = "Days that logs are kept: one of the periods of CloudWatch Logs, or 0 to keep them for ever."
   type        = number
   default     = 30
 
@@ -249,37 +249,37 @@ variable "log_retention_days" {
       [0, 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653],
       var.log_retention_days
     )
-    error_message = "CloudWatch Logs keeps for 0 (ever), 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288 or 3653 days."
+    error_message = "The log retention in days is 0 (for ever), 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288 or 3653."
   }
 }
 
 variable "log_filter" {
-  description = "What the functions log: a level (`error`, `warn`, `info`, `debug`, `trace`), or directives such as `info,carillon_executor=debug`."
+  description = "Log filter of both functions: a level (`error`, `warn`, `info`, `debug`, `trace`), or directives such as `info,carillon_executor=debug`."
   type        = string
   default     = "info"
   nullable    = false
 }
 
 variable "kms_key_arn" {
-  description = "Customer managed KMS key for the table, the queues and the logs (sessions are sealed with a key of their own in any case). Its policy must let this account's IAM policies decide, and let logs.<region>.amazonaws.com use it. Null: keys that AWS owns, which cost nothing."
+  description = "Customer managed KMS key for the table, the queues and the logs; sessions always have a key of their own. Its policy must delegate to the IAM policies of this account and allow logs.<region>.amazonaws.com to use the key. Null: keys that AWS owns, which cost nothing."
   type        = string
   default     = null
 
   validation {
     condition     = var.kms_key_arn == null || can(regex("^arn:[a-z-]+:kms:[^:]+:[0-9]{12}:key/.", var.kms_key_arn))
-    error_message = "The ARN of a key (…:key/id): permissions cannot be given on an alias."
+    error_message = "The KMS key is the ARN of a key (…:key/id); IAM cannot grant permissions on an alias."
   }
 }
 
 variable "deletion_protection" {
-  description = "Whether the table refuses to be deleted. With false, `terraform destroy` takes every job along."
+  description = "Protects the table from deletion. With false, `terraform destroy` deletes every job."
   type        = bool
   default     = true
   nullable    = false
 }
 
 variable "environment" {
-  description = "Further environment variables of both functions. They cannot replace one that this module sets. Not for secrets: whoever may describe a function reads them."
+  description = "Further environment variables of both functions. Variables that the module sets take precedence. Do not put secrets here: everyone with permission to describe a function can read them."
   type        = map(string)
   default     = {}
   nullable    = false

@@ -1,5 +1,5 @@
 terraform {
-  required_version = ">= 1.9" # validations that look at a second variable
+  required_version = ">= 1.9" # for validations that refer to a second variable
 
   required_providers {
     aws = {

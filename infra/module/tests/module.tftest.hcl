@@ -1,4 +1,4 @@
-# Planned against a mocked provider: needs neither an account nor the network. Run `terraform test` in the module.
+# Plans with a mocked provider, which needs no account and no network. Run `terraform test` in the module.
 
 mock_provider "aws" {
   mock_data "aws_iam_policy_document" {
@@ -16,27 +16,27 @@ run "the_defaults_are_a_production_setup" {
 
   assert {
     condition     = aws_dynamodb_table.carillon.deletion_protection_enabled && aws_dynamodb_table.carillon.point_in_time_recovery[0].enabled
-    error_message = "A table that can be deleted, or not restored."
+    error_message = "The table can be deleted, or cannot be restored."
   }
 
   assert {
     condition     = length(aws_apigatewayv2_api.carillon.cors_configuration) == 0
-    error_message = "CORS is on."
+    error_message = "CORS is on by default."
   }
 
   assert {
     condition     = length(aws_dynamodb_table_item.first_api_key) == 0
-    error_message = "A key was made that nobody asked for."
+    error_message = "A key is created without a hash."
   }
 
   assert {
     condition     = aws_kms_key.sealing.enable_key_rotation && aws_kms_key.sealing.deletion_window_in_days == 30
-    error_message = "The key of the sessions is not rotated, or gone before anybody notices."
+    error_message = "The key of the sessions is not rotated, or its deletion does not wait for 30 days."
   }
 
   assert {
     condition     = local.visibility_timeout_seconds == 360 && local.max_receive_count == 1000
-    error_message = "360 seconds are six times the executor's timeout, 1000 receives the most that SQS allows."
+    error_message = "The visibility timeout is not six times the executor's timeout, or the receive count is not 1000, the maximum of SQS."
   }
 }
 
@@ -71,7 +71,7 @@ run "another_key_is_another_item" {
   }
 }
 
-run "the_caller_cannot_replace_what_the_module_tells_the_functions" {
+run "the_variables_of_the_module_take_precedence_over_the_callers" {
   command = plan
 
   variables {
@@ -80,7 +80,7 @@ run "the_caller_cannot_replace_what_the_module_tells_the_functions" {
 
   assert {
     condition     = local.environment.CARILLON_SERVICE == "carillon" && local.environment.RUST_BACKTRACE == "1"
-    error_message = "The environment is not the contract with the caller's additions."
+    error_message = "The environment is not that of the module with the caller's additions."
   }
 }
 
@@ -93,7 +93,7 @@ run "sessions_are_sealed_by_the_api_alone_and_opened_by_both_functions" {
       length(statement.condition) == 1 && tolist(one(statement.condition).values) == tolist([var.name])
       if statement.sid != "Administer"
     ])
-    error_message = "The key could be used without saying for which deployment."
+    error_message = "The key can be used without naming its deployment."
   }
 
   assert {
@@ -102,27 +102,27 @@ run "sessions_are_sealed_by_the_api_alone_and_opened_by_both_functions" {
       length(setintersection(statement.actions, ["kms:*", "kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey", "kms:CreateGrant"])) == 0
       if statement.sid == "Administer"
     ])
-    error_message = "Whoever administers the key could use it."
+    error_message = "Administrators of the key can use it."
   }
 
   assert {
     condition = contains(flatten(data.aws_iam_policy_document.api.statement[*].actions), "kms:GenerateDataKey") && !contains(
       flatten(data.aws_iam_policy_document.executor.statement[*].actions), "kms:GenerateDataKey"
     )
-    error_message = "The executor seals nothing."
+    error_message = "The api cannot seal sessions, or the executor can."
   }
 }
 
-run "nothing_of_the_account_is_open_to_jobs_unless_it_is_named" {
+run "jobs_have_no_access_to_the_account_by_default" {
   command = plan
 
   assert {
     condition     = length(data.aws_iam_policy_document.targets.statement) == 0 && length(data.aws_iam_policy_document.secrets.statement) == 0
-    error_message = "A target was granted that nobody named."
+    error_message = "A target is granted that is not listed."
   }
 }
 
-run "what_is_named_is_granted_and_nothing_beside_it" {
+run "only_listed_targets_are_granted" {
   command = plan
 
   variables {
@@ -135,21 +135,21 @@ run "what_is_named_is_granted_and_nothing_beside_it" {
 
   assert {
     condition     = join(",", data.aws_iam_policy_document.targets.statement[*].sid) == "PutObjects,SendSms"
-    error_message = "Other than the bucket and the telephones was granted."
+    error_message = "The grants are not those for the bucket and for text messages."
   }
 
   assert {
     condition     = tolist(data.aws_iam_policy_document.targets.statement[0].resources) == tolist(["arn:aws:s3:::files/*"])
-    error_message = "Other objects than those of the bucket were granted."
+    error_message = "The granted objects are not those of the bucket."
   }
 
   assert {
     condition     = join(",", data.aws_iam_policy_document.secrets.statement[*].sid) == "ReadSecrets"
-    error_message = "Other than the secret was granted."
+    error_message = "The grants are not those for the secret."
   }
 }
 
-run "a_customers_key_is_used_through_the_services_alone_that_are_open" {
+run "a_customer_managed_key_is_granted_only_through_services_with_a_listed_resource" {
   command = plan
 
   variables {
@@ -181,7 +181,7 @@ run "a_customers_key_is_used_through_the_services_alone_that_are_open" {
         toset(["arn:aws:kms:eu-west-1:123456789012:key/targets"]), "kms:ViaService", tolist(["dynamodb.*.amazonaws.com"]),
       ]
     }
-    error_message = "The key of the targets serves more, or less, than the queue, the bucket and the table."
+    error_message = "The key of the targets is not granted for exactly the queue, the bucket and the table."
   }
 
   assert {
@@ -191,11 +191,11 @@ run "a_customers_key_is_used_through_the_services_alone_that_are_open" {
       ] == [
       [toset(["kms:Decrypt"]), toset(["arn:aws:kms:eu-west-1:123456789012:key/secrets"]), tolist(["ssm.*.amazonaws.com"])],
     ]
-    error_message = "The key of the secrets serves more, or less, than the parameters."
+    error_message = "The key of the secrets is not granted for exactly the parameters."
   }
 }
 
-run "a_key_beside_which_nothing_is_named_is_not_granted" {
+run "a_key_without_a_resource_that_needs_it_is_not_granted" {
   command = plan
 
   variables {
@@ -208,7 +208,7 @@ run "a_key_beside_which_nothing_is_named_is_not_granted" {
 
   assert {
     condition     = join(",", data.aws_iam_policy_document.targets.statement[*].sid) == "InvokeFunctions" && length(data.aws_iam_policy_document.secrets.statement) == 0
-    error_message = "A key was granted that nothing needs."
+    error_message = "A key is granted without a resource that needs it."
   }
 }
 
