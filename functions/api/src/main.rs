@@ -10,8 +10,8 @@ use carillon_aws::settings::Settings;
 use carillon_aws::stack::{Stack, SystemClock};
 use carillon_aws::{clients::Clients, logging, metrics, secret_stores::AwsSecretStores};
 use carillon_core::ports::Clock;
-use carillon_executor::outbound::Outbound;
-use carillon_executor::secrets::{EnvSecrets, Secrets};
+use carillon_outbound::Outbound;
+use carillon_outbound::secrets::{EnvSecrets, Secrets};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {

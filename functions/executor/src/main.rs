@@ -11,9 +11,9 @@ use carillon_aws::stack::{Stack, SystemClock};
 use carillon_aws::targets::AwsTargets;
 use carillon_core::event_types::Limits;
 use carillon_executor::lambda::{Batch, handler::handle};
-use carillon_executor::outbound::Outbound;
-use carillon_executor::secrets::{EnvSecrets, Secrets};
 use carillon_executor::targets::Providers;
+use carillon_outbound::Outbound;
+use carillon_outbound::secrets::{EnvSecrets, Secrets};
 use lambda_runtime::service_fn;
 
 #[tokio::main(flavor = "current_thread")]

@@ -4,8 +4,8 @@ use carillon_core::catalog::{SecretRef, SecretStoreKind};
 use carillon_core::event_types::{AwsRequest, Capabilities, DispatchId};
 use carillon_core::job::{Output, RunError};
 use carillon_core::ports::{AwsServices, SecretStore};
-use carillon_executor::secrets::NoSecretStore;
 use carillon_executor::targets::NoAws;
+use carillon_outbound::secrets::NoSecretStore;
 use zeroize::Zeroizing;
 
 #[cfg(feature = "aws")]

@@ -69,7 +69,7 @@ const TEREDO: Ipv6Net = v6([0x2001], 32);
 /// an IPv4 one is refused whatever it wraps: nobody publishes such an address, and translators would unwrap it.
 ///
 /// ```
-/// use carillon_executor::outbound::refusal;
+/// use carillon_outbound::refusal;
 ///
 /// assert_eq!(refusal("169.254.169.254".parse().unwrap()), Some("link-local"));
 /// assert_eq!(refusal("::ffff:8.8.8.8".parse().unwrap()), Some("IPv4-mapped"));

@@ -56,7 +56,7 @@ impl AllowList {
     /// Reads the configuration's entries.
     ///
     /// ```
-    /// use carillon_executor::outbound::AllowList;
+    /// use carillon_outbound::AllowList;
     ///
     /// assert!(AllowList::parse(&["127.0.0.1:8080".into(), "10.0.0.0/8".into()]).is_ok());
     /// assert!(AllowList::parse(&["10.0.0.1/8".into()]).is_err(), "bits are set behind the prefix");

@@ -4,6 +4,7 @@ use std::io;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
+use carillon_core::job::{RunError, codes};
 use tokio::net::TcpStream;
 use url::Host;
 
@@ -38,6 +39,18 @@ pub enum DialError {
         /// Of the address that was tried last.
         source: io::Error,
     },
+}
+
+impl From<DialError> for RunError {
+    fn from(error: DialError) -> Self {
+        let message = error.to_string();
+        match error {
+            DialError::Refused { .. } => Self::permanent(codes::TARGET_REFUSED, message),
+            DialError::Unresolvable { .. } | DialError::Connect { .. } => {
+                Self::transient(codes::CONNECTION_ERROR, message)
+            }
+        }
+    }
 }
 
 impl Outbound {

@@ -10,6 +10,8 @@
 //! | no redirect is followed, no proxy used, nothing retried | `client::Shared::client` |
 //! | time and size are capped, over the whole exchange | [`Request::timeout`], [`Request::max_response_bytes`] |
 //!
+//! [`secrets`] is where secrets come from, [`tokens`] where access tokens do, and [`status`] says which error an answer is.
+//!
 //! A connection that is taken from the pool was vetted when it was dialled. [`Outbound::dial`] holds the rules about addresses
 //! for what is not HTTP.
 
@@ -19,8 +21,11 @@ mod client;
 mod dial;
 mod resolver;
 mod roots;
+pub mod secrets;
+pub mod status;
 #[cfg(test)]
 mod tests;
+pub mod tokens;
 
 pub use address::refusal;
 pub use allow::{AllowList, AllowListError, MalformedEntry};
@@ -30,6 +35,7 @@ pub use resolver::{Lookup, SystemLookup};
 pub use roots::{Roots, RootsError};
 
 use bytes::Bytes;
+use carillon_core::job::{RunError, codes};
 use std::fmt;
 use std::time::Duration;
 
@@ -132,4 +138,18 @@ pub enum SendError {
     /// The HTTP client could not be set up, for example because the system has no trusted certificates.
     #[error("the HTTP client could not be set up")]
     Client(#[source] reqwest::Error),
+}
+
+impl From<SendError> for RunError {
+    fn from(error: SendError) -> Self {
+        let message = error.to_string();
+        match error {
+            SendError::Refused { .. } => Self::permanent(codes::TARGET_REFUSED, message),
+            SendError::Timeout { .. } => Self::transient(codes::TIMEOUT, message),
+            SendError::Unresolvable { .. } | SendError::Connect { .. } | SendError::Protocol { .. } => {
+                Self::transient(codes::CONNECTION_ERROR, message)
+            }
+            SendError::Client(_) => Self::transient(codes::INTERNAL_ERROR, message),
+        }
+    }
 }

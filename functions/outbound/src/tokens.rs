@@ -12,9 +12,8 @@ use serde_json::Value;
 use url::Url;
 use zeroize::Zeroizing;
 
-use super::http::{answer, failed};
-use crate::outbound::{Answer, Outbound, Request};
 use crate::secrets::Secret;
+use crate::{Answer, Outbound, Request, status};
 
 /// A token is not used in the last minute of its life, ms.
 const MARGIN_MS: i64 = 60_000;
@@ -28,7 +27,7 @@ const MAX_BYTES: usize = 64 * 1024;
 const MAX_CLIENTS: usize = 1_000;
 
 /// What a token is given for (RFC 6749, 1.3).
-pub(super) trait Grant: Sync {
+pub trait Grant: Sync {
     /// Everything that makes it another grant, its secret included. Only a hash of it is kept.
     fn parts(&self) -> Vec<&str>;
 
@@ -41,7 +40,7 @@ pub(super) trait Grant: Sync {
 
 /// The tokens. Clones share them.
 #[derive(Clone, Default)]
-pub(super) struct Tokens(Arc<Mutex<HashMap<String, Arc<Slot>>>>);
+pub struct Tokens(Arc<Mutex<HashMap<String, Arc<Slot>>>>);
 
 /// A client's token. Whoever fetches one holds the lock, so that others wait for that one.
 type Slot = tokio::sync::Mutex<Option<Token>>;
@@ -55,8 +54,8 @@ impl Tokens {
     /// A grant's token, and whether it was remembered: one that is `refused` is not used again.
     ///
     /// # Errors
-    /// By the table of [`answer`], but that a 4xx that will not pass is UNAUTHORIZED.
-    pub(super) async fn token(
+    /// By the table of [`status`], but that a 4xx that will not pass is UNAUTHORIZED.
+    pub async fn token(
         &self,
         outbound: &Outbound,
         grant: &impl Grant,
@@ -101,7 +100,7 @@ async fn fetch(outbound: &Outbound, grant: &impl Grant, now: UnixMillis) -> Resu
         timeout: TIMEOUT,
         max_response_bytes: MAX_BYTES,
     };
-    let answer = outbound.send(request).await.map_err(|error| failed(&error))?;
+    let answer = outbound.send(request).await?;
     if !answer.status.is_success() {
         return Err(refusal(&answer, now));
     }
@@ -115,19 +114,19 @@ async fn fetch(outbound: &Outbound, grant: &impl Grant, now: UnixMillis) -> Resu
 }
 
 /// A text of an object, taken out of it so that no copy stays there.
-pub(super) fn taken(document: &mut Value, name: &str) -> Option<Secret> {
+pub fn taken(document: &mut Value, name: &str) -> Option<Secret> {
     match document.get_mut(name)?.take() {
         Value::String(text) => Some(Zeroizing::new(text).into()),
         _ => None,
     }
 }
 
-/// The error that the endpoint's refusal is: by the table of [`answer`], but that a 4xx that will not pass refuses the caller,
+/// The error that the endpoint's refusal is: by the table of [`status`], but that a 4xx that will not pass refuses the caller,
 /// whatever the reason.
 fn refusal(answer: &Answer, now: UnixMillis) -> RunError {
     let said = format!("the token endpoint answered {}", answer.status);
-    let (code, retryable) = answer::meaning(answer.status);
+    let (code, retryable) = status::meaning(answer.status);
     let code = if !retryable && answer.status.is_client_error() { codes::UNAUTHORIZED } else { code };
-    let retry_after_ms = answer::retry_after_ms(&answer.headers, now).filter(|_| retryable);
+    let retry_after_ms = status::retry_after_ms(&answer.headers, now).filter(|_| retryable);
     RunError { code: code.to_owned(), message: said, retryable, retry_after_ms }
 }

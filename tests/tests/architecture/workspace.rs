@@ -41,11 +41,11 @@ fn from_root(path: &Path) -> String {
     path.to_str().expect("a UTF-8 path").replace('\\', "/")
 }
 
-/// `cargo metadata` of the workspace: every package that the lock file names, and how they depend on each other.
+/// `cargo metadata` of the workspace with all features: every package that the lock file names, and how they depend on each other.
 pub(crate) fn metadata() -> &'static Value {
     static METADATA: LazyLock<Value> = LazyLock::new(|| {
         let cargo = Command::new(env!("CARGO"))
-            .args(["metadata", "--format-version", "1", "--locked"])
+            .args(["metadata", "--format-version", "1", "--locked", "--all-features"])
             .current_dir(root())
             .output()
             .expect("cargo runs");

@@ -11,7 +11,7 @@ use std::time::Duration;
 use carillon_core::error::FieldCode;
 use carillon_core::ports::{Clock, PortError, TokenRefusal};
 use carillon_core::time::UnixMillis;
-use carillon_executor::outbound::{Answer, Outbound, Request, SendError};
+use carillon_outbound::{Answer, Outbound, Request, SendError};
 use http::{HeaderMap, HeaderValue, Method, header};
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyAlgorithm, PublicKeyUse};
 use jsonwebtoken::{Algorithm, AlgorithmFamily, DecodingKey};

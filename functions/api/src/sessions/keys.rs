@@ -2,7 +2,7 @@
 
 use carillon_core::catalog;
 use carillon_core::ports::TokenRefusal;
-use carillon_executor::secrets::Secret;
+use carillon_outbound::secrets::Secret;
 use jsonwebtoken::{Algorithm, AlgorithmFamily, DecodingKey, EncodingKey};
 
 use super::unusable;

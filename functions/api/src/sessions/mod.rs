@@ -20,8 +20,8 @@ use carillon_core::error::FieldCode;
 use carillon_core::job::RunError;
 use carillon_core::ports::{BoxFuture, Clock, DefinedSession, PortError, Sessions, TokenRefusal};
 use carillon_core::session::Claims;
-use carillon_executor::outbound::Outbound;
-use carillon_executor::secrets::{Secret, SecretSource};
+use carillon_outbound::Outbound;
+use carillon_outbound::secrets::{Secret, SecretSource};
 
 use self::key_sets::KeySets;
 

@@ -12,8 +12,8 @@ use carillon_core::catalog::Catalog;
 use carillon_core::error::FieldCode;
 use carillon_core::ports::{DefinedSession, Sessions, TokenRefusal};
 use carillon_core::session::Claims;
-use carillon_executor::outbound::{AllowList, Outbound};
-use carillon_executor::secrets::EnvSecrets;
+use carillon_outbound::secrets::EnvSecrets;
+use carillon_outbound::{AllowList, Outbound};
 use serde_json::{Value, json};
 
 use super::tokens::{KEYS, Signer, plain, token};

@@ -17,16 +17,16 @@ use carillon_core::event_types::FcmRequest;
 use carillon_core::job::{Output, RunError, codes};
 use carillon_core::ports::Clock;
 use carillon_core::time::UnixMillis;
+use carillon_outbound::secrets::{FetchedSecret, Secret, SecretSource};
+use carillon_outbound::tokens::{Grant, taken};
+use carillon_outbound::{Answer, Request};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Value, json};
 use url::Url;
 use url::form_urlencoded::Serializer;
 
-use super::http::{Head, Http, answer, bearer, failed, unusable};
-use super::tokens::{Grant, taken};
-use crate::outbound::{Answer, Request};
-use crate::secrets::{FetchedSecret, Secret, SecretSource};
+use super::http::{Head, Http, answer, bearer, unusable};
 
 const SCOPE: &str = "https://www.googleapis.com/auth/firebase.messaging";
 const ADDRESS: &str = "https://fcm.googleapis.com";
@@ -111,7 +111,7 @@ async fn bearing<S: SecretSource, C: Clock>(
     let mut value = HeaderValue::from_str(&bearer(token.expose())).map_err(unusable)?;
     value.set_sensitive(true);
     request.headers.insert(header::AUTHORIZATION, value);
-    http.outbound.send(request).await.map_err(|error| failed(&error))
+    Ok(http.outbound.send(request).await?)
 }
 
 /// A service account, of its JSON document.

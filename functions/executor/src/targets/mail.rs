@@ -24,6 +24,8 @@ use carillon_core::hash::sha256_hex;
 use carillon_core::job::{Output, RunError, codes};
 use carillon_core::ports::Clock;
 use carillon_core::time::UnixMillis;
+use carillon_outbound::Outbound;
+use carillon_outbound::secrets::{FetchedSecret, Secret, SecretSource};
 use lettre::Address;
 use lettre::address::Envelope;
 use lettre::message::{Mailbox, Message, MultiPart, SinglePart};
@@ -34,8 +36,6 @@ use lettre::transport::smtp::extension::ClientId;
 use serde_json::json;
 
 use super::http::Http;
-use crate::outbound::{DialError, Outbound};
-use crate::secrets::{FetchedSecret, Secret, SecretSource};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long the server may take to say good-bye. Nobody waits for it.
@@ -99,10 +99,7 @@ impl Mail {
             SmtpTls::StartTls => 587,
             SmtpTls::Implicit => 465,
         });
-        let addresses = outbound.addresses(&request.host, port).await.map_err(|error| match error {
-            DialError::Refused { .. } => RunError::permanent(codes::TARGET_REFUSED, error.to_string()),
-            _ => RunError::transient(codes::CONNECTION_ERROR, error.to_string()),
-        })?;
+        let addresses = outbound.addresses(&request.host, port).await?;
         let tls = self.tls(outbound, &request.host).map_err(|error| refused(&error, NO_CONNECTION))?;
         let name = envelope.from().map_or("localhost", |from| from.domain());
         let name = ClientId::Domain(name.to_owned());

@@ -9,19 +9,18 @@ mod mail;
 pub mod postgres;
 #[cfg(test)]
 mod tests;
-mod tokens;
 
 use std::time::Duration;
 
 use carillon_core::event_types::{AwsRequest, DispatchId, DispatchRequest, Request, Transfer};
 use carillon_core::job::{Output, RunError, codes};
 use carillon_core::ports::{AwsServices, Clock, Targets};
+use carillon_outbound::Outbound;
+use carillon_outbound::secrets::SecretSource;
 
 use self::http::{Head, Http};
 #[cfg(feature = "postgres")]
 use self::postgres::Postgres;
-use crate::outbound::Outbound;
-use crate::secrets::SecretSource;
 
 /// A result keeps this many bytes; the rest is cut off, and the result says so.
 pub const MAX_RESULT_BYTES: usize = Output::MAX_BYTES;

@@ -14,12 +14,12 @@ use carillon_core::event_types::notification::{self, Channel};
 use carillon_core::ids::Fire;
 use carillon_core::json::Field;
 use carillon_core::time::UnixMillis;
+use carillon_outbound::AllowList;
+use carillon_outbound::secrets::EnvSecrets;
 use serde_json::{Value, json};
 use url::Url;
 
 use super::*;
-use crate::outbound::AllowList;
-use crate::secrets::EnvSecrets;
 
 /// A clock that is moved. It begins at 2027-01-15T08:00:00Z.
 #[derive(Clone, Default)]

@@ -1,6 +1,6 @@
 //! The address table: both ends of every block, and the public addresses around them.
 
-use crate::outbound::refusal;
+use crate::refusal;
 
 #[test]
 fn both_ends_of_every_special_ipv4_block_are_refused() {

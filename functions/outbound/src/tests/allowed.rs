@@ -1,7 +1,7 @@
 //! The allow list: what an entry opens, what it leaves shut, and how a bad one is reported.
 
 use super::allow;
-use crate::outbound::AllowList;
+use crate::AllowList;
 
 /// The entry's verdict on a URL's own address, or with `name` on what that name resolves to.
 fn opens(entry: &str, name: Option<&str>, ip: &str, port: u16) -> bool {

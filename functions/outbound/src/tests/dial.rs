@@ -1,7 +1,7 @@
 //! Connections for what is not HTTP: the same rules.
 
 use super::*;
-use crate::outbound::{DialError, Outbound};
+use crate::{DialError, Outbound};
 
 fn addresses(list: &[&str]) -> Step {
     Step::Addresses(list.iter().map(|address| address.parse().unwrap()).collect())

@@ -1,7 +1,7 @@
 //! Requests to a real server on the loopback interface: what is sent, what is kept, what is cut off.
 
 use super::{Trap, allow, get, serve, silent_port};
-use crate::outbound::{Outbound, SendError};
+use crate::{Outbound, SendError};
 use axum::Router;
 use axum::body::Body;
 use axum::routing;
@@ -171,7 +171,7 @@ async fn a_body_that_stalls_ends_with_the_deadline() {
     assert_timeout(request).await;
 }
 
-async fn assert_timeout(request: crate::outbound::Request) {
+async fn assert_timeout(request: crate::Request) {
     match tokio::time::timeout(super::PATIENT, outbound().send(request)).await.expect("the deadline holds") {
         Err(SendError::Timeout { host, timeout }) => {
             assert_eq!((host.as_str(), timeout), ("127.0.0.1", Duration::from_millis(300)));

@@ -1,7 +1,7 @@
 //! What an attacker would write into a URL. Nothing here may be dialled.
 
 use super::{Script, addresses, get, reason};
-use crate::outbound::{AllowList, Outbound};
+use crate::{AllowList, Outbound};
 use url::Url;
 
 const SCHEME: &str = "the scheme is neither http nor https";

@@ -1,8 +1,8 @@
 //! From the name to the socket: what was vetted is what is dialled.
 
 use super::{PATIENT, Script, Step, Trap, addresses, allow, get, reason, serve};
-use crate::outbound::resolver::VettingResolver;
-use crate::outbound::{AllowList, Outbound, SendError};
+use crate::resolver::VettingResolver;
+use crate::{AllowList, Outbound, SendError};
 use axum::Router;
 use axum::extract::ConnectInfo;
 use axum::routing;

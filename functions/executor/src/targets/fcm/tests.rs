@@ -11,10 +11,10 @@ use carillon_core::catalog::SecretRef;
 use carillon_core::event_types::notification::{self, Channel};
 use carillon_core::job::{RunError, codes};
 use carillon_core::ports::Targets as _;
+use carillon_outbound::secrets::{FetchedSecret, Secret, SecretSource};
+use carillon_outbound::{AllowList, Outbound};
 use serde_json::{Value, json};
 
-use crate::outbound::{AllowList, Outbound};
-use crate::secrets::{FetchedSecret, Secret, SecretSource};
 use crate::targets::tests::{Moved, Service, Told, Wire, call, channel};
 use crate::targets::{NoAws, Providers};
 

@@ -1,28 +1,16 @@
 //! What a target's answer means.
 //!
-//! | status | code | retried |
-//! | --- | --- | --- |
-//! | 2xx | | a result |
-//! | 3xx | REDIRECTED | no: redirects are never followed |
-//! | 401 / 403 | UNAUTHORIZED / FORBIDDEN | no |
-//! | 404, 410 | NOT_FOUND | no |
-//! | 408, 504 | TIMEOUT | yes |
-//! | 425, 429 | RATE_LIMITED | yes, not before Retry-After |
-//! | other 4xx | VALIDATION_ERROR | no |
-//! | other 5xx | SERVICE_UNAVAILABLE | yes, not before Retry-After |
-//!
-//! A `code` in the answer's JSON body takes the place of the code above; whether it is retried stays with the status. One that
-//! is a number stands in the message.
+//! A success is a result. Any other status is an error by the table of [`status`]. A `code` in the answer's JSON body takes the
+//! place of the code there; whether it is retried stays with the status. One that is a number stands in the message.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use carillon_core::job::{Output, RunError, codes};
+use carillon_core::job::{Output, RunError};
 use carillon_core::json::text_within;
 use carillon_core::time::UnixMillis;
-use http::{HeaderMap, StatusCode, header};
-use jiff::fmt::rfc2822::DateTimeParser;
+use carillon_outbound::{Answer, status};
+use http::header;
 use serde_json::{Map, Value, json};
 
-use crate::outbound::Answer;
 use crate::targets::MAX_RESULT_BYTES;
 
 /// The result, or the error that the answer stands for.
@@ -35,27 +23,13 @@ pub(super) fn read(answer: &Answer, now: UnixMillis) -> Result<Output, RunError>
 
 /// The error that an answer stands for which is no success.
 pub(in crate::targets) fn refusal(answer: &Answer, now: UnixMillis) -> RunError {
-    let (code, retryable) = meaning(answer.status);
+    let (code, retryable) = status::meaning(answer.status);
     let own = own_code(answer);
     let code = own.as_ref().and_then(Value::as_str).unwrap_or(code).to_owned();
     let number = own.filter(Value::is_u64).map_or_else(String::new, |number| format!(" with code {number}"));
     let message = format!("the target answered {}{number}", answer.status);
-    let retry_after_ms = if retryable { retry_after_ms(&answer.headers, now) } else { None };
+    let retry_after_ms = if retryable { status::retry_after_ms(&answer.headers, now) } else { None };
     RunError { code, message, retryable, retry_after_ms }
-}
-
-/// What a status stands for, and whether it may pass.
-pub(in crate::targets) fn meaning(status: StatusCode) -> (&'static str, bool) {
-    match status.as_u16() {
-        401 => (codes::UNAUTHORIZED, false),
-        403 => (codes::FORBIDDEN, false),
-        404 | 410 => (codes::NOT_FOUND, false),
-        408 | 504 => (codes::TIMEOUT, true),
-        425 | 429 => (codes::RATE_LIMITED, true),
-        500.. => (codes::SERVICE_UNAVAILABLE, true),
-        400.. => (codes::VALIDATION_ERROR, false),
-        _ => (codes::REDIRECTED, false),
-    }
 }
 
 /// The `code` of a JSON object, at its top or in `error`: 1 to 100 visible ASCII characters, or a whole number.
@@ -64,16 +38,6 @@ fn own_code(answer: &Answer) -> Option<Value> {
     let code = document.get("code").or_else(|| document.get("error")?.get("code"))?;
     let is_word = |text: &str| (1..=100).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
     (code.is_u64() || code.as_str().is_some_and(is_word)).then(|| code.clone())
-}
-
-/// Retry-After (RFC 9110, 10.2.3) in seconds or as a date, from now.
-pub(in crate::targets) fn retry_after_ms(headers: &HeaderMap, now: UnixMillis) -> Option<u64> {
-    let text = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
-    if let Ok(seconds) = text.parse::<u64>() {
-        return Some(seconds.saturating_mul(1_000));
-    }
-    let at = DateTimeParser::new().parse_timestamp(text).ok()?;
-    u64::try_from(at.as_millisecond().saturating_sub(now.0)).ok()
 }
 
 /// `{status, content_type?, body}`, cut to what is kept.

@@ -14,14 +14,14 @@ use carillon_core::catalog::{Auth, SecretRef};
 use carillon_core::event_types::{DispatchId, HttpRequest};
 use carillon_core::job::{Output, RunError, codes};
 use carillon_core::ports::Clock;
+use carillon_outbound::secrets::{FetchedSecret, Secret, SecretSource};
+use carillon_outbound::tokens::Tokens;
+use carillon_outbound::{Answer, Outbound, Request};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use url::Url;
 use zeroize::Zeroizing;
 
 use self::request_secrets::RequestSecrets;
-use super::tokens::Tokens;
-use crate::outbound::{Answer, Outbound, Request, SendError};
-use crate::secrets::{FetchedSecret, Secret, SecretSource};
 
 /// What a request goes by.
 #[derive(Clone, Debug)]
@@ -128,7 +128,7 @@ impl<S: SecretSource, C: Clock> Http<S, C> {
         token: Option<&FetchedSecret>,
     ) -> Result<Answer, RunError> {
         let request = self.complete(head, request, secrets, token.map(|token| &token.secret))?;
-        self.outbound.send(request).await.map_err(|error| failed(&error))
+        Ok(self.outbound.send(request).await?)
     }
 
     /// Puts the secrets into the request: what it carries from here on is sent and dropped.
@@ -217,17 +217,4 @@ fn visible(text: &str) -> Result<HeaderValue, RunError> {
 
 pub(super) fn unusable(secret: &SecretRef, wanted: &str) -> RunError {
     RunError::permanent(codes::SECRET_NOT_FOUND, format!("the secret {secret} is not {wanted}"))
-}
-
-/// What it means that there is no answer.
-pub(super) fn failed(error: &SendError) -> RunError {
-    let message = error.to_string();
-    match error {
-        SendError::Refused { .. } => RunError::permanent(codes::TARGET_REFUSED, message),
-        SendError::Timeout { .. } => RunError::transient(codes::TIMEOUT, message),
-        SendError::Unresolvable { .. } | SendError::Connect { .. } | SendError::Protocol { .. } => {
-            RunError::transient(codes::CONNECTION_ERROR, message)
-        }
-        SendError::Client(_) => RunError::transient(codes::INTERNAL_ERROR, message),
-    }
 }

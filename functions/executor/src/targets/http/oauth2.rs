@@ -3,14 +3,14 @@
 use carillon_core::catalog::OAuth2;
 use carillon_core::job::{RunError, codes};
 use carillon_core::time::UnixMillis;
+use carillon_outbound::secrets::Secret;
+use carillon_outbound::tokens::Grant;
 use http::HeaderValue;
 use url::Url;
 use url::form_urlencoded::{self, Serializer};
 use zeroize::Zeroizing;
 
 use super::basic;
-use crate::secrets::Secret;
-use crate::targets::tokens::Grant;
 
 /// A client with its secret. A secret that changes is another client's.
 pub(super) struct Client<'a> {

@@ -3,8 +3,7 @@
 use carillon_core::catalog::{Auth, SecretRef};
 use carillon_core::event_types::HttpRequest;
 use carillon_core::job::{RunError, codes};
-
-use crate::secrets::{FetchedSecret, Secret, SecretSource};
+use carillon_outbound::secrets::{FetchedSecret, Secret, SecretSource};
 
 /// What a request's authorisation and signatures are made of.
 pub(super) struct RequestSecrets(Vec<(SecretRef, FetchedSecret)>);

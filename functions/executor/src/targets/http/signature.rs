@@ -3,11 +3,10 @@
 //! Source of the rule: the Standard Webhooks specification, "Signature scheme".
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use carillon_outbound::secrets::Secret;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use zeroize::Zeroizing;
-
-use crate::secrets::Secret;
 
 /// The signature with its version, `v1,…`; `None` when the secret is no base64 of 24 to 64 bytes.
 pub(super) fn sign(secret: &Secret, id: &str, timestamp: i64, body: &[u8]) -> Option<String> {

@@ -15,12 +15,12 @@ use carillon_core::event_types::{DispatchId, DispatchRequest, HttpRequest, Reque
 use carillon_core::ids::Fire;
 use carillon_core::ports::Targets;
 use carillon_core::time::UnixMillis;
+use carillon_outbound::AllowList;
+use carillon_outbound::secrets::EnvSecrets;
 use http::{Method, StatusCode};
 use serde_json::json;
 
 use super::*;
-use crate::outbound::AllowList;
-use crate::secrets::EnvSecrets;
 use crate::targets::{MAX_RESULT_BYTES, NoAws, Providers};
 
 const NOW: UnixMillis = UnixMillis(1_800_000_000_500);

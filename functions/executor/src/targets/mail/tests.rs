@@ -2,14 +2,14 @@
 
 use carillon_core::ids::Fire;
 use carillon_core::ports::Targets as _;
+use carillon_outbound::AllowList;
+use carillon_outbound::secrets::EnvSecrets;
 use proptest::prelude::*;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
 use super::*;
-use crate::outbound::AllowList;
-use crate::secrets::EnvSecrets;
 use crate::targets::tests::{Moved, call, channel};
 use crate::targets::{NoAws, Providers};
 

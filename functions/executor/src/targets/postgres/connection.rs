@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use carillon_core::catalog::SecretRef;
 use carillon_core::job::{RunError, codes};
+use carillon_outbound::Outbound;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore, crypto};
@@ -19,7 +20,6 @@ use tokio_rustls::TlsConnector;
 use super::address::{Address, Encryption};
 use super::encrypted::{Done, Encrypted};
 use super::error;
-use crate::outbound::{DialError, Outbound};
 
 /// What a client asks for encryption with, before anything else: its length and a number that is no version.
 const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f];
@@ -44,10 +44,7 @@ impl Connector {
         roots: Option<(&SecretRef, &str)>,
     ) -> Result<Client, RunError> {
         let host = &address.host;
-        let mut stream = self.outbound.dial(host, address.port).await.map_err(|error| match error {
-            DialError::Refused { .. } => RunError::permanent(codes::TARGET_REFUSED, error.to_string()),
-            _ => RunError::transient(codes::CONNECTION_ERROR, error.to_string()),
-        })?;
+        let mut stream = self.outbound.dial(host, address.port).await?;
         let broke = |what: &str| RunError::transient(codes::CONNECTION_ERROR, format!("{what} \"{host}\" broke off"));
         // Small messages go back and forth: none of them should wait for another.
         stream.set_nodelay(true).map_err(|_| broke("the connection to"))?;

@@ -22,6 +22,8 @@ use carillon_core::hash::sha256_hex;
 use carillon_core::job::{Output, RunError, codes};
 use carillon_core::ports::Clock;
 use carillon_core::time::UnixMillis;
+use carillon_outbound::Outbound;
+use carillon_outbound::secrets::{FetchedSecret, Secret, SecretSource};
 use futures_util::future::join;
 use tokio_postgres::{Client, Statement};
 use zeroize::Zeroizing;
@@ -30,8 +32,6 @@ use self::address::Address;
 use self::connection::Connector;
 use self::error::Failure;
 use self::pool::{Pool, Pools};
-use crate::outbound::Outbound;
-use crate::secrets::{FetchedSecret, Secret, SecretSource};
 
 /// How long a connection that was kept may take to show that it still works.
 const PROBE: Duration = Duration::from_secs(5);

@@ -4,12 +4,12 @@ use carillon_core::catalog::SecretRef;
 use carillon_core::event_types::Bound;
 use carillon_core::job::codes;
 use carillon_core::time::UnixMillis;
+use carillon_outbound::AllowList;
+use carillon_outbound::secrets::EnvSecrets;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
 use super::*;
-use crate::outbound::AllowList;
-use crate::secrets::EnvSecrets;
 
 #[derive(Clone)]
 struct Fixed;

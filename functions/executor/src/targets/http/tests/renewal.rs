@@ -3,10 +3,10 @@
 use std::collections::VecDeque;
 
 use carillon_core::ports::SecretStore;
+use carillon_outbound::secrets::Secrets;
 use zeroize::Zeroizing;
 
 use super::*;
-use crate::secrets::Secrets;
 
 /// A service that gives these values, the last one for good, and counts.
 #[derive(Clone)]
