@@ -19,8 +19,7 @@ WORK = ROOT / "target" / "stack"
 CARGO = os.environ.get("CARGO", "cargo")
 
 # The functions as they are deployed: the profile, and so the optimisation and the panics, of the real thing.
-BUILD = [CARGO, "build", "--profile", "function", "--locked", "-p", "carillon-api", "-p", "carillon-executor", "--bins"]
-FEATURES = ["--features", "carillon-api/lambda,carillon-executor/lambda"]
+BUILD = [CARGO, "build", "--profile", "function", "--locked", "-p", "carillon-api", "-p", "carillon-executor"]
 FUNCTIONS = ("api", "executor")
 
 
@@ -58,7 +57,7 @@ def environment(name: str, requirements: Path) -> Path:
 
 def executables() -> dict[str, Path]:
     """Builds the functions; gives their executables."""
-    messages = run([*BUILD, *FEATURES, "--message-format", "json-render-diagnostics"], stdout=subprocess.PIPE).splitlines()
+    messages = run([*BUILD, "--message-format", "json-render-diagnostics"], stdout=subprocess.PIPE).splitlines()
     built = [Path(path) for path in (json.loads(message).get("executable") for message in messages) if path]
     return {path.name: path for path in built if path.name in FUNCTIONS}
 

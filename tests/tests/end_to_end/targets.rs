@@ -346,7 +346,7 @@ async fn an_executor_that_dies_in_a_step_repeats_that_step_and_no_other() {
 async fn the_local_server_reaches_aws_with_the_credentials_of_its_environment() {
     let (deployment, _shared) = among_others().await;
     // With these tests, and the features that they are built with, so that the SDK is not built once more.
-    let features = "carillon/aws,carillon-api/lambda,carillon-executor/lambda,carillon-tests/stack";
+    let features = "carillon/aws,carillon-tests/stack";
     let compile = || build(&["--workspace", "--bin", "carillon", "--test", "end_to_end", "--features", features]);
     let built = tokio::task::spawn_blocking(compile).await.unwrap().expect("the program builds");
     let folder = tempfile::tempdir().unwrap();

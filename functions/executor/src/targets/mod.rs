@@ -1,11 +1,8 @@
 //! What carries a request out, by its kind.
 
-#[cfg(feature = "fcm")]
 mod fcm;
 pub mod http;
-#[cfg(feature = "smtp")]
 mod mail;
-#[cfg(feature = "postgres")]
 pub mod postgres;
 #[cfg(test)]
 mod tests;
@@ -19,7 +16,6 @@ use carillon_outbound::Outbound;
 use carillon_outbound::secrets::SecretSource;
 
 use self::http::{Head, Http};
-#[cfg(feature = "postgres")]
 use self::postgres::Postgres;
 
 /// A result keeps this many bytes; the rest is cut off, and the result says so.
@@ -29,9 +25,7 @@ pub const MAX_RESULT_BYTES: usize = Output::MAX_BYTES;
 #[derive(Clone)]
 pub struct Providers<S, C, A> {
     http: Http<S, C>,
-    #[cfg(feature = "postgres")]
     postgres: Postgres<S, C>,
-    #[cfg(feature = "smtp")]
     mail: mail::Mail,
     aws: A,
 }
@@ -40,9 +34,7 @@ impl<S: SecretSource + Clone, C: Clock + Clone + 'static, A: AwsServices> Provid
     /// Providers behind a guarded way out, with the source of their secrets, the clock of their signatures, and AWS.
     pub fn new(outbound: Outbound, secrets: S, clock: C, aws: A) -> Self {
         Self {
-            #[cfg(feature = "postgres")]
             postgres: Postgres::new(outbound.clone(), secrets.clone(), clock.clone()),
-            #[cfg(feature = "smtp")]
             mail: mail::Mail::default(),
             http: Http::new(outbound, secrets, clock),
             aws,
@@ -63,16 +55,9 @@ impl<S: SecretSource + Clone, C: Clock + Clone + 'static, A: AwsServices> Provid
                 let content = self.http.fetch(&head(id.clone(), most_bytes), from).await?;
                 self.aws.perform(&id, into.with_content(content)).await
             }
-            #[cfg(feature = "postgres")]
             Request::Sql(request) => self.postgres.perform(Duration::from_millis(timeout_ms.into()), *request).await,
-            #[cfg(feature = "smtp")]
             Request::Mail(request) => self.mail.perform(&self.http, &id, *request).await,
-            #[cfg(feature = "fcm")]
             Request::Fcm(request) => fcm::perform(&self.http, &head(id, MAX_RESULT_BYTES), *request).await,
-            #[cfg(not(all(feature = "fcm", feature = "postgres", feature = "smtp")))]
-            _ => {
-                Err(RunError::permanent(codes::EVENT_NOT_FOUND, "this executor is built without the provider for this"))
-            }
         }
     }
 }

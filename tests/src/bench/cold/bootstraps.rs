@@ -26,8 +26,7 @@ pub(super) fn build() -> Result<Vec<PathBuf>, Failure> {
     let build =
         |what: &str| cargo_build(&["--profile", "function"].into_iter().chain(what.split(' ')).collect::<Vec<_>>());
     let baselines = build("--package carillon-tests --bin hello --bin minimal --features cold")?;
-    let features = "--features carillon-api/lambda,carillon-executor/lambda";
-    let functions = build(&format!("--package carillon-api --package carillon-executor --bins {features}"))?;
+    let functions = build("--package carillon-api --package carillon-executor")?;
     Ok([baselines, functions].concat())
 }
 
