@@ -1,21 +1,23 @@
 //! The deployment as a whole: the real functions behind the real Terraform, over HTTP. It has to be up already;
-//! `./tests/run stack` brings it up with what these tests rely on, and names it in `CARILLON_STACK`.
+//! `./tests/run stack` brings it up as these tests need it, and names it in `CARILLON_STACK`.
 //!
 //! - [`timing`]: at once, by a delay, by a schedule, and not at all.
-//! - [`failures`]: attempts that fail, and fires that are spent.
-//! - [`messages`]: what the queue can bring that no client asked for.
-//! - [`recurrence`]: jobs that run more than once.
+//! - [`failures`]: failed attempts and dead letters.
+//! - [`messages`]: messages that no client asked for.
+//! - [`recurrence`]: recurring jobs.
 //! - [`crashes`]: an executor that is killed.
-//! - [`kills`]: executors and apis that are killed again and again, under load.
+//! - [`kills`]: executors and apis that are killed repeatedly, under load.
 //! - [`load`]: many clients.
-//! - [`members`]: sessions, remembered results, named requests.
-//! - [`targets`]: what jobs reach of AWS, and events that consist of others.
+//! - [`members`]: sessions, cached results, requests with an `Idempotency-Key`.
+//! - [`targets`]: targets on AWS.
+//! - [`composites`]: fallbacks, quotas and features.
 //! - [`databases`]: statements on PostgreSQL, by the RDS Data API, and on DynamoDB.
-//! - [`privacy`]: what others see, and what the logs say.
+//! - [`privacy`]: other tenants and the logs.
 //!
-//! There is one queue, one dead-letter queue and one set of executors for all of them, so a test says whether the others
-//! may be at work meanwhile: [`among_others`] or [`alone`].
+//! All of them share one queue, one dead-letter queue and one set of executors, so a test runs [`among_others`] or [`alone`].
 
+#[path = "end_to_end/composites.rs"]
+mod composites;
 #[path = "end_to_end/crashes.rs"]
 mod crashes;
 #[path = "end_to_end/databases.rs"]

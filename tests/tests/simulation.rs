@@ -63,6 +63,8 @@ mod remembered;
 mod series;
 #[path = "simulation/shrink.rs"]
 mod shrink;
+#[path = "simulation/spot.rs"]
+mod spot;
 #[path = "simulation/store.rs"]
 mod store;
 #[path = "simulation/tallies.rs"]

@@ -13,6 +13,7 @@ use serde_json::Value;
 use crate::actor::Actor;
 use crate::kinds::{Kind, Member, WORK};
 use crate::oracle::SKEW_MS;
+use crate::spot::{Spot, Step, within};
 use crate::tallies::Tallies;
 
 /// An invariant that does not hold, and how.
@@ -72,68 +73,6 @@ pub(crate) struct Composites {
     pub(crate) tallies: Tallies,
     /// How often each thing came about.
     pub(crate) counts: BTreeMap<&'static str, u64>,
-}
-
-/// Where something stands in an event.
-pub(super) struct Spot {
-    pub(super) kind: Kind,
-    /// The most tries that an attempt has of it.
-    tries: u32,
-    /// The step that it belongs to, of each feature that it is in, the outermost first.
-    steps: Vec<Step>,
-    /// The option that it belongs to, the fallback's tag, and all of them.
-    option: Option<(usize, String, &'static [Member])>,
-    /// The step or the option that it is.
-    pub(super) member: Option<&'static Member>,
-}
-
-/// Where a step stands.
-struct Step {
-    /// The place of its feature.
-    whole: String,
-    index: usize,
-    /// All steps of that.
-    of: &'static [Member],
-}
-
-/// A member's place within that of the whole.
-pub(super) fn within(place: &str, index: usize) -> String {
-    if place.is_empty() { (index + 1).to_string() } else { format!("{place}_{}", index + 1) }
-}
-
-impl Spot {
-    /// Nothing where the event has no such place.
-    pub(super) fn of(event: &str, place: &str) -> Option<Self> {
-        let (mut tag, mut kind) = (event, Kind::of(event));
-        let (mut tries, mut steps, mut option, mut at) = (1, Vec::new(), None, String::new());
-        let mut last = None;
-        for number in place.split('_').filter(|number| !number.is_empty()) {
-            let index = number.parse::<usize>().ok()?.checked_sub(1)?;
-            let members = match kind {
-                Kind::Feature(of) => {
-                    steps.push(Step { whole: at.clone(), index, of });
-                    of
-                }
-                Kind::Fallback(options) => {
-                    option = Some((index, tag.to_owned(), options));
-                    options
-                }
-                Kind::Action | Kind::Quota(_) => return None,
-            };
-            let member = members.get(index)?;
-            tries *= member.retries + 1;
-            at = within(&at, index);
-            last = Some(member);
-            (tag, kind) = (member.event, Kind::of(member.event));
-        }
-        Some(Self { kind, tries, steps, option, member: last })
-    }
-
-    /// Whether it is this option of a fallback.
-    pub(super) fn is_option(&self, fallback: &str, event: &str) -> bool {
-        let option = self.option.as_ref();
-        option.is_some_and(|(index, tag, options)| tag == fallback && options[*index].event == event)
-    }
 }
 
 /// The run that a job is at.

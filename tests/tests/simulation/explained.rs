@@ -5,8 +5,9 @@ use carillon_core::progress::{Counted, FallbackId, PartOutcome};
 use carillon_core::time::UnixMillis;
 use serde_json::{Value, json};
 
-use crate::composites::{Claim, Spot, within};
+use crate::composites::Claim;
 use crate::kinds::{Kind, Member, Quota, SUMMED_UP};
+use crate::spot::{Spot, within};
 
 /// What is said of one whose time was over before it could try what was left.
 const LATE: &str = "no time was left for it";
