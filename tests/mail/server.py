@@ -1,8 +1,8 @@
 """A mail server on three ports of the loopback interface: with STARTTLS, with TLS from the first byte, and with neither.
 
-It prints its ports and the certificate of its authority as one line of JSON, then a line for each message that it takes,
-and ends when its standard input does. With TLS it asks for the login of USER with PASSWORD. A recipient named `rcpt-550` is
-refused with 550, and a message to one named `data-452` with 452.
+It prints its ports and the certificate of its authority as one line of JSON, then one line for each message that it accepts,
+and exits at the end of its standard input. With TLS it requires the login of USER with PASSWORD. It refuses a recipient named
+`rcpt-550` with 550, and a message to one named `data-452` with 452.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-# It warns of AUTH without STARTTLS, and of clients that do not trust it; both are meant.
+# It warns of AUTH without STARTTLS, and of clients that do not trust it; both are intended.
 warnings.filterwarnings("ignore", module="aiosmtpd")
 logging.getLogger("mail.log").setLevel(logging.CRITICAL)
 
@@ -32,7 +32,7 @@ USER, PASSWORD = b"svc", b"s3cr3t"
 
 
 class Inbox:
-    """Refuses what its recipients' names ask for, and shows every message that it takes, as Python's own reader of mail sees it."""
+    """Refuses messages by the names of their recipients, and prints every accepted message as Python's mail parser reads it."""
 
     async def handle_RCPT(self, server, session, envelope, address, options):
         refusal = refused("rcpt", address)
@@ -69,7 +69,7 @@ def tell(line):
 
 
 def certificates(directory):
-    """An authority, and a certificate of it for localhost; gives the authority's as PEM, and the context of a server."""
+    """Creates an authority and its certificate for localhost. Returns the authority's certificate as PEM and a server's context."""
     now = datetime.datetime.now(datetime.timezone.utc)
 
     def certificate(subject, issuer, key, signer):
@@ -97,7 +97,7 @@ async def main():
     with tempfile.TemporaryDirectory() as directory:
         authority, tls = certificates(directory)
     login = {"authenticator": authenticate, "auth_required": True}
-    # AUTH has to be offered on a connection that is encrypted without a STARTTLS.
+    # On an implicit TLS connection the server offers AUTH only without this requirement, because there was no STARTTLS.
     kinds = {
         "starttls": (None, login | {"tls_context": tls, "require_starttls": True}),
         "implicit": (tls, login | {"auth_require_tls": False}),

@@ -1,6 +1,6 @@
-"""Brings the stack up from the sources, for ./tests/run: an environment for the emulator, the functions, their zips.
+"""Starts the stack from the sources, for ./tests/run: an environment for the emulator, the functions and their zips.
 
-Everything is made below target/stack, and made again only when what it is made from has changed.
+All files are below target/stack, and are made again only when their sources have changed.
 """
 
 import contextlib
@@ -18,15 +18,15 @@ ROOT = HERE.parents[1]
 WORK = ROOT / "target" / "stack"
 CARGO = os.environ.get("CARGO", "cargo")
 
-# The functions as they are deployed: the profile, and so the optimisation and the panics, of the real thing.
+# The functions as they are deployed: the profile decides optimisation and panics.
 BUILD = [CARGO, "build", "--profile", "function", "--locked", "-p", "carillon-api", "-p", "carillon-executor"]
 FUNCTIONS = ("api", "executor")
 
 
 @contextlib.contextmanager
 def stack(name: str, *options: str) -> Iterator[tuple[Path, dict]]:
-    """The stack, brought up with further `options` of `stack.py up`, and taken down however this ends. Gives its directory
-    and what `stack.py` tells of it. The logs of the last one stay in target/stack/logs.
+    """Starts the stack with further `options` of `stack.py up`, and removes it at the end, also after an error. Yields its
+    directory and the output of `stack.py`. The logs of the last stack stay in target/stack/logs.
     """
     python, directory = environment("emulator", HERE / "requirements.txt"), WORK / name
     zips = {function: WORK / f"{function}.zip" for function in FUNCTIONS}
@@ -43,7 +43,7 @@ def stack(name: str, *options: str) -> Iterator[tuple[Path, dict]]:
 
 
 def environment(name: str, requirements: Path) -> Path:
-    """The interpreter of a virtual environment in which exactly the requirements are installed."""
+    """Returns the interpreter of a virtual environment with exactly these requirements."""
     folder = WORK / f"{name}-venv"
     python, stamp = folder / "bin" / "python", folder / "installed.txt"
     wanted = f"# {sys.version}\n{requirements.read_text()}"
@@ -56,15 +56,15 @@ def environment(name: str, requirements: Path) -> Path:
 
 
 def executables() -> dict[str, Path]:
-    """Builds the functions; gives their executables."""
+    """Builds the functions and returns their executables."""
     messages = run([*BUILD, "--message-format", "json-render-diagnostics"], stdout=subprocess.PIPE).splitlines()
     built = [Path(path) for path in (json.loads(message).get("executable") for message in messages) if path]
     return {path.name: path for path in built if path.name in FUNCTIONS}
 
 
 def pack(executable: Path, zip_file: Path) -> None:
-    """Packs an executable as Lambda wants it: `bootstrap`, executable, at the root. The same input gives the same zip, so
-    that a function which has not changed is not deployed again.
+    """Packs an executable for Lambda, as `bootstrap` at the root. The same input gives the same zip, so that an unchanged
+    function is not deployed again.
     """
     entry = zipfile.ZipInfo("bootstrap")  # of 1980
     entry.external_attr, entry.compress_type = 0o755 << 16, zipfile.ZIP_DEFLATED
@@ -80,11 +80,11 @@ def keep_logs(directory: Path) -> None:
 
 
 def run(command: list, **options) -> str:
-    """Runs a command at the root, which says itself what goes wrong; gives what it prints, where that is asked for."""
+    """Runs a command at the root, which prints its own errors. Returns its output if stdout is captured."""
     print("$", *command, file=sys.stderr, flush=True)
     ended = subprocess.run(list(map(str, command)), cwd=ROOT, stdin=subprocess.DEVNULL, text=True, **options)
     if ended.returncode != 0:
-        raise DeployError(f"{Path(command[0]).name} ended with status {ended.returncode}")
+        raise DeployError(f"{Path(command[0]).name} exited with status {ended.returncode}")
     return ended.stdout
 
 

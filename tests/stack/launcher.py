@@ -1,10 +1,10 @@
-"""Starts the AWS emulator on a port of the loopback interface, mended where it differs from AWS.
+"""Starts the AWS emulator on a port of the loopback interface, with mends where it differs from AWS.
 
     python launcher.py PORT [REGION]
 
-The emulator is ministack, as pinned in requirements.txt. It runs in the foreground until it is told to terminate, keeps
-everything in memory, and holds callers to their IAM policies: a 12-digit access key is the root of the account with that
-number, and a function has what its role allows. What is mended, and why, stands in mends/, one file for each service.
+The emulator is ministack, as pinned in requirements.txt. It runs in the foreground until SIGTERM, keeps everything in memory,
+and enforces IAM policies: a 12-digit access key is the root of the account with that number, and a function has the
+permissions of its role. The mends and their reasons are in mends/, one file for each service.
 """
 
 import importlib.metadata
@@ -13,7 +13,7 @@ import sys
 
 MENDED_VERSION = "1.5.33"
 
-# The functions inherit this process's environment: nothing of the developer's own may reach them.
+# The functions inherit this process's environment, so it keeps nothing of the developer's own.
 INHERITED = ("PATH", "HOME", "LANG", "TMPDIR")
 
 
@@ -22,7 +22,7 @@ def main() -> None:
 
     version = importlib.metadata.version("ministack")
     if version != MENDED_VERSION:
-        sys.exit(f"ministack {version} is installed, but the mends were written against {MENDED_VERSION}: read them again first")
+        sys.exit(f"ministack {version} is installed, but the mends are for {MENDED_VERSION}: check them first")
 
     inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}
     os.environ.clear()
@@ -31,14 +31,14 @@ def main() -> None:
         BIND_HOST="127.0.0.1",
         GATEWAY_PORT=port,
         MINISTACK_REGION=region,
-        AWS_ENDPOINT_URL=f"http://127.0.0.1:{port}",  # the functions get it from here
+        AWS_ENDPOINT_URL=f"http://127.0.0.1:{port}",  # inherited by the functions
         AWS_SECRET_ACCESS_KEY="test",
         AUTH="true",
-        IOT_MTLS_ENABLED="0",  # these two would listen on ports of their own
+        IOT_MTLS_ENABLED="0",  # this and the next would listen on ports of their own
         SFTP_ENABLED="0",
     )
 
-    # Only now: ministack reads its environment when it is imported.
+    # After the environment is set, because ministack reads it when it is imported.
     from ministack import app
 
     from mends import apigateway, cloudwatch, functions, iam, kms, rds_data, scheduler, sqs
@@ -46,7 +46,7 @@ def main() -> None:
     for service in (apigateway, cloudwatch, functions, iam, kms, rds_data, scheduler, sqs):
         service.mend()
 
-    sys.argv = sys.argv[:1]  # ministack reads the command line too
+    sys.argv = sys.argv[:1]  # because ministack reads the command line too
     app.main()
 
 

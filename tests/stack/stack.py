@@ -1,14 +1,14 @@
-"""Carillon's stack on the AWS emulator: brings it up, tells where it is, takes it down.
+"""Starts Carillon's stack on the AWS emulator, prints its addresses, and removes it.
 
     python stack.py up   --dir DIR --api-zip ZIP --executor-zip ZIP [--var-file FILE] [--var NAME=VALUE]...
     python stack.py plan --dir DIR
     python stack.py down --dir DIR
 
-`up` starts an emulator of its own, on a free port and with an account of its own, applies infra/example to it with the
-real Terraform, and prints as one JSON object what a test or a developer needs; its progress goes to stderr. A VALUE is
-JSON, or a string where it is not; a FILE is a JSON object of variables. Where the stack is up already, `up` applies again what has changed, such as new zips.
-`plan` prints what an apply would change, and fails if that is anything: after `up`, nothing is left to change.
-Everything is written to DIR, which `down` removes; the source tree is only read.
+`up` starts an emulator with a free port and an account of its own, applies infra/example to it with the real Terraform, and
+prints the addresses and keys of the stack as one JSON object; progress goes to stderr. A VALUE is JSON, or else a string; a
+FILE is a JSON object of variables. If the stack runs already, `up` applies changes to it, such as new zips. `plan` prints the
+changes that an apply would make, and fails if there are any: after `up` there must be none. All files are written to DIR, which
+`down` removes; the source tree is only read.
 """
 
 import argparse
@@ -29,19 +29,19 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 REGION = "eu-west-1"
-DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # past a proxy of the caller's
+DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # bypasses a proxy of the caller
 
-_children: list[subprocess.Popen] = []  # kept, because dropping a process that runs is a warning
+_children: list[subprocess.Popen] = []  # kept, because Python warns when a running process is dropped
 
 
 class StackError(Exception):
-    """What stopped the stack, in words for whoever started it."""
+    """An error with a message for the user."""
 
 
 def up(directory: Path, infra: Path, variables: dict) -> dict:
-    """Applies `infra`/example with `variables` to the emulator of `directory`, which it starts if there is none yet.
-    Returns what a test needs: the keys of the emulator (endpoint, region, access_key_id, secret_access_key), the address
-    and the first key of the API (api_url, api_key), and every output of the module.
+    """Applies `infra`/example with `variables` to the emulator of `directory`, which it starts if none is running.
+    Returns the keys of the emulator (endpoint, region, access_key_id, secret_access_key), the address and the first key of
+    the API (api_url, api_key), and every output of the module.
     """
     terraform_binary()  # before anything is started
     stack = running(directory)
@@ -58,9 +58,9 @@ def up(directory: Path, infra: Path, variables: dict) -> dict:
 
 
 def down(directory: Path) -> None:
-    """Stops the emulator, and with it every function; removes the directory."""
+    """Stops the emulator with all its functions, and removes the directory."""
     stack = load(directory)
-    if answers(stack["endpoint"]):  # or its process id may be another's by now
+    if answers(stack["endpoint"]):  # else its process id may belong to another process by now
         stop(stack["pid"])
     shutil.rmtree(directory)
 
@@ -69,7 +69,7 @@ def down(directory: Path) -> None:
 
 
 def running(directory: Path) -> dict | None:
-    """The stack that is up in `directory`. Removes what is left of one that is not."""
+    """Returns the running stack of `directory`. Removes the remains of one that no longer runs."""
     if not (directory / "stack.json").exists():
         return None
     stack = load(directory)
@@ -90,7 +90,7 @@ def start(directory: Path) -> dict:
             stdout=output,
             stderr=subprocess.STDOUT,
             env=os.environ | {"TMPDIR": str(scratch), "PYTHONDONTWRITEBYTECODE": "1"},
-            start_new_session=True,  # so that one signal reaches the functions that it starts as well
+            start_new_session=True,  # so that one signal also reaches the functions that it starts
         )
     _children.append(process)
     stack = {
@@ -112,7 +112,7 @@ def start(directory: Path) -> dict:
 
 
 def stop(pid: int) -> None:
-    """Ends the emulator's session: asks, and after five seconds kills."""
+    """Ends the emulator's session with SIGTERM, and with SIGKILL after five seconds."""
     for attempt in (signal.SIGTERM, signal.SIGKILL):
         deadline = time.monotonic() + 5
         alive = signalled(pid, attempt)
@@ -124,7 +124,7 @@ def stop(pid: int) -> None:
 
 
 def signalled(pid: int, number: int) -> bool:
-    """Signals the session (0: not at all); whether there was anyone left to be signalled."""
+    """Signals the session; the number 0 sends no signal. True if the session has a process left."""
     with contextlib.suppress(ChildProcessError):  # an earlier run may have started it
         os.waitpid(pid, os.WNOHANG)
     try:
@@ -152,7 +152,7 @@ def free_port() -> int:
 
 
 def apply(directory: Path, infra: Path, stack: dict, variables: dict) -> dict:
-    """Applies a copy of `infra`, so that no state, lock or plug-in is left in the source tree; returns the outputs."""
+    """Applies a copy of `infra`, so that no state, lock or plug-in is left in the source tree. Returns the outputs."""
     started = time.monotonic()
     copy_sources(infra, directory / "infra")
     variables = {
@@ -167,25 +167,25 @@ def apply(directory: Path, infra: Path, stack: dict, variables: dict) -> dict:
     progress("terraform init", started)
 
     started = time.monotonic()
-    # More at once than the default of 10: nearly all of the time is waiting.
+    # More than the default of 10, because nearly all of the time is waiting.
     terraform(directory, stack, "apply", "-auto-approve", "-input=false", "-parallelism=30")
     progress("terraform apply", started)
 
     outputs = json.loads(terraform(directory, stack, "output", "-json"))["carillon"]["value"]
     api_id = outputs["api_endpoint"].removeprefix("http://").split(".")[0]
-    # The endpoint's name is one under .localhost, which not every resolver knows. This is the same API, and needs no name.
+    # The name of the endpoint is under .localhost, which some resolvers do not know. This address of the same API needs no name.
     return outputs | {"api_url": f"{stack['endpoint']}/_aws/execute-api/{api_id}/$default"}
 
 
 def copy_sources(infra: Path, copy: Path) -> None:
-    """Renews the copy. Its own state stays; a state or settings of the developer's, next to the sources, are not taken."""
+    """Renews the copy, which keeps its own state. State and settings of the developer next to the sources are not copied."""
     for stale in copy.rglob("*.tf"):
         stale.unlink()
     shutil.copytree(infra, copy, dirs_exist_ok=True, ignore=shutil.ignore_patterns(".terraform*", "*.tfstate*", "*.tfvars*"))
 
 
 def plan(directory: Path) -> list[str]:
-    """What an apply would change, as `address: attribute, attribute`."""
+    """Returns the changes that an apply would make, as `address: attribute, attribute`."""
     stack, file = load(directory), directory / "plan"
     terraform(directory, stack, "plan", "-input=false", f"-out={file}")
     changes = json.loads(terraform(directory, stack, "show", "-json", str(file))).get("resource_changes", [])
@@ -198,7 +198,7 @@ def changed(change: dict) -> list[str]:
 
 
 def terraform(directory: Path, stack: dict, command: str, *options: str) -> str:
-    """Runs a Terraform command on the copy; returns what it prints. All of it is in terraform.log as well."""
+    """Runs a Terraform command on the copy and returns its output, which is also in terraform.log."""
     run = subprocess.run(
         [terraform_binary(), command, "-no-color", *options],
         cwd=directory / "infra" / "example",
@@ -214,16 +214,16 @@ def terraform(directory: Path, stack: dict, command: str, *options: str) -> str:
 
 
 def terraform_environment() -> dict[str, str]:
-    """The caller's environment without the caller's AWS account and Terraform settings."""
+    """Returns the caller's environment without AWS and Terraform settings."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "TF_"))}
     configuration = os.environ.get("TF_CLI_CONFIG_FILE", "")
-    if os.path.exists(configuration):  # Terraform complains of one that is not there
+    if os.path.exists(configuration):  # Terraform warns if it does not exist
         kept["TF_CLI_CONFIG_FILE"] = configuration
     return kept | {"CHECKPOINT_DISABLE": "1", "TF_IN_AUTOMATION": "1"}
 
 
 def credentials(stack: dict) -> dict[str, str]:
-    """What makes the emulator AWS, to whatever reads its environment as the SDKs do."""
+    """Returns the environment variables that direct the SDKs to the emulator."""
     return {
         "AWS_ACCESS_KEY_ID": stack["access_key_id"],
         "AWS_SECRET_ACCESS_KEY": stack["secret_access_key"],
@@ -235,12 +235,12 @@ def credentials(stack: dict) -> dict[str, str]:
 def terraform_binary() -> str:
     binary = shutil.which("terraform")
     if binary is None:
-        raise StackError("terraform is not installed, or not on PATH: the stack is applied with Terraform 1.9 or later")
+        raise StackError("terraform is not on PATH: install Terraform 1.9 or later")
     return binary
 
 
 def plugin_dir() -> list[str]:
-    """Where a machine without the network keeps the AWS provider; without such a place, init asks the registry."""
+    """Returns the option for a local mirror with the AWS provider, if there is one. Otherwise init downloads the provider."""
     named = [Path(os.environ[name]) for name in ("TF_PLUGIN_DIR", "TF_PLUGIN_CACHE_DIR") if os.environ.get(name)]
     usual = [mirror for parent in ("/opt", "/usr/share", "/usr/local/share") for mirror in Path(parent).glob("*")]
     for mirror in named + usual:
@@ -260,7 +260,7 @@ def load(directory: Path) -> dict:
     try:
         return json.loads((directory / "stack.json").read_text())
     except FileNotFoundError:
-        raise StackError(f"no stack was brought up in {directory}") from None
+        raise StackError(f"there is no stack in {directory}") from None
 
 
 def progress(what: str, started: float) -> None:
@@ -280,7 +280,7 @@ def command_line() -> argparse.Namespace:
     commands = parser.add_subparsers(dest="command", required=True)
     for name in ("up", "plan", "down"):
         command = commands.add_parser(name)
-        command.add_argument("--dir", type=Path, required=True, help="where everything of this stack is written")
+        command.add_argument("--dir", type=Path, required=True, help="directory for all files of this stack")
         if name == "up":
             command.add_argument("--api-zip", type=Path, required=True)
             command.add_argument("--executor-zip", type=Path, required=True)
@@ -292,7 +292,7 @@ def command_line() -> argparse.Namespace:
 
 def main() -> None:
     arguments = command_line()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # as an exception, so that nothing is left running
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # an exception, so that nothing is left running
     directory = arguments.dir.resolve()
     try:
         match arguments.command:

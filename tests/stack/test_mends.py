@@ -1,4 +1,4 @@
-"""That the mends do what AWS does, as far as neither Terraform nor a function is needed to see it.
+"""Compares the mends with AWS, as far as that needs neither Terraform nor a function.
 
 python -m unittest test_mends
 """
@@ -108,7 +108,7 @@ class Mends(unittest.TestCase):
             self.scheduler.get_schedule(Name="tokyo", GroupName="fires")
 
     def test_what_cannot_be_delivered_goes_to_the_dead_letter_queue_of_the_schedule(self):
-        # Allowed on the dead-letter queue, but not on the target.
+        # The role may send to the dead-letter queue, but not to the target.
         group = f"arn:aws:scheduler:{stack.REGION}:{self.account}:schedule-group/fires"
         role = self.role("misdeliver", {"Service": "scheduler.amazonaws.com"}, self.allow("sqs:SendMessage", self.dead_letters_arn), group)
         self.schedule("denied", "at(2020-01-01T00:00:00)", role=role)
@@ -178,7 +178,7 @@ class Mends(unittest.TestCase):
     # --- RDS Data API ---
 
     def test_a_statement_needs_permission_for_its_cluster_and_for_its_secret(self):
-        # Nobody listens there: whoever gets as far as the server learns that.
+        # No server listens there, so only a request that is allowed fails with a connection error.
         cluster = f"arn:aws:rds:{stack.REGION}:{self.account}:cluster:orders-{stack.free_port()}"
         credentials = json.dumps({"username": "carillon", "password": "x"})
         secret = self.client("secretsmanager").create_secret(Name="orders", SecretString=credentials)["ARN"]
@@ -214,7 +214,7 @@ class Mends(unittest.TestCase):
     def test_a_redrive_takes_what_the_redrive_policy_moved_back_to_its_source(self):
         self.sqs.send_message(QueueUrl=self.due, MessageBody="poison")
         self.receive(self.due, VisibilityTimeout=0)
-        self.sqs.receive_message(QueueUrl=self.due)  # the second receive finds it spent
+        self.sqs.receive_message(QueueUrl=self.due)  # the second receive exceeds maxReceiveCount
         self.assertEqual(self.move_task()["ApproximateNumberOfMessagesMoved"], 1)
         [message] = self.receive(self.due)
         self.assertEqual(message["Body"], "poison")

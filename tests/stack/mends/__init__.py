@@ -1,8 +1,8 @@
-"""Where the emulator differs from AWS in a way that Carillon would notice, and how that is mended.
+"""Mends for the emulator where it differs from AWS in a way that Carillon notices.
 
-Each module mends one service; its functions say what AWS does. The emulator's private names are replaced, so every
-replacement goes through `replace`, and every private name that is merely used through `require`: an upgrade that moves
-one of them stops the emulator at its start, rather than letting a test pass for the wrong reason.
+Each module mends one service; its functions document the behaviour of AWS. Mends replace private names of the emulator through
+`replace`, and declare private names that they only use with `require`. So an upgrade that moves one of them stops the emulator
+at its start, rather than letting a test pass for the wrong reason.
 """
 
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from typing import Any
 
 
 def require(owner: Any, *names: str) -> None:
-    """Fails unless `owner` still has every one of `names`."""
+    """Raises an error unless `owner` still has all `names`."""
     missing = [name for name in names if not hasattr(owner, name)]
     if missing:
         raise AssertionError(f"{owner.__name__} no longer has {', '.join(missing)}: the mend that uses it must be rewritten")

@@ -1,4 +1,4 @@
-"""API Gateway: whose an HTTP API is."""
+"""API Gateway: finds HTTP APIs of all accounts."""
 
 from ministack.services import apigateway
 
@@ -11,8 +11,8 @@ def mend() -> None:
 
 
 def _find_in_any_account(api_id):
-    """An API's address names it for everyone. The emulator looks in the caller's account alone, and who calls without an
-    AWS signature has none.
+    """On AWS, the address of an API is the same for all callers. The emulator looks only in the caller's account, and a caller
+    without an AWS signature has none.
     """
     for (account, region, stored_id), _ in apigateway._apis.all_items():
         if stored_id == api_id:

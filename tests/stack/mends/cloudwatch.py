@@ -1,4 +1,4 @@
-"""CloudWatch: alarms that are described as they were put."""
+"""CloudWatch: describes alarms with all their settings."""
 
 import json
 from xml.sax.saxutils import escape
@@ -14,8 +14,8 @@ def mend() -> None:
 
 
 def _whole(original):
-    """In the query protocol, which Terraform speaks, the emulator leaves out half of an alarm's settings, so that every
-    plan would change them. Its JSON answer has them all.
+    """The emulator omits half of an alarm's settings in the query protocol, which Terraform uses, so every plan would change
+    them. Its JSON answer has all of them.
     """
 
     def describe(params, data, is_cbor, is_json=False):
@@ -25,7 +25,7 @@ def _whole(original):
         alarms = json.loads(original({}, query, False, True)[2])["MetricAlarms"]
         for alarm in alarms:
             if alarm["ExtendedStatistic"]:
-                del alarm["Statistic"]  # one or the other; the emulator makes this one up
+                del alarm["Statistic"]  # an alarm has one of the two; the emulator invents this one
         return cloudwatch._xml(200, "DescribeAlarmsResponse", _element("DescribeAlarmsResult", {"MetricAlarms": alarms}))
 
     return describe

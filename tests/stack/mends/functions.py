@@ -1,4 +1,4 @@
-"""Lambda: how soon a function learns of its work."""
+"""Lambda: delivers work to functions without delay."""
 
 import socketserver
 
@@ -9,12 +9,12 @@ from . import require
 
 def mend() -> None:
     require(concurrency, "esm_wake")
-    # The Runtime API writes headers and body apart, so that Nagle's algorithm holds the body back for 40 ms or more.
+    # The Runtime API writes headers and body separately, so Nagle's algorithm would delay the body by 40 ms or more.
     socketserver.StreamRequestHandler.disable_nagle_algorithm = True
 
 
 def poll_queues() -> None:
-    """Has event source mappings look at their queues now. The emulator does when a message is sent, but learns only within
-    a second that a delay or a visibility timeout has ended; AWS, which always has a poll waiting, within milliseconds.
+    """Makes event source mappings poll their queues now. The emulator polls when a message is sent, but notices the end of a
+    delay or a visibility timeout only within a second. AWS, which always has a poll waiting, takes milliseconds.
     """
     concurrency.esm_wake.set()

@@ -1,4 +1,4 @@
-"""IAM: what a request is held to."""
+"""IAM: the action, resource and context by which a request is authorised."""
 
 import json
 import re
@@ -21,12 +21,12 @@ def mend() -> None:
 
 
 def _every_request_is_encrypted(original):
-    """The emulator speaks plain HTTP, on the loopback interface: to policies that deny that, it counts as TLS."""
+    """The emulator uses plain HTTP on the loopback interface, which counts as TLS for policies that require it."""
     return lambda source_ip, _secure: original(source_ip, True)
 
 
 def _name_the_action(original):
-    """A PartiQL statement is authorised as what it does: PartiQLSelect, PartiQLInsert and so on, not as ExecuteStatement."""
+    """AWS authorises a PartiQL statement by its verb, as PartiQLSelect, PartiQLInsert and so on, not as ExecuteStatement."""
 
     def extract(service, method, path, headers, body, query):
         found = original(service, method, path, headers, body, query)
@@ -38,14 +38,14 @@ def _name_the_action(original):
 
 
 def _statement(body: bytes) -> tuple[str, str]:
-    """The verb of a PartiQL statement, and its table."""
+    """Returns the verb of a PartiQL statement and its table."""
     found = re.match(r'\s*(\w+)[^"]*"([^"]+)"', _field(body, "Statement") or "")
     return (found[1], found[2]) if found else ("select", "*")
 
 
 def _name_the_resource(original):
-    """Schedules belong to a group (the emulator always says `default`), a message move is about its source queue, a PartiQL
-    statement about its table, and an e-mail about its sender."""
+    """The resource of a schedule has its group (always `default` in the emulator), that of a message move is its source queue, of
+    a PartiQL statement its table, and of an e-mail its sender."""
 
     def extract(service, method, path, headers, body, query, region, account):
         found = original(service, method, path, headers, body, query, region, account)
@@ -71,7 +71,7 @@ def _field(body: bytes, name: str) -> str | None:
 
 
 def caller_may(action: str, resource: str, **context: str) -> bool:
-    """Whether the caller of the request in progress is allowed `action` on `resource`."""
+    """True if the caller of the current request is allowed `action` on `resource`."""
     caller = iam_evaluator.caller_arn()
     if ":assumed-role/" not in caller:
         return True  # the account's root
@@ -79,12 +79,12 @@ def caller_may(action: str, resource: str, **context: str) -> bool:
 
 
 def service_may(service: str, role_arn: str, source_arn: str, action: str, resource: str) -> bool:
-    """Whether an AWS service that acts for `source_arn` can assume the role, and the role is allowed `action`."""
+    """True if an AWS service that acts for `source_arn` can assume the role, and the role is allowed `action`."""
     return service_may_assume(service, role_arn, source_arn) and _role_may(_name(role_arn), action, resource, {})
 
 
 def service_may_assume(service: str, role_arn: str, source_arn: str) -> bool:
-    """Whether the role's trust policy lets an AWS service that acts for `source_arn` assume it."""
+    """True if the role's trust policy lets an AWS service that acts for `source_arn` assume it."""
     role = iam._roles.get_scoped(get_account_id(), None, _name(role_arn))
     if role is None:
         return False

@@ -1,4 +1,4 @@
-"""KMS: requests that are held to their encryption context."""
+"""KMS: authorises requests by their encryption context."""
 
 import json
 
@@ -12,8 +12,8 @@ def mend() -> None:
 
 
 def _with_the_encryption_context(original):
-    """Policies may ask for `kms:EncryptionContext:<name>`. The emulator, which checks the context itself, tells them nothing
-    of it, so that whatever is allowed only with one would be denied.
+    """Policies may require `kms:EncryptionContext:<name>`. The emulator checks the context itself but does not pass it to
+    policies, so it would deny every action that requires one.
     """
 
     def context(service, action, body, query):

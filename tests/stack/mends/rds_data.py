@@ -1,4 +1,4 @@
-"""RDS Data API: statements on a PostgreSQL server of the test's own."""
+"""RDS Data API: runs statements on a PostgreSQL server that the test starts."""
 
 import base64
 import re
@@ -14,7 +14,7 @@ from psycopg2.extensions import adapt
 from . import replace, require
 from .iam import caller_may
 
-# What a value without a hint is to the statement, and what a hint makes of it.
+# The types of values without a hint, and those of hints.
 TYPES = {
     "stringValue": "varchar",
     "longValue": "bigint",
@@ -25,7 +25,7 @@ TYPES = {
 HINTS = {"DATE": "date", "DECIMAL": "numeric", "JSON": "jsonb", "TIME": "time", "TIMESTAMP": "timestamp", "UUID": "uuid"}
 
 _CLUSTER = re.compile(r"cluster:\S+-(\d{4,5})")
-_type_names = {}  # OID -> name, of the server that was asked last
+_type_names = {}  # OID -> name, of the last server used
 
 
 def mend() -> None:
@@ -43,7 +43,7 @@ def mend() -> None:
 
 
 def _with_its_caller(original):
-    """The emulator knows of the other services' requests whose they are."""
+    """The emulator knows the callers of the other services, but not of this one."""
 
     def handle(method, path, headers, body, query):
         iam_evaluator.pin_request_caller(headers, query)
@@ -53,8 +53,8 @@ def _with_its_caller(original):
 
 
 def _server_by_port(original):
-    """A cluster of the caller's whose name ends in a port is the server at that port of the loopback interface. The emulator
-    would start one in a container.
+    """A cluster of the caller whose name ends in a port is the server at that port of the loopback interface. The emulator would
+    start one in a container.
     """
 
     def resolve(resource_arn):
@@ -72,7 +72,7 @@ def _server_by_port(original):
 
 
 def _as_the_caller(original):
-    """AWS reads the secret with the rights of whoever asks; the emulator with its own."""
+    """AWS reads the secret with the permissions of the caller, the emulator with its own."""
 
     def credentials(secret_arn):
         if caller_may("secretsmanager:GetSecretValue", secret_arn):
@@ -84,7 +84,7 @@ def _as_the_caller(original):
 
 
 def _in_utc(original):
-    """Connections are in UTC, whatever the server's own zone is."""
+    """Connections use UTC, independent of the server's own zone."""
 
     def connect(*arguments, **options):
         connection = original(*arguments, **options)
@@ -98,7 +98,7 @@ def _in_utc(original):
 
 
 class _Cast:
-    """A value that is of a type, as one is that the protocol binds: a text is not a number, whatever it is compared with."""
+    """A value with a type, as the protocol binds it: a text is never compared as a number."""
 
     def __init__(self, value, type_name: str):
         self.value, self.type_name = adapt(value), type_name
@@ -115,7 +115,7 @@ class _Cast:
 
 
 def _bind(parameters):
-    """By their types. A null without a hint is of whatever type the statement makes of it."""
+    """Binds parameters with their types. The statement decides the type of a null without a hint."""
     bound = {}
     for parameter in parameters:
         [(kind, value)] = parameter["value"].items()
@@ -129,12 +129,12 @@ def _bind(parameters):
 
 
 def _with_percent_signs(original):
-    """A percent sign in a statement is one. To psycopg2 it begins a placeholder, where there are parameters."""
+    """Keeps percent signs in a statement. With parameters, psycopg2 would read one as the start of a placeholder."""
     return lambda sql, names: original(sql.replace("%", "%%") if names else sql, names)
 
 
 def _typed(original):
-    """Bytes, lists and instants, of which the emulator gives Python's idea of a text."""
+    """Formats bytes, lists and instants as AWS does. The emulator returns Python's text of them."""
 
     def field(value, *rest):
         match value:
@@ -165,7 +165,7 @@ def _array(items: list) -> dict:
 
 
 def _with_type_names(original):
-    """The emulator calls every type VARCHAR."""
+    """Returns the names of types. The emulator calls every type VARCHAR."""
 
     def metadata(description, engine):
         columns = original(description, engine)
@@ -177,7 +177,7 @@ def _with_type_names(original):
 
 
 def _with_state(original):
-    """What the server says of a statement, with its SQLSTATE."""
+    """Returns the server's message for a failed statement, with its SQLSTATE."""
 
     def error(exception):
         if isinstance(exception, psycopg2.Error) and exception.pgcode:

@@ -1,4 +1,4 @@
-"""EventBridge Scheduler: one-time schedules that deliver to a queue, on time and under their role."""
+"""EventBridge Scheduler: one-time schedules that send to a queue, on time and with their role."""
 
 import logging
 import re
@@ -17,20 +17,20 @@ TICK_SECONDS = 0.1
 
 _AT = re.compile(r"at\((\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)\)")
 _log = logging.getLogger("mends.scheduler")
-_fired = set()  # (account, region, group/name, last change) of the schedules that are done but kept
+_fired = set()  # (account, region, group/name, last change) of schedules that have fired but are kept
 
 
 def mend() -> None:
     require(scheduler, "_schedules", "_json_resp", "_error", "_group_arn")
-    # AWS promises the minute, the emulator ten seconds. Tests wait for it, so it is 0.1 s here.
+    # AWS is precise to a minute, the emulator to ten seconds. Tests wait for schedules, so here it is 0.1 s.
     replace(scheduler, "_SCHEDULE_TICK_INTERVAL", lambda _: TICK_SECONDS)
     replace(scheduler, "_tick_schedules", lambda _: _tick)
     replace(scheduler, "_create_schedule", _checked)
 
 
 def _checked(original):
-    """AWS refuses an expression or a zone that it cannot read, and a role that the caller may not pass or that Scheduler
-    may not assume. The same client token again is the same request again, not a conflict.
+    """AWS refuses an invalid expression or zone, and a role that the caller may not pass or Scheduler may not assume. A second
+    request with the same client token is a repetition, not a conflict.
     """
 
     def create(name, body):
@@ -57,7 +57,7 @@ def _checked(original):
 def _problem(body) -> str | None:
     target = body.get("Target") or {}
     if not str(target.get("Arn", "")).startswith("arn:aws:sqs:"):
-        return "Not emulated: a target that is not a queue."
+        return "Not emulated: targets other than queues."
     if not isinstance(target.get("Input"), str):
         return "Not emulated: a target without Input."
     try:
@@ -68,7 +68,7 @@ def _problem(body) -> str | None:
 
 
 def _due_at(schedule) -> float:
-    """Unix seconds of an at() expression, in the schedule's time zone, which the emulator ignores."""
+    """Returns the Unix seconds of an at() expression in the schedule's time zone, which the emulator ignores."""
     expression = str(schedule.get("ScheduleExpression"))
     at = _AT.fullmatch(expression)
     if at is None:
@@ -78,7 +78,7 @@ def _due_at(schedule) -> float:
 
 
 def _tick() -> None:
-    """Delivers what is due. Runs every TICK_SECONDS, on a thread of the emulator's."""
+    """Fires the schedules that are due. Runs every TICK_SECONDS on a thread of the emulator."""
     functions.poll_queues()
     now = time.time()
     for key, schedule in list(scheduler._schedules._data.items()):
@@ -95,7 +95,7 @@ def _tick() -> None:
 
 
 def _deliver(schedule) -> None:
-    """Under the schedule's role, to its target; or to its dead-letter queue, saying why (the emulator knows neither)."""
+    """Sends to the target with the schedule's role, or to the dead-letter queue with the reason. The emulator does neither."""
     target = schedule["Target"]
     dead_letters = (target.get("DeadLetterConfig") or {}).get("Arn")
     failure = _failure(schedule, target["Arn"])

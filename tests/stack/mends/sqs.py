@@ -1,4 +1,4 @@
-"""SQS: limits that it enforces, and the redrive of a dead-letter queue."""
+"""SQS: limits of AWS, and the redrive of a dead-letter queue."""
 
 import json
 import time
@@ -29,7 +29,7 @@ def mend() -> None:
 
 
 def _limited(parameter: str, most: int):
-    """AWS refuses a delay beyond 15 minutes and a visibility timeout beyond 12 hours; the emulator takes any. (A batch of
+    """AWS refuses a delay above 15 minutes and a visibility timeout above 12 hours; the emulator accepts both. (A batch of
     visibility timeouts is not checked.)
     """
 
@@ -49,9 +49,9 @@ def _limited(parameter: str, most: int):
 
 
 def _start_message_move_task(data, _queue_url):
-    """Moves the messages of a dead-letter queue to `DestinationArn`, or each to the queue that its redrive policy took it
-    from. A message that was sent to the dead-letter queue has no such source: without a destination the task then fails,
-    as it does on AWS. Moved messages are new ones, with body and attributes kept. Here the task is done at once.
+    """Moves the messages of a dead-letter queue to `DestinationArn`, or each to the queue from which a redrive policy took it. A
+    message that was sent directly to the dead-letter queue has no such source: without a destination, the task then fails, as on
+    AWS. Moved messages are new ones with the same body and attributes. Here the task completes at once.
     """
     source_arn, destination_arn = data.get("SourceArn", ""), data.get("DestinationArn")
     source = _queue(source_arn)
@@ -87,19 +87,19 @@ def _start_message_move_task(data, _queue_url):
 
 
 def _list_message_move_tasks(data, _queue_url):
-    """The latest tasks of a source queue, newest first. Only a running task shows its handle, and none runs here."""
+    """Returns the latest tasks of a source queue, newest first. Only a running task has a handle, and none runs here."""
     tasks = _move_tasks.get(data.get("SourceArn", ""), [])[: int(data.get("MaxResults", 1))]
     return {"Results": [{key: value for key, value in task.items() if key != "TaskHandle"} for task in tasks]}
 
 
 def send(queue_arn: str, body: str, attributes: dict) -> None:
-    """Sends a message as AWS itself does: to a queue named by its ARN."""
+    """Sends a message as AWS services do, to a queue named by its ARN."""
     url = _queue(queue_arn)["url"]
     sqs._act_send_message({"QueueUrl": url, "MessageBody": body, "MessageAttributes": attributes}, url)
 
 
 def exists(queue_arn: str) -> bool:
-    """Whether there is a queue of this ARN."""
+    """True if there is a queue with this ARN."""
     return sqs._queue_by_arn(queue_arn) is not None
 
 
