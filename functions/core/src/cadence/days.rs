@@ -44,7 +44,7 @@ impl Days {
         let all = (2 << month.length()) - 2;
         let of_month = self.of_month.bits | of_rules(&self.of_month.rules, month);
         // Bits from the Sunday at or before the first day, shifted so that the first day has bit 1.
-        let weekdays = self.of_week.bits * WEEKS >> month.first_weekday() << 1;
+        let weekdays = ((self.of_week.bits * WEEKS) >> month.first_weekday()) << 1;
         let of_week = weekdays | of_rules(&self.of_week.rules, month);
         all & if self.needs_both() { of_month & of_week } else { of_month | of_week }
     }
