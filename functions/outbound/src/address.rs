@@ -1,4 +1,4 @@
-//! Which addresses lie on the public internet, and which a user's target may therefore not name.
+//! Addresses on the public internet, and those that a user's target may not have.
 
 use ipnet::{Ipv4Net, Ipv6Net};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};

@@ -1,4 +1,4 @@
-//! What the operator opens in spite of the guard.
+//! The operator's exceptions to the guard.
 
 use super::address;
 use ipnet::IpNet;
@@ -39,7 +39,7 @@ enum Opened {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("malformed allow list: {}", list(.malformed))]
 pub struct AllowListError {
-    /// What is wrong, in the order of the list.
+    /// The faults, in the order of the list.
     pub malformed: Vec<MalformedEntry>,
 }
 
@@ -48,7 +48,7 @@ pub struct AllowListError {
 pub struct MalformedEntry {
     /// The entry as it was written.
     pub entry: String,
-    /// What is wrong with it.
+    /// The fault.
     pub problem: &'static str,
 }
 
@@ -78,8 +78,8 @@ impl AllowList {
         self.rules.iter().any(|rule| rule.port == Some(port)).then_some(port)
     }
 
-    /// Whether this address may be dialled: because it is public, or because the operator opened it or its name.
-    /// `port` is a [`port_class`](Self::port_class), `name` is `None` for an address that stands in the URL itself.
+    /// True if this address may be dialled: it is public, or the operator allows it or its name. `port` is a
+    /// [`port_class`](Self::port_class), `name` is `None` for an address in the URL itself.
     pub(super) fn vet(&self, name: Option<&str>, ip: IpAddr, port: Option<u16>) -> Result<(), &'static str> {
         if name.is_some_and(|name| self.opens_name(name, port)) {
             return Ok(());

@@ -71,7 +71,7 @@ impl Outbound {
         Self { shared: Arc::new(Shared { allow, lookup, roots: None, clients: Mutex::default() }) }
     }
 
-    /// The same, which trusts servers with certificates of the operator's too.
+    /// Creates a client that also trusts the operator's certificates.
     #[must_use]
     pub fn trusting(self, roots: Roots) -> Self {
         let (allow, lookup) = (Arc::clone(&self.shared.allow), Arc::clone(&self.shared.lookup));
@@ -83,7 +83,7 @@ impl Outbound {
         self.shared.roots.as_ref()
     }
 
-    /// What decides which addresses are dialled.
+    /// The rules for addresses.
     pub(super) fn guard(&self) -> (&AllowList, &dyn Lookup) {
         (&self.shared.allow, &*self.shared.lookup)
     }
@@ -144,8 +144,8 @@ fn vet_url(url: &Url, allow: &AllowList) -> Result<Option<u16>, &'static str> {
         return Err("the URL carries a user name or password");
     }
     let port = allow.port_class(url.port_or_known_default().ok_or("the URL has no port")?);
-    // The URL parser has already brought every spelling of an IPv4 address (octal, hexadecimal, one number, full-width
-    // digits, a final dot) into its one form, so what is a name here is a name to the client too.
+    // The URL parser has normalised every spelling of an IPv4 address (octal, hexadecimal, one number, full-width
+    // digits, a final dot), so a name here is a name to the client too.
     match url.host() {
         Some(Host::Ipv4(ip)) => allow.vet(None, ip.into(), port)?,
         Some(Host::Ipv6(ip)) => allow.vet(None, ip.into(), port)?,
@@ -193,7 +193,7 @@ fn announce_empty_body(headers: &mut HeaderMap, method: &Method, empty: bool) {
 }
 
 fn classify(host: String, error: reqwest::Error) -> SendError {
-    // The URL's query may hold a secret, and a source is printed by whoever logs the error.
+    // The URL's query may hold a secret, and logging the error would print its source.
     let error = error.without_url();
     match name_error(&error) {
         Some(NameError::Refused(reason)) => SendError::Refused { host, reason },

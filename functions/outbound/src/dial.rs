@@ -36,7 +36,7 @@ pub enum DialError {
     Connect {
         /// The host.
         host: String,
-        /// Of the address that was tried last.
+        /// The error of the last address.
         source: io::Error,
     },
 }
@@ -93,7 +93,7 @@ impl Outbound {
     }
 }
 
-/// What the host is. Every spelling of an IPv4 address (octal, hexadecimal, one number) is brought into its one form.
+/// Parses the host. Every spelling of an IPv4 address (octal, hexadecimal, one number) is normalised.
 fn read(host: &str) -> Result<Host, &'static str> {
     if let Ok(ip) = host.parse::<Ipv6Addr>() {
         return Ok(Host::Ipv6(ip));

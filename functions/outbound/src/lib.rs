@@ -52,11 +52,11 @@ pub struct Request {
     pub body: Bytes,
     /// The deadline for everything from the name lookup to the answer's last byte.
     pub timeout: Duration,
-    /// How much of the answer's body is kept. Reading stops there.
+    /// Bytes of the answer's body that are kept. Reading stops there.
     pub max_response_bytes: usize,
 }
 
-/// What the target answered, whatever its status.
+/// The target's answer, whatever its status.
 #[derive(Clone)]
 pub struct Answer {
     /// The status. A 3xx is an answer like any other: its `Location` is not followed.
@@ -65,7 +65,7 @@ pub struct Answer {
     pub headers: http::HeaderMap,
     /// The body, at most [`Request::max_response_bytes`] of it.
     pub body: Bytes,
-    /// Whether the body was longer than what was kept.
+    /// True if the body was longer than what was kept.
     pub truncated: bool,
 }
 
@@ -111,7 +111,7 @@ pub enum SendError {
         /// The resolver's error is at the end of its chain.
         source: reqwest::Error,
     },
-    /// No connection came about: nobody listens, the handshake failed, or it took more than 5 seconds.
+    /// No connection: nothing listens, the handshake failed, or it took more than 5 seconds.
     #[error("no connection to \"{host}\" could be opened")]
     Connect {
         /// The URL's host.

@@ -7,7 +7,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-/// How a host name becomes addresses. The process uses [`SystemLookup`]; a test scripts its own.
+/// Resolves host names. The process uses [`SystemLookup`]; a test scripts its own.
 pub trait Lookup: Send + Sync + 'static {
     /// Every address of `host`, in the order in which they are to be tried.
     fn lookup(&self, host: &str) -> BoxFuture<'static, io::Result<Vec<IpAddr>>>;

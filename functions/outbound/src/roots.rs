@@ -15,7 +15,8 @@ impl Roots {
     /// Reads one or more certificates.
     ///
     /// # Errors
-    /// [`RootsError`] when there is none, or what stands between its lines is no base64.
+    ///
+    /// [`RootsError`] if there is none, or the text between its lines is not base64.
     pub fn parse(pem: &str) -> Result<Self, RootsError> {
         let found = Certificate::from_pem_bundle(pem.as_bytes()).map_err(|_| RootsError)?;
         if found.is_empty() { Err(RootsError) } else { Ok(Self(pem.to_owned())) }

@@ -63,22 +63,22 @@ impl fmt::Debug for Secret {
 pub struct FetchedSecret {
     /// The secret.
     pub secret: Secret,
-    /// Whether it was remembered: there may be a newer one.
+    /// True if it was cached: there may be a newer one.
     pub is_old: bool,
 }
 
-/// What fetches secrets.
+/// A source of secrets.
 pub trait SecretSource: Send + Sync {
     /// Fetches the secret behind a reference; the error names the reference and never the secret.
     fn fetch(&self, secret: &SecretRef) -> impl Future<Output = Result<Secret, RunError>> + Send;
 
-    /// The same, and whether it was remembered.
+    /// Returns the secret, and whether it was cached.
     fn get(&self, secret: &SecretRef) -> impl Future<Output = Result<FetchedSecret, RunError>> + Send {
         async move { self.fetch(secret).await.map(|secret| FetchedSecret { secret, is_old: false }) }
     }
 
-    /// The secret behind a reference, whose remembered value `refused` was not taken: fetched past what is remembered, unless
-    /// that is another by now. It may be the same again.
+    /// Fetches the secret again after a target has refused `refused`, unless the cache has another value by now. The
+    /// result may be the same value again.
     fn renew(&self, secret: &SecretRef, _refused: &Secret) -> impl Future<Output = Result<Secret, RunError>> + Send {
         self.fetch(secret)
     }
@@ -89,8 +89,8 @@ pub trait SecretSource: Send + Sync {
 pub struct EnvSecrets(HashMap<String, Secret>);
 
 impl EnvSecrets {
-    /// Takes the variables that may be referred to: all but AWS's own. Whoever writes catalogs may have a target act with what
-    /// the process was given, and not with what it is.
+    /// Keeps the variables that catalogs may refer to: all but AWS's own, so that the author of a catalog cannot use
+    /// the process's own credentials.
     pub fn new(variables: impl IntoIterator<Item = (String, String)>) -> Self {
         let variables = variables.into_iter().filter(|(name, _)| !name.starts_with("AWS_"));
         Self(variables.map(|(name, value)| (name, Secret::new(value))).collect())

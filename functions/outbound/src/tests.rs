@@ -120,7 +120,7 @@ impl Trap {
     }
 }
 
-/// A port where nobody listens, for as long as the socket that holds it lives.
+/// A port on which nothing listens, as long as the socket that holds it lives.
 fn silent_port() -> (tokio::net::TcpSocket, u16) {
     let socket = tokio::net::TcpSocket::new_v4().unwrap();
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();

@@ -1,4 +1,4 @@
-//! Access tokens: fetched when they are needed, remembered, and replaced once where one is refused.
+//! Access tokens: fetched on demand, cached, and replaced once when refused.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,21 +17,21 @@ use crate::{Answer, Outbound, Request, status};
 
 /// A token is not used in the last minute of its life, ms.
 const MARGIN_MS: i64 = 60_000;
-/// How long a token lives whose endpoint does not say, ms.
+/// Lifetime of a token whose endpoint does not give one, ms.
 const DEFAULT_LIFE_MS: i64 = 300_000;
-/// How long the endpoint may take.
+/// Timeout of the endpoint.
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// An answer is no larger.
 const MAX_BYTES: usize = 64 * 1024;
-/// So many clients' tokens are remembered.
+/// Maximum number of clients whose tokens are cached.
 const MAX_CLIENTS: usize = 1_000;
 
-/// What a token is given for (RFC 6749, 1.3).
+/// The grant of a token (RFC 6749, 1.3).
 pub trait Grant: Sync {
     /// Everything that makes it another grant, its secret included. Only a hash of it is kept.
     fn parts(&self) -> Vec<&str>;
 
-    /// Where it is shown.
+    /// The endpoint.
     fn endpoint(&self) -> &Url;
 
     /// The form that shows it, and the header that goes with it.
@@ -42,7 +42,7 @@ pub trait Grant: Sync {
 #[derive(Clone, Default)]
 pub struct Tokens(Arc<Mutex<HashMap<String, Arc<Slot>>>>);
 
-/// A client's token. Whoever fetches one holds the lock, so that others wait for that one.
+/// A client's token. The fetching request holds the lock, so that others wait for its token.
 type Slot = tokio::sync::Mutex<Option<Token>>;
 
 struct Token {
@@ -51,10 +51,11 @@ struct Token {
 }
 
 impl Tokens {
-    /// A grant's token, and whether it was remembered: one that is `refused` is not used again.
+    /// Returns a grant's token, and whether it was cached. A `refused` token is not used again.
     ///
     /// # Errors
-    /// By the table of [`status`], but that a 4xx that will not pass is UNAUTHORIZED.
+    ///
+    /// By the table of [`status`], except that a permanent 4xx is UNAUTHORIZED.
     pub async fn token(
         &self,
         outbound: &Outbound,

@@ -1,4 +1,4 @@
-//! What providers of notifications receive, to the byte, and what becomes of their answers.
+//! Requests to the providers of notifications, to the byte, and the results of their answers.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
@@ -116,7 +116,7 @@ pub(super) fn call(channel: &Channel) -> DispatchRequest {
     DispatchRequest { id, attempt: 2, timeout_ms: 10_000, trace: None, request: channel.request.clone() }
 }
 
-/// What marks a delivery, as every request of an action has it too.
+/// The headers of a delivery, as every request of an action has them.
 const DELIVERY: [(&str, &str); 3] = [
     ("webhook-attempt", "2"),
     ("webhook-id", "job_01HF7YAT00000000000000000Z_g1_r1"),

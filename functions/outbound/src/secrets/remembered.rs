@@ -1,4 +1,4 @@
-//! Secrets of the environment and of the services that keep them, the latter remembered for a while.
+//! A cache of secrets, over the environment and the secret stores.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,15 +11,15 @@ use carillon_core::time::UnixMillis;
 
 use super::{EnvSecrets, FetchedSecret, Secret, SecretSource};
 
-/// A secret is remembered for so long, ms: five minutes.
+/// Lifetime of a cached secret, ms: five minutes.
 pub const KEPT_MS: i64 = 300_000;
-/// So many secrets are remembered.
+/// Maximum number of cached secrets.
 const MAX_SECRETS: usize = 1_000;
 
-/// Secrets of the environment and of the services that keep them. What a service gave is remembered for five minutes; of
-/// several that want the same secret at once one fetches it, and the others get what that one got, an error too.
+/// Secrets of the environment and of a secret store. The store's secrets are cached for five minutes. Of several
+/// concurrent requests for the same secret one fetches it, and the others receive its result, also an error.
 ///
-/// Clones share what they remember.
+/// Clones share the cache.
 #[derive(Debug)]
 pub struct Secrets<K, C>(Arc<Shared<K, C>>);
 
@@ -34,9 +34,9 @@ struct Shared<K, C> {
 /// One secret.
 #[derive(Debug, Default)]
 struct Slot {
-    /// How many times it was fetched, well or not. Whoever waited for the lock sees by this whether somebody fetched meanwhile.
+    /// Number of fetches, successful or not. A waiter sees by it whether another request has fetched meanwhile.
     fetched: AtomicU64,
-    /// What came of it last, and when. Whoever fetches holds the lock.
+    /// The last result and its time. The fetching request holds the lock.
     last: tokio::sync::Mutex<Option<(UnixMillis, Result<Secret, RunError>)>>,
 }
 
@@ -47,12 +47,12 @@ impl<K, C> Clone for Secrets<K, C> {
 }
 
 impl<K: SecretStore, C: Clock> Secrets<K, C> {
-    /// The variables that may be referred to, the services, and the clock by which they are remembered.
+    /// Creates the cache, with the variables that catalogs may refer to.
     pub fn new(variables: EnvSecrets, store: K, clock: C) -> Self {
         Self(Arc::new(Shared { variables, store, clock, slots: Mutex::default() }))
     }
 
-    /// The secret of a service: what is remembered and not `refused`, and otherwise what the service says.
+    /// The secret of a store: the cached one unless it was `refused`, otherwise a fetched one.
     async fn kept(&self, secret: &SecretRef, refused: Option<&Secret>) -> Result<FetchedSecret, RunError> {
         let Shared { store, clock, .. } = &*self.0;
         let slot = self.slot(secret);

@@ -1,4 +1,4 @@
-//! Secrets that are remembered, by a clock that is moved and a service that counts.
+//! Cached secrets, with a clock that the test moves and a store that counts.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -60,7 +60,7 @@ async fn a_secret_is_fetched_again_after_five_minutes_and_no_sooner() {
     let (secrets, service, clock) = world(Vec::new());
     assert_eq!(text(&secrets, "ssm:/a").await, "value-1");
     clock.0.store(KEPT_MS - 1, Ordering::SeqCst);
-    // Clones share what is remembered.
+    // Clones share the cache.
     assert_eq!(text(&secrets.clone(), "ssm:/a").await, "value-1");
     assert_eq!(text(&secrets, "secretsmanager:a").await, "value-2");
     clock.0.store(KEPT_MS, Ordering::SeqCst);
@@ -125,7 +125,7 @@ async fn a_refused_secret_is_fetched_once_for_all_who_were_refused() {
     let old = secrets.fetch(&wanted).await.unwrap();
     let renewed = join_all((0..10).map(|_| secrets.renew(&wanted, &old))).await;
     assert!(renewed.iter().all(|it| it.as_ref().is_ok_and(|it| it.expose() == "new")));
-    // Whoever is refused later finds that another has been there.
+    // A later refusal finds that the secret was fetched meanwhile.
     assert_eq!(secrets.renew(&wanted, &old).await.unwrap().expose(), "new");
     assert_eq!(text(&secrets, "ssm:/a").await, "new");
     assert_eq!(service.asked.lock().unwrap().len(), 2);

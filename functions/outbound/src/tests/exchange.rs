@@ -23,7 +23,7 @@ async fn url_of(route: routing::MethodRouter) -> String {
     format!("http://{}/", serve(Router::new().route("/", route)).await)
 }
 
-/// A server that writes these bytes to whoever connects, and closes the connection.
+/// A server that writes these bytes to each connection, and closes it.
 async fn url_of_raw(answer: &'static [u8]) -> String {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());
@@ -61,7 +61,7 @@ async fn a_redirect_to_an_open_address_is_not_followed_either() {
     assert!(!trap.was_dialled());
 }
 
-/// The environment belongs to the whole process, so another test is run in a process of its own.
+/// The environment belongs to the whole process, so this test runs in a process of its own.
 #[test]
 fn a_proxy_in_the_environment_is_not_used() {
     let trap = Trap::set();

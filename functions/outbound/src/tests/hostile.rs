@@ -1,4 +1,4 @@
-//! What an attacker would write into a URL. Nothing here may be dialled.
+//! URLs of attackers. None may be dialled.
 
 use super::{Script, addresses, get, reason};
 use crate::{AllowList, Outbound};

@@ -22,7 +22,7 @@ async fn a_public_name_is_dialled_at_exactly_its_addresses_in_their_order() {
     assert_eq!(dialled, ["93.184.215.14", "2606:4700::1111", "1.1.1.1"].map(|ip| ip.parse::<IpAddr>().unwrap()));
 }
 
-/// The loopback address stands for the public one of the attack: it is open here, and the second answer is not.
+/// The loopback address plays the public one of the attack: it is allowed here, and the second answer is not.
 #[tokio::test]
 async fn a_rebinding_resolver_is_asked_once_per_dial_and_its_second_answer_is_vetted_too() {
     let closing = routing::get(|| async { ([(header::CONNECTION, "close")], "vetted") });

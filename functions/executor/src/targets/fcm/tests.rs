@@ -1,4 +1,4 @@
-//! What Google's token endpoint and FCM receive, to the byte.
+//! Requests to Google's token endpoint and to FCM, to the byte.
 
 use std::sync::LazyLock;
 use std::sync::atomic::Ordering;
@@ -165,7 +165,7 @@ async fn errors_of_fcm_become_codes() {
         assert_eq!(error.retry_after_ms, retryable.then_some(60_000), "{said}");
         assert!(error.message.ends_with(said) && !error.message.contains("abc"), "{}", error.message);
     }
-    // What is no error of FCM's counts by its status, and nothing of it is repeated.
+    // An answer that is not FCM's own form counts by its status, and none of its text is repeated.
     let service = Service::answering(vec![token(1), refused(503, "x", "<script>")]).await;
     let token_uri = service.base.join("/token").unwrap();
     let targets = service.targets(&[("FCM", &account(token_uri.as_str()))], Moved::default());
@@ -202,7 +202,7 @@ async fn a_service_account_that_cannot_be_used_ends_the_attempt_before_anything_
     assert!(service.seen().is_empty());
 }
 
-/// A service account that was remembered, and the one that has taken its place.
+/// A cached service account, and its replacement.
 #[derive(Clone)]
 struct Replaced {
     old: Secret,

@@ -1,7 +1,8 @@
-//! What a target's answer means.
+//! The result or error of a target's answer.
 //!
-//! A success is a result. Any other status is an error by the table of [`status`]. A `code` in the answer's JSON body takes the
-//! place of the code there; whether it is retried stays with the status. One that is a number stands in the message.
+//! A success is a result. Any other status is an error by the table of [`status`]. A textual `code` in the answer's
+//! JSON body replaces the code there, but the status still decides whether it is retried. A numeric `code` is added
+//! to the message.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use carillon_core::job::{Output, RunError};
@@ -13,7 +14,7 @@ use serde_json::{Map, Value, json};
 
 use crate::targets::MAX_RESULT_BYTES;
 
-/// The result, or the error that the answer stands for.
+/// The result of an answer, or its error.
 pub(super) fn read(answer: &Answer, now: UnixMillis) -> Result<Output, RunError> {
     if answer.status.is_success() {
         return Ok(result(answer));
@@ -21,7 +22,7 @@ pub(super) fn read(answer: &Answer, now: UnixMillis) -> Result<Output, RunError>
     Err(refusal(answer, now))
 }
 
-/// The error that an answer stands for which is no success.
+/// The error of an unsuccessful answer.
 pub(in crate::targets) fn refusal(answer: &Answer, now: UnixMillis) -> RunError {
     let (code, retryable) = status::meaning(answer.status);
     let own = own_code(answer);

@@ -17,7 +17,7 @@ impl AwsServices for Bucket {
     }
 }
 
-/// What becomes of a file of at most `most_bytes`, and what is put of it.
+/// Fetches a file of at most `most_bytes`, and returns the stored object.
 async fn fetched(server: &Server, most_bytes: usize) -> (Result<Output, RunError>, Vec<Vec<u8>>) {
     let allow = AllowList::parse(&[server.base.authority().to_owned()]).unwrap();
     let bucket = Bucket::default();
@@ -39,7 +39,7 @@ async fn a_file_is_put_whole_or_not_at_all() {
         (b"1234".to_vec(), 4, true),
         (b"12345".to_vec(), 4, false),
         (b"1".to_vec(), 0, false),
-        // More than a result may have: it is none.
+        // More than a result may have: an error.
         (large.clone(), large.len(), true),
         (large.clone(), large.len() - 1, false),
     ] {

@@ -14,7 +14,7 @@ struct World {
     fetched: Arc<AtomicUsize>,
     asked: Arc<Mutex<Vec<(HeaderMap, Bytes)>>>,
     called: Arc<Mutex<Vec<String>>>,
-    /// What the endpoint answers; what it says of the life of a token.
+    /// The endpoint's answers, and the lifetime that they give a token.
     status: Arc<AtomicU16>,
     revoked: Arc<AtomicUsize>,
 }
@@ -121,7 +121,7 @@ async fn a_remembered_token_that_is_refused_is_replaced_once() {
     world.revoked.store(1, Ordering::SeqCst);
     targets.dispatch(world.call(None)).await.unwrap();
     assert_eq!(world.called(), ["Bearer token-1", "Bearer token-1", "Bearer token-2"]);
-    // One that is new and refused all the same is the target's answer.
+    // A new token that is refused: the target's answer stands.
     world.revoked.store(100, Ordering::SeqCst);
     let error = targets.dispatch(world.call(None)).await.unwrap_err();
     assert_eq!((error.code.as_str(), error.retryable), (codes::UNAUTHORIZED, false));

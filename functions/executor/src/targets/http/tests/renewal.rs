@@ -1,4 +1,4 @@
-//! Secrets that change while they are remembered.
+//! Secrets that change while they are cached.
 
 use std::collections::VecDeque;
 
@@ -105,7 +105,7 @@ async fn a_remembered_secret_that_is_refused_is_fetched_and_sent_once_more() {
     *world.good.lock().unwrap() = "two".to_owned();
     targets.dispatch(call()).await.unwrap();
     assert_eq!((world.authorisations(), service.fetched()), (vec!["Bearer one".into(), "Bearer two".into()], 2));
-    // From here on the new one is remembered.
+    // From here on the new one is cached.
     targets.dispatch(call()).await.unwrap();
     assert_eq!((world.authorisations(), service.fetched()), (vec!["Bearer two".into()], 2));
 }
@@ -116,7 +116,7 @@ async fn what_is_refused_again_is_the_targets_answer() {
     let service = Service::giving(&["one", "two"]);
     let targets = world.targets(&service);
     let call = || world.call(&json!({"bearer": "ssm:/token"}), &[]);
-    // New, and refused all the same.
+    // New, and refused as well.
     assert_eq!(targets.dispatch(call()).await.unwrap_err().code, codes::UNAUTHORIZED);
     assert_eq!((world.authorisations().len(), service.fetched()), (1, 1));
     // Remembered, another by now, and refused again.
@@ -168,7 +168,8 @@ async fn a_remembered_client_secret_that_the_token_endpoint_refuses_is_fetched_o
     *world.good.lock().unwrap() = "two".to_owned();
     targets.dispatch(world.call(&oauth2, &[])).await.unwrap();
     let basic = |secret: &str| format!("Basic {}", STANDARD.encode(format!("the-client:{secret}")));
-    // The target refuses the token; both it and the client secret are had anew, and the request is sent once more.
+    // The target refuses the token: the token and the client secret are fetched again, and the request is sent once
+    // more.
     assert_eq!(world.authorisations(), ["Bearer one".to_owned(), basic("two"), "Bearer two".to_owned()]);
     assert_eq!(service.fetched(), 2);
     // No token is known, and the client secret is an old one.
