@@ -149,7 +149,7 @@ fn asked(mutant: Mutant, job: &Job, trigger: &Trigger) -> Job {
         }
         (Mutant::EndDateIgnored, _) => spec.repeat.iter_mut().for_each(|it| it.end_date = None),
         (Mutant::PauseIgnored, Trigger::Claim { .. }) if state.status == Status::Paused => {
-            state.status = Status::Queued
+            state.status = Status::Queued;
         }
         (Mutant::CancelIgnored, Trigger::Claim { .. }) if state.status == Status::Cancelled => {
             state.status = Status::Queued;
@@ -202,7 +202,7 @@ fn answered(mutant: Mutant, job: &Job, trigger: &Trigger, decided: &mut Transiti
         }
         (Mutant::PauseDisarms, effect) if *trigger == Trigger::Pause => *effect = Effect::Disarm { fire: job.fire() },
         (Mutant::RetriedAhead, _) if matches!(trigger, Trigger::Retry { .. }) => {
-            state.planned_through = job.state.planned_through
+            state.planned_through = job.state.planned_through;
         }
         (Mutant::SpentNotDeadLettered, effect @ Effect::DeadLetter) => *effect = Effect::Acknowledge,
         _ => {}
