@@ -171,8 +171,13 @@ fn check_state(state: &JobState, retries: u32) {
     let run = &state.run;
     let is_open = matches!(state.status, Status::Scheduled | Status::Queued | Status::Running);
     assert_eq!(state.wake_at.is_some(), is_open, "somebody looks again exactly at what is open");
-    let may_be_leased = matches!(state.status, Status::Running | Status::Paused);
-    assert!(state.lease.is_some() == (state.status == Status::Running) || may_be_leased, "a lease means an attempt");
+    let is_lease_right = match state.status {
+        Status::Running => state.lease.is_some(),
+        // The attempt that was under way when the job was paused goes on, and keeps its lease.
+        Status::Paused => true,
+        _ => state.lease.is_none(),
+    };
+    assert!(is_lease_right, "a lease means an attempt: {:?} with {:?}", state.status, state.lease);
     assert_eq!(run.outcome.is_some(), state.status.is_settled(), "an outcome means the end");
     assert_eq!(run.ended_at.is_some(), run.outcome.is_some());
     assert!(run.has_begun() || run.attempts == 0);
