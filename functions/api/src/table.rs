@@ -1,5 +1,8 @@
 //! The one table of operations. The routes and the OpenAPI document are both made from it.
 
+use carillon_core::bodies::{
+    CancelRequest, EditRequest, JobRequest, MintRequest, PreviewRequest, RedriveRequest, RetryRequest,
+};
 use carillon_core::catalog::{Catalog, Tag};
 use carillon_core::job::Status;
 use carillon_core::ports::Ports;
@@ -10,9 +13,8 @@ use crate::handlers::{dead_letters, environments, health, jobs, openapi, product
 use crate::operation::{Operation, Parameter, Verb};
 use crate::wire::job::{AcceptedJob, EndedJob, JobIdText, JobList, JobView};
 use crate::wire::preview::PreviewView;
-use crate::wire::request::{CancelRequest, EditRequest, JobRequest, PreviewRequest, RedriveRequest, RetryRequest};
 use crate::wire::run::RunList;
-use crate::wire::session::{CacheDocument, MintRequest, MintedToken};
+use crate::wire::session::{CacheDocument, MintedToken};
 use crate::wire::{Health, OpenApi, PublishedCatalog, RedriveStarted, Redriven};
 
 /// A page's size.

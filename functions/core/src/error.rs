@@ -74,7 +74,7 @@ pub enum FieldCode {
 }
 
 /// The faults found so far. Reading continues after a fault, so that one answer names all of them.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Faults {
     kept: Vec<FieldError>,
     bytes: usize,

@@ -3,7 +3,7 @@
 //! Everything here is pure or written against the [`ports`]: no AWS, no runtime, no clock, no randomness. Time, ids and
 //! randomness are arguments, so every rule runs the same in a Lambda function, in one local process, and in a test.
 //!
-//! - [`submission`] reads the body of `POST /v1/jobs`; [`json`] is the strict parser and the reader beneath it.
+//! - [`bodies`] are the bodies of requests; [`json`] is the strict parser and the reader beneath them.
 //! - [`catalog`] is a product's document: its shape, its checks, and the way from an event tag to its target.
 //! - [`machine`] is the only place that changes a job's status; [`retry`] spaces the attempts.
 //! - [`cadence`] computes when a recurring job is due.
@@ -15,6 +15,7 @@
 
 pub mod access;
 pub mod annotation;
+pub mod bodies;
 pub mod cache;
 pub mod cadence;
 pub mod catalog;
@@ -32,7 +33,6 @@ pub mod ports;
 pub mod progress;
 pub mod retry;
 pub mod session;
-pub mod submission;
 #[cfg(any(test, feature = "testkit"))]
 pub mod testkit;
 pub mod time;

@@ -1,30 +1,44 @@
 //! The spacing of attempts, and whether a failed one is retried.
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::error::FieldCode;
 use crate::job::RunError;
+use crate::json::{Field, document, every};
 
-/// The spacing of a run's attempts, and the errors that end it at once (the contract's `retry`).
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-pub struct RetryPolicy {
-    /// Delay before the first retry, in ms: 0 to 43,200,000. Default 1000.
-    pub initial_delay: u32,
-    /// Upper bound of every delay, in ms: 0 to 43,200,000 (12 h, the longest that SQS hides a message). Default 300000.
-    pub max_delay: u32,
-    /// Each delay is the one before times this: 1 to 100. Default 2.
-    pub backoff_multiplier: f64,
-    /// True if delays are spread at random. Default true.
-    pub jitter: bool,
-    /// The spread: a delay d becomes one from d × (1 − p) to d, with p from 0 to 1. Default 0.5.
-    pub jitter_percent: f64,
-    /// If given, only these error codes are retried.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub retryable_errors: Option<Vec<String>>,
-    /// These error codes are never retried; wins over `retryableErrors`.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub non_retryable_errors: Vec<String>,
+document! {
+    /// The spacing of a run's attempts, and the errors that end it at once (the contract's `retry`).
+    #[derive(PartialEq, Serialize, Deserialize)]
+    struct RetryPolicy or default {
+        /// Delay before the first retry, in ms: 0 to 43,200,000. Default 1000.
+        initial_delay as "initialDelay": u32 => |field| field.integer(0..=MAX_DELAY_MS),
+        /// Upper bound of every delay, in ms: 0 to 43,200,000 (12 h, the longest that SQS hides a message). Default 300000.
+        max_delay as "maxDelay": u32 => |field| field.integer(0..=MAX_DELAY_MS),
+        /// Each delay is the one before times this: 1 to 100. Default 2.
+        backoff_multiplier as "backoffMultiplier": f64 => |field| field.number(1.0..=100.0),
+        /// True if delays are spread at random. Default true.
+        jitter: bool => Field::boolean,
+        /// The spread: a delay d becomes one from d × (1 − p) to d, with p from 0 to 1. Default 0.5.
+        jitter_percent as "jitterPercent": f64 => |field| field.number(0.0..=1.0),
+        /// If given, only these error codes are retried.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        retryable_errors as "retryableErrors": Option<Vec<String>> => |field| error_codes(field).map(Some),
+        /// These error codes are never retried; wins over `retryableErrors`.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        non_retryable_errors as "nonRetryableErrors": Vec<String> => error_codes,
+    }
+}
+
+/// The longest delay, ms: 12 hours.
+const MAX_DELAY_MS: u32 = 43_200_000;
+
+fn error_codes(field: &Field<'_>) -> Option<Vec<String>> {
+    let elements = field.elements()?;
+    if elements.len() > 50 {
+        field.fault(FieldCode::OutOfRange, "at most 50 codes");
+        return None;
+    }
+    every(elements.iter().map(|field| field.text(1..=100)))
 }
 
 impl Default for RetryPolicy {

@@ -1,5 +1,6 @@
 //! Jobs: schedule, preview, look at, list, change, hold back, call off, try again.
 
+use carillon_core::bodies::{CancelRequest, RetryRequest};
 use carillon_core::catalog::Tag;
 use carillon_core::error::FieldCode;
 use carillon_core::ids::JobId;
@@ -8,7 +9,7 @@ use carillon_core::operations::{self, ListQuery, OperationError};
 use carillon_core::ports::Ports;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
-use super::{members, wait};
+use super::{optional_body, wait};
 use crate::conditional::{condition, etag};
 use crate::operation::{Answered, ApiRequest};
 use crate::prefer::{PREFERENCE_APPLIED, wait_seconds};
@@ -117,7 +118,8 @@ pub(crate) async fn runs<P: Ports>(mut request: ApiRequest<P>) -> Answered {
 /// `POST /v1/jobs/{job_id}/cancel`.
 pub(crate) async fn cancel<P: Ports>(request: ApiRequest<P>) -> Answered {
     let id = job_id(&request)?;
-    let reason = members(&request.body, |object| object.optional("reason").and_then(|field| field.text(1..=1_000)))?;
+    let CancelRequest { reason } = optional_body(&request.body)?;
+    let reason = reason.map(|reason| reason.0);
     let job = operations::cancel(request.service.ports(), &request.caller, id, reason).await?;
     shown(&request, &job)
 }
@@ -125,9 +127,9 @@ pub(crate) async fn cancel<P: Ports>(request: ApiRequest<P>) -> Answered {
 /// `POST /v1/jobs/{job_id}/retry`.
 pub(crate) async fn retry<P: Ports>(request: ApiRequest<P>) -> Answered {
     let id = job_id(&request)?;
-    let delay_ms =
-        members(&request.body, |object| object.optional("delay").and_then(|field| field.integer(0..=43_200_000)))?;
-    let job = operations::retry(request.service.ports(), &request.caller, id, delay_ms.unwrap_or(0)).await?;
+    let RetryRequest { delay } = optional_body(&request.body)?;
+    let delay_ms = delay.map_or(0, |delay| delay.0);
+    let job = operations::retry(request.service.ports(), &request.caller, id, delay_ms).await?;
     shown(&request, &job)
 }
 

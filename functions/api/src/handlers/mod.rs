@@ -6,14 +6,13 @@ pub(crate) mod jobs;
 pub(crate) mod products;
 mod wait;
 
-use std::cell::RefCell;
 use std::time::Duration;
 
 use axum::response::Response;
+use carillon_core::bodies;
 use carillon_core::cadence::tz_version;
-use carillon_core::error::Faults;
 use carillon_core::ids::JobId;
-use carillon_core::json::{Field, Object, parse};
+use carillon_core::json::{Read, parse};
 use carillon_core::operations::OperationError;
 use carillon_core::ports::{JobStore, Ports};
 use carillon_core::time::UnixMillis;
@@ -45,17 +44,10 @@ pub(crate) async fn openapi<P: Ports>(service: Service<P>) -> Answered {
     Ok(response)
 }
 
-/// Reads the members of an optional body, every fault at once. No body at all is `{}`.
-fn members<T>(body: &[u8], read: impl FnOnce(&mut Object<'_>) -> T) -> Result<T, Problem> {
-    let body = if body.is_empty() { b"{}" } else { body };
-    let document = parse(body).map_err(OperationError::from)?;
-    let faults = RefCell::<Faults>::default();
-    let read = Field::root(&document, &faults).object().map(|mut object| {
-        let read = read(&mut object);
-        object.finish();
-        read
-    });
-    // What is no object was a fault.
-    let read = faults.take().or(read).map_err(Problem::invalid)?;
-    read.ok_or_else(Problem::internal)
+/// Reads an optional body, every fault at once. No body at all is `{}`.
+fn optional_body<T: Read + Default>(bytes: &[u8]) -> Result<T, Problem> {
+    let bytes = if bytes.is_empty() { b"{}" } else { bytes };
+    let document = parse(bytes).map_err(OperationError::from)?;
+    let (body, faults) = bodies::read(&document);
+    faults.or(body).map_err(Problem::invalid)
 }

@@ -3,9 +3,9 @@
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use carillon_core::error::FieldCode;
 use carillon_core::json::{ParseError, parse};
-use carillon_core::operations::MINTED_FOR;
 use carillon_core::ports::{DefinedSession, PortError, TokenRefusal};
 use carillon_core::session::Claims;
+use carillon_core::session::MINTED_FOR;
 use jsonwebtoken::errors::{Error, ErrorKind};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, encode};
 use serde_json::Value;

@@ -2,7 +2,6 @@
 
 pub(crate) mod job;
 pub(crate) mod preview;
-pub(crate) mod request;
 pub(crate) mod run;
 pub(crate) mod session;
 

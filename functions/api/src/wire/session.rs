@@ -5,19 +5,6 @@ use carillon_core::ports::CacheEntry;
 use carillon_core::time::UnixMillis;
 use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::{Map, Value};
-
-/// What a token is to say.
-#[derive(JsonSchema)]
-#[schemars(deny_unknown_fields)]
-#[expect(dead_code, reason = "only its schema is used")]
-pub(crate) struct MintRequest {
-    /// The claims. `iss`, `aud`, `exp`, `nbf`, `iat` and `carillon` are set by the service.
-    data: Map<String, Value>,
-    /// For how long the token is valid, ms. Default: 3600000.
-    #[schemars(range(min = 1_000, max = 2_592_000_000_u64))]
-    expiry: Option<u64>,
-}
 
 /// A token for the `session` of jobs. Whoever has it speaks for the user that it names.
 #[derive(Serialize, JsonSchema)]

@@ -6,9 +6,9 @@ use super::cycles;
 use super::document::{BrokerProvider, Catalog, DatabaseEnv, Engine};
 use super::event::EventRef;
 use super::messages;
-use super::read::{PerEnv, Tag, Tagged};
 use super::resolve::{Resolver, Unresolved};
 use super::statement::Statement;
+use super::tag::{PerEnv, Tag, Tagged};
 use crate::error::{Faults, FieldCode};
 use crate::json::child;
 

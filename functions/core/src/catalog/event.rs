@@ -1,7 +1,7 @@
 //! The way from a tag to an event, and the interface of each event type to its catalog.
 
 use super::document::{Catalog, FallbackOption, FeatureStep, JobDefinition, Subscription};
-use super::read::{Tag, Tagged};
+use super::tag::{Tag, Tagged};
 use crate::event_type::EventType;
 
 /// A reference to an event, in a request or a component.

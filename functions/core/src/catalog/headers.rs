@@ -5,9 +5,8 @@ use std::collections::{BTreeMap, HashSet};
 use http::{HeaderName, HeaderValue};
 use schemars::JsonSchema;
 
-use super::read::Read;
 use crate::error::FieldCode;
-use crate::json::{Field, every};
+use crate::json::{Field, Read, every};
 
 /// Headers with values that are no secrets, each name once whatever its case.
 #[derive(Clone, Debug, Default, PartialEq, Eq, JsonSchema)]

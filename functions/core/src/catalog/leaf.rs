@@ -5,10 +5,9 @@ use http::Method;
 use schemars::JsonSchema;
 use url::Url;
 
-use super::read::{Read, numbers};
 use crate::cadence::Zone;
 use crate::error::FieldCode;
-use crate::json::Field;
+use crate::json::{Field, Read, numbers};
 
 /// A reference to a secret; the document never contains the secret itself.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, JsonSchema)]

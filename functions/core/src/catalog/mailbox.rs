@@ -3,8 +3,7 @@
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use schemars::JsonSchema;
 
-use super::read::Read;
-use crate::json::Field;
+use crate::json::{Field, Read};
 
 /// An e-mail address, alone or as `Name <address>`.
 #[derive(Clone, Debug, PartialEq, Eq, JsonSchema)]

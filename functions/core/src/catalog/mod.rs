@@ -13,9 +13,9 @@ mod headers;
 mod leaf;
 mod mailbox;
 mod messages;
-mod read;
 mod resolve;
 mod statement;
+mod tag;
 mod template;
 
 use std::cell::RefCell;
@@ -31,14 +31,14 @@ pub use events::*;
 pub use headers::*;
 pub use leaf::*;
 pub use mailbox::{Mailbox, is_email_address};
-pub use read::{PerEnv, Read, Tag, Tagged};
 pub use resolve::{Target, Unresolved};
 pub use statement::{Kind, Placeholder, Statement};
+pub use tag::{PerEnv, Tag, Tagged};
 pub use template::{Piece, pieces};
 
 use crate::error::FieldError;
 use crate::hash::hex;
-use crate::json::Field;
+use crate::json::{Field, Read as _};
 
 /// A catalog document may have this many bytes, so that it fits one stored item with room to spare.
 pub const MAX_DOCUMENT_BYTES: usize = 256 * 1024;

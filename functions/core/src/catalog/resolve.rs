@@ -8,7 +8,7 @@ use super::events::{
     ActionEvent, DatabaseActionEvent, FallbackEvent, FeatureEvent, FunctionEvent, JobEvent, NotificationEvent,
     PublishEvent, QuotaEvent, StorageEvent, SubscribeEvent,
 };
-use super::read::Tag;
+use super::tag::Tag;
 use crate::event_type::{EventType, for_each_event_type};
 use crate::json::did_you_mean;
 

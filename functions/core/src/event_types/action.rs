@@ -11,9 +11,9 @@ use url::form_urlencoded;
 
 use super::kind::{EventKind, in_env};
 use super::{HttpRequest, Limits, Needs, Request, default_header, multipart};
-use crate::catalog::{ActionEvent, AppAction, AppEnv, BodyFormat, Headers, Read};
+use crate::catalog::{ActionEvent, AppAction, AppEnv, BodyFormat, Headers};
 use crate::error::FieldCode;
-use crate::json::{Field, every};
+use crate::json::{Field, Read, every};
 
 impl<'c> EventKind<'c> for ActionEvent<'c> {
     fn check(&self, _: Option<&str>, input: &Field<'_>) {

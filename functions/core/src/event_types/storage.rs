@@ -20,10 +20,10 @@ use serde_json::Value;
 
 use super::kind::{EventKind, in_env};
 use super::{HttpRequest, Needs, Request, Transfer};
-use crate::catalog::{HttpUrl, Read, SigningSecrets, Storage, StorageEnv, StorageEvent};
+use crate::catalog::{HttpUrl, SigningSecrets, Storage, StorageEnv, StorageEvent};
 use crate::error::FieldCode;
 use crate::event_types::AwsRequest;
-use crate::json::Field;
+use crate::json::{Field, Read};
 
 /// The largest file of a storage that does not say.
 const MAX_BYTES: u64 = 6 * 1024 * 1024;

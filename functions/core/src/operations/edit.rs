@@ -1,14 +1,14 @@
 //! Changing what a job was asked for.
 
-use std::cell::RefCell;
-
 use super::change::store;
 use super::opened_session::OpenedSession;
-use super::resolve::{check_input, no_run_left, with_catalog};
+use super::validate::{input_faults, no_run_left, with_catalog};
 use super::{ATTEMPTS_AT_A_CHANGE, OperationError, Stored, require, visible};
 use crate::access::{ApiKey, Scope};
+use crate::bodies::{self, EditRequest, Input};
+use crate::cadence::Repeat;
 use crate::catalog::Revision;
-use crate::error::FieldCode;
+use crate::error::{Faults, FieldCode};
 use crate::event_types;
 use crate::ids::JobId;
 use crate::job::{Job, JobSpec};
@@ -16,7 +16,6 @@ use crate::json::parse;
 use crate::machine::{Refusal, Trigger, decide};
 use crate::ports::{Clock, Condition, JobStore, Ports, Published};
 use crate::session::sealing::Unsealable;
-use crate::submission;
 use crate::time::UnixMillis;
 
 /// Names a job as it stands: another one after every change of it.
@@ -40,8 +39,9 @@ pub async fn edit<P: Ports>(
     require(caller, Scope::JobsWrite)?;
     let mut job = visible(ports.jobs().get(id).await?, caller)?;
     let document = parse(body)?;
-    // What a session said never changes.
-    let session = match document.get("input") {
+    let (request, faults) = bodies::read::<EditRequest>(&document);
+    // The claims of a session never change.
+    let session = match &request.input {
         Some(_) => OpenedSession::of(ports, &job).await?,
         None => Ok(None),
     };
@@ -50,7 +50,10 @@ pub async fn edit<P: Ports>(
             return Err(OperationError::PreconditionFailed);
         }
         let now = ports.clock().now();
-        let edited = |published: Option<&Published>| edited(&job, &document, &session, published, now);
+        let edited = |published: Option<&Published>| {
+            let faults = check_input(&job, request.input.as_ref(), faults.clone(), &session, published);
+            faults.or(edited(&job.spec, &request, now)).map_err(OperationError::Invalid)
+        };
         let (spec, is_replanned) = with_catalog(ports, &job.spec.product, edited).await?;
         let event = Trigger::Edit { spec: spec.into(), is_replanned };
         let transition = decide(&job, &event, now).map_err(|refusal| match (refusal, &event) {
@@ -65,35 +68,51 @@ pub async fn edit<P: Ports>(
     Err(OperationError::Contended)
 }
 
-/// What is asked for after the edit, and whether the next run has to be planned anew.
-fn edited(
+/// Adds the faults of a new input to those that the body has already.
+fn check_input(
     job: &Job,
-    document: &serde_json::Value,
+    input: Option<&Input>,
+    mut faults: Faults,
     session: &Result<Option<OpenedSession>, Unsealable>,
     published: Option<&Published>,
-    now: UnixMillis,
-) -> Result<(JobSpec, bool), OperationError> {
-    let faults = RefCell::default();
-    let edit = submission::read_edit(document, now, &faults);
-    if let Some(input) = &edit.input {
-        match (published.map(|published| event_types::resolve(&published.catalog, &job.spec)), session) {
-            (Some(Ok(target)), Ok(session)) => {
-                check_input(&target, Some(&job.spec.env), input, session.as_ref().map(OpenedSession::session));
+) -> Faults {
+    let Some(Input(input)) = input else { return faults };
+    let event = published.map(|published| event_types::resolve(&published.catalog, &job.spec));
+    match (event, session) {
+        (Some(Ok(event)), Ok(session)) => {
+            let claims = session.as_ref().map(OpenedSession::session);
+            for fault in input_faults(&event, Some(&job.spec.env), input, claims) {
+                faults.add(format!("/input{}", fault.pointer), fault.code, fault.detail);
             }
-            (_, Err(_)) => input.fault(FieldCode::NotAvailable, "the job's session cannot be opened any more"),
-            _ => input.fault(FieldCode::UnknownTag, "the catalog does not define the job's event any more"),
         }
+        (_, Err(_)) => {
+            faults.add("/input", FieldCode::NotAvailable, "the job's session cannot be opened any more");
+        }
+        _ => faults.add("/input", FieldCode::UnknownTag, "the catalog does not define the job's event any more"),
     }
-    let old = JobSpec::clone(&job.spec);
-    let is_replanned = edit.start_at.is_some() || edit.repeat.is_some();
-    let spec = JobSpec {
-        start_at: edit.start_at.unwrap_or(old.start_at),
-        repeat: edit.repeat.unwrap_or(old.repeat),
-        input: edit.input.map_or(old.input, |input| input.value().clone()),
-        retries: edit.retries.unwrap_or(old.retries),
-        retry: edit.retry.unwrap_or(old.retry),
-        timeout: edit.timeout.or(old.timeout),
-        ..old
-    };
-    faults.take().or((spec, is_replanned)).map_err(OperationError::Invalid)
+    faults
+}
+
+/// What is asked for after the edit, and whether the next run has to be planned anew.
+fn edited(old: &JobSpec, edit: &EditRequest, now: UnixMillis) -> (JobSpec, bool) {
+    let mut spec = old.clone();
+    if let Some(start_at) = edit.start_at {
+        spec.start_at = start_at.from(now);
+    }
+    if let Some(repeat) = &edit.repeat {
+        spec.repeat = repeat.as_value().cloned().map(Repeat::from);
+    }
+    if let Some(Input(input)) = &edit.input {
+        spec.input.clone_from(input);
+    }
+    if let Some(retries) = edit.retries {
+        spec.retries = retries.0;
+    }
+    if let Some(retry) = &edit.retry {
+        spec.retry.clone_from(retry);
+    }
+    if let Some(timeout) = edit.timeout {
+        spec.timeout = Some(timeout.0);
+    }
+    (spec, edit.start_at.is_some() || edit.repeat.is_some())
 }

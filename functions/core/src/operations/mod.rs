@@ -11,10 +11,10 @@ mod execute;
 mod opened_session;
 mod preview;
 mod read;
-mod resolve;
 mod results;
 mod schedule;
 mod sessions;
+mod validate;
 
 pub use catalogs::{delete_catalog, get_catalog, put_catalog};
 pub use change::{Redriving, cancel, pause, redrive, redrive_all, redrive_product, resume, retry, revive, run_now};
@@ -24,7 +24,7 @@ pub use preview::{End, PlannedAttempt, PlannedRun, Preview, preview};
 pub use read::{JobCursor, JobPage, ListQuery, ListedRun, RunCursor, RunPage, get, list, run, runs};
 pub use results::{CacheView, cache_entries, clear_cache};
 pub use schedule::{Scheduled, schedule};
-pub use sessions::{MINTED_FOR, Minted, mint_session};
+pub use sessions::{Minted, mint_session};
 
 use crate::access::{ApiKey, Scope};
 use crate::error::{FieldCode, FieldError};

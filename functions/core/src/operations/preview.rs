@@ -1,21 +1,17 @@
 //! Previews a job without scheduling it.
 
-use std::cell::RefCell;
-
-use super::resolve::resolved;
+use super::validate::{Requested, ValidJob, addressed};
 use super::{OperationError, require};
 use crate::access::{ApiKey, Scope};
+use crate::bodies::{self, PreviewRequest};
 use crate::cadence::{Cadence, Cron, Explained, Repeat};
-use crate::error::Faults;
 use crate::job::JobSpec;
-use crate::json::{Field, parse};
+use crate::json::parse;
 use crate::ports::{Clock, Ports, Sessions};
 use crate::time::UnixMillis;
 
 /// Default number of runs in a preview.
 const RUNS_SHOWN: usize = 10;
-/// Maximum number of runs in a preview.
-const MAX_RUNS_SHOWN: usize = 100;
 
 /// A job as it would be.
 #[derive(Clone, Debug, PartialEq)]
@@ -79,26 +75,14 @@ pub async fn preview<P: Ports>(
     body: &[u8],
 ) -> Result<Preview, OperationError> {
     require(caller, Scope::JobsRead)?;
-    let mut document = parse(body)?;
-    let faults = RefCell::<Faults>::default();
-    let count = Field::root(&document, &faults).object().and_then(|mut object| object.optional("count"));
-    let count = count.map_or(Some(RUNS_SHOWN), |count| count.integer(1..=MAX_RUNS_SHOWN));
-    let faults = faults.take().into_vec();
-    if let Some(object) = document.as_object_mut() {
-        object.remove("count");
-    }
+    let document = parse(body)?;
+    let (request, faults) = bodies::read::<PreviewRequest>(&document);
     let now = ports.clock().now();
-    let resolved = match (resolved(ports, sessions, caller, &document, now).await, faults.is_empty()) {
-        (Ok(resolved), true) => resolved,
-        (Ok(_), false) => return Err(OperationError::Invalid(faults)),
-        (Err(OperationError::Invalid(others)), _) => {
-            return Err(OperationError::Invalid(faults.into_iter().chain(others).collect()));
-        }
-        (Err(error), _) => return Err(error),
-    };
-    let spec = resolved.spec;
-    let (runs, end) = runs(&spec, count.unwrap_or(RUNS_SHOWN), now);
-    let warnings = resolved.warnings.into_iter().chain(warnings(&spec, &runs)).collect();
+    let requested = Requested { addressed: addressed(&document), body: request.job, faults };
+    let ValidJob { spec, warnings, .. } = requested.validate(ports, sessions, caller, now).await?;
+    let count = request.count.map_or(RUNS_SHOWN, |count| count.0 as usize);
+    let (runs, end) = runs(&spec, count, now);
+    let warnings = warnings.into_iter().chain(self::warnings(&spec, &runs)).collect();
     let attempts = attempts(&spec);
     Ok(Preview { spec, runs, end, attempts, warnings })
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::resolve::{Resolved, resolved};
+use super::validate::{Requested, ValidJob, addressed};
 use super::{ATTEMPTS_AT_A_CHANGE, OperationError, invalid, require};
 use crate::access::{ApiKey, Scope};
 use crate::error::FieldCode;
@@ -51,9 +51,9 @@ pub async fn schedule<P: Ports>(
     let document = parse(body)?;
     let now = ports.clock().now();
     let Some(request) = key.and_then(|key| Request::of(&document, caller, key)) else {
-        let resolved = resolved(ports, sessions, caller, &document, now).await?;
+        let valid = Requested::read(&document).validate(ports, sessions, caller, now).await?;
         let id = JobId::new(now, ports.entropy().bits());
-        return store(ports, id, resolved, None).await;
+        return store(ports, id, valid, None).await;
     };
     let mut standing = ports.idempotency().find(&request.name, now).await?;
     for _ in 0..ATTEMPTS_AT_A_CHANGE {
@@ -68,22 +68,22 @@ pub async fn schedule<P: Ports>(
             }
         }
         let at = standing.as_ref().map_or(now, |standing| standing.at);
-        let resolved = resolved(ports, sessions, caller, &document, at).await?;
+        let valid = Requested::read(&document).validate(ports, sessions, caller, at).await?;
         let id = request.name.job_id(at);
-        let accepted = accepted(id, &resolved.spec, &resolved.state);
+        let accepted = accepted(id, &valid.spec, &valid.state);
         let Some(standing_before) = &standing else {
             let by = Owner::new(ports.entropy().bits());
             let new = IdempotencyRecord { by, at, body: request.body.clone(), accepted };
             let stands = ports.idempotency().reserve(&request.name, &new).await?;
             if stands == new {
-                return store(ports, id, resolved, Some(Named { accepted, is_first: true })).await;
+                return store(ports, id, valid, Some(Named { accepted, is_first: true })).await;
             }
             // Another one was faster: its instant counts, and perhaps its job is there already.
             standing = Some(stands);
             continue;
         };
         let accepted = standing_before.accepted;
-        return store(ports, id, resolved, Some(Named { accepted, is_first: false })).await;
+        return store(ports, id, valid, Some(Named { accepted, is_first: false })).await;
     }
     Err(OperationError::Contended)
 }
@@ -97,8 +97,7 @@ struct Request {
 impl Request {
     /// Nothing where it does not say what it is for, or asks for what the caller may not: it will be refused.
     fn of(document: &serde_json::Value, caller: &ApiKey, key: &str) -> Option<Self> {
-        let named = |field: &str| document.get(field).and_then(serde_json::Value::as_str);
-        let (product, env) = (named("product_tag")?, named("env")?);
+        let (Some(product), Some(env)) = addressed(document) else { return None };
         // As parsed: what a proxy does to white space does not make another request of it.
         let request = Self { name: IdempotencyKey::of(product, env, key), body: sha256_hex(document.to_string()) };
         caller.opens(product, env).then_some(request)
@@ -122,10 +121,10 @@ struct Named {
 async fn store<P: Ports>(
     ports: &P,
     id: JobId,
-    resolved: Resolved,
+    valid: ValidJob,
     named: Option<Named>,
 ) -> Result<Scheduled, OperationError> {
-    let Resolved { mut spec, state, session, warnings } = resolved;
+    let ValidJob { mut spec, state, session, warnings } = valid;
     if let Some((tag, claims)) = &session {
         let (key, nonce) = (ports.sealing_keys().current().await?, [ports.entropy().bits(), ports.entropy().bits()]);
         let sealed = JobSession::seal(id, tag, claims, &key, nonce);

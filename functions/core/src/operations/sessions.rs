@@ -1,26 +1,19 @@
 //! Mints session tokens, for products without an identity provider.
 
-use std::cell::RefCell;
+use serde_json::json;
 
-use serde_json::{Map, Value, json};
-
-use super::resolve::{defined, session_name};
+use super::validate::{defined, session_name};
 use super::{OperationError, invalid, require};
 use crate::access::{ApiKey, Scope};
-use crate::error::{Faults, FieldCode};
-use crate::json::{Field, parse};
+use crate::bodies::{self, MintRequest};
+use crate::error::FieldCode;
+use crate::json::parse;
 use crate::ports::{CatalogStore, Clock, DefinedSession, Ports, Sessions, TokenRefusal};
-use crate::session::Claims;
+use crate::session::MINTED_FOR;
 use crate::time::UnixMillis;
 
 /// Default lifetime of a token, ms: one hour.
 const DEFAULT_EXPIRY_MS: u64 = 3_600_000;
-/// The longest that one can be valid, ms: 30 days.
-const MAX_EXPIRY_MS: u64 = 30 * 86_400_000;
-/// The claim that says which session a token was minted for: `product/env/tag`.
-pub const MINTED_FOR: &str = "carillon";
-/// The claims that only the mint sets.
-const OWN_CLAIMS: [&str; 6] = ["iss", "aud", "exp", "nbf", "iat", MINTED_FOR];
 
 /// A token that was made.
 #[derive(Clone)]
@@ -55,7 +48,10 @@ pub async fn mint_session<P: Ports>(
         Err((FieldCode::UnknownTag, _)) => return Err(OperationError::NotFound("session")),
         Err((code, detail)) => return Err(invalid("path:tag", code, detail)),
     };
-    let (mut claims, expiry_ms) = read(&document)?;
+    let (request, faults) = bodies::read::<MintRequest>(&document);
+    let request = faults.or(request).map_err(OperationError::Invalid)?;
+    let mut claims = request.data.0.map(|data| data.0).unwrap_or_default();
+    let expiry_ms = request.expiry.map_or(DEFAULT_EXPIRY_MS, |expiry| expiry.0);
     let now = ports.clock().now();
     let now_seconds = now.0.div_euclid(1_000);
     // The first whole second by which it has been valid for as long as was asked: the one that has begun is not taken off that.
@@ -72,23 +68,4 @@ pub async fn mint_session<P: Ports>(
         Err(TokenRefusal::Bad(code, detail)) => Err(invalid("path:tag", code, detail)),
         Err(TokenRefusal::Port(error)) => Err(error.into()),
     }
-}
-
-/// Reads the claims of a token and its lifetime.
-fn read(document: &Value) -> Result<(Claims, u64), OperationError> {
-    let faults = RefCell::<Faults>::default();
-    let read = Field::root(document, &faults).object().map(|mut object| {
-        let data = object.required("data").and_then(|field| field.entries().map(|entries| (field, entries)));
-        if let Some((field, entries)) = &data {
-            for (name, _) in entries.iter().filter(|(name, _)| OWN_CLAIMS.contains(name)) {
-                field.fault_at(name, FieldCode::Conflict, "is set by the service");
-            }
-        }
-        let expiry = object.optional("expiry");
-        let expiry = expiry.map_or(Some(DEFAULT_EXPIRY_MS), |expiry| expiry.integer(1_000..=MAX_EXPIRY_MS));
-        object.finish();
-        (data.and_then(|(field, _)| field.value().as_object().cloned()), expiry)
-    });
-    let (data, expiry): (Option<Map<_, _>>, _) = read.unwrap_or_default();
-    faults.take().or((data.unwrap_or_default(), expiry.unwrap_or_default())).map_err(OperationError::Invalid)
 }

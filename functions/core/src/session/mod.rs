@@ -18,6 +18,12 @@ use crate::ids::JobId;
 /// The payload of a verified token.
 pub type Claims = Map<String, Value>;
 
+/// The claim that names the session a token was minted for: `product/env/tag`.
+pub const MINTED_FOR: &str = "carillon";
+
+/// The claims of a minted token that the service sets.
+pub const OWN_CLAIMS: [&str; 6] = ["iss", "aud", "exp", "nbf", "iat", MINTED_FOR];
+
 /// The session of a job, as stored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JobSession {

@@ -3,7 +3,8 @@
 use super::auth::{Auth, SigningSecrets};
 use crate::catalog::headers::Headers;
 use crate::catalog::leaf::{Arn, BaseUrl, HttpMethod, HttpUrl, PathTemplate, TimeoutMs};
-use crate::catalog::read::{PerEnv, Tagged, document};
+use crate::catalog::tag::{PerEnv, Tagged};
+use crate::json::document;
 use crate::words::words;
 
 document! {

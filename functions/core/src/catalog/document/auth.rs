@@ -4,9 +4,8 @@ use schemars::JsonSchema;
 
 use crate::catalog::headers::HeaderTag;
 use crate::catalog::leaf::{HttpUrl, SecretRef};
-use crate::catalog::read::{Read, document};
 use crate::error::FieldCode;
-use crate::json::Field;
+use crate::json::{Field, Read, document};
 
 document! {
     /// A user name with a password.

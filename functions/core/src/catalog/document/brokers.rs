@@ -5,8 +5,9 @@ use serde_json::{Map, Value};
 use super::auth::{Auth, SigningSecrets};
 use crate::catalog::headers::Headers;
 use crate::catalog::leaf::{Arn, HttpUrl, MaxMessages, TimeoutMs};
-use crate::catalog::read::{PerEnv, Tag, Tagged, document};
+use crate::catalog::tag::{PerEnv, Tag, Tagged};
 use crate::event_type::EventType;
+use crate::json::document;
 use crate::words::words;
 
 document! {

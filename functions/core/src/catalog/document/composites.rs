@@ -3,8 +3,9 @@
 use serde_json::{Map, Value};
 
 use crate::catalog::leaf::{QuotaLimit, Retries, TimeoutMs, ZoneName};
-use crate::catalog::read::{Tag, document};
+use crate::catalog::tag::Tag;
 use crate::event_type::EventType;
+use crate::json::document;
 use crate::words::words;
 
 document! {

@@ -16,7 +16,8 @@ pub use notifications::*;
 pub use sessions::*;
 pub use stores::*;
 
-use super::read::{Tag, Tagged, document};
+use super::tag::{Tag, Tagged};
+use crate::json::document;
 
 document! {
     /// A product's catalog: its environments, and by tag everything that its jobs can name.

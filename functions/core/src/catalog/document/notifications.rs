@@ -9,9 +9,9 @@ use super::auth::{Auth, SigningSecrets};
 use crate::catalog::headers::Headers;
 use crate::catalog::leaf::{AccountSid, BaseUrl, HostName, HttpUrl, Port, SecretRef};
 use crate::catalog::mailbox::Mailbox;
-use crate::catalog::read::{PerEnv, Read, Tagged, document};
+use crate::catalog::tag::{PerEnv, Tagged};
 use crate::error::FieldCode;
-use crate::json::{Field, every};
+use crate::json::{Field, Read, document, every};
 use crate::words::words;
 
 document! {

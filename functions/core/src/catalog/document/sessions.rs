@@ -1,7 +1,8 @@
 //! Sessions, and caches of results.
 
 use crate::catalog::leaf::{ExpiryMs, HttpUrl, LeewaySeconds, SecretRef};
-use crate::catalog::read::{PerEnv, document};
+use crate::catalog::tag::PerEnv;
+use crate::json::document;
 use crate::words::words;
 
 document! {

@@ -1,8 +1,9 @@
 //! Databases with their statements, and object storages.
 
 use crate::catalog::leaf::{Arn, MaxBytes, MaxRows, SecretRef, TimeoutMs};
-use crate::catalog::read::{PerEnv, Tagged, document};
 use crate::catalog::statement::Statement;
+use crate::catalog::tag::{PerEnv, Tagged};
+use crate::json::document;
 use crate::words::words;
 
 document! {

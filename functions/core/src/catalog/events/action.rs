@@ -2,7 +2,7 @@
 
 use crate::catalog::document::{App, AppAction, Catalog};
 use crate::catalog::event::{CatalogEvent, Lookup, Runs};
-use crate::catalog::read::Tag;
+use crate::catalog::tag::Tag;
 
 /// An action of an app.
 #[derive(Clone, Copy, Debug)]

@@ -2,7 +2,7 @@
 
 use crate::catalog::document::{Catalog, Fallback, FallbackOption, Feature, FeatureStep, JobDefinition};
 use crate::catalog::event::{CatalogEvent, Lookup, Runs, components};
-use crate::catalog::read::Tag;
+use crate::catalog::tag::Tag;
 
 /// Defines the event of a component that runs others, given how it names them.
 macro_rules! composite {

@@ -2,7 +2,7 @@
 
 use crate::catalog::document::{Catalog, Notification};
 use crate::catalog::event::{CatalogEvent, Lookup, Runs, components, parts};
-use crate::catalog::read::Tag;
+use crate::catalog::tag::Tag;
 
 /// A notification.
 #[derive(Clone, Copy, Debug)]

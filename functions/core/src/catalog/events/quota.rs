@@ -2,7 +2,7 @@
 
 use crate::catalog::document::{Catalog, Quota};
 use crate::catalog::event::{CatalogEvent, Lookup, Runs, components};
-use crate::catalog::read::Tag;
+use crate::catalog::tag::Tag;
 
 /// A quota.
 #[derive(Clone, Copy, Debug)]

@@ -2,7 +2,7 @@
 
 use crate::catalog::document::{Broker, Catalog, Subscription};
 use crate::catalog::event::{CatalogEvent, Lookup, Owner, Runs, parts};
-use crate::catalog::read::Tag;
+use crate::catalog::tag::Tag;
 
 /// A subscription of a broker.
 #[derive(Clone, Copy, Debug)]

@@ -29,9 +29,8 @@ use schemars::JsonSchema;
 
 use self::placeholder::Mention;
 use self::scan::{Scanner, Span};
-use super::read::Read;
 use crate::error::FieldCode;
-use crate::json::Field;
+use crate::json::{Field, Read};
 
 /// A statement, taken apart.
 #[derive(Clone, Debug, JsonSchema)]

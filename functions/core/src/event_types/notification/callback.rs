@@ -2,9 +2,9 @@
 
 use super::fill::Values;
 use super::{Channel, Composition, Provider};
-use crate::catalog::{CallbackChannel, Headers, Read as _};
+use crate::catalog::{CallbackChannel, Headers};
 use crate::event_types::{HttpRequest, Request, action, default_header, post_json};
-use crate::json::Field;
+use crate::json::{Field, Read as _};
 
 pub(super) fn read(place: &CallbackChannel, composition: &Composition<'_>, field: &Field<'_>) -> Option<Vec<Channel>> {
     let mut object = field.object()?;

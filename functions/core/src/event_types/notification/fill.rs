@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
-use crate::catalog::{Localized, Piece, Read as _, pieces};
+use crate::catalog::{Localized, Piece, pieces};
 use crate::error::{FieldCode, FieldError};
-use crate::json::{Field, Object, child, room_left};
+use crate::json::{Field, Object, Read as _, child, room_left};
 
 /// Values fill a channel's templates with at most so many bytes: a short name may stand in a template very often.
 const MAX_BYTES: usize = 256 * 1024;
