@@ -7,7 +7,7 @@ use crate::json::{Field, body, numbers, texts};
 use crate::retry::RetryPolicy;
 
 body! {
-    /// What is to change of a job; what is left out stays as it is.
+    /// The members of a job to change; the others stay as they are.
     #[schemars(deny_unknown_fields, extend("minProperties" = 1))]
     struct EditRequest checked by check_edit {
         /// When the job should start, and what a recurring job's occurrences are counted from.

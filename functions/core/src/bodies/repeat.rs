@@ -24,9 +24,9 @@ document! {
         /// IANA time zone in which `cron` is evaluated, such as `Europe/Amsterdam`. Default: UTC.
         #[schemars(with = "Option<String>")]
         tz: Option<ZoneName>,
-        /// Whether the job also runs once at `start_at`.
+        /// True if the job also runs once at `start_at`. Default: false.
         immediately: Option<bool>,
-        /// Whether a failed run stops the series. Default: `stop`.
+        /// The effect of a failed run on the series. Default: `stop`.
         on_failure as "onFailure": Option<OnFailure>,
     }
 }

@@ -95,7 +95,7 @@ impl Read for Token {
 }
 
 body! {
-    /// What a token is to say.
+    /// The claims and the lifetime of a token to mint.
     #[schemars(deny_unknown_fields)]
     struct MintRequest {
         /// The claims. `iss`, `aud`, `exp`, `nbf`, `iat` and `carillon` are set by the service.

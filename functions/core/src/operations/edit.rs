@@ -93,7 +93,7 @@ fn check_input(
     faults
 }
 
-/// What is asked for after the edit, and whether the next run has to be planned anew.
+/// The specification after the edit, and true if the next run has to be planned anew.
 fn edited(old: &JobSpec, edit: &EditRequest, now: UnixMillis) -> (JobSpec, bool) {
     let mut spec = old.clone();
     if let Some(start_at) = edit.start_at {

@@ -27,7 +27,7 @@ pub(super) struct ValidJob {
     pub(super) state: JobState,
     /// The session's tag, and the claims of its token.
     pub(super) session: Option<(String, Claims)>,
-    /// What the caller may not have meant.
+    /// Settings that are valid, but may not be meant.
     pub(super) warnings: Vec<String>,
 }
 
@@ -43,7 +43,7 @@ pub(super) struct Requested<'a> {
     pub(super) addressed: (Option<&'a str>, Option<&'a str>),
     /// The body, as far as it is sound.
     pub(super) body: JobRequest,
-    /// What is wrong with the rest of it.
+    /// The faults of the rest of it.
     pub(super) faults: Faults,
 }
 
@@ -200,7 +200,7 @@ struct Verdict {
     warnings: Vec<String>,
 }
 
-/// Checks something against the product's catalog. What a cached one refuses, the one that was published since may take.
+/// Checks something against the product's catalog: the cached one, and after a refusal the newest one.
 pub(super) async fn with_catalog<P: Ports, T>(
     ports: &P,
     product: &str,
@@ -229,7 +229,7 @@ async fn published_since<P: Ports, T>(
     Ok(if is_same { None } else { Some(fresh) })
 }
 
-/// Whether another catalog might have nothing against the document.
+/// True if another catalog might accept the document.
 fn is_for_the_catalog_to_say(error: &OperationError) -> bool {
     let stands_under = |pointer: &str, part: &str| {
         pointer.strip_prefix(part).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
@@ -275,7 +275,7 @@ pub(super) fn defined<'c>(
     }
 }
 
-/// What a token of a session that was minted here is for.
+/// The name of a session, as minted tokens state it.
 pub(super) fn session_name(product: &str, env: &str, tag: &str) -> String {
     format!("{product}/{env}/{tag}")
 }
