@@ -15,10 +15,11 @@ use http::StatusCode;
 use http::request::Parts;
 
 use crate::caller::caller;
-use crate::observe::Record;
-use crate::operation::{Answered, ApiRequest, Documentation, Handler, Operation};
-use crate::problem::Problem;
+use crate::documentation::{Documentation, ParameterLocation};
+use crate::operation::{ApiRequest, Handler, Operation};
+use crate::problem::{Answered, Problem};
 use crate::query::Query;
+use crate::record::Record;
 use crate::service::Service;
 
 /// A body may have this many bytes: as many as a catalog document.
@@ -62,8 +63,7 @@ async fn answer<P: Ports>(
 /// The query, read through already for operations that take none.
 fn query(parts: &Parts, doc: &Documentation) -> Result<Query, Problem> {
     let query = Query::read(&parts.uri, &doc.parameters);
-    let takes_some =
-        doc.parameters.iter().any(|parameter| parameter.place == crate::operation::ParameterLocation::Query);
+    let takes_some = doc.parameters.iter().any(|parameter| parameter.place == ParameterLocation::Query);
     if takes_some {
         return Ok(query);
     }

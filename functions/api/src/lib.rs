@@ -1,7 +1,8 @@
 //! Carillon's HTTP face: [`router`] serves the core's operations, locally and behind `lambda_http` alike.
 //!
 //! Follow one request:
-//! - `observe` gives it an id, catches a panic, and writes its one log line;
+//! - `router` has a route for each operation of the `table`;
+//! - `observe` gives it an id, catches a panic, and writes its one log line (`record`);
 //! - `endpoint` finds the caller's key, checks the query's names, reads the body;
 //! - `handlers` reads what the operation needs, asks the core, and makes a `wire` type of the answer;
 //! - `problem` makes an `application/problem+json` document of everything that went wrong.
@@ -16,6 +17,7 @@
 
 mod caller;
 mod conditional;
+mod documentation;
 mod endpoint;
 mod handlers;
 mod observe;
@@ -24,6 +26,8 @@ mod operation;
 mod prefer;
 mod problem;
 mod query;
+mod record;
+mod router;
 mod service;
 pub mod sessions;
 mod table;
@@ -33,4 +37,5 @@ mod wire;
 mod tests;
 
 pub use endpoint::MAX_BODY_BYTES;
-pub use service::{Service, router};
+pub use router::router;
+pub use service::Service;

@@ -5,7 +5,7 @@ use schemars::transform::transform_subschemas;
 use schemars::{Schema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
-use crate::operation::{Answer, Documentation, Parameter, ParameterLocation};
+use crate::documentation::{Answer, Documentation, Parameter, ParameterLocation};
 
 /// The security scheme's name.
 const KEY: &str = "key";

@@ -36,6 +36,9 @@ pub(crate) struct ProblemDocument<'a> {
     errors: &'a [FieldError],
 }
 
+/// The result of a handler.
+pub(crate) type Answered = Result<Response, Problem>;
+
 /// An error on its way to the client.
 #[derive(Debug)]
 pub(crate) struct Problem {

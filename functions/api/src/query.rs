@@ -10,7 +10,7 @@ use carillon_core::json::did_you_mean;
 use carillon_core::operations::OperationError;
 use http::Uri;
 
-use crate::operation::{Parameter, ParameterLocation};
+use crate::documentation::{Parameter, ParameterLocation};
 use crate::problem::Problem;
 
 /// A request's query. Nothing that was read of it counts before [`Query::finish`].

@@ -1,39 +1,30 @@
-//! What the routes work on, and the routes themselves.
+//! The service that the operations work on.
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
-use axum::Router;
-use axum::extract::{DefaultBodyLimit, Request, State};
-use axum::middleware::from_fn_with_state;
-use axum::response::Response;
-use axum::routing::MethodRouter;
 use bytes::Bytes;
 use carillon_core::ports::{Ports, Sessions};
-use http::StatusCode;
 
-use crate::endpoint::{self, MAX_BODY_BYTES};
-use crate::observe::{Record, observe};
-use crate::problem::Problem;
-use crate::table::operations;
-
-/// The service behind the routes: one stack's ports, and its sessions. Clones share them.
+/// One stack's ports and sessions. Clones share them.
 pub struct Service<P> {
     ports: Arc<P>,
     sessions: Arc<dyn Sessions>,
-    /// The OpenAPI document, once somebody asked for it: a cold start should not pay for it.
+    /// The OpenAPI document, built at the first request for it, so that a cold start does not pay for it.
     document: Arc<OnceLock<Bytes>>,
 }
 
 impl<P> Clone for Service<P> {
     fn clone(&self) -> Self {
-        let sessions = Arc::clone(&self.sessions);
-        Self { ports: Arc::clone(&self.ports), sessions, document: Arc::clone(&self.document) }
+        Self {
+            ports: Arc::clone(&self.ports),
+            sessions: Arc::clone(&self.sessions),
+            document: Arc::clone(&self.document),
+        }
     }
 }
 
 impl<P: Ports> Service<P> {
-    /// A service over these ports, with what verifies and makes the tokens of sessions.
+    /// A service over these ports. `sessions` verifies and mints the tokens of sessions.
     pub fn new(ports: Arc<P>, sessions: Arc<dyn Sessions>) -> Self {
         Self { ports, sessions, document: Arc::default() }
     }
@@ -43,50 +34,13 @@ impl<P: Ports> Service<P> {
         &self.ports
     }
 
-    /// What verifies and makes the tokens of sessions.
+    /// Verifies and mints the tokens of sessions.
     pub(crate) fn sessions(&self) -> &dyn Sessions {
         &*self.sessions
     }
 
-    /// The OpenAPI document as JSON.
-    pub(crate) fn document(&self) -> Bytes {
-        let build = || crate::openapi::document(operations::<P>().iter().map(|it| &it.doc)).to_string().into();
+    /// The OpenAPI document as JSON, built once.
+    pub(crate) fn document(&self, build: fn() -> Bytes) -> Bytes {
         self.document.get_or_init(build).clone()
     }
-}
-
-/// The routes of the API over `service`.
-///
-/// Every answer carries `x-request-id`; every error is an `application/problem+json` document, those for unknown paths and
-/// methods too. `GET` routes answer `HEAD`. There is no CORS: API keys do not belong into browsers.
-pub fn router<P: Ports>(service: Service<P>) -> Router {
-    let mut paths: BTreeMap<&str, MethodRouter<Service<P>>> = BTreeMap::new();
-    for operation in operations::<P>() {
-        let path = operation.doc.path;
-        let filter = operation.doc.verb.filter();
-        let operation = Arc::new(operation);
-        let serve = move |State(service): State<Service<P>>, request: Request| {
-            endpoint::serve(service, Arc::clone(&operation), request)
-        };
-        let methods = paths.remove(path).unwrap_or_else(|| MethodRouter::new().fallback(method_not_allowed));
-        paths.insert(path, methods.on(filter, serve));
-    }
-    let router = paths.into_iter().fold(Router::new(), |router, (path, methods)| router.route(path, methods));
-    router
-        .fallback(no_such_path)
-        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
-        .layer(from_fn_with_state(service.clone(), observe::<P>))
-        .with_state(service)
-}
-
-async fn no_such_path(request: Request) -> Response {
-    let problem = Problem::new(StatusCode::NOT_FOUND, "not_found", "there is nothing at this path");
-    problem.answer(Record::of(request.extensions()).id())
-}
-
-/// The router itself adds `Allow`, from the methods that the path has.
-async fn method_not_allowed(request: Request) -> Response {
-    let detail = "this path has other methods: see Allow";
-    let problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail);
-    problem.answer(Record::of(request.extensions()).id())
 }

@@ -1,5 +1,6 @@
 //! The one table of operations. The routes and the OpenAPI document are both made from it.
 
+use bytes::Bytes;
 use carillon_core::bodies::{
     CancelRequest, EditRequest, JobRequest, MintRequest, PreviewRequest, RedriveRequest, RetryRequest,
 };
@@ -9,8 +10,9 @@ use carillon_core::ports::Ports;
 use http::StatusCode;
 use schemars::JsonSchema;
 
+use crate::documentation::{Parameter, Verb};
 use crate::handlers::{dead_letters, environments, health, jobs, openapi, products};
-use crate::operation::{Operation, Parameter, Verb};
+use crate::operation::Operation;
 use crate::wire::job::{AcceptedJob, EndedJob, JobIdText, JobList, JobView};
 use crate::wire::preview::PreviewView;
 use crate::wire::run::RunList;
@@ -49,6 +51,11 @@ pub(crate) fn operations<P: Ports>() -> Vec<Operation<P>> {
     operations.extend(environment_operations());
     operations.extend(open_operations());
     operations
+}
+
+/// The OpenAPI document over them, as JSON.
+fn document<P: Ports>() -> Bytes {
+    crate::openapi::document(operations::<P>().iter().map(|operation| &operation.doc)).to_string().into()
 }
 
 fn job_operations<P: Ports>() -> Vec<Operation<P>> {
@@ -284,8 +291,10 @@ fn open_operations<P: Ports>() -> Vec<Operation<P>> {
         Operation::open(Verb::Get, "/v1/health", "getHealth", |service| Box::pin(health(service)))
             .says("Says whether the service and its store answer.", "Needs no key.")
             .gives::<Health>(StatusCode::OK, "They do.", &[]),
-        Operation::open(Verb::Get, "/v1/openapi.json", "getOpenApi", |service| Box::pin(openapi(service)))
-            .says("Describes this API.", "Needs no key.")
-            .gives::<OpenApi>(StatusCode::OK, "An OpenAPI 3.1 document.", &[]),
+        Operation::open(Verb::Get, "/v1/openapi.json", "getOpenApi", |service| {
+            Box::pin(openapi(service, document::<P>))
+        })
+        .says("Describes this API.", "Needs no key.")
+        .gives::<OpenApi>(StatusCode::OK, "An OpenAPI 3.1 document.", &[]),
     ]
 }

@@ -7,8 +7,8 @@ use carillon_core::ports::Ports;
 use http::StatusCode;
 
 use super::optional_body;
-use crate::operation::{Answered, ApiRequest};
-use crate::problem::Problem;
+use crate::operation::ApiRequest;
+use crate::problem::{Answered, Problem};
 use crate::wire::{RedriveStarted, Redriven, json};
 
 /// So many jobs are retried when the caller does not say.

@@ -7,8 +7,8 @@ use carillon_core::operations::{self, OperationError};
 use carillon_core::ports::Ports;
 use http::{HeaderValue, StatusCode, header};
 
-use crate::operation::{Answered, ApiRequest};
-use crate::problem::Problem;
+use crate::operation::ApiRequest;
+use crate::problem::{Answered, Problem};
 use crate::wire::json;
 use crate::wire::session::{CacheDocument, MintedToken};
 

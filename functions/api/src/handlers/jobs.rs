@@ -11,9 +11,9 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
 use super::{optional_body, wait};
 use crate::conditional::{condition, etag};
-use crate::operation::{Answered, ApiRequest};
+use crate::operation::ApiRequest;
 use crate::prefer::{PREFERENCE_APPLIED, wait_seconds};
-use crate::problem::Problem;
+use crate::problem::{Answered, Problem};
 use crate::wire::job::{AcceptedJob, EndedJob, JobList, JobView};
 use crate::wire::json;
 use crate::wire::preview::PreviewView;

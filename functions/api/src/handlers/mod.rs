@@ -9,6 +9,7 @@ mod wait;
 use std::time::Duration;
 
 use axum::response::Response;
+use bytes::Bytes;
 use carillon_core::bodies;
 use carillon_core::cadence::tz_version;
 use carillon_core::ids::JobId;
@@ -18,8 +19,7 @@ use carillon_core::ports::{JobStore, Ports};
 use carillon_core::time::UnixMillis;
 use http::{HeaderValue, StatusCode, header};
 
-use crate::operation::Answered;
-use crate::problem::Problem;
+use crate::problem::{Answered, Problem};
 use crate::service::Service;
 use crate::wire::{Health, json};
 
@@ -37,8 +37,8 @@ pub(crate) async fn health<P: Ports>(service: Service<P>) -> Answered {
 }
 
 /// `GET /v1/openapi.json`.
-pub(crate) async fn openapi<P: Ports>(service: Service<P>) -> Answered {
-    let mut response = Response::new(service.document().into());
+pub(crate) async fn openapi<P: Ports>(service: Service<P>, document: fn() -> Bytes) -> Answered {
+    let mut response = Response::new(service.document(document).into());
     let application_json = HeaderValue::from_static("application/json");
     response.headers_mut().insert(header::CONTENT_TYPE, application_json);
     Ok(response)

@@ -7,7 +7,8 @@ use carillon_core::ports::Ports;
 use http::{StatusCode, header};
 
 use crate::conditional::{condition, etag, is_known, is_refused};
-use crate::operation::{Answered, ApiRequest};
+use crate::operation::ApiRequest;
+use crate::problem::Answered;
 use crate::wire::{PublishedCatalog, json};
 
 /// `PUT /v1/products/{product_tag}`.

@@ -19,7 +19,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use url::Url;
 
-use super::unusable;
+use super::refusal::unusable;
 
 /// A set that is older is read again, ms.
 const FRESH_MS: i64 = 600_000;

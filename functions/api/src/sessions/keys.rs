@@ -5,7 +5,7 @@ use carillon_core::ports::TokenRefusal;
 use carillon_outbound::secrets::Secret;
 use jsonwebtoken::{Algorithm, AlgorithmFamily, DecodingKey, EncodingKey};
 
-use super::unusable;
+use super::refusal::unusable;
 
 /// The algorithm of a definition.
 pub(super) fn algorithm(defined: catalog::Algorithm) -> Algorithm {

@@ -14,9 +14,9 @@
 
 mod key_sets;
 mod keys;
+mod refusal;
 mod token;
 
-use carillon_core::error::FieldCode;
 use carillon_core::job::RunError;
 use carillon_core::ports::{BoxFuture, Clock, DefinedSession, PortError, Sessions, TokenRefusal};
 use carillon_core::session::Claims;
@@ -24,6 +24,7 @@ use carillon_outbound::Outbound;
 use carillon_outbound::secrets::{Secret, SecretSource};
 
 use self::key_sets::KeySets;
+use self::refusal::unusable;
 
 /// Sessions whose tokens are JWTs.
 pub struct JwtSessions<S, C> {
@@ -48,11 +49,6 @@ impl<S: SecretSource, C: Clock> JwtSessions<S, C> {
             }
         })
     }
-}
-
-/// The definition's fault, not the token's.
-fn unusable(why: &str) -> TokenRefusal {
-    TokenRefusal::Bad(FieldCode::NotAvailable, format!("the session cannot be used as the catalog defines it: {why}"))
 }
 
 impl<S: SecretSource, C: Clock> Sessions for JwtSessions<S, C> {

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::client::{Api, FOREIGN_KEY, Reply, job, key, shop};
 use super::world::{Port, Trouble, World};
-use crate::operation::{Documentation, Verb};
+use crate::documentation::{Documentation, Verb};
 use crate::table::operations;
 
 fn documentation() -> Vec<Documentation> {

@@ -11,8 +11,7 @@ use http::{HeaderValue, StatusCode, header};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::operation::Answered;
-use crate::problem::Problem;
+use crate::problem::{Answered, Problem};
 
 /// An answer with a JSON document.
 ///
