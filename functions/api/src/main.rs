@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use axum::extract::Request;
-use axum::middleware::{Next, from_fn};
 use carillon_api::sessions::JwtSessions;
 use carillon_api::{Service, router};
 use carillon_aws::settings::Settings;
@@ -24,17 +22,7 @@ async fn main() -> Result<(), lambda_http::Error> {
     let secrets = Secrets::new(EnvSecrets::new(variables), AwsSecretStores::new(&clients), SystemClock);
     let outbound = Outbound::configured(&settings.allow_list, settings.root_certificates.as_deref())?;
     let sessions = Arc::new(JwtSessions::new(outbound, secrets, SystemClock));
-    let service: Arc<str> = settings.service.into();
-    let count = from_fn(move |request: Request, next: Next| {
-        let service = Arc::clone(&service);
-        async move {
-            let schedules = request.method() == http::Method::POST && request.uri().path() == "/v1/jobs";
-            let response = next.run(request).await;
-            if schedules && response.status().is_success() {
-                metrics::write(&[metrics::accepted(&service, SystemClock.now())]);
-            }
-            response
-        }
-    });
-    lambda_http::run(router(Service::new(Arc::new(stack), sessions)).layer(count)).await
+    let count = move || metrics::write(&[metrics::accepted(&settings.service, SystemClock.now())]);
+    let service = Service::new(Arc::new(stack), sessions).counting_jobs(count);
+    lambda_http::run(router(service)).await
 }

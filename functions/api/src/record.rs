@@ -20,6 +20,7 @@ struct Known {
     product: OnceLock<String>,
     env: OnceLock<String>,
     job: OnceLock<JobId>,
+    is_scheduled: OnceLock<()>,
 }
 
 impl Record {
@@ -68,7 +69,13 @@ impl Record {
         self.env(&job.spec.env);
     }
 
-    /// Writes the request's one log line.
+    /// Notes that the request has scheduled a new job.
+    pub(crate) fn scheduled(&self) {
+        let _ = self.0.is_scheduled.set(());
+    }
+
+    /// Writes the request's one log line. `scheduled` is 1 for a new job, and absent for a replayed request: the sum of
+    /// the field is the number of accepted jobs.
     pub(crate) fn log(&self, method: &Method, route: &str, status: StatusCode, duration_ms: i64) {
         let known = &self.0;
         tracing::info!(
@@ -81,6 +88,7 @@ impl Record {
             product = known.product.get().map(String::as_str),
             env = known.env.get().map(String::as_str),
             job_id = known.job.get().map(tracing::field::display),
+            scheduled = known.is_scheduled.get().map(|()| 1),
             "request"
         );
     }

@@ -9,6 +9,7 @@ use carillon_core::ports::{Ports, Sessions};
 pub struct Service<P> {
     ports: Arc<P>,
     sessions: Arc<dyn Sessions>,
+    on_scheduled: Arc<dyn Fn() + Send + Sync>,
     /// The OpenAPI document, built at the first request for it, so that a cold start does not pay for it.
     document: Arc<OnceLock<Bytes>>,
 }
@@ -18,6 +19,7 @@ impl<P> Clone for Service<P> {
         Self {
             ports: Arc::clone(&self.ports),
             sessions: Arc::clone(&self.sessions),
+            on_scheduled: Arc::clone(&self.on_scheduled),
             document: Arc::clone(&self.document),
         }
     }
@@ -26,7 +28,13 @@ impl<P> Clone for Service<P> {
 impl<P: Ports> Service<P> {
     /// A service over these ports. `sessions` verifies and mints the tokens of sessions.
     pub fn new(ports: Arc<P>, sessions: Arc<dyn Sessions>) -> Self {
-        Self { ports, sessions, document: Arc::default() }
+        Self { ports, sessions, on_scheduled: Arc::new(|| ()), document: Arc::default() }
+    }
+
+    /// Calls `count` once for each new job; a replayed request is not one.
+    #[must_use]
+    pub fn counting_jobs(self, count: impl Fn() + Send + Sync + 'static) -> Self {
+        Self { on_scheduled: Arc::new(count), ..self }
     }
 
     /// The ports.
@@ -37,6 +45,11 @@ impl<P: Ports> Service<P> {
     /// Verifies and mints the tokens of sessions.
     pub(crate) fn sessions(&self) -> &dyn Sessions {
         &*self.sessions
+    }
+
+    /// Counts a new job.
+    pub(crate) fn count_job(&self) {
+        (self.on_scheduled)();
     }
 
     /// The OpenAPI document as JSON, built once.

@@ -29,6 +29,10 @@ pub(crate) async fn schedule<P: Ports>(request: ApiRequest<P>) -> Answered {
     let scheduled = operations::schedule(ports, sessions, &request.caller, &request.body, key).await?;
     let job = &scheduled.job;
     request.record.job(job);
+    if !scheduled.is_replayed {
+        request.service.count_job();
+        request.record.scheduled();
+    }
     let ended = match wait_seconds(&request.headers) {
         Some(seconds) => wait::for_first_run(&request, job, seconds).await.map(|ended| (seconds, ended)),
         None => None,

@@ -1,6 +1,7 @@
 //! A client that holds every answer to the OpenAPI document.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock};
 
 use axum::Router;
@@ -102,6 +103,8 @@ impl Reply {
 #[derive(Clone)]
 pub(super) struct Api {
     pub(super) world: Arc<World>,
+    /// The jobs that the service has counted.
+    pub(super) counted: Arc<AtomicUsize>,
     router: Router,
     key: Option<&'static str>,
 }
@@ -132,8 +135,13 @@ impl Api {
         world.publish("shop", shop());
         let secrets = EnvSecrets::new(secrets.map(|(name, secret)| (name.to_owned(), secret)));
         let sessions = JwtSessions::new(Outbound::new(AllowList::default()), secrets, Arc::clone(&world));
-        let service = Service::new(Arc::clone(&world), Arc::new(sessions));
-        Self { router: router(service), world, key: Some(KEY) }
+        let counted = Arc::<AtomicUsize>::default();
+        let count = Arc::clone(&counted);
+        let count = move || {
+            count.fetch_add(1, Ordering::Relaxed);
+        };
+        let service = Service::new(Arc::clone(&world), Arc::new(sessions)).counting_jobs(count);
+        Self { router: router(service), counted, world, key: Some(KEY) }
     }
 
     /// The same service, called with another key, or with none.

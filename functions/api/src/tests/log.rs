@@ -41,6 +41,11 @@ fn text() -> String {
     LINES.with_borrow(|lines| String::from_utf8(lines.clone()).unwrap())
 }
 
+/// The jobs that this thread's lines count as scheduled.
+pub(super) fn scheduled() -> u64 {
+    lines("INFO").iter().filter_map(|line| line["scheduled"].as_u64()).sum()
+}
+
 /// The fields of this thread's lines of this level.
 fn lines(level: &str) -> Vec<Value> {
     let text = text();
@@ -58,7 +63,7 @@ async fn a_request_has_one_line_with_what_is_known_of_it() {
         seen,
         [json!({"message": "request", "request_id": reply.header("x-request-id").unwrap(), "method": "POST",
             "route": "/v1/jobs", "status": 202, "duration_ms": 0, "key_id": "key-of-shop", "product": "shop",
-            "env": "prd", "job_id": id.to_string()})]
+            "env": "prd", "job_id": id.to_string(), "scheduled": 1})]
     );
     api.get(&format!("/v1/jobs/{id}?x=1")).await.ok(422);
     let last = lines("INFO").pop().unwrap();

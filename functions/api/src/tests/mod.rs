@@ -1,5 +1,6 @@
 //! The router as its clients meet it, over ports in memory.
 
+mod accepted;
 mod access;
 mod caches;
 mod client;
