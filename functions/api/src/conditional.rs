@@ -19,7 +19,7 @@ struct Tag {
     text: String,
 }
 
-/// What `If-Match` or `If-None-Match` holds.
+/// The value of `If-Match` or `If-None-Match`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Named {
     /// `*`.
@@ -28,10 +28,12 @@ enum Named {
     These(Vec<Tag>),
 }
 
-/// What a change of a resource requires of its present state.
+/// The precondition of a change.
 ///
 /// # Errors
-/// 422 when a header is malformed: to leave out a precondition that somebody tried to state could overwrite their work.
+///
+/// 422 if a header is malformed: ignoring a precondition that the caller tried to state could overwrite someone's
+/// work.
 pub(crate) fn condition(headers: &HeaderMap) -> Result<Condition, Problem> {
     let if_match = named(headers, &header::IF_MATCH).map_err(|()| malformed("If-Match"))?;
     let if_none_match = named(headers, &header::IF_NONE_MATCH).map_err(|()| malformed("If-None-Match"))?;
@@ -53,9 +55,9 @@ pub(crate) fn condition(headers: &HeaderMap) -> Result<Condition, Problem> {
     }
 }
 
-/// Whether a client that reads has this revision already (`If-None-Match`).
+/// True if a reading client has this revision already (`If-None-Match`).
 ///
-/// A malformed header counts as none: the worst that comes of it is an answer that the client did not need.
+/// A malformed header is ignored: at worst the client receives an answer that it did not need.
 pub(crate) fn is_known(headers: &HeaderMap, revision: &Revision) -> bool {
     match named(headers, &header::IF_NONE_MATCH) {
         Ok(Some(Named::Any)) => true,
@@ -65,10 +67,11 @@ pub(crate) fn is_known(headers: &HeaderMap, revision: &Revision) -> bool {
     }
 }
 
-/// Whether a read requires another revision than this one (`If-Match`).
+/// True if a read requires another revision than this one (`If-Match`).
 ///
 /// # Errors
-/// 422 when the header is malformed.
+///
+/// 422 if the header is malformed.
 pub(crate) fn is_refused(headers: &HeaderMap, revision: &Revision) -> Result<bool, Problem> {
     let if_match = named(headers, &header::IF_MATCH).map_err(|()| malformed("If-Match"))?;
     Ok(match if_match {
@@ -82,7 +85,7 @@ fn malformed(header: &str) -> Problem {
     Problem::invalid_field(&format!("header:{header}"), FieldCode::Malformed, detail)
 }
 
-/// What the header holds; `None` when it is absent. Several lines of it are one list.
+/// The value of the header; `None` if it is absent. Several lines of it are one list.
 fn named(headers: &HeaderMap, name: &HeaderName) -> Result<Option<Named>, ()> {
     let mut tags = Vec::new();
     let lines: Vec<_> = headers.get_all(name).iter().collect();

@@ -4,7 +4,7 @@ use axum::routing::MethodFilter;
 use http::StatusCode;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 
-/// What the OpenAPI document says of an operation.
+/// An operation in the OpenAPI document.
 pub(crate) struct Documentation {
     /// The method.
     pub(crate) verb: Verb,
@@ -12,11 +12,11 @@ pub(crate) struct Documentation {
     pub(crate) path: &'static str,
     /// Its name in generated clients.
     pub(crate) id: &'static str,
-    /// What it does, in one line.
+    /// Its effect, in one line.
     pub(crate) summary: &'static str,
-    /// What else there is to know.
+    /// Further details.
     pub(crate) description: &'static str,
-    /// Whether it is open to anybody.
+    /// True if it needs no key.
     pub(crate) is_open: bool,
     /// The parameters, in path, query and headers. A query parameter that is not declared is refused.
     pub(crate) parameters: Vec<Parameter>,
@@ -42,7 +42,7 @@ pub(crate) enum Verb {
 }
 
 impl Verb {
-    /// What the router goes by.
+    /// Its entry in the router.
     pub(crate) fn filter(self) -> MethodFilter {
         match self {
             Self::Get => MethodFilter::GET,
@@ -77,17 +77,17 @@ pub(crate) fn schema_of<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schem
 pub(crate) struct Parameter {
     /// Its name.
     pub(crate) name: &'static str,
-    /// Where it stands.
+    /// Its location.
     pub(crate) place: ParameterLocation,
-    /// Whether it must be there.
+    /// True if it is required.
     pub(crate) is_required: bool,
-    /// What it means.
+    /// Its meaning.
     pub(crate) description: &'static str,
     /// Its schema.
     pub(crate) schema: SchemaOf,
 }
 
-/// Where a parameter stands.
+/// The location of a parameter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ParameterLocation {
     /// In the path.
@@ -114,7 +114,7 @@ impl Parameter {
         Self { name, place: ParameterLocation::Path, is_required: true, description, schema: schema_of::<T> }
     }
 
-    /// The same, required.
+    /// Makes the parameter required.
     pub(crate) const fn required(self) -> Self {
         Self { is_required: true, ..self }
     }
@@ -122,7 +122,7 @@ impl Parameter {
 
 /// A JSON body.
 pub(crate) struct RequestBody {
-    /// Whether it may be left out.
+    /// True if it may be left out.
     pub(crate) is_optional: bool,
     /// Its schema.
     pub(crate) schema: SchemaOf,

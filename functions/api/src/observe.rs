@@ -1,4 +1,4 @@
-//! What every request gets: an id, one log line, and an answer even when its handler panics.
+//! Request ids, one log line for each request, and an answer even if a handler panics.
 
 use std::panic::AssertUnwindSafe;
 
@@ -26,7 +26,7 @@ pub(crate) async fn observe<P: Ports>(State(service): State<Service<P>>, mut req
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
 
-    // A panic is a bug of ours; whoever met it still gets an answer, and the process serves the others on.
+    // A panic is a bug, but the caller still receives an answer, and the process keeps serving.
     let answered = AssertUnwindSafe(next.run(request)).catch_unwind().await;
     let mut response = answered.unwrap_or_else(|_| {
         // Its text may quote the request; the place is in what the panic itself has written.

@@ -1,4 +1,4 @@
-//! What the table of operations is made of: how one is served, and what is said about it.
+//! The entries of the operations table: how each is served and documented.
 
 use std::sync::Arc;
 
@@ -14,21 +14,21 @@ use crate::query::Query;
 use crate::record::Record;
 use crate::service::Service;
 
-/// How an operation is served. The kind decides who may call it, so that no handler can forget to ask for a key.
+/// The handler of an operation. Its kind decides who may call it, so that no handler can forget to require a key.
 pub(crate) enum Handler<P> {
     /// By anybody.
     Open(fn(Service<P>) -> BoxFuture<'static, Answered>),
-    /// By whoever has a key.
+    /// For callers with a key.
     Keyed(fn(ApiRequest<P>) -> BoxFuture<'static, Answered>),
 }
 
-/// One call of an operation by somebody with a key.
+/// A request of a caller with a key.
 pub(crate) struct ApiRequest<P> {
     /// The service.
     pub(crate) service: Service<P>,
     /// The caller's key.
     pub(crate) caller: Arc<ApiKey>,
-    /// What the request's log line will say.
+    /// The fields of the request's log line.
     pub(crate) record: Record,
     /// The path's parameters, in its order.
     pub(crate) names: Vec<String>,
@@ -49,9 +49,9 @@ impl<P> ApiRequest<P> {
 
 /// An operation: a method on a path, its handler, and its documentation.
 pub(crate) struct Operation<P> {
-    /// How it is served.
+    /// The handler.
     pub(crate) handler: Handler<P>,
-    /// What the OpenAPI document says of it.
+    /// Its documentation in OpenAPI.
     pub(crate) doc: Documentation,
 }
 
@@ -88,24 +88,24 @@ impl<P> Operation<P> {
             .problem_with(StatusCode::SERVICE_UNAVAILABLE, unavailable, &[("Retry-After", "Seconds.")])
     }
 
-    /// What it does.
+    /// Describes its effect.
     pub(crate) fn says(mut self, summary: &'static str, description: &'static str) -> Self {
         (self.doc.summary, self.doc.description) = (summary, description);
         self
     }
 
-    /// What it takes in path, query and headers.
+    /// Lists its parameters in path, query and headers.
     pub(crate) fn takes(mut self, parameters: impl IntoIterator<Item = Parameter>) -> Self {
         self.doc.parameters.extend(parameters);
         self
     }
 
-    /// What it takes as its body.
+    /// Requires a body.
     pub(crate) fn reads<T: JsonSchema>(self) -> Self {
         self.with_body(RequestBody { is_optional: false, schema: schema_of::<T> })
     }
 
-    /// What it takes as its body, if there is one.
+    /// Accepts a body.
     pub(crate) fn may_read<T: JsonSchema>(self) -> Self {
         self.with_body(RequestBody { is_optional: true, schema: schema_of::<T> })
     }

@@ -10,10 +10,10 @@ pub(crate) const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("prefe
 /// A wait is cut down to this: API Gateway gives up after 30 s.
 pub(crate) const MAX_WAIT_SECONDS: u64 = 25;
 
-/// How many seconds the client wants to wait for an outcome, at most [`MAX_WAIT_SECONDS`].
+/// Seconds that the client wants to wait for an outcome, at most [`MAX_WAIT_SECONDS`].
 ///
-/// Preferences are wishes: another one, or one that cannot be read, is passed over (section 2). Of a preference that stands
-/// twice, the first counts.
+/// Preferences are optional: an unknown or unreadable one is ignored (section 2). If a preference is given twice, the
+/// first counts.
 pub(crate) fn wait_seconds(headers: &HeaderMap) -> Option<u64> {
     let lines = headers.get_all(PREFER).iter().filter_map(|line| line.to_str().ok());
     let first = lines.flat_map(|line| split(line, ',')).find_map(|preference| {

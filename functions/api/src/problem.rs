@@ -24,7 +24,7 @@ pub(crate) struct ProblemDocument<'a> {
     title: &'a str,
     /// The HTTP status.
     status: u16,
-    /// What is wrong, for people.
+    /// A description for people.
     detail: &'a str,
     /// A stable name of what is wrong, for programs.
     code: &'a str,
@@ -51,7 +51,7 @@ pub(crate) struct Problem {
     cause: Option<BoxError>,
 }
 
-/// What a client can do about a problem, as a header says it.
+/// A header that tells a client how to react.
 #[derive(Clone, Copy, Debug)]
 enum Remedy {
     /// `Retry-After`, seconds.

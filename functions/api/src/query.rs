@@ -20,9 +20,9 @@ pub(crate) struct Query {
     faults: Faults,
 }
 
-/// How many entries a page has when the caller does not say.
+/// Default size of a page.
 const DEFAULT_LIMIT: usize = 50;
-/// How many entries a page has at the most.
+/// Maximum size of a page.
 const MAX_LIMIT: usize = 100;
 
 impl Query {
@@ -58,7 +58,7 @@ impl Query {
         self.faults.add(format!("query:{name}"), code, detail);
     }
 
-    /// What `parse` makes of a parameter, if it is there; `form` says what is expected.
+    /// Parses a parameter, if present; `form` describes the expected form.
     pub(crate) fn optional<T>(&mut self, name: &str, form: &str, parse: impl FnOnce(&str) -> Option<T>) -> Option<T> {
         let parsed = parse(self.values.get(name)?);
         if parsed.is_none() {
@@ -67,7 +67,7 @@ impl Query {
         parsed
     }
 
-    /// The same; the parameter's absence is a fault.
+    /// Parses a required parameter; its absence is a fault.
     pub(crate) fn required<T>(&mut self, name: &str, form: &str, parse: impl FnOnce(&str) -> Option<T>) -> Option<T> {
         if !self.values.contains_key(name) {
             self.fault(name, FieldCode::Required, "is required");
@@ -85,7 +85,7 @@ impl Query {
         limit
     }
 
-    /// Where a page starts.
+    /// The start of a page.
     pub(crate) fn cursor<C: FromStr<Err = OperationError>>(&mut self) -> Option<C> {
         self.optional("cursor", "a next_cursor of this list, unchanged", |text| text.parse().ok())
     }

@@ -7,9 +7,9 @@ use carillon_core::ids::JobId;
 use carillon_core::job::Job;
 use http::{Extensions, Method, StatusCode};
 
-/// What becomes known of a request on its way, for its log line.
+/// The fields of a request's log line, filled in on its way.
 ///
-/// Only names that the service itself gave or has checked get in: never a body, a query, a header or a raw path.
+/// It contains only names that the service gave or checked: never a body, a query, a header or a raw path.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Record(Arc<Known>);
 

@@ -252,7 +252,7 @@ fn product_operations<P: Ports>() -> Vec<Operation<P>> {
     ]
 }
 
-/// What belongs to one environment of a product.
+/// Sessions and caches of one environment.
 fn environment_operations<P: Ports>() -> Vec<Operation<P>> {
     let cache = "/v1/products/{product_tag}/envs/{env}/caches/{tag}";
     let missing = "There is no such product, environment or tag, or not for this key.";

@@ -11,7 +11,7 @@ use crate::operation::ApiRequest;
 use crate::problem::{Answered, Problem};
 use crate::wire::{RedriveStarted, Redriven, json};
 
-/// So many jobs are retried when the caller does not say.
+/// Default number of jobs to retry.
 const DEFAULT_LIMIT: usize = 100;
 
 /// `POST /v1/dead-letters/redrive`.

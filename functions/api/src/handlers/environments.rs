@@ -1,4 +1,4 @@
-//! What belongs to one environment of a product: its sessions and its caches.
+//! Sessions and caches of a product's environment.
 
 use axum::response::Response;
 use carillon_core::cache::CacheId;

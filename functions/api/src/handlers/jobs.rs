@@ -1,4 +1,4 @@
-//! Jobs: schedule, preview, look at, list, change, hold back, call off, try again.
+//! Jobs: schedule, preview, get, list, edit, pause, resume, cancel, retry.
 
 use carillon_core::bodies::{CancelRequest, RetryRequest};
 use carillon_core::catalog::Tag;
@@ -54,10 +54,11 @@ pub(crate) async fn schedule<P: Ports>(request: ApiRequest<P>) -> Answered {
     Ok(response)
 }
 
-/// The key that the caller gave the request.
+/// The caller's `Idempotency-Key`.
 ///
 /// # Errors
-/// 422 when it is malformed: whoever sends one relies on it, and to schedule the job all the same could schedule it twice.
+///
+/// 422 if it is malformed: the caller relies on it, and scheduling the job without it could schedule it twice.
 fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
     let malformed = || {
         let detail = "must be one key of 1 to 255 printable ASCII characters";

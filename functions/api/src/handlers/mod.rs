@@ -23,7 +23,7 @@ use crate::problem::{Answered, Problem};
 use crate::service::Service;
 use crate::wire::{Health, json};
 
-/// How long the store has for a sign of life. Whoever asks after health asks again soon.
+/// Timeout of the store in a health check. Health checks are repeated soon.
 const HEALTH_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// `GET /v1/health`: reads a job that cannot exist, the cheapest question that only a working store answers.

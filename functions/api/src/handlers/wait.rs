@@ -11,7 +11,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::operation::ApiRequest;
 
-/// The first interval between two looks at the job. Most jobs of somebody who waits are quick ones.
+/// The first interval between two reads of the job. Most jobs that are waited for are quick.
 const FIRST_INTERVAL: Duration = Duration::from_millis(20);
 /// The longest one. Each is twice the one before.
 const LAST_INTERVAL: Duration = Duration::from_millis(500);
@@ -42,7 +42,7 @@ pub(super) async fn for_first_run<P: Ports>(request: &ApiRequest<P>, job: &Job, 
     };
     match timeout(Duration::from_secs(seconds), looks).await {
         Ok(ended) => ended,
-        // What happened since the last look counts, too.
+        // Anything since the last read counts, too.
         Err(_) => look(request, job).await.ok().flatten(),
     }
 }

@@ -1,8 +1,8 @@
-//! JSON Web Key Sets, fetched through the guard and remembered.
+//! JSON Web Key Sets, fetched through the guard and cached.
 //!
-//! A set is read again when it is older than 10 minutes, or when a token names a key that it does not have: that is how a new
-//! key comes in. Not more than once in half a minute, though, whatever names tokens carry and whatever came of it. Where it
-//! cannot be read, the one that is remembered holds for a day.
+//! A set is fetched again when it is older than 10 minutes, or when a token names a key that it does not have: that
+//! is how new keys arrive. It is fetched at most once in half a minute, whatever keys the tokens name and however the
+//! fetch ended. If it cannot be fetched, the cached one is used for a day.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -25,15 +25,16 @@ use super::refusal::unusable;
 const FRESH_MS: i64 = 600_000;
 /// Sooner it is not asked for again, ms, not even for a key that it does not have, or after a reading that failed.
 const MIN_INTERVAL_MS: i64 = 30_000;
-/// The same where there is no set at all, ms: somebody waits for it, and others must not wait for one another's timeouts.
+/// The interval if there is no cached set, ms: a caller waits for the set, and must not wait for the timeouts of
+/// others.
 const MIN_INTERVAL_WITHOUT_MS: i64 = 1_000;
 /// A set that is older is of no use any more, ms, even if there is no other.
 const MAX_USE_MS: i64 = 86_400_000;
-/// Whoever schedules a job waits for it.
+/// Timeout of a fetch. The caller that schedules a job waits for it.
 const TIMEOUT: Duration = Duration::from_secs(5);
 /// A set is no larger.
 const MAX_BYTES: usize = 256 * 1024;
-/// So many sets are remembered.
+/// Maximum number of cached sets.
 const MAX_SETS: usize = 1_000;
 
 /// The key sets.
@@ -43,10 +44,10 @@ pub(super) struct KeySets<C> {
     known: Mutex<HashMap<Url, Arc<Slot>>>,
 }
 
-/// One set. Whoever reads it holds the lock, so that others wait for that one reading.
+/// One set. The fetching request holds the lock, so that others wait for its result.
 type Slot = tokio::sync::Mutex<KeySet>;
 
-/// What is known of a set.
+/// A cached set.
 #[derive(Default)]
 struct KeySet {
     /// When it was asked for last, whatever came of it.
@@ -163,7 +164,7 @@ fn pick(keys: &[Jwk], algorithm: Algorithm, kid: Option<&str>) -> Option<Jwk> {
     }
 }
 
-/// Whether a key is for signatures of this algorithm. A secret is not, wherever it stands: everybody can read the set.
+/// True if a key verifies signatures of this algorithm. A shared secret does not, because the set is public.
 fn fits(key: &Jwk, algorithm: Algorithm) -> bool {
     let is_for_it = key.common.key_algorithm.is_none_or(|named| named == KeyAlgorithm::from(algorithm));
     let is_for_signatures = key.common.public_key_use.as_ref().is_none_or(|it| *it == PublicKeyUse::Signature);

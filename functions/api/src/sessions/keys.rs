@@ -22,7 +22,7 @@ pub(super) fn algorithm(defined: catalog::Algorithm) -> Algorithm {
     }
 }
 
-/// What verifies tokens: a shared secret, or a public key as PEM.
+/// Creates the key that verifies tokens: a shared secret, or a public key as PEM.
 pub(super) fn verifying(algorithm: Algorithm, secret: &Secret) -> Result<DecodingKey, TokenRefusal> {
     let text = secret.expose().as_bytes();
     let key = match algorithm.family() {
@@ -34,15 +34,15 @@ pub(super) fn verifying(algorithm: Algorithm, secret: &Secret) -> Result<Decodin
     key.map_err(|_| unusable("its key is no public key of its algorithm in PEM"))
 }
 
-/// What signs tokens: a shared secret, and nothing else.
+/// Creates the key that signs tokens, which must be a shared secret.
 pub(super) fn signing(algorithm: Algorithm, secret: Option<&Secret>) -> Result<EncodingKey, TokenRefusal> {
     let secret = secret.filter(|_| algorithm.family() == AlgorithmFamily::Hmac);
     let secret = secret.ok_or_else(|| unusable("only a session with a shared secret can be minted here"))?;
     Ok(EncodingKey::from_secret(shared(algorithm, secret)?))
 }
 
-/// A shared secret has as many bytes as its hash at the least (RFC 7518, section 3.2), and is no public key, which everybody
-/// could sign with.
+/// Checks a shared secret: it has at least as many bytes as its hash (RFC 7518, section 3.2), and is not a public
+/// key, with which everyone could sign.
 fn shared(algorithm: Algorithm, secret: &Secret) -> Result<&[u8], TokenRefusal> {
     let least = match algorithm {
         Algorithm::HS384 => 48,

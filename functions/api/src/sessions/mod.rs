@@ -33,7 +33,8 @@ pub struct JwtSessions<S, C> {
 }
 
 impl<S: SecretSource, C: Clock> JwtSessions<S, C> {
-    /// Sessions whose keys come from `secrets`, or are fetched through the guarded way out and remembered by `clock`.
+    /// Creates the verifier. Keys come from `secrets`, or are fetched through the guarded client and cached by
+    /// `clock`.
     pub fn new(outbound: Outbound, secrets: S, clock: C) -> Self {
         Self { secrets, key_sets: KeySets::new(outbound, clock) }
     }

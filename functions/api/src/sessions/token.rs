@@ -20,7 +20,7 @@ pub(super) fn look(token: &str, algorithm: &str) -> Result<Option<String>, Token
     let parts: Vec<_> = token.split('.').map(|part| URL_SAFE_NO_PAD.decode(part)).collect();
     let [Ok(header), Ok(_), Ok(_)] = parts.as_slice() else { return Err(malformed()) };
     let Ok(Value::Object(header)) = parse(header) else { return Err(malformed()) };
-    // The name is compared as a text: what else `none` may be spelt like is none of ours.
+    // The name is compared as text, so no other spelling of `none` can match.
     if header.get("alg").and_then(Value::as_str) != Some(algorithm) {
         let detail = format!("the session's tokens are signed with {algorithm}, and this one says something else");
         return Err(TokenRefusal::Bad(FieldCode::TokenAlgorithm, detail));
@@ -36,7 +36,7 @@ pub(super) fn look(token: &str, algorithm: &str) -> Result<Option<String>, Token
     }
 }
 
-/// What the token says, if it is signed with this key, in time, and meant for this session.
+/// The payload of a token that is signed with this key, valid now, and meant for this session.
 pub(super) fn verify(
     token: &str,
     key: &DecodingKey,
@@ -68,7 +68,7 @@ pub(super) fn verify(
     }
 }
 
-/// What the token says, read by a parser that takes no name twice.
+/// Parses the payload, rejecting duplicate names.
 fn said(token: &str) -> Result<Claims, TokenRefusal> {
     let payload = token.split('.').nth(1).and_then(|part| URL_SAFE_NO_PAD.decode(part).ok()).unwrap_or_default();
     match parse(&payload) {
@@ -80,7 +80,7 @@ fn said(token: &str) -> Result<Claims, TokenRefusal> {
     }
 }
 
-/// What the library has against a token. Its own words may quote the token.
+/// Describes why the library rejects a token. The library's own text may quote the token.
 fn refusal(error: &Error, token: &str) -> TokenRefusal {
     match error.kind() {
         ErrorKind::InvalidAlgorithm | ErrorKind::InvalidAlgorithmName => {

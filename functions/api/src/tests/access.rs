@@ -1,4 +1,4 @@
-//! Who may call what.
+//! Permissions of callers.
 
 use carillon_core::access::Scope;
 use carillon_core::job::RunError;

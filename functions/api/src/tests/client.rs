@@ -144,7 +144,7 @@ impl Api {
         Self { router: router(service), counted, world, key: Some(KEY) }
     }
 
-    /// The same service, called with another key, or with none.
+    /// A client of the same service with another key, or none.
     pub(super) fn with_key(&self, key: Option<&'static str>) -> Self {
         Self { key, ..self.clone() }
     }
@@ -189,7 +189,7 @@ impl Api {
     }
 }
 
-/// What holds for every answer.
+/// Checks that hold for every answer.
 fn check(method: &str, path: &str, reply: &Reply) {
     let id = reply.header("x-request-id").unwrap_or_default();
     assert!(id.starts_with("req_") && id.len() == 30, "no request id: {id:?}");
@@ -209,7 +209,7 @@ fn check(method: &str, path: &str, reply: &Reply) {
     } else if !reply.bytes.is_empty() {
         assert_eq!(content_type, Some("application/json"));
     }
-    // Unknown paths and methods are nobody's documentation.
+    // Unknown paths and methods are not documented.
     let Some(template) = template(path) else { return assert_eq!(reply.status, StatusCode::NOT_FOUND) };
     if reply.status == StatusCode::METHOD_NOT_ALLOWED {
         return;

@@ -156,7 +156,7 @@ async fn every_bad_query_parameter_is_named_at_once() {
         assert_eq!(api.get(path).await.is(422, "invalid_request").pointers(), ["query:x"], "{path}");
     }
     let id = api.schedule().await;
-    // The cursor of another list is none of this one.
+    // The cursor of another list is rejected.
     let page = api.get("/v1/jobs?product_tag=shop&env=prd&limit=1").await.ok(200).json;
     let cursor = page["next_cursor"].as_str().unwrap();
     let reply = api.get(&format!("/v1/jobs/{id}/runs?cursor={cursor}")).await;

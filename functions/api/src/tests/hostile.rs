@@ -135,7 +135,7 @@ fn put(body: Vec<u8>) {
     let after = api.world.state().catalogs["shop"].revision.clone();
     assert!(before == after || reply.status == 200, "{}", reply.json);
     if reply.status == 200 {
-        // What was stored can be read again, and its jobs be asked for.
+        // A stored document can be read again, and its jobs can be scheduled.
         runtime().block_on(async {
             api.get("/v1/products/shop").await.ok(200);
             let reply = api.post("/v1/jobs", &job()).await;

@@ -19,7 +19,7 @@ async fn the_first_answer_is_given_again_whatever_became_of_the_job() {
     assert_eq!(first.header("idempotency-replayed"), None);
     api.world.attempt(first.job_id(), Ok(Output::default())).await;
     api.world.advance(3_600_000);
-    // What white space does to a body does not make another request of it.
+    // White space in a body does not make it another request.
     let pretty = serde_json::to_string_pretty(&body).unwrap();
     let second = api.send("POST", "/v1/jobs", &[("idempotency-key", "order 7")], pretty).await.ok(202);
     assert_eq!(second.header("idempotency-replayed"), Some("true"));

@@ -105,7 +105,7 @@ async fn a_set_is_read_once_and_again_for_a_key_that_it_did_not_have() {
         assert_eq!(claims["sub"], "ada");
     }
     assert_eq!(issuer.reads(), 1);
-    // Names that nobody knows do not have the set read again and again.
+    // Tokens with unknown key names do not cause repeated fetches.
     is_refused(verify(&sessions, &catalog, &of_key(&KEYS.es256, "ES256", "two")).await, FieldCode::TokenKey);
     assert_eq!(issuer.reads(), 1);
     issuer.serves(StatusCode::OK, &json!([KEYS.es256.jwk("one"), KEYS.foreign_es256.jwk("two")]));
@@ -146,13 +146,13 @@ async fn a_set_that_cannot_be_read_is_not_asked_for_with_every_token() {
     let (known, unknown) = (of_key(&KEYS.ed, "EdDSA", "one"), of_key(&KEYS.ed, "EdDSA", "two"));
     verify(&sessions, &catalog, &known).await.unwrap();
     issuer.serves(StatusCode::BAD_GATEWAY, &json!([]));
-    // Names that nobody knows, while the set is still fresh.
+    // Unknown key names, while the set is still fresh.
     clock.advance(31_000);
     for _ in 0..5 {
         is_refused(verify(&sessions, &catalog, &unknown).await, FieldCode::TokenKey);
     }
     assert_eq!(issuer.reads(), 2);
-    // And a set that is old, but holds: nobody waits for a server that is known to be down.
+    // A set that is old but valid: no caller waits for a server that is known to be down.
     clock.advance(601_000);
     for _ in 0..5 {
         verify(&sessions, &catalog, &known).await.unwrap();

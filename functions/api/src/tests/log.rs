@@ -1,4 +1,4 @@
-//! What is logged, and what never is.
+//! The log lines of requests, and texts that never appear in them.
 
 use std::cell::RefCell;
 use std::io::{self, Write};
@@ -10,7 +10,7 @@ use super::client::{Api, FOREIGN_KEY, KEY, job};
 use super::world::{INNERMOST, Port, Trouble};
 
 thread_local! {
-    /// What this thread logged. Each test runs on a thread of its own.
+    /// The log of this thread. Each test runs on a thread of its own.
     static LINES: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 

@@ -59,7 +59,7 @@ async fn changes_keep_to_their_preconditions() {
     api.send("DELETE", PATH, &[("if-none-match", "*")], "").await.is(412, "precondition_failed");
     api.send("DELETE", PATH, &[("if-match", &weak)], "").await.is(412, "precondition_failed");
     api.send("DELETE", PATH, &[("if-match", &among)], "").await.ok(204);
-    // What would be a 404 anyway has no precondition (RFC 9110, 13.2.1).
+    // A request that is a 404 anyway has no precondition (RFC 9110, 13.2.1).
     api.send("DELETE", PATH, &[("if-match", "*")], "").await.is(404, "not_found");
     let absent: [(&[(&str, &str)], u16); 5] = [
         (&[("if-match", "*")], 412),

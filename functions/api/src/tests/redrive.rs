@@ -20,7 +20,7 @@ fn api() -> Api {
     api.with_key(Some(ALL))
 }
 
-/// A job of the product and environment that has failed.
+/// A failed job of the product and environment.
 async fn spent(api: &Api, product: &str, env: &str) -> JobId {
     let mut body = job();
     (body["product_tag"], body["env"]) = (json!(product), json!(env));

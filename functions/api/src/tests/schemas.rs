@@ -128,7 +128,8 @@ fn values() -> Vec<Value> {
 
 #[test]
 fn what_the_reader_takes_is_valid_and_what_is_valid_is_taken() {
-    // Where the schema cannot say all: forms of instants, cron expressions, zones, ranges and lengths inside of `retry`.
+    // Rules that the schema cannot express: forms of instants, cron expressions, zones, ranges and lengths inside
+    // `retry`.
     let looser = ["/start_at", "/repeat/endDate", "/repeat/cron", "/repeat/tz", "/retry"];
     let schema = validator(&component("JobRequest"));
     let fields = properties("JobRequest").into_iter().map(|name| format!("/{name}"));

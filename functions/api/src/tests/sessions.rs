@@ -16,7 +16,7 @@ fn now() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs().try_into().unwrap()
 }
 
-/// What a good token of these sessions says, with `more` on top.
+/// The claims of a valid token of these sessions, with `more` added.
 fn claims(more: &Value) -> Value {
     let mut claims = json!({"iss": "https://id.example.com", "aud": "shop", "exp": now() + 600, "details": {"id": 7}});
     let members = claims.as_object_mut().unwrap();

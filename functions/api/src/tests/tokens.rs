@@ -22,7 +22,7 @@ pub(super) enum Signer {
 }
 
 impl Signer {
-    /// HMAC with SHA-256 under a secret, or whatever else somebody takes for one.
+    /// HMAC with SHA-256 under a secret, or under a text that is mistaken for one.
     pub(super) fn hs256(secret: &[u8]) -> Self {
         Self::Hmac(hmac::Key::new(hmac::HMAC_SHA256, secret).into())
     }

@@ -1,4 +1,4 @@
-//! What is said of a job.
+//! Jobs in answers.
 
 use carillon_core::cadence::Repeat;
 use carillon_core::idempotency::Accepted;
@@ -25,16 +25,16 @@ pub(crate) struct AcceptedJob<'a> {
     /// The job's name.
     #[schemars(with = "JobIdText")]
     job_id: JobId,
-    /// Where it stands.
+    /// The status.
     status: Status,
     /// When its first run is due, epoch ms.
     scheduled_at: UnixMillis,
-    /// Whether it runs more than once.
+    /// True if the job runs more than once.
     recurring: bool,
     /// When the next run of a recurring job is due, epoch ms.
     #[serde(skip_serializing_if = "Option::is_none")]
     next_run_at: Option<UnixMillis>,
-    /// What the caller may not have meant.
+    /// Settings that are valid, but may not be meant.
     #[serde(skip_serializing_if = "Option::is_none")]
     warnings: Option<&'a [String]>,
 }
@@ -64,9 +64,9 @@ pub(crate) struct EndedJob<'a> {
     /// The job's name.
     #[schemars(with = "JobIdText")]
     job_id: JobId,
-    /// How the run ended: `completed`, `failed` or `cancelled`.
+    /// The run's outcome: `completed`, `failed` or `cancelled`.
     status: RunStatus,
-    /// Whether the job runs more than once.
+    /// True if the job runs more than once.
     recurring: bool,
     /// When the next run of a recurring job is due, epoch ms.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -79,36 +79,36 @@ pub(crate) struct EndedJob<'a> {
     /// When its outcome was recorded, epoch ms.
     #[serde(skip_serializing_if = "Option::is_none")]
     ended_at: Option<UnixMillis>,
-    /// How long after it was due its first attempt began.
+    /// Time from its due time to its first attempt, ms.
     #[serde(skip_serializing_if = "Option::is_none")]
     lateness_ms: Option<i64>,
     /// Attempts begun.
     attempts: u32,
-    /// Whether the result is one that the job's cache remembered; absent when it is not.
+    /// True if the result came from the job's cache; absent otherwise.
     #[serde(skip_serializing_if = "Option::is_none")]
     cached: Option<bool>,
-    /// How old a remembered result was.
+    /// Age of the cached result, ms.
     #[serde(skip_serializing_if = "Option::is_none")]
     cache_age_ms: Option<i64>,
     /// The result of a completed job.
     #[serde(skip_serializing_if = "Option::is_none")]
     result: Option<&'a Value>,
-    /// Whether the result was larger than what is kept; absent when it was not.
+    /// True if the result was larger than what is kept; absent otherwise.
     #[serde(skip_serializing_if = "Option::is_none")]
     result_truncated: Option<bool>,
     /// Why a failed job failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<&'a RunError>,
-    /// Why a cancelled job was called off.
+    /// The reason of a cancellation.
     #[serde(skip_serializing_if = "Option::is_none")]
     cancel_reason: Option<&'a str>,
-    /// What the caller may not have meant.
+    /// Settings that are valid, but may not be meant.
     #[serde(skip_serializing_if = "Option::is_none")]
     warnings: Option<&'a [String]>,
 }
 
 impl<'a> EndedJob<'a> {
-    /// The job, its first run, and what was said when it was accepted.
+    /// The job, its first run, and the acceptance.
     pub(crate) fn new(job: &Job, run: &'a Run, warnings: &'a [String]) -> Self {
         let outcome = outcome(run.outcome.as_ref());
         Self {
@@ -132,7 +132,7 @@ impl<'a> EndedJob<'a> {
     }
 }
 
-/// A job's session. What its token said is not shown.
+/// A job's session. The claims of its token are not shown.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "SessionOfJob")]
 struct SessionView<'a> {
@@ -161,36 +161,37 @@ pub(crate) struct JobSummary<'a> {
     app: Option<&'a str>,
     /// Attempts after the first.
     retries: u32,
-    /// How attempts are spaced.
+    /// The spacing of attempts.
     retry: &'a RetryPolicy,
     /// Bound on one attempt in ms, where the request named one.
     #[serde(skip_serializing_if = "Option::is_none")]
     timeout: Option<u32>,
     /// When the first run was to start, epoch ms.
     start_at: UnixMillis,
-    /// How it recurs; absent when it runs once.
+    /// The recurrence; absent when the job runs once.
     #[serde(skip_serializing_if = "Option::is_none")]
     repeat: Option<&'a Repeat>,
-    /// Whose job it is, where the request said so.
+    /// The session, if the request named one.
     #[serde(skip_serializing_if = "Option::is_none")]
     session: Option<SessionView<'a>>,
     /// The cache that its results are looked up in, where the request named one.
     #[serde(skip_serializing_if = "Option::is_none")]
     cache: Option<&'a str>,
-    /// Where the job stands.
+    /// The job's status.
     status: Status,
-    /// Whether it runs more than once.
+    /// True if the job runs more than once.
     recurring: bool,
     /// When the next run of a recurring job is due, epoch ms; absent while one is under way, and when none waits.
     #[serde(skip_serializing_if = "Option::is_none")]
     next_run_at: Option<UnixMillis>,
-    /// How many occurrences of a recurring job were skipped, as their time passed during another run, a pause or a failure.
+    /// Number of skipped occurrences of a recurring job, whose time passed during another run, a pause or a failure.
     #[serde(skip_serializing_if = "Option::is_none")]
     missed: Option<u64>,
     /// The run before the current one.
     #[serde(skip_serializing_if = "Option::is_none")]
     last_run: Option<&'a LastRun>,
-    /// Counts the plans of the job, from 1: a retry, a resumption, a run beside the cadence, an edit of when it runs.
+    /// The number of the job's plan, from 1: a retry, a resumption, a run outside the schedule and an edit of the
+    /// schedule each raise it.
     generation: u32,
     /// The current run, or the last one.
     run: CurrentRun<'a>,
@@ -200,7 +201,7 @@ pub(crate) struct JobSummary<'a> {
     /// Why a failed job failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<&'a RunError>,
-    /// Why a cancelled job was called off.
+    /// The reason of a cancellation.
     #[serde(skip_serializing_if = "Option::is_none")]
     cancel_reason: Option<&'a str>,
     /// When the job was accepted, epoch ms.
@@ -234,7 +235,7 @@ impl<'a> From<&'a Job> for JobSummary<'a> {
             last_run: state.last_run.as_ref(),
             generation: state.run.generation,
             run: CurrentRun::from(&state.run),
-            // A running job's `wake_at` is the end of its lease, which is nobody's plan.
+            // A running job's `wake_at` is the end of its lease, which is not part of its plan.
             next_attempt_at: state.wake_at.filter(|_| matches!(state.status, Status::Scheduled | Status::Queued)),
             error: outcome.error,
             cancel_reason: outcome.cancel_reason,
@@ -256,7 +257,7 @@ pub(crate) struct JobView<'a> {
     /// The result of a completed job.
     #[serde(skip_serializing_if = "Option::is_none")]
     result: Option<&'a Value>,
-    /// Whether the result was larger than what is kept; absent when it was not.
+    /// True if the result was larger than what is kept; absent otherwise.
     #[serde(skip_serializing_if = "Option::is_none")]
     result_truncated: Option<bool>,
 }
@@ -275,7 +276,7 @@ impl<'a> From<&'a Job> for JobView<'a> {
 pub(crate) struct JobList<'a> {
     /// The jobs.
     jobs: Vec<JobSummary<'a>>,
-    /// Where the next page starts; absent on the last one.
+    /// The cursor of the next page; absent on the last one.
     #[serde(skip_serializing_if = "Option::is_none")]
     next_cursor: Option<String>,
 }

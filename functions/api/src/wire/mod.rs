@@ -50,7 +50,8 @@ pub(crate) struct PublishedCatalog<'a> {
 /// Spent jobs were given a fresh budget.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct Redriven {
-    /// How many. Fewer than the limit may be all that fitted into the time of one request: 0 means that none is left.
+    /// Number of retried jobs. It may be below the limit, if the time of one request was over; 0 means that none is
+    /// left.
     pub(crate) redriven: usize,
 }
 

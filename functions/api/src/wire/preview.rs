@@ -1,4 +1,4 @@
-//! What is said of a job that might be scheduled.
+//! Previews in answers.
 
 use carillon_core::cadence::Explained;
 use carillon_core::job::EventType;
@@ -14,17 +14,17 @@ pub(crate) struct PreviewView<'a> {
     /// The type that the event's tag was found to have.
     #[serde(rename = "type")]
     event_type: EventType,
-    /// Whether it runs more than once.
+    /// True if the job runs more than once.
     recurring: bool,
     /// The next runs, if each succeeds in time.
     runs: Vec<PlannedRunView<'a>>,
-    /// What ends the series after the last of `runs`: `once` for a job that runs once, `limit`, `end_date`, or `exhausted` when
-    /// nothing is due any more. Absent when more would follow.
+    /// The reason that the series ends after the last of `runs`: `once` for a job that runs once, `limit`,
+    /// `end_date`, or `exhausted` when nothing is due any more. Absent when more would follow.
     #[serde(skip_serializing_if = "Option::is_none")]
     ends_by: Option<EndView>,
     /// The attempts of a run, if each fails at once in a way that is retried.
     attempts: Vec<PlannedAttemptView>,
-    /// What the caller may not have meant.
+    /// Settings that are valid, but may not be meant.
     warnings: &'a [String],
 }
 
@@ -32,13 +32,13 @@ pub(crate) struct PreviewView<'a> {
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "PlannedRun")]
 struct PlannedRunView<'a> {
-    /// Which run, from 1.
+    /// The number of the run, from 1.
     run_no: u32,
     /// When it is due, epoch ms.
     due_at: UnixMillis,
-    /// The same as an RFC 3339 text in UTC.
+    /// The due time as RFC 3339 in UTC.
     utc: String,
-    /// What the clock of the job's zone shows then.
+    /// The local time in the job's zone.
     #[serde(flatten)]
     explained: &'a Explained,
 }
@@ -49,7 +49,7 @@ impl<'a> From<&'a PlannedRun> for PlannedRunView<'a> {
     }
 }
 
-/// What ends a series.
+/// The reason that a series ends.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(rename = "SeriesEnd")]
@@ -79,11 +79,11 @@ impl From<End> for EndView {
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "PlannedAttempt")]
 struct PlannedAttemptView {
-    /// Which attempt, from 1.
+    /// The number of the attempt, from 1.
     attempt: u32,
     /// Milliseconds after the run is due, with the whole jitter.
     earliest_ms: u64,
-    /// The same, without jitter.
+    /// The delay without jitter.
     latest_ms: u64,
 }
 

@@ -1,4 +1,4 @@
-//! What is said of a run.
+//! Runs in answers.
 
 use carillon_core::ids::{Fire, JobId};
 use carillon_core::job::{FailedAttempt, Outcome, Run, RunError, RunStatus, SkipReason, Skipped};
@@ -12,11 +12,11 @@ use serde_json::Value;
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "CurrentRun")]
 pub(crate) struct CurrentRun<'a> {
-    /// Which run of the job, from 1.
+    /// The number of the run within its job, from 1.
     run_no: u32,
     /// When it was due, epoch ms.
     due_at: UnixMillis,
-    /// The occurrence of the job's cadence that it stands for, epoch ms; absent for a run beside it.
+    /// The occurrence of the job's schedule that it is for, epoch ms; absent for a run outside the schedule.
     #[serde(skip_serializing_if = "Option::is_none")]
     nominal_at: Option<UnixMillis>,
     /// Attempts begun.
@@ -27,13 +27,13 @@ pub(crate) struct CurrentRun<'a> {
     /// When its outcome was recorded, epoch ms.
     #[serde(skip_serializing_if = "Option::is_none")]
     ended_at: Option<UnixMillis>,
-    /// How long after it was due its first attempt began.
+    /// Time from its due time to its first attempt, ms.
     #[serde(skip_serializing_if = "Option::is_none")]
     lateness_ms: Option<i64>,
-    /// Whether its result is one that the job's cache remembered: nothing was dispatched for it. Absent when it is not.
+    /// True if the result came from the job's cache, without a dispatch; absent otherwise.
     #[serde(skip_serializing_if = "Option::is_none")]
     cached: Option<bool>,
-    /// How old a remembered result was.
+    /// Age of the cached result, ms.
     #[serde(skip_serializing_if = "Option::is_none")]
     cache_age_ms: Option<i64>,
     /// The attempts that failed, the last 20 of them.
@@ -57,12 +57,12 @@ impl<'a> From<&'a Run> for CurrentRun<'a> {
     }
 }
 
-/// How old the remembered result was that ended a run, where one did. Clocks of several machines may differ.
+/// Age of the cached result that ended a run, if one did. Clocks of several machines may differ.
 pub(super) fn cache_age_ms(run: &Run) -> Option<i64> {
     Some(run.ended_at?.since(run.cached_at?).max(0))
 }
 
-/// What is said of an outcome, wherever it stands.
+/// The fields of an outcome.
 #[derive(Debug, Default)]
 pub(super) struct OutcomeView<'a> {
     pub(super) result: Option<&'a Value>,
@@ -72,7 +72,7 @@ pub(super) struct OutcomeView<'a> {
     pub(super) skip_reason: Option<SkipReason>,
 }
 
-/// The parts of an outcome; all absent while there is none.
+/// The parts of an outcome; all absent until there is one.
 pub(super) fn outcome(outcome: Option<&Outcome>) -> OutcomeView<'_> {
     let none = OutcomeView::default();
     match outcome {
@@ -94,7 +94,7 @@ pub(crate) struct RunView<'a> {
     generation: u32,
     /// The `webhook-id` that every attempt of it carries.
     webhook_id: String,
-    /// Where it stands.
+    /// The run's status.
     status: RunStatus,
     /// The run.
     #[serde(flatten)]
@@ -102,13 +102,13 @@ pub(crate) struct RunView<'a> {
     /// The result of a completed run.
     #[serde(skip_serializing_if = "Option::is_none")]
     result: Option<&'a Value>,
-    /// Whether the result was larger than what is kept; absent when it was not.
+    /// True if the result was larger than what is kept; absent otherwise.
     #[serde(skip_serializing_if = "Option::is_none")]
     result_truncated: Option<bool>,
     /// Why a failed run failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<&'a RunError>,
-    /// Why a cancelled run was called off.
+    /// The reason of a cancellation.
     #[serde(skip_serializing_if = "Option::is_none")]
     cancel_reason: Option<&'a str>,
     /// Why the run was skipped.
@@ -126,7 +126,7 @@ pub(crate) struct SkippedView {
     skip_reason: SkipReason,
     /// When the first of them was due, epoch ms.
     due_at: UnixMillis,
-    /// How many they are; of a cron expression no more than 10000 are counted.
+    /// Number of occurrences; of a cron expression at most 10000 are counted.
     count: u64,
 }
 
@@ -144,7 +144,7 @@ impl From<&Skipped> for SkippedView {
 pub(crate) enum RunEntry<'a> {
     /// A run.
     Run(Box<RunView<'a>>),
-    /// What had none.
+    /// Occurrences without a run.
     Skipped(SkippedView),
 }
 
@@ -154,7 +154,7 @@ pub(crate) enum RunEntry<'a> {
 pub(crate) struct RunList<'a> {
     /// The runs, and between them the occurrences that had none; the first page begins with the current one.
     runs: Vec<RunEntry<'a>>,
-    /// Where the next page starts; absent on the last one.
+    /// The cursor of the next page; absent on the last one.
     #[serde(skip_serializing_if = "Option::is_none")]
     next_cursor: Option<String>,
 }

@@ -6,7 +6,7 @@ use carillon_core::time::UnixMillis;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-/// A token for the `session` of jobs. Whoever has it speaks for the user that it names.
+/// A token for the `session` of jobs. Its holder acts for the user that it names.
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "MintedToken")]
 pub(crate) struct MintedToken<'a> {
@@ -24,19 +24,19 @@ impl<'a> MintedToken<'a> {
     }
 }
 
-/// What a cache holds.
+/// The entries of a cache.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "CacheContent")]
 pub(crate) struct CacheDocument<'a> {
     /// The cache's tag.
     tag: &'a str,
-    /// How long it remembers a result, ms.
+    /// Lifetime of a result, ms.
     expiry: u64,
-    /// Whether the catalog defines it; otherwise it is there all the same, with an expiry of 24 hours.
+    /// True if the catalog defines it; an undefined cache works with an expiry of 24 hours.
     defined: bool,
     /// A page of its entries.
     entries: Vec<CacheEntryView<'a>>,
-    /// Where the next page starts; absent on the last one.
+    /// The cursor of the next page; absent on the last one.
     #[serde(skip_serializing_if = "Option::is_none")]
     next_cursor: Option<&'a str>,
 }
@@ -47,11 +47,11 @@ pub(crate) struct CacheDocument<'a> {
 struct CacheEntryView<'a> {
     /// SHA-256 of what the result depends on: the event and the canonical input.
     key: &'a str,
-    /// The event that brought it.
+    /// The event that produced it.
     event: &'a str,
     /// When it was made, epoch ms.
     stored_at: UnixMillis,
-    /// How old it is.
+    /// Its age, ms.
     age_ms: i64,
     /// From here on it is forgotten, epoch ms.
     expires_at: UnixMillis,
