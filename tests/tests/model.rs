@@ -1,17 +1,17 @@
-//! One recurring job in every order that the steps of those who work on it can have: two runs, two executors, two callers who
-//! pause, resume, cancel or retry it, crashes and timers that cannot be armed.
+//! One recurring job in every possible order of steps: two runs, two executors, two callers that pause, resume, cancel or retry
+//! it, crashes, and timers that cannot be armed.
 //!
 //! The model has no copy of the production order of things: it runs `operations::{schedule, execute, pause, …}` themselves.
-//! Each call of a port is one step, and `stateright` tries every next step of everybody in every state. A future cannot be
-//! copied into a state, but the answers that it had can: an operation is run again from its journal ([`journal`]), which
-//! always leads to the same place. So what is checked is what runs, over the same `machine::decide`.
+//! Each call of a port is one step, and `stateright` tries every next step of every process in every state. A future cannot
+//! be copied into a state, but its answers can: an operation is run again from its journal ([`journal`]), which always leads to
+//! the same place. So the checked code is the production code, over the same `machine::decide`.
 //!
-//! What is simplified: time goes in ticks of a second, and may go on at any step; a message can be delivered at any time after
-//! it is due; whoever arms a timer stores its job, or dies, before the grace of the timer's message is over; places and jobs
-//! that differ only in what nobody decides on are one state ([`journal::Journal::place`]).
+//! Simplifications: time passes in ticks of a second, at any step; a message can be delivered at any time after it is due; a
+//! process that arms a timer stores its job, or dies, before the grace of the timer's message is over; places and jobs that
+//! differ only in fields that no decision reads are one state ([`journal::Journal::place`]).
 //!
-//! `CARILLON_MODEL=large cargo test -p carillon-tests --test model -- --nocapture` lets more go wrong, and adds messages that
-//! come twice, writes that fail, edits and runs beside the plan.
+//! `CARILLON_MODEL=large cargo test -p carillon-tests --test model -- --nocapture` adds faults: messages that are
+//! delivered twice, writes that fail, edits and runs outside the schedule.
 
 #[path = "model/history.rs"]
 mod history;

@@ -1,25 +1,24 @@
 //! The guarantees, proven: whole lives of jobs in a simulated world where everything goes wrong that can.
 //!
-//! A seed draws jobs, what their callers do, what becomes of the catalogs, and a fault for any call of a port. The real router,
-//! operations and executor carry the jobs over simulated ports by a virtual clock, in one thread. What an instance of a function
-//! remembers is up to 30 s old, lists lag, and clocks change in some of the simulations. Every change is held against the
-//! invariants when it is made, every answer against what is stored, and everything at the end. The same seed gives the same
+//! A seed draws jobs, the requests of their callers, changes of the catalogs, and a fault for any call of a port. The real router,
+//! operations and executor carry the jobs over simulated ports by a virtual clock, in one thread. Caches of a function are up to
+//! 30 s old, lists lag, and clocks change in some of the simulations. Every change is checked against the invariants when it is
+//! made, every answer against the store, and everything at the end. The same seed gives the same
 //! simulation, to the line of its trace.
 //!
 //! `CARILLON_SIMULATION_SEEDS=3800 cargo test --release -p carillon-tests --test simulation -- --nocapture` runs 3,800 of them,
-//! some 100,000 jobs, and prints how many it carries a second and how often each thing went wrong. A failure is made small and
-//! told with the command that replays it (`CARILLON_SIMULATION_SEED`).
+//! some 100,000 jobs, and prints the jobs a second and the count of each fault. A failure is made small and printed with the
+//! command that replays it (`CARILLON_SIMULATION_SEED`).
 //!
-//! - [`plan`]: what a seed draws; [`dice`]: luck that does not depend on what else is drawn.
-//! - [`world`], [`queue`]: what is stored and under way. [`ports`], [`store`], [`target`]: the way to it, for each [`actor`].
-//! - [`catalogs`]: what becomes of them, and what is remembered of them.
-//! - [`drive`]: runs a plan; [`callers`]: their requests, and whether the answers are true; [`shrink`]: makes a plan small that
-//!   fails.
-//! - [`questions`], [`remembered`], [`recalls`]: jobs whose results are remembered; [`named`]: requests that have a key.
-//! - [`kinds`], [`progress`]: jobs that consist of others, or count, and what is stored of that; [`composites`], [`explained`],
-//!   [`tallies`]: what must hold of them.
-//! - [`oracle`], [`series`], [`wall`]: what must hold.
-//! - [`mutation`]: what is broken on purpose, to see that it is noticed. [`regressions`]: what was wrong once.
+//! - [`plan`]: the draws of a seed; [`dice`]: luck that does not depend on other draws.
+//! - [`world`], [`queue`]: the stored state and the messages. [`ports`], [`store`], [`target`]: the way to it, for each [`actor`].
+//! - [`catalogs`]: their changes and their caches.
+//! - [`drive`]: runs a plan; [`callers`]: requests, and checks of the answers; [`shrink`]: makes a failing plan small.
+//! - [`questions`], [`remembered`], [`recalls`]: jobs with cached results; [`named`]: requests with an `Idempotency-Key`.
+//! - [`kinds`], [`progress`]: composite events and quotas, and their stored state; [`composites`], [`spot`], [`explained`],
+//!   [`tallies`]: their checks.
+//! - [`oracle`], [`series`], [`wall`]: the invariants.
+//! - [`mutation`]: rules broken on purpose, to see that it is noticed. [`regressions`]: past faults.
 
 #[path = "simulation/actor.rs"]
 mod actor;
@@ -86,14 +85,14 @@ use mutation::Mutation;
 use plan::Plan;
 use regressions::Regression;
 
-/// So many simulations are run when nobody says how many.
+/// Default number of simulations.
 const SEEDS: u64 = 100;
-/// A mutant has to be caught by one of so many.
+/// Number of simulations in which a mutant has to be caught.
 const SEEDS_FOR_A_MUTANT: u64 = 300;
-/// As many threads run them.
+/// Number of threads.
 const THREADS: u64 = 2;
 
-/// What has to happen in them, or they prove less than they say.
+/// Events that have to occur in them; otherwise they prove less than they say.
 const HAPPENS: [&str; 54] = [
     "acknowledgement lost",
     "another body under a key",
@@ -156,7 +155,7 @@ fn number(name: &str) -> Option<u64> {
     variable(name).map(|text| text.parse().unwrap_or_else(|_| panic!("{name} is a number")))
 }
 
-/// What is wrong with a plan's simulation, made small and ready to be read; nothing when all is well.
+/// The failure of a plan's simulation, made small and readable; `None` if it holds.
 fn failure(plan: &Plan, mutation: Option<Mutation>) -> Option<String> {
     let report = run(plan, mutation, false);
     let invariant = report.violations.first()?.invariant;
@@ -195,7 +194,7 @@ fn the_same_seed_gives_the_same_simulation() {
     }
 }
 
-/// What a share of the seeds came to.
+/// The result of a share of the seeds.
 #[derive(Default)]
 struct Sum {
     jobs: usize,
@@ -267,7 +266,7 @@ fn every_invariant_holds_whatever_goes_wrong() {
     assert!(one.is_some() || count < SEEDS || missing.is_empty(), "never drawn: {missing:?}");
 }
 
-/// What is first seen of a mutant, and by which seed or plan.
+/// The first failure of a mutant, with its seed or plan.
 fn caught(mutation: Mutation) -> Option<(String, String)> {
     let pinned = regressions::all().into_iter().filter(|pinned| pinned.mutation == mutation);
     let pinned = pinned.map(|pinned| (pinned.what.to_owned(), pinned.plan));

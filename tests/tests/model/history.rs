@@ -1,4 +1,4 @@
-//! What happened so far, as far as the properties speak of it.
+//! The events so far, as far as the properties need them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,12 +9,12 @@ use carillon_core::machine::{Effect, Transition};
 use crate::operation::{END, LIMIT, Operation};
 use crate::properties::{HELD, IN_THE_PLAN};
 
-/// What happened, as far as the properties speak of it.
+/// The events so far, as far as the properties need them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct History {
     /// The caller has its 2xx.
     pub(crate) is_acknowledged: bool,
-    /// A pause was acknowledged, and nobody has resumed or retried the job since.
+    /// A pause was acknowledged, and the job was neither resumed nor retried since.
     pub(crate) is_held: bool,
     /// A cancel was acknowledged.
     pub(crate) is_called_off: bool,
@@ -23,10 +23,10 @@ pub(crate) struct History {
     pub(crate) fires: BTreeMap<(u32, u32), Tally>,
 }
 
-/// What happened to a fire.
+/// The events of a fire.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Tally {
-    /// As they were stored last.
+    /// The runs as last stored.
     pub(crate) attempts: u32,
     pub(crate) dispatches: u32,
     pub(crate) outcomes: u32,
@@ -48,7 +48,7 @@ impl History {
         self.fires.entry((fire.generation, fire.run_no)).or_default().dispatches += 1;
     }
 
-    /// A transition is stored. What it records is told from the runs themselves.
+    /// Stores a transition. Its records are read from the runs themselves.
     pub(crate) fn stores(&mut self, transition: &Transition) {
         let (before, after) = (&transition.before.state.run, &transition.state.run);
         let worked_on = transition.retired.as_ref().unwrap_or(after);

@@ -26,7 +26,7 @@ pub(crate) const START: UnixMillis = UnixMillis(1_800_000_000_000);
 pub(crate) const EVERY_MS: i64 = 1_000;
 /// No occurrence is due after this.
 pub(crate) const END: UnixMillis = UnixMillis(START.0 + 2 * EVERY_MS);
-/// So many runs.
+/// Maximum number of runs.
 pub(crate) const LIMIT: u32 = 2;
 /// Attempts of a run after the first.
 pub(crate) const RETRIES: u32 = 1;
@@ -34,7 +34,7 @@ pub(crate) const RETRIES: u32 = 1;
 /// Half a lease, ms.
 const HALF_MS: u32 = 500;
 
-/// What is asked for, by a caller or by a message.
+/// A request of a caller or a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Operation {
     Schedule,
@@ -48,7 +48,7 @@ pub(crate) enum Operation {
     Edit,
 }
 
-/// How far an operation has come.
+/// The progress of an operation.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Progress {
     /// It waits for a port.
@@ -63,10 +63,10 @@ pub(crate) enum Progress {
 
 type Known = HashMap<(Operation, u64, UnixMillis, u128), (Journal, Arc<Progress>)>;
 
-/// What was found out already: the same journal always leads to the same place.
+/// Known results: the same journal always leads to the same place.
 static KNOWN: LazyLock<RwLock<Known>> = LazyLock::new(RwLock::default);
 
-/// Where an operation comes to after these answers, with `now` on the clock and `bits` for a random number.
+/// Runs the operation on these answers, with `now` on the clock and `bits` as the random number.
 pub(crate) fn advance(
     operation: Operation,
     journal: &Journal,

@@ -1,4 +1,4 @@
-//! What must hold in every state, whatever happens.
+//! Properties of every state.
 
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::sync::PoisonError;
@@ -71,8 +71,8 @@ fn is_carried(world: &World) -> bool {
     carried.any(|carried| carried == fire || (timer_missing && carried < fire))
 }
 
-/// Lets everything go on without another fault, and see where it ends: once with a target that answers, once with one that
-/// does not. Each state leads to the next, so one that is met again is known.
+/// Continues without another fault to the end: once with a target that answers, once with one that does not. Each
+/// state leads to the next, so a state that is met again is known.
 fn comes_to_rest(system: &System, world: &World) -> bool {
     [How::Works, How::Fails].into_iter().zip(&system.at_rest).all(|(target, known)| {
         let mut world = world.clone();
@@ -99,8 +99,8 @@ fn comes_to_rest(system: &System, world: &World) -> bool {
     })
 }
 
-/// What happens next if nothing goes wrong and nobody asks for anything: what has begun goes on, what is due is delivered,
-/// time passes.
+/// The next step if nothing goes wrong and no caller acts: what has begun continues, what is due is delivered, time
+/// passes.
 fn goes_on(system: &System, world: &World, target: How) -> Option<Action> {
     let mut actions = Vec::new();
     system.actions(world, &mut actions);

@@ -26,7 +26,7 @@ pub(crate) enum Flaw {
     StoresBeforeItArms,
     /// A message is acknowledged when it is received.
     AcknowledgesOnReceipt,
-    /// Whoever writes last wins: a claim takes no lease that others would respect.
+    /// The last write wins: a claim takes no lease that others respect.
     StoresUnconditionally,
 }
 
@@ -36,22 +36,22 @@ pub(crate) struct System {
     pub(crate) budget: Budget,
     pub(crate) changes: Vec<Operation>,
     pub(crate) flaw: Option<Flaw>,
-    /// The states from which the job is known to come to rest, by whether the target answers.
+    /// The states from which the job is known to end, by whether the target answers.
     pub(crate) at_rest: [Mutex<HashSet<u64>>; 2],
 }
 
-/// One step of somebody.
+/// One step of one process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Action {
     /// A caller asks for a change.
     Ask(Operation),
     /// A message reaches an executor.
     Deliver { message: usize, fire: Fire },
-    /// The same, and it stays in the queue.
+    /// As before, and the message stays in the queue.
     DeliverTwice { message: usize, fire: Fire },
     /// An operation has its next request done.
     Step { who: usize, how: How },
-    /// The same, and its process dies when it knows what is to become of its message.
+    /// As before, and the process dies once the fate of its message is decided.
     LastStep { who: usize, how: How },
     /// A process dies.
     Crash { who: usize },
@@ -133,7 +133,7 @@ impl Model for System {
 
 const ALL_WAYS: &[How] = &[How::Works, How::Fails, How::LosesItsAnswer];
 
-/// Whether the clock can still make a difference.
+/// True if the clock can still make a difference.
 fn waits(world: &World) -> bool {
     let is_ahead = |at: UnixMillis| at > world.now;
     let state = world.job.as_ref().map(|stored| &stored.job.state);

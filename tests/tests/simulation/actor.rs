@@ -1,4 +1,4 @@
-//! Who acts: one request of the API, or one invocation of the executor. It has its own clock, luck and life.
+//! An actor: one request of the API, or one invocation of the executor. It has its own clock, luck and life.
 
 use std::collections::BTreeMap;
 use std::future::pending;
@@ -16,36 +16,36 @@ use crate::plan::Plan;
 /// An actor.
 #[derive(Debug)]
 pub(crate) struct Actor {
-    /// Which one it is, in the order of their births.
+    /// Its number, in order of creation.
     pub(crate) id: u64,
     pub(crate) name: String,
     /// The key of its luck.
     key: u64,
-    /// How much its clock is ahead, ms.
+    /// How far its clock is ahead, ms.
     pub(crate) skew_ms: i64,
     /// When it began.
     pub(crate) born_at: UnixMillis,
-    /// Which instance of its function it is: what that remembers is at hand.
+    /// The instance of its function, whose caches it uses.
     pub(crate) instance: usize,
-    /// So many times it changed something.
+    /// Number of changes that it made.
     pub(crate) changes: AtomicU64,
     /// The revision that its edit is for; `u64::MAX` for any.
     pub(crate) only_if: AtomicU64,
     calls: AtomicU64,
     draws: AtomicU64,
-    /// Whether anything went wrong for it.
+    /// True if anything went wrong for it.
     pub(crate) has_met_fault: AtomicBool,
-    /// Whether a call of it was repeated after a while, which its client does not tell.
+    /// True if a call of it was repeated later, which its client does not report.
     pub(crate) has_repeated: AtomicBool,
     /// The jobs of the list that it asked for last, where a mutant wants to know.
     pub(crate) listed: Mutex<BTreeMap<JobId, Job>>,
-    /// Whether its key is the one that is revoked in the middle.
+    /// True if its key is the one that is revoked.
     pub(crate) is_revocable: AtomicBool,
     is_dead: AtomicBool,
     death: Notify,
 }
 
-/// Keys of what is drawn beside the calls.
+/// Keys of draws beside the calls.
 const RANDOM: u64 = 0x5241_4e44;
 
 impl Actor {
@@ -82,7 +82,7 @@ impl Actor {
         self.changes.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// What its next call meets, and the name of the fault if it meets one.
+    /// The luck of its next call, and the name of the fault if there is one.
     pub(crate) fn next_fate(&self, dice: Dice, plan: &Plan, is_calm: bool) -> (Fate, FaultId) {
         let id = (self.key, self.calls.fetch_add(1, Ordering::Relaxed));
         let mut fate = Fate::draw(&mut dice.roll(id.0, id.1), if is_calm { 0 } else { plan.faults_in_10_000 });
@@ -98,7 +98,7 @@ impl Actor {
         (fate, id)
     }
 
-    /// Random bits of its own.
+    /// Random bits of this actor.
     pub(crate) fn bits(&self, dice: Dice) -> u128 {
         let mut random = dice.roll(self.key ^ RANDOM, self.draws.fetch_add(1, Ordering::Relaxed));
         u128::from(random.bits()) << 64 | u128::from(random.bits())

@@ -15,15 +15,15 @@ use crate::kinds;
 use crate::mutation::Mutation;
 use crate::plan::{JobPlan, PRODUCTS, spread, within};
 
-/// What is remembered is read again after this long, ms.
+/// Lifetime of the function's caches, ms.
 pub(crate) const REMEMBERED_MS: i64 = 30_000;
-/// So many instances of the API there are, and as many of the executor.
+/// Number of instances of the API, and of the executor.
 pub(crate) const INSTANCES: usize = 3;
 
-/// The caches of every catalog, and how long a result is remembered by the even editions and by the odd ones, ms.
+/// The caches of every catalog, with the expiry in even editions and in odd ones, ms.
 pub(crate) const CACHES: [(&str, [i64; 2]); 3] =
     [("brief", [2_500, 20_000]), ("hourly", [1_800_000, 3_600_000]), ("lasting", [43_200_000, 43_200_000])];
-/// A cache that no catalog knows, and how long a result is remembered there, ms.
+/// A cache that no catalog defines, with its expiry, ms.
 pub(crate) const UNLISTED: &str = "unlisted";
 const UNLISTED_MS: i64 = 86_400_000;
 
@@ -38,21 +38,21 @@ pub(crate) struct Change {
     pub(crate) thinks_ms: Option<u64>,
 }
 
-/// What a product's catalog says. Its number stands in the address that is called.
+/// The content of a product's catalog. Its number is part of the address that is called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Edition {
     pub(crate) number: u64,
     /// The action's timeout, ms, if it names one.
     pub(crate) timeout: Option<u32>,
-    /// Whether it defines the action that the jobs are for, and what consists of it.
+    /// True if it defines the jobs' action and the composite events.
     pub(crate) has_action: bool,
-    /// Whether the product is deleted.
+    /// True if the product is deleted.
     pub(crate) is_gone: bool,
 }
 
 impl Change {
-    /// A few for each product, in the middle of what its jobs do: published anew with another timeout, or away and back after a
-    /// while.
+    /// A few editions for each product, while its jobs are at work: published again with another timeout, or deleted
+    /// and restored later.
     pub(crate) fn draw_all(dice: Dice, begin: UnixMillis, jobs: &[JobPlan]) -> Vec<Self> {
         let (mut changes, mut number) = (Vec::new(), 0);
         for (at, product) in PRODUCTS.into_iter().enumerate() {
@@ -103,7 +103,7 @@ impl Edition {
         document
     }
 
-    /// How long a result of this cache is remembered, ms.
+    /// Expiry of this cache's results, ms.
     fn expiry_ms(&self, tag: &str) -> i64 {
         let known = CACHES.iter().find(|(known, _)| *known == tag);
         known.map_or(UNLISTED_MS, |(_, expiries)| expiries[usize::from(self.number % 2 == 1)])
@@ -122,7 +122,7 @@ impl Edition {
 /// The number of no edition: the product is deleted.
 pub(crate) const GONE: u64 = u64::MAX - 1;
 
-/// What was ever published, and since when.
+/// The editions, with the time of their publication.
 #[derive(Debug, Default)]
 pub(crate) struct Shelf(BTreeMap<String, Vec<(UnixMillis, Edition)>>);
 
@@ -141,8 +141,7 @@ impl Shelf {
         self.0.get(product).and_then(|editions| editions.last()).map_or(GONE, |(_, edition)| edition.number)
     }
 
-    /// How long a result of a cache is remembered, ms, by the editions that counted between two instants: at least, and at
-    /// most.
+    /// Bounds of a cache's expiry, ms, by the editions that were valid between two instants.
     pub(crate) fn expiry_ms(&self, product: &str, tag: &str, (from, until): (UnixMillis, UnixMillis)) -> (i64, i64) {
         let counted = self.lives(product, from, until).filter(|edition| !edition.is_gone);
         let found = counted.map(|edition| edition.expiry_ms(tag)).fold(None, |found: Option<(i64, i64)>, ms| {
@@ -152,7 +151,7 @@ impl Shelf {
         found.unwrap_or((UNLISTED_MS, UNLISTED_MS))
     }
 
-    /// Whether some edition that counted between two instants is as asked for.
+    /// True if an edition that was valid between two instants satisfies `wanted`.
     pub(crate) fn had(
         &self,
         product: &str,
@@ -172,7 +171,7 @@ impl Shelf {
     }
 }
 
-/// What an instance of a function remembers.
+/// The caches of a function's instance.
 #[derive(Debug, Default)]
 pub(crate) struct Memory {
     catalogs: BTreeMap<String, (UnixMillis, Arc<Published>)>,

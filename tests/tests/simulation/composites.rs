@@ -1,4 +1,4 @@
-//! What must hold of jobs that consist of others: told from what is claimed, looked at, noted, dispatched, counted and answered.
+//! Checks of composite events, from what is claimed, read, saved, dispatched, counted and answered.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
@@ -19,7 +19,7 @@ use crate::tallies::Tallies;
 /// An invariant that does not hold, and how.
 pub(crate) type Wrong = (&'static str, String);
 
-/// What one attempt has done and was told.
+/// The actions of one attempt, and the answers to it.
 #[derive(Debug)]
 pub(crate) struct Claim {
     /// The job as it was claimed.
@@ -27,29 +27,29 @@ pub(crate) struct Claim {
     pub(super) at: UnixMillis,
     /// The steps that have ended, of which it could know when it began, and those that it ended itself.
     pub(super) ended: BTreeMap<String, PartOutcome>,
-    /// What it would have noted of steps, whether the store took it or not.
+    /// Checkpoints that it tried to save, whether the store took them or not.
     pub(super) told: BTreeMap<String, PartOutcome>,
     has_begun: bool,
-    /// Whether it has seen that the job is its own and goes on, and begun nothing since.
+    /// True if it has seen that it still holds the job, and has begun nothing since.
     may_begin: bool,
-    /// How often it began something, by place.
+    /// Number of begun tries, by place.
     tries: BTreeMap<String, u32>,
     /// The options that it has tried, in order, by the fallback's place.
     passes: BTreeMap<String, Vec<usize>>,
-    /// What it was answered, by place.
+    /// The answers, by place.
     pub(super) answers: BTreeMap<String, Vec<Result<Value, RunError>>>,
-    /// What counters told it, by place.
+    /// The answers of counters, by place.
     pub(super) counted: BTreeMap<String, Vec<Counted>>,
     /// Places whose counter did not answer.
     pub(super) unreached: BTreeSet<String>,
 }
 
-/// What is known of a run, whoever works on it.
+/// A run, over all its attempts.
 #[derive(Debug, Default)]
 struct Known {
     /// The last note of each place, and the input that it was for.
     noted: BTreeMap<String, (Value, PartOutcome)>,
-    /// Places that somebody began, and was not answered.
+    /// Places that were begun and not answered.
     open: BTreeSet<String>,
 }
 
@@ -68,10 +68,10 @@ pub(crate) struct Composites {
     runs: BTreeMap<RunId, Known>,
     /// The orders in which an actor may try the options, by what it was told of their health.
     orders: BTreeMap<Choice, Vec<Vec<usize>>>,
-    /// The options that an actor said to be failing.
+    /// The options that an actor reported as failing.
     marked: BTreeSet<(Choice, String)>,
     pub(crate) tallies: Tallies,
-    /// How often each thing came about.
+    /// Counts of each event.
     pub(crate) counts: BTreeMap<&'static str, u64>,
 }
 
@@ -84,7 +84,7 @@ fn claim_of(claims: &mut Claims, by: u64, job: JobId) -> Option<&mut Claim> {
     claims.get_mut(&by)?.get_mut(&job)
 }
 
-/// Whether a job consists of others, or counts.
+/// True if a job's event is composite, or counts.
 pub(crate) fn is_composite(job: &Job) -> bool {
     job.spec.event != WORK
 }
@@ -158,7 +158,7 @@ impl Composites {
         (!is_so).then(|| ("I5", format!("{} gives an attempt back, and was not paused in it", old.fire())))
     }
 
-    /// An actor is told of the parts of a run that are done.
+    /// An actor reads the finished parts of a run.
     pub(crate) fn read(&mut self, run: RunId, by: u64) {
         let Some(job) = self.claimed_as(by, run.job_id).cloned() else { return };
         let ended = self.noted_for(&job);
@@ -278,7 +278,7 @@ impl Composites {
         None
     }
 
-    /// What is sent is for the fire that was claimed, and says what the step brought that it refers to. Says what is wrong with it.
+    /// Checks a dispatch: it is for the claimed fire, and carries the result of the step that it refers to.
     pub(crate) fn sent(&self, call: &DispatchRequest, by: u64) -> Option<Wrong> {
         let claim = self.claim(by, call.id.fire.job_id)?;
         if call.id.fire != claim.job.fire() {
@@ -355,7 +355,7 @@ impl Composites {
         }
     }
 
-    /// An actor is told in which order to try options: those last that are said to be failing.
+    /// An actor reads the order of options: those that are marked as failing come last.
     pub(crate) fn advised(
         &mut self,
         name: &FallbackId,
@@ -383,7 +383,7 @@ impl Composites {
         (!is_so).then(|| ("fallback", format!("{option} of {name} is said to {how}, and nothing says so")))
     }
 
-    /// Whether what an actor was answered explains the outcome that it recorded.
+    /// True if the answers to an actor explain the outcome that it recorded.
     pub(crate) fn explains(&self, job: JobId, outcome: Result<&Value, &RunError>, by: &Actor, now: UnixMillis) -> bool {
         let has_met_fault = by.has_met_fault.load(Ordering::Relaxed);
         self.claim(by.id, job).is_some_and(|claim| {

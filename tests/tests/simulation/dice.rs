@@ -5,7 +5,7 @@ use carillon_tests::random::Random;
 /// Names one draw that made something go wrong: whose it was, and its number among theirs.
 pub(crate) type FaultId = (u64, u64);
 
-/// What is drawn from one seed.
+/// Draws from one seed.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Dice(u64);
 
@@ -20,7 +20,7 @@ impl Dice {
     }
 }
 
-/// What goes wrong with one call of a port.
+/// A fault of one call of a port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
     /// It fails, and nothing was done.
@@ -40,7 +40,7 @@ pub(crate) enum Fault {
 }
 
 impl Fault {
-    /// What it is called in the count of what went wrong.
+    /// Its name in the counts.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Before => "error before effect",
@@ -54,18 +54,18 @@ impl Fault {
     }
 }
 
-/// What a call of a port meets.
+/// The luck of a call.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Fate {
     pub(crate) fault: Option<Fault>,
-    /// How long the request is under way, ms.
+    /// Time of the request, ms.
     pub(crate) there_ms: u64,
-    /// How long the answer is, ms.
+    /// Time of the answer, ms.
     pub(crate) back_ms: u64,
 }
 
 impl Fate {
-    /// Draws it, with so many faults in 10,000 calls.
+    /// Draws the luck of a call, with a number of faults in 10,000 calls.
     pub(crate) fn draw(random: &mut Random, faults_in_10_000: usize) -> Self {
         use Fault::{After, Before, DeathAfter, DeathBefore, Slow, Throttled, Twice};
         let goes_wrong = random.below(10_000) < faults_in_10_000;

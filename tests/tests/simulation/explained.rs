@@ -1,4 +1,4 @@
-//! Whether what its parts were answered explains what a job that consists of others came to.
+//! Checks that the answers to its parts explain the outcome of a composite event.
 
 use carillon_core::job::{RunError, codes};
 use carillon_core::progress::{Counted, FallbackId, PartOutcome};
@@ -9,13 +9,13 @@ use crate::composites::Claim;
 use crate::kinds::{Kind, Member, Quota, SUMMED_UP};
 use crate::spot::{Spot, within};
 
-/// What is said of one whose time was over before it could try what was left.
+/// The error of an option that had no time left.
 const LATE: &str = "no time was left for it";
 /// The shortest time that an attempt may have, ms.
 const MIN_MS: i64 = 400;
 
 impl Claim {
-    /// Whether an attempt fails of itself: the store was out of its reach, or its time was over.
+    /// True if an attempt fails by itself: the store was unreachable, or its time was over.
     pub(super) fn is_its_own(&self, error: &RunError, now: UnixMillis, met_fault: bool) -> bool {
         match error.message.as_str() {
             "the store did not take or give what belongs to the run" => met_fault,
@@ -24,7 +24,7 @@ impl Claim {
         }
     }
 
-    /// Whether this is what an event brought that stands here.
+    /// True if this is the result of an event at this place.
     pub(super) fn brings(&self, event: &str, place: &str, outcome: Result<&Value, &RunError>) -> bool {
         match (Kind::of(event), outcome) {
             (Kind::Action, _) => {
@@ -62,7 +62,7 @@ impl Claim {
         self.job.spec.input["action"].as_str().unwrap_or("trigger")
     }
 
-    /// How much of a quota is asked for here.
+    /// The amount that is requested of a quota.
     pub(super) fn amount(&self, place: &str) -> u64 {
         let step = Spot::of(&self.job.spec.event, place).and_then(|spot| spot.member);
         step.map_or_else(|| self.job.spec.input["amount"].as_u64().unwrap_or(1), Member::amount)
@@ -136,7 +136,7 @@ impl Claim {
         })
     }
 
-    /// A feature's result says how each of its steps ended, and what the last one brought, or what its output is made of.
+    /// A feature's result lists how each step ended, and the last step's result or the feature's output.
     fn went_through(&self, event: &str, place: &str, value: &Value) -> bool {
         let Kind::Feature(steps) = Kind::of(event) else { return false };
         let last = steps.len() - 1;
@@ -163,7 +163,7 @@ impl Claim {
         has_all && *value == json!({"output": output, "steps": said.collect::<Vec<_>>()})
     }
 
-    /// Whether the attempt may say of an option that it fails, or that it does not.
+    /// True if the attempt may mark or clear an option.
     pub(super) fn says(&self, name: &FallbackId, option: &str, fails: bool) -> bool {
         let spec = &self.job.spec;
         if spec.product != name.product {

@@ -14,7 +14,7 @@ const ACTIONS: [&str; 3] = [WORK, "other", "third"];
 /// The timeout of options that are hurried, ms: no longer than the shortest that an edition gives its actions.
 const HURRIED_MS: u32 = 400;
 
-/// What an event comes to.
+/// The kind of an event.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Kind {
     /// A request.
@@ -47,18 +47,18 @@ pub(crate) struct Member {
     given: Given,
 }
 
-/// What a member is given.
+/// The input of a member.
 #[derive(Debug)]
 enum Given {
-    /// What the whole is given, as it is.
+    /// The whole input, unchanged.
     Same,
     /// The number and the body that the whole is given.
     Input,
-    /// The number, and in its body what the step before has brought under this path.
+    /// The number, and in its body the value at this path of the previous step's result.
     After(&'static str, &'static [&'static str]),
     /// So much of a quota.
     Amount(u64),
-    /// As the input of a fallback: the number.
+    /// The number, as the input of a fallback.
     Options,
 }
 
@@ -127,7 +127,7 @@ static FEATURES: [(&str, &[Member]); 5] = [
 pub(crate) const SUMMED_UP: &str = "lenient";
 
 impl Kind {
-    /// Of an event that some catalog names.
+    /// The event's tag, which some catalog defines.
     pub(crate) fn of(event: &str) -> Self {
         let members = |known: &[(&str, &'static [Member])]| {
             known.iter().find(|(tag, _)| *tag == event).map(|(_, members)| *members)
@@ -140,17 +140,17 @@ impl Kind {
 }
 
 impl Member {
-    /// What stands for it in `$Sequence{}`.
+    /// Its reference in `$Sequence{}`.
     pub(crate) fn name(&self, index: usize) -> String {
         self.tag.map_or_else(|| (index + 1).to_string(), str::to_owned)
     }
 
-    /// How much of a quota it asks for.
+    /// The amount that it requests of a quota.
     pub(crate) fn amount(&self) -> u64 {
         if let Given::Amount(amount) = self.given { amount } else { 1 }
     }
 
-    /// What its body has to say under `after`: what the step of this index brought under this path.
+    /// The expected value under `after` in its body: the value at this path of the indexed step's result.
     pub(crate) fn after(&self, steps: &[Self]) -> Option<(usize, &'static [&'static str])> {
         let Given::After(step, path) = self.given else { return None };
         let index = steps.iter().enumerate().position(|(index, known)| known.name(index) == step)?;
@@ -213,7 +213,7 @@ pub(crate) fn add(document: &mut Value) {
 }
 
 impl JobPlan {
-    /// Has some of those that are not remembered be for an event that consists of others, or for a quota.
+    /// Turns some uncached jobs into composite events or quotas.
     pub(crate) fn draw_kind(&mut self, random: &mut Random) {
         if self.body.get("cache").is_some() || !random.once_in(3) {
             return;
@@ -236,7 +236,7 @@ impl JobPlan {
     }
 }
 
-/// What a job asks of an event, given what it would ask of an action.
+/// The input of an event, from the input of an action.
 fn asked(event: &str, input: Value, random: &mut Random) -> Value {
     match (Kind::of(event), random.below(12)) {
         (Kind::Quota(_) | Kind::Fallback(_), 0) => json!({"action": "reset"}),

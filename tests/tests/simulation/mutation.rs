@@ -27,41 +27,41 @@ pub(crate) enum Mutation {
     KeyKeptForGood,
     /// The precondition of an edit is not looked at.
     PreconditionIgnored,
-    /// An edit that is answered 412 is made all the same.
+    /// An edit that is answered 412 is carried out anyway.
     RefusedAndMade,
     /// A job out of a list is acted on without asking whether it still has that revision.
     ListedTrusted,
     /// Some jobs are in no list.
     ListLosesJobs,
-    /// Nobody looks whether a result is remembered or being made.
+    /// The cache is not consulted.
     ConsultIgnored,
-    /// A failure is remembered as if it were a result.
+    /// A failure is cached like a result.
     FailureRemembered,
-    /// Whoever fails keeps the lease of its question.
+    /// A failed attempt keeps the fill lease.
     LeaseKept,
-    /// A remembered result never expires.
+    /// A cached result never expires.
     ExpiryIgnored,
     /// A cache that is cleared keeps what it has.
     ClearIgnored,
-    /// What is made is forgotten at once.
+    /// A result is dropped from the cache at once.
     FillForgotten,
-    /// What stands under a key is not looked at.
+    /// The record of a key is not read.
     ReservationIgnored,
-    /// What was asked for under a key is not compared.
+    /// The request under a key is not compared.
     BodyUnchecked,
     /// A request that is carried out again is so as if it were new: its job has another id.
     InstantForgotten,
     /// A job that is stored again takes the place of what has become of it.
     InsertReplaces,
-    /// Who repeats a request is not told so.
+    /// A repeated request is not marked as a replay.
     ReplayUntold,
     /// The store says that a part is noted when it is not.
     NoteForgotten,
     /// Nobody reads which parts are done.
     DoneUnread,
-    /// What done parts brought is lost.
+    /// The results of finished parts are lost.
     DoneEmptied,
-    /// Nobody looks between two parts whether the job goes on.
+    /// The job's state is not checked between two parts.
     BeginUnchecked,
     /// A counter counts whatever it is sent again.
     CountedAgain,

@@ -1,4 +1,4 @@
-//! Requests that have a key: whoever gets no answer sends them again, others race with the same key, and what must hold then.
+//! Requests with an `Idempotency-Key`: they are sent again when an answer is lost, and others race with the same key.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -13,19 +13,19 @@ use crate::drive::Simulation;
 use crate::plan::{JobPlan, spread, within};
 use crate::ports::pass;
 
-/// A client sends a request so often before it gives up.
+/// Number of times that a client sends a request before it gives up.
 const TRIES: usize = 4;
-/// What is answered the same every time.
+/// The part of the answer that is the same every time.
 const SAID: [&str; 5] = ["job_id", "status", "scheduled_at", "recurring", "next_run_at"];
 
 /// The same key once more.
 #[derive(Clone, Debug)]
 pub(crate) struct Again {
-    /// Which one of its job it is.
+    /// Its number within its job.
     pub(crate) number: usize,
     /// When, ms from the beginning.
     pub(crate) at_ms: i64,
-    /// Whether something else is asked for under it.
+    /// True if another request is sent under the key.
     pub(crate) is_other: bool,
 }
 
@@ -48,7 +48,7 @@ impl JobPlan {
         }
     }
 
-    /// What is asked for, first or again.
+    /// The request, first or repeated.
     pub(crate) fn asked(&self, again: Option<&Again>) -> Value {
         let mut body = self.body.clone();
         if again.is_some_and(|again| again.is_other) {
@@ -59,7 +59,7 @@ impl JobPlan {
 }
 
 impl Simulation {
-    /// Schedules a job. Without a key nobody dares to ask twice; with one whoever is not told what became of it does.
+    /// Schedules a job. Without a key a lost answer is not retried; with one it is.
     pub(crate) async fn request_job(self: Arc<Self>, job: Arc<JobPlan>, again: Option<usize>) -> Option<()> {
         let again = again.and_then(|index| job.again.get(index));
         let tries = if job.key.is_some() { TRIES } else { 1 };
@@ -91,7 +91,7 @@ impl Simulation {
         None
     }
 
-    /// Whoever makes this request of a job's caller.
+    /// The actor of this request.
     pub(crate) fn actor_for(&self, job: &JobPlan, request: usize) -> Arc<crate::actor::Actor> {
         let key = u64::try_from(job.number * 1_000 + request).unwrap_or(0);
         let actor = self.actor(format!("job{}, request {request}", job.number), key, 0);
@@ -103,25 +103,25 @@ impl Simulation {
 /// A product and a key.
 pub(crate) type Name = (String, String);
 
-/// What was said of a key.
+/// The answer to a request with a key.
 #[derive(Debug)]
 struct Accepted {
     /// Since when its caller knows it.
     at: UnixMillis,
     body: Value,
     job_id: Value,
-    /// All that was said, by one who did not wait for the first run.
+    /// The whole answer, unless it waited for the first run.
     said: Option<Vec<Value>>,
 }
 
-/// What is known of a key.
+/// The requests of a key.
 #[derive(Debug, Default)]
 struct Known {
-    /// What was asked for under it.
+    /// The request under it.
     asked: Vec<Value>,
     stored: BTreeSet<JobId>,
     accepted: Option<Accepted>,
-    /// So many were told that they were the first.
+    /// Number of callers that were told that they were first.
     firsts: u32,
 }
 
@@ -139,7 +139,7 @@ pub(crate) struct Told<'a> {
 pub(crate) struct Named {
     asked_by: BTreeMap<u64, Name>,
     names: BTreeMap<Name, Known>,
-    /// How often each thing came about.
+    /// Counts of each event.
     pub(crate) counts: BTreeMap<&'static str, u64>,
 }
 

@@ -1,4 +1,4 @@
-//! What must hold, told from nothing but what is stored, sent, dispatched and answered: the state machine is not asked.
+//! The invariants, checked only by what is stored, sent, dispatched and answered: the state machine is not consulted.
 
 use std::collections::BTreeMap;
 
@@ -16,10 +16,10 @@ use crate::named::Named;
 use crate::recalls::Recalls;
 use crate::series::Series;
 
-/// Two clocks differ by this at the most, ms.
+/// Maximum difference between two clocks, ms.
 pub(crate) const SKEW_MS: i64 = 1_000;
 
-/// Where nothing goes wrong, a fire is claimed so soon after it is due, ms: the clocks' difference and the requests' time.
+/// Maximum time from due to claim if nothing goes wrong, ms: the difference of clocks and the time of requests.
 const PROMPT_MS: i64 = 3_000;
 
 /// Something that must not be.
@@ -27,14 +27,14 @@ const PROMPT_MS: i64 = 3_000;
 pub(crate) struct Violation {
     /// The invariant: I1 to I7 as functions/README.md numbers them, or a word.
     pub(crate) invariant: &'static str,
-    /// What happened.
+    /// The events.
     pub(crate) text: String,
 }
 
-/// What is known of a fire.
+/// The events of a fire.
 #[derive(Debug, Default)]
 struct Known {
-    /// Who claimed it last, under which name, and whether the dispatch of that claim has begun.
+    /// The last claim, its owner, and whether its dispatch has begun.
     claim: Option<(Owner, u64, bool)>,
     dispatches: u32,
     successes: Vec<Output>,
@@ -45,7 +45,7 @@ struct Known {
 /// Watches, and remembers what it needs to tell right from wrong.
 #[derive(Debug, Default)]
 pub(crate) struct Oracle {
-    /// Whether nothing goes wrong in this world, so that everything has to be in time.
+    /// True if nothing goes wrong in this world, so that everything has to be on time.
     pub(crate) is_strict: bool,
     fires: BTreeMap<Fire, Known>,
     series: BTreeMap<JobId, Series>,
@@ -53,7 +53,7 @@ pub(crate) struct Oracle {
     budgets: BTreeMap<JobId, u32>,
     /// Jobs that consist of others, or count.
     pub(crate) composites: Composites,
-    /// What is remembered.
+    /// Cached results.
     pub(crate) recalls: Recalls,
     /// The keys of requests.
     pub(crate) named: Named,
@@ -182,7 +182,7 @@ impl Oracle {
                     format!("{fire} is claimed before {:?}", before.wake_at)
                 });
                 let late_ms = before.wake_at.map_or(0, |at| now.since(at));
-                // Whoever waits for another's result is late by that.
+                // Waiting for another job's result makes it late.
                 let is_prompt = !self.is_strict || old.spec.cache.is_some() || late_ms <= PROMPT_MS;
                 self.hold(is_prompt, "on time", || {
                     format!("{fire} is claimed {late_ms} ms late, and nothing went wrong")
@@ -211,7 +211,7 @@ impl Oracle {
         }
     }
 
-    /// What is called is by a catalog that counted half a minute ago or later.
+    /// A dispatch follows a catalog that was valid half a minute ago or later.
     pub(crate) fn called(
         &mut self,
         published: &Shelf,

@@ -1,4 +1,5 @@
-//! What a simulation is to do, drawn from its seed: jobs, what becomes of them and of their catalogs, and how much goes wrong.
+//! The plan of a simulation, drawn from its seed: jobs, the fate of the jobs and of their catalogs, and the rate of
+//! faults.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,7 +25,7 @@ const CLOCK_CHANGES: [(i64, &str); 6] = [
     (1_825_567_200, ZONES[0]),
 ];
 const ZONES: [&str; 3] = ["America/New_York", "Europe/Amsterdam", "Australia/Lord_Howe"];
-/// They begin so many minutes before that at the most.
+/// Maximum number of minutes between the begin and that instant.
 const MINUTES_BEFORE: i64 = 180;
 /// Callers act for so long, ms.
 pub(crate) const ACTIVE_MS: usize = 2 * 3_600_000;
@@ -37,40 +38,41 @@ const REVOKED: usize = 5;
 /// The products.
 pub(crate) const PRODUCTS: [&str; 3] = ["shop", "post", "bank"];
 
-/// Everything that a simulation is made of. Without one of its jobs or steps, or with a fault held back, the rest of it
-/// meets the same luck as before: that is how a failure is made small.
+/// Everything that a simulation is made of. Without one of its jobs or steps, or with a fault held back, the rest
+/// meets the same luck as before, so a failure can be made small.
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
     pub(crate) seed: u64,
     pub(crate) begin: UnixMillis,
     pub(crate) jobs: Vec<JobPlan>,
-    /// Whether a timer can be taken back to the last, as in a process of its own; otherwise one that is soon is a message.
+    /// True if a timer can be removed up to the last moment, as in one process; otherwise one that is due soon is a
+    /// message.
     pub(crate) is_embedded: bool,
-    /// What becomes of the catalogs.
+    /// The changes of the catalogs.
     pub(crate) changes: Vec<Change>,
     /// When one of the two keys is revoked, ms from the beginning.
     pub(crate) revoked_ms: i64,
-    /// Of 10,000 calls of a port so many go wrong.
+    /// Faults in 10,000 calls of a port.
     pub(crate) faults_in_10_000: usize,
     /// Faults that are held back.
     pub(crate) without: BTreeSet<FaultId>,
-    /// How much the clocks of these actors are ahead, ms, whatever the dice say.
+    /// Fixed clock offsets of these actors, ms, instead of drawn ones.
     pub(crate) skews_ms: BTreeMap<u64, i64>,
-    /// What these calls meet, whatever the dice say.
+    /// Fixed luck of these calls, instead of drawn luck.
     pub(crate) scripted: BTreeMap<FaultId, Fate>,
 }
 
 /// One job and what its caller does with it.
 #[derive(Clone, Debug)]
 pub(crate) struct JobPlan {
-    /// Which one it is: names it, and is the key of its luck.
+    /// Its number: its name, and the key of its luck.
     pub(crate) number: usize,
     /// When it is asked for, ms from the beginning.
     pub(crate) at_ms: i64,
     pub(crate) body: Value,
-    /// Whether the caller asks first what would become of it.
+    /// True if the caller requests a preview first.
     pub(crate) is_previewed: bool,
-    /// So many seconds the caller prefers to wait for the first run's end.
+    /// Seconds that the caller prefers to wait for the end of the first run.
     pub(crate) wait: Option<u32>,
     /// The key of its request, if that has one.
     pub(crate) key: Option<String>,
@@ -82,14 +84,14 @@ pub(crate) struct JobPlan {
 /// One request about a job.
 #[derive(Clone, Debug)]
 pub(crate) struct Step {
-    /// Which one of its job it is, from 1.
+    /// Its number within its job, from 1.
     pub(crate) number: usize,
     /// When it is made, ms from the beginning.
     pub(crate) at_ms: i64,
     pub(crate) what: What,
 }
 
-/// What is asked for.
+/// The request.
 #[derive(Clone, Debug)]
 pub(crate) enum What {
     Cancel,
@@ -153,7 +155,7 @@ impl Plan {
 }
 
 impl Plan {
-    /// Whether nothing goes wrong any more.
+    /// True if nothing goes wrong any more.
     pub(crate) fn is_calm(&self, now: UnixMillis) -> bool {
         now.since(self.begin) >= FAULTS_END_MS
     }
@@ -170,7 +172,7 @@ pub(crate) fn within(random: &mut Random, most: usize) -> i64 {
 }
 
 impl JobPlan {
-    /// Whether its caller has the key that is revoked.
+    /// True if its caller has the key that is revoked.
     pub(crate) fn is_revoked(&self) -> bool {
         self.number % 8 == REVOKED
     }
@@ -290,7 +292,7 @@ fn hurry(random: &mut Random, due_ms: i64, steps: &mut Vec<Step>) {
     }
 }
 
-/// What is redriven: everything, a product, or an environment of it; all of it, or a few.
+/// The scope of a redrive: everything, a product or an environment; all of it, or a few.
 fn redrive(random: &mut Random) -> Value {
     let mut body = match random.below(4) {
         0 => json!({}),

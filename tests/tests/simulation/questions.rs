@@ -26,7 +26,7 @@ impl JobPlan {
         self.body["product_tag"] = json!(product);
         self.body["cache"] = json!(tag);
         self.body["input"] = json!({"params": {"number": number}, "body": {"question": number}});
-        // Who waits for one that is silent should have had its turn before the end.
+        // A waiter on a silent one should have had its turn before the end.
         self.body["timeout"] = json!(random.pick(&[1_000, 10_000, 30_000, 120_000]));
         if self.body.get("repeat").is_none() && common_ms >= self.at_ms && random.once_in(2) {
             self.body["start_at"] = json!(begin.plus(common_ms).0);

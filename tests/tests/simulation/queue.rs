@@ -6,9 +6,9 @@ use carillon_aws::message::Message;
 use carillon_core::ids::Fire;
 use carillon_core::time::UnixMillis;
 
-/// What is received stays hidden for so long, ms: six times the executor's timeout, as the Terraform module has it.
+/// Visibility timeout of a received message, ms: six times the executor's timeout, as in the Terraform module.
 pub(crate) const HIDDEN_MS: i64 = 360_000;
-/// A message that was received so often goes to the dead letters by itself, as the Terraform module has it.
+/// Receives after which a message moves to the dead letters by itself, as in the Terraform module.
 const MAX_RECEIVES: u32 = 1_000;
 
 /// A dead letter takes so long to be moved back, ms, and a task that moves them takes at least this.
@@ -29,7 +29,7 @@ pub(crate) struct Parcel {
 #[derive(Clone, Debug)]
 struct Schedule {
     message: Message,
-    /// What was asked for, to the second.
+    /// The requested instant, to the second.
     at: UnixMillis,
     /// When it really fires.
     fires_at: UnixMillis,
@@ -48,7 +48,7 @@ pub(crate) struct Queue {
     dead_letters: Vec<Message>,
     /// When those that were moved back last have all arrived.
     redriven_at: UnixMillis,
-    /// How many messages and schedules there are of each fire.
+    /// Messages and schedules of each fire.
     carriers: BTreeMap<Fire, u32>,
     /// Every fire that was ever laid among the dead letters.
     dead_lettered: BTreeSet<Fire>,
@@ -96,7 +96,7 @@ impl Queue {
         self.parcels.get(&number).cloned()
     }
 
-    /// Whether this one comes after one that was sent later.
+    /// True if this message arrives after one that was sent later.
     pub(crate) fn is_overtaken(&mut self, number: u64) -> bool {
         self.received = self.received.max(number);
         number < self.received
@@ -164,7 +164,7 @@ impl Queue {
         self.dead_letters.push(message);
     }
 
-    /// Whether a fire was ever a dead letter.
+    /// True if a fire was ever a dead letter.
     pub(crate) fn was_dead_lettered(&self, fire: Fire) -> bool {
         self.dead_lettered.contains(&fire)
     }
@@ -183,12 +183,12 @@ impl Queue {
         true
     }
 
-    /// Whether a timer or a message of this fire is on its way.
+    /// True if a timer or a message of this fire is on its way.
     pub(crate) fn carries(&self, fire: Fire) -> bool {
         self.carriers.contains_key(&fire)
     }
 
-    /// Whether one of an earlier fire of the same job is.
+    /// True if a timer or a message of an earlier fire of the same job is on its way.
     pub(crate) fn carries_before(&self, fire: Fire) -> bool {
         let first = Fire { generation: 0, run_no: 0, ..fire };
         self.carriers.range(first..fire).next().is_some()

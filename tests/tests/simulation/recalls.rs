@@ -1,4 +1,5 @@
-//! What must hold of remembered results: told from what is asked, dispatched, answered and cleared. The cache is not asked.
+//! Checks of cached results, from what is requested, dispatched, answered and cleared. The cache itself is not
+//! consulted.
 
 use std::collections::BTreeMap;
 
@@ -12,15 +13,15 @@ use crate::actor::Actor;
 use crate::catalogs::{REMEMBERED_MS, Shelf};
 use crate::oracle::SKEW_MS;
 
-/// Where nothing goes wrong, the cache knows so soon of what the target said, ms.
+/// Time until the cache has the target's result if nothing goes wrong, ms.
 const TOLD_MS: i64 = 1_000;
 
-/// What has one answer.
+/// A request with one answer.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Question {
     product: String,
     cache: String,
-    /// What is sent to the target, and where: all jobs of a simulation are for one event.
+    /// The request to the target and its address: all jobs of a simulation are for one event.
     input: String,
 }
 
@@ -40,14 +41,14 @@ struct CacheLookup {
     answered_at: Option<UnixMillis>,
 }
 
-/// An attempt at the target, and what it brought.
+/// An attempt at the target, and its result.
 #[derive(Clone, Debug)]
 struct Attempt {
     fire: Fire,
     actor: u64,
     lookup: Option<CacheLookup>,
     began_at: UnixMillis,
-    /// Its result is remembered for so long, ms, by some catalog that counted then: at least, and at most.
+    /// Bounds of its expiry, ms, by the catalogs that were valid then.
     expiry_ms: (i64, i64),
 }
 
@@ -67,7 +68,7 @@ struct Hit {
     at: UnixMillis,
 }
 
-/// What became of a cache.
+/// The events of a cache.
 #[derive(Debug, Default)]
 struct Cleared {
     /// When it was emptied.
@@ -76,7 +77,7 @@ struct Cleared {
     answered: Vec<(UnixMillis, UnixMillis)>,
 }
 
-/// Watches what is remembered.
+/// Watches cached results.
 #[derive(Debug, Default)]
 pub(crate) struct Recalls {
     claims: BTreeMap<(Fire, u64), (Question, Owner)>,
@@ -85,7 +86,7 @@ pub(crate) struct Recalls {
     under_way: BTreeMap<Question, Vec<Attempt>>,
     made: BTreeMap<Question, Vec<Made>>,
     cleared: BTreeMap<CacheId, Cleared>,
-    /// How often each thing came about.
+    /// Counts of each event.
     pub(crate) counts: BTreeMap<&'static str, u64>,
 }
 
@@ -170,7 +171,7 @@ impl Recalls {
         other.map(|other| format!("while {other} is under way with the same question"))
     }
 
-    /// Where nothing goes wrong, what is known is not asked for.
+    /// If nothing goes wrong, a cached result is not requested from the target.
     fn had_to_ask(&mut self, question: &Question, own: &CacheLookup, is_strict: bool) -> Option<String> {
         let cleared = cleared_at(&self.cleared, question);
         let is_kept = |made: &&Made| {
@@ -206,7 +207,7 @@ impl Recalls {
         }
     }
 
-    /// A run was ended by a result that was remembered. Says what is wrong with that.
+    /// Checks a run that ended with a cached result.
     pub(crate) fn recalled(
         &mut self,
         old: &Job,
@@ -247,13 +248,13 @@ impl Recalls {
         self.cleared.entry(cache.clone()).or_default().at.push(now);
     }
 
-    /// Whoever asked for that was answered.
+    /// The request was answered.
     pub(crate) fn clear_answered(&mut self, cache: &CacheId, asked_at: UnixMillis, now: UnixMillis) {
         self.count("cache cleared");
         self.cleared.entry(cache.clone()).or_default().answered.push((asked_at, now));
     }
 
-    /// Whether an entry that a cache is said to have is a result that was made, and not forgotten when it was asked for.
+    /// True if a listed entry is a result that was made, and had not been dropped when it was listed.
     pub(crate) fn has_entry(&self, cache: &CacheId, stored_at: UnixMillis, asked_at: UnixMillis) -> bool {
         let cleared = self.cleared.get(cache).map_or(&[][..], |cleared| cleared.answered.as_slice());
         let made = self.made.iter().filter(|(question, _)| {

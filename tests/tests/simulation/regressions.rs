@@ -1,5 +1,5 @@
-//! What was wrong once, and what is too rare to be left to luck: each as the smallest plan that shows it, written by hand, as
-//! the plan of a seed changes with what is drawn.
+//! Past faults, and cases too rare to be left to luck: each as the smallest plan that shows it, written by hand,
+//! because the plan of a seed changes with what is drawn.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,10 +13,10 @@ use crate::plan::{BEGIN, JobPlan, Plan, Step, What};
 
 /// A plan that broke an invariant once, or would without the rule that it is about.
 pub(crate) struct Regression {
-    /// What was wrong, or would be.
+    /// The fault.
     pub(crate) what: &'static str,
     pub(crate) plan: Plan,
-    /// What breaks its fix, and what does not hold then.
+    /// The mutant that breaks its fix, and the invariant that then fails.
     pub(crate) mutation: Mutation,
     pub(crate) invariant: &'static str,
 }

@@ -1,5 +1,5 @@
-//! When the runs of a recurring job have to be: reckoned by plain division, or read off a clock on a wall minute by minute,
-//! not by the crate's own search.
+//! The expected runs of a recurring job: computed by plain division, or read off a wall clock minute by minute, not
+//! by the crate's own search.
 
 use std::collections::BTreeSet;
 use std::rc::Rc;
@@ -68,7 +68,7 @@ impl Grid {
         }
     }
 
-    /// How many there are from one instant on, before another.
+    /// Number of occurrences from one instant until another.
     fn between(&self, since: i64, until: i64) -> u64 {
         let count = match self {
             Self::Even { from, interval, offsets } => {
@@ -85,19 +85,19 @@ impl Grid {
     }
 }
 
-/// What is known of a job's series, since it was planned last.
+/// A job's series since it was last planned.
 #[derive(Debug, Default)]
 pub(crate) struct Series {
     /// The first occurrence of the plan; `None` when the plan changed under a run, and cannot be told from outside.
     first: Option<i64>,
-    /// What had been missed by then.
+    /// The number of missed occurrences until then.
     missed: u64,
     /// Occurrences that had their run.
     had: BTreeSet<i64>,
 }
 
 impl Series {
-    /// Of a job that was just stored.
+    /// The series of a new job.
     pub(crate) fn begun(job: &Job) -> Option<Self> {
         let first = job.state.run.nominal_at?;
         Some(Self { first: Some(first.0), ..Self::default() })

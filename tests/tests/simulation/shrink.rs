@@ -4,7 +4,7 @@ use crate::drive::{Report, run};
 use crate::mutation::Mutation;
 use crate::plan::Plan;
 
-/// So many runs are worth a readable trace.
+/// Maximum number of runs for a small failure.
 const MAX_RUNS: usize = 3_000;
 
 /// The smallest plan that was found to break `invariant`.

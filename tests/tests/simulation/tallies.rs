@@ -1,4 +1,4 @@
-//! What must hold of quotas: each counter is the sum of what distinct parts of runs had counted since it began anew.
+//! Checks of quotas: each counter is the sum of what distinct parts of runs had counted since its reset.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,17 +7,17 @@ use carillon_core::progress::{CheckpointId, Counted, CounterId};
 /// Watches the counters.
 #[derive(Debug, Default)]
 pub(crate) struct Tallies {
-    /// Whoever had something counted, or had a counter begin anew.
+    /// A part that counted an amount, or reset a counter.
     had: BTreeSet<CheckpointId>,
-    /// What was counted since each counter began anew.
+    /// The amounts counted since each counter's reset.
     counted: BTreeMap<CounterId, BTreeMap<CheckpointId, u64>>,
 }
 
-/// What a part asks of a counter, and what becomes of that.
+/// A part's request to a counter, and its result.
 pub(crate) struct Tally<'a> {
     pub(crate) counter: &'a CounterId,
     pub(crate) by: &'a CheckpointId,
-    /// How far the store says that the counter has come.
+    /// The amount used, as the store says.
     pub(crate) stored: u64,
 }
 
@@ -26,7 +26,7 @@ impl Tallies {
         self.counted.get(counter).into_iter().flatten().map(|(_, amount)| amount).sum()
     }
 
-    /// Whether a part had something counted.
+    /// True if the amount of a part was counted.
     pub(crate) fn has(&self, by: &CheckpointId) -> bool {
         self.had.contains(by)
     }
@@ -47,7 +47,7 @@ impl Tallies {
             .then(|| format!("{by:?} adds {amount} to {before} of {limit}, is told {told:?}, and {stored} is stored"))
     }
 
-    /// A counter was to begin anew. Says what is wrong with what is stored of it then.
+    /// Checks a counter after a reset.
     pub(crate) fn reset(&mut self, tally: &Tally<'_>) -> Option<String> {
         let Tally { counter, by, stored } = *tally;
         if self.had.insert(by.clone()) {

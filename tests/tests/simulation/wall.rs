@@ -19,7 +19,7 @@ const DAY_MS: i64 = 24 * 60 * MINUTE_MS;
 type Instants = BTreeMap<(String, String, i64), Rc<[i64]>>;
 
 thread_local! {
-    /// What was looked up.
+    /// Known results.
     static LOOKED_UP: RefCell<Instants> = RefCell::default();
 }
 
@@ -72,7 +72,7 @@ fn look_up(cron: &str, tz: &str, from: i64, until: i64) -> Vec<i64> {
     found.into_iter().collect()
 }
 
-/// Whether an expression names what the wall shows.
+/// True if an expression matches the wall clock.
 fn is_named(cron: &str, shown: &DateTime) -> bool {
     let (hour, minute) = (shown.hour(), shown.minute());
     match cron {
