@@ -84,6 +84,29 @@ pub trait SecretSource: Send + Sync {
     }
 }
 
+/// Runs `attempt` with the secret behind a reference. If that secret was remembered and the attempt ends as UNAUTHORIZED, fetches it
+/// past what is remembered, and runs the attempt once more if the secret has changed.
+///
+/// # Errors
+/// As of the source and the attempt.
+pub async fn with_renewed_secret<S, T, F>(
+    source: &S,
+    reference: &SecretRef,
+    attempt: impl Fn(Secret) -> F,
+) -> Result<T, RunError>
+where
+    S: SecretSource,
+    F: Future<Output = Result<T, RunError>>,
+{
+    let FetchedSecret { secret, is_old } = source.get(reference).await?;
+    let outcome = attempt(secret.clone()).await;
+    if !is_old || !outcome.as_ref().is_err_and(|error| error.code == codes::UNAUTHORIZED) {
+        return outcome;
+    }
+    let renewed = source.renew(reference, &secret).await?;
+    if renewed == secret { outcome } else { attempt(renewed).await }
+}
+
 /// Secrets that stand in the environment of the process (`env:NAME`), as its main read them at the start.
 #[derive(Clone, Debug, Default)]
 pub struct EnvSecrets(HashMap<String, Secret>);

@@ -86,13 +86,7 @@ impl<'c> Needs<'c> {
 
     /// Of requests that are authorised and signed like this.
     pub(super) fn http(auth: Option<&'c Auth>, signing: &'c SigningSecrets) -> Self {
-        let own = auth.map(|auth| match auth {
-            Auth::Bearer(secret) => secret,
-            Auth::Basic(basic) => &basic.password,
-            Auth::Header(header) => &header.value,
-            Auth::Query(query) => &query.value,
-            Auth::Oauth2(oauth2) => &oauth2.client_secret,
-        });
+        let own = auth.map(Auth::secret);
         Self { secrets: own.into_iter().chain(&signing.0).collect(), aws: None }
     }
 

@@ -17,7 +17,7 @@ use carillon_core::event_types::FcmRequest;
 use carillon_core::job::{Output, RunError, codes};
 use carillon_core::ports::Clock;
 use carillon_core::time::UnixMillis;
-use carillon_outbound::secrets::{FetchedSecret, Secret, SecretSource};
+use carillon_outbound::secrets::{Secret, SecretSource, with_renewed_secret};
 use carillon_outbound::tokens::{Grant, taken};
 use carillon_outbound::{Answer, Request};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
@@ -41,13 +41,7 @@ pub(super) async fn perform<S: SecretSource, C: Clock>(
     head: &Head,
     request: FcmRequest,
 ) -> Result<Output, RunError> {
-    let FetchedSecret { secret, is_old } = http.secrets.get(&request.service_account).await?;
-    let sent = send(http, head, &request, secret.clone()).await;
-    if !is_old || !sent.as_ref().is_err_and(|error| error.code == codes::UNAUTHORIZED) {
-        return sent;
-    }
-    let renewed = http.secrets.renew(&request.service_account, &secret).await?;
-    if renewed == secret { sent } else { send(http, head, &request, renewed).await }
+    with_renewed_secret(&http.secrets, &request.service_account, |document| send(http, head, &request, document)).await
 }
 
 async fn send<S: SecretSource, C: Clock>(

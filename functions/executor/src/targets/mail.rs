@@ -25,7 +25,7 @@ use carillon_core::job::{Output, RunError, codes};
 use carillon_core::ports::Clock;
 use carillon_core::time::UnixMillis;
 use carillon_outbound::Outbound;
-use carillon_outbound::secrets::{FetchedSecret, Secret, SecretSource};
+use carillon_outbound::secrets::{Secret, SecretSource, with_renewed_secret};
 use lettre::Address;
 use lettre::address::Envelope;
 use lettre::message::{Mailbox, Message, MultiPart, SinglePart};
@@ -64,16 +64,10 @@ impl Mail {
             return self.deliver(&http.outbound, &request, None, &message, &message_id).await;
         };
         let login = |secret: &Secret| Some(Credentials::new(user.clone(), secret.expose().to_owned()));
-        let FetchedSecret { secret, is_old } = http.secrets.get(reference).await?;
-        let sent = self.deliver(&http.outbound, &request, login(&secret), &message, &message_id).await;
-        if !is_old || !sent.as_ref().is_err_and(|error| error.code == codes::UNAUTHORIZED) {
-            return sent;
-        }
-        let renewed = http.secrets.renew(reference, &secret).await?;
-        if renewed == secret {
-            return sent;
-        }
-        self.deliver(&http.outbound, &request, login(&renewed), &message, &message_id).await
+        with_renewed_secret(&http.secrets, reference, |password| {
+            self.deliver(&http.outbound, &request, login(&password), &message, &message_id)
+        })
+        .await
     }
 
     async fn deliver(

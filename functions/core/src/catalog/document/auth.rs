@@ -61,6 +61,19 @@ pub enum Auth {
     Oauth2(OAuth2),
 }
 
+impl Auth {
+    /// The secret that authorises a request.
+    pub fn secret(&self) -> &SecretRef {
+        match self {
+            Self::Bearer(secret) => secret,
+            Self::Basic(basic) => &basic.password,
+            Self::Header(header) => &header.value,
+            Self::Query(query) => &query.value,
+            Self::Oauth2(client) => &client.client_secret,
+        }
+    }
+}
+
 impl Read for Auth {
     fn read(field: &Field<'_>) -> Option<Self> {
         let entries = field.entries()?;

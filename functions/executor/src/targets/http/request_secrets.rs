@@ -14,13 +14,7 @@ impl RequestSecrets {
     /// # Errors
     /// As of the source.
     pub(super) async fn fetch<S: SecretSource>(source: &S, request: &HttpRequest) -> Result<Self, RunError> {
-        let authorises = request.auth.as_ref().map(|auth| match auth {
-            Auth::Bearer(secret) => secret,
-            Auth::Basic(basic) => &basic.password,
-            Auth::Header(header) => &header.value,
-            Auth::Query(query) => &query.value,
-            Auth::Oauth2(client) => &client.client_secret,
-        });
+        let authorises = request.auth.as_ref().map(Auth::secret);
         let mut fetched = Vec::new();
         for reference in authorises.into_iter().chain(&request.signing_secrets.0) {
             fetched.push((reference.clone(), source.get(reference).await?));

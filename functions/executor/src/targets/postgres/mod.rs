@@ -19,11 +19,11 @@ use std::time::Duration;
 
 use carillon_core::event_types::SqlRequest;
 use carillon_core::hash::sha256_hex;
-use carillon_core::job::{Output, RunError, codes};
+use carillon_core::job::{Output, RunError};
 use carillon_core::ports::Clock;
 use carillon_core::time::UnixMillis;
 use carillon_outbound::Outbound;
-use carillon_outbound::secrets::{FetchedSecret, Secret, SecretSource};
+use carillon_outbound::secrets::{Secret, SecretSource, with_renewed_secret};
 use futures_util::future::join;
 use tokio_postgres::{Client, Statement};
 use zeroize::Zeroizing;
@@ -62,18 +62,12 @@ impl<S: SecretSource, C: Clock + Clone + 'static> Postgres<S, C> {
     /// By the table of [`error`], and as of the way out and the secrets.
     pub async fn perform(&self, timeout: Duration, request: SqlRequest) -> Result<Output, RunError> {
         let deadline = Deadline { clock: &self.clock, at: self.clock.now().plus(millis(timeout)) };
-        let FetchedSecret { secret: url, is_old } = self.secrets.get(&request.url).await?;
-        let output = self.perform_at(&url, &request, &deadline).await;
-        if !is_old || output.as_ref().err().is_none_or(|error| error.code != codes::UNAUTHORIZED) {
-            return output;
-        }
-        let renewed = self.secrets.renew(&request.url, &url).await?;
-        if renewed == url { output } else { self.perform_at(&renewed, &request, &deadline).await }
+        with_renewed_secret(&self.secrets, &request.url, |url| self.perform_at(url, &request, &deadline)).await
     }
 
     async fn perform_at(
         &self,
-        url: &Secret,
+        url: Secret,
         request: &SqlRequest,
         deadline: &Deadline<'_, C>,
     ) -> Result<Output, RunError> {
