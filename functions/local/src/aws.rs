@@ -1,44 +1,65 @@
 //! AWS, as far as this server can reach it: with the cargo feature `aws`, and with credentials in its environment.
 
+#[cfg(feature = "aws")]
+use carillon_aws::{clients::Clients, secret_stores::AwsSecretStores, targets::AwsTargets};
 use carillon_core::catalog::{SecretRef, SecretStoreKind};
 use carillon_core::event_types::{AwsRequest, Capabilities, DispatchId};
 use carillon_core::job::{Output, RunError};
 use carillon_core::ports::{AwsServices, SecretStore};
 use carillon_executor::targets::NoAws;
-use carillon_outbound::secrets::NoSecretStore;
 use zeroize::Zeroizing;
 
+/// What calls services for jobs, and what fetches secrets.
 #[cfg(feature = "aws")]
-use self::with::Services;
+type Services = (AwsTargets, AwsSecretStores);
 #[cfg(not(feature = "aws"))]
-use self::without::Services;
+type Services = (NoAws, NoAws);
 
-/// AWS by the credentials of the environment, or the reason why not.
+/// What to do so that AWS can be reached.
+const REMEDY: &str = if cfg!(feature = "aws") {
+    "set AWS_REGION, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+} else {
+    "build with --features aws"
+};
+
+/// AWS by the credentials of the environment, or none.
 #[derive(Clone, Debug)]
-pub(crate) struct Aws(Result<Services, &'static str>);
+pub(crate) struct Aws(Option<Services>);
 
 impl Aws {
     /// Looks for the credentials among these variables.
     pub(crate) fn of(environment: &[(String, String)]) -> Self {
-        Self(Services::of(|name| environment.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone())))
+        Self(services(|name| environment.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone())))
     }
 
     /// What a server can run that reaches it.
     pub(crate) fn capabilities(&self) -> Capabilities {
-        let (all, own): (&[SecretStoreKind], &[SecretStoreKind]) =
-            (&[SecretStoreKind::Env, SecretStoreKind::Ssm, SecretStoreKind::SecretsManager], &[SecretStoreKind::Env]);
         match &self.0 {
-            Ok(_) => Capabilities { secret_stores: all, aws: Ok(()) },
-            Err(reason) => Capabilities { secret_stores: own, aws: Err(reason) },
+            Some(_) => Capabilities {
+                secret_stores: &[SecretStoreKind::Env, SecretStoreKind::Ssm, SecretStoreKind::SecretsManager],
+                aws: Ok(()),
+            },
+            None => Capabilities { secret_stores: &[SecretStoreKind::Env], aws: Err(REMEDY) },
         }
     }
+}
+
+#[cfg(feature = "aws")]
+fn services(variable: impl Fn(&str) -> Option<String>) -> Option<Services> {
+    let clients = Clients::from_environment(variable).ok()?;
+    Some((AwsTargets::new(&clients), AwsSecretStores::new(&clients)))
+}
+
+#[cfg(not(feature = "aws"))]
+fn services(_: impl Fn(&str) -> Option<String>) -> Option<Services> {
+    None
 }
 
 impl AwsServices for Aws {
     async fn perform(&self, id: &DispatchId, request: AwsRequest) -> Result<Output, RunError> {
         match &self.0 {
-            Ok(services) => services.perform(id, request).await,
-            Err(_) => NoAws.perform(id, request).await,
+            Some((targets, _)) => targets.perform(id, request).await,
+            None => NoAws.perform(id, request).await,
         }
     }
 }
@@ -46,76 +67,8 @@ impl AwsServices for Aws {
 impl SecretStore for Aws {
     async fn fetch(&self, secret: &SecretRef) -> Result<Zeroizing<String>, RunError> {
         match &self.0 {
-            Ok(services) => services.fetch(secret).await,
-            Err(_) => NoSecretStore.fetch(secret).await,
-        }
-    }
-}
-
-#[cfg(feature = "aws")]
-mod with {
-    use carillon_aws::clients::Clients;
-    use carillon_aws::secret_stores::AwsSecretStores;
-    use carillon_aws::targets::AwsTargets;
-
-    use super::{AwsRequest, AwsServices, DispatchId, Output, RunError, SecretRef, SecretStore, Zeroizing};
-
-    /// What to do so that they can be reached.
-    const UNSET: &str = "set AWS_REGION, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY";
-
-    /// The services.
-    #[derive(Clone, Debug)]
-    pub(super) struct Services {
-        targets: AwsTargets,
-        secret_stores: AwsSecretStores,
-    }
-
-    impl Services {
-        pub(super) fn of(variable: impl Fn(&str) -> Option<String>) -> Result<Self, &'static str> {
-            let clients = Clients::from_environment(variable).map_err(|_| UNSET)?;
-            Ok(Self { targets: AwsTargets::new(&clients), secret_stores: AwsSecretStores::new(&clients) })
-        }
-    }
-
-    impl AwsServices for Services {
-        async fn perform(&self, id: &DispatchId, request: AwsRequest) -> Result<Output, RunError> {
-            self.targets.perform(id, request).await
-        }
-    }
-
-    impl SecretStore for Services {
-        async fn fetch(&self, secret: &SecretRef) -> Result<Zeroizing<String>, RunError> {
-            self.secret_stores.fetch(secret).await
-        }
-    }
-}
-
-#[cfg(not(feature = "aws"))]
-mod without {
-    use super::{AwsRequest, AwsServices, DispatchId, Output, RunError, SecretRef, SecretStore, Zeroizing};
-
-    /// What to do so that they can be reached.
-    const NOT_BUILT: &str = "build with --features aws";
-
-    /// None: there is no such value.
-    #[derive(Clone, Copy, Debug)]
-    pub(super) enum Services {}
-
-    impl Services {
-        pub(super) fn of(_: impl Fn(&str) -> Option<String>) -> Result<Self, &'static str> {
-            Err(NOT_BUILT)
-        }
-    }
-
-    impl AwsServices for Services {
-        async fn perform(&self, _: &DispatchId, _: AwsRequest) -> Result<Output, RunError> {
-            match *self {}
-        }
-    }
-
-    impl SecretStore for Services {
-        async fn fetch(&self, _: &SecretRef) -> Result<Zeroizing<String>, RunError> {
-            match *self {}
+            Some((_, stores)) => stores.fetch(secret).await,
+            None => NoAws.fetch(secret).await,
         }
     }
 }

@@ -10,7 +10,7 @@ use carillon_api::sessions::JwtSessions;
 use carillon_core::access::KeyHash;
 use carillon_core::event_types::Limits;
 use carillon_core::json::ParseError;
-use carillon_core::operations::{Executor, OperationError, Verdict, put_catalog};
+use carillon_core::operations::{Executor, OperationError, put_catalog};
 use carillon_core::ports::{Condition, KeyStore, Ports};
 use carillon_embedded::{Embedded, Handled, SystemClock, Worker};
 use carillon_executor::record;
@@ -134,9 +134,8 @@ async fn worker(
     let handle = move |fire| {
         let (ports, executor) = (Arc::clone(&ports), Arc::clone(&executor));
         async move {
-            match record::work(&*ports, &*executor, fire).await.map(|execution| execution.verdict) {
-                Ok(Verdict::Redeliver { at }) => Handled::Again { at },
-                Ok(Verdict::Acknowledge | Verdict::DeadLetter(_) | Verdict::Unknown) => Handled::Done,
+            match record::work(&*ports, &*executor, fire).await {
+                Ok(execution) => Handled::from(&execution.verdict),
                 Err(_) => Handled::Faulted,
             }
         }

@@ -25,7 +25,6 @@ use std::future::Future;
 
 use carillon_core::catalog::{SecretRef, SecretStoreKind};
 use carillon_core::job::{RunError, codes};
-use carillon_core::ports::SecretStore;
 use zeroize::Zeroizing;
 
 pub use self::remembered::{KEPT_MS, Secrets};
@@ -127,16 +126,7 @@ impl SecretSource for EnvSecrets {
     }
 }
 
-/// No service that keeps secrets.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct NoSecretStore;
-
-impl SecretStore for NoSecretStore {
-    async fn fetch(&self, secret: &SecretRef) -> Result<Zeroizing<String>, RunError> {
-        Err(missing(secret))
-    }
-}
-
-fn missing(secret: &SecretRef) -> RunError {
+/// The error of a reference behind which there is no secret.
+pub fn missing(secret: &SecretRef) -> RunError {
     RunError::permanent(codes::SECRET_NOT_FOUND, format!("there is no secret {secret}"))
 }

@@ -9,11 +9,13 @@ mod tests;
 
 use std::time::Duration;
 
+use carillon_core::catalog::SecretRef;
 use carillon_core::event_types::{AwsRequest, DispatchId, DispatchRequest, Request, Transfer};
 use carillon_core::job::{Output, RunError, codes};
-use carillon_core::ports::{AwsServices, Clock, Targets};
+use carillon_core::ports::{AwsServices, Clock, SecretStore, Targets};
 use carillon_outbound::Outbound;
-use carillon_outbound::secrets::SecretSource;
+use carillon_outbound::secrets::{SecretSource, missing};
+use zeroize::Zeroizing;
 
 use self::http::{Head, Http};
 use self::postgres::Postgres;
@@ -83,5 +85,11 @@ pub struct NoAws;
 impl AwsServices for NoAws {
     async fn perform(&self, _: &DispatchId, _: AwsRequest) -> Result<Output, RunError> {
         Err(RunError::permanent(codes::EVENT_NOT_FOUND, "this executor cannot call AWS services"))
+    }
+}
+
+impl SecretStore for NoAws {
+    async fn fetch(&self, secret: &SecretRef) -> Result<Zeroizing<String>, RunError> {
+        Err(missing(secret))
     }
 }

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use carillon_core::ports::Clock;
+use carillon_core::ports::{Clock, SecretStore};
 use carillon_core::time::UnixMillis;
 use futures_util::future::join_all;
 
