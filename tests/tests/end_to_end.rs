@@ -43,11 +43,11 @@ mod timing;
 
 use std::sync::Arc;
 
-use carillon_aws::message::Message;
 use carillon_aws::stack::Stack;
 use carillon_core::ids::{Fire, JobId};
 use carillon_core::job::{EventType, Job, JobSpec};
 use carillon_core::machine::first_state;
+use carillon_core::ports::Message;
 use carillon_core::ports::{Clock as _, Entropy as _, JobStore as _, Ports as _, WriteOutcome};
 use carillon_core::retry::RetryPolicy;
 use carillon_core::time::UnixMillis;

@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
 use carillon_api::{Service, router};
-use carillon_aws::message::Message;
 use carillon_aws::metrics;
 use carillon_core::access::{ApiKey, KeyHash, Scope};
 use carillon_core::event_types::{DispatchRequest, Limits};
@@ -13,11 +12,13 @@ use carillon_core::ids::Fire;
 use carillon_core::job::{Job, JobSpec, Output, RunError, Status, codes};
 use carillon_core::machine::first_state;
 use carillon_core::operations::{put_catalog, schedule};
+use carillon_core::ports::Message;
+use carillon_core::ports::MessageQueue;
 use carillon_core::ports::{Condition, JobStore as _, KeyStore as _, PortError, Ports as _, Targets, WriteOutcome};
 use carillon_core::testkit::NoSessions;
 use carillon_core::time::UnixMillis;
 use carillon_embedded::{Embedded, ManualClock};
-use carillon_executor::lambda::{Batch, MessageQueue, handler::handle};
+use carillon_executor::lambda::{Batch, handler::handle};
 use carillon_tests::process::root;
 use lambda_http::request::LambdaRequest;
 use lambda_http::{Adapter, Context, LambdaEvent, Service as _};
@@ -144,7 +145,7 @@ impl Deployment {
             queue: Arc::clone(&self.queue),
             limits: Limits::default(),
             service: "sample".to_owned(),
-            metrics: metrics::write,
+            metrics: metrics::write_executed,
         };
         let mut context = Context::default();
         context.deadline = u64::try_from(DUE.plus(24 * 3_600_000).0).expect("after 1970");

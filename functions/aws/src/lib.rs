@@ -13,7 +13,6 @@
 pub mod clients;
 pub mod fault;
 pub mod logging;
-pub mod message;
 pub mod metrics;
 pub mod queue;
 #[cfg(test)]

@@ -73,6 +73,11 @@ pub fn executed(service: &str, execution: &Execution, now: UnixMillis) -> Vec<Va
     lines
 }
 
+/// Writes the lines of an execution.
+pub fn write_executed(service: &str, execution: &Execution, now: UnixMillis) {
+    write(&executed(service, execution, now));
+}
+
 /// Writes metrics to standard output, where the Lambda service reads them.
 pub fn write(lines: &[Value]) {
     let mut text = String::new();

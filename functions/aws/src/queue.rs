@@ -3,14 +3,11 @@
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::MessageAttributeValue;
 use carillon_core::job::RunError;
-use carillon_core::ports::{DeadLetters, PortError, Redriven};
+use carillon_core::ports::{DeadLetters, MAX_DELAY_SECONDS, Message, MessageQueue, PortError, Redriven};
 
 use crate::fault::classify;
-use crate::message::Message;
 use crate::settings::Settings;
 
-/// The longest that SQS delays a message, seconds.
-pub const MAX_DELAY_SECONDS: i64 = 900;
 /// The longest that SQS hides a message, seconds.
 pub const MAX_HIDING_SECONDS: i64 = 43_200;
 
@@ -34,46 +31,6 @@ impl Queue {
             dead_letters_url: settings.dead_letter_queue_url.clone(),
             dead_letters_arn: settings.dead_letter_queue_arn.clone(),
         }
-    }
-
-    /// Sends a message that arrives after `delay_seconds`, 0 to 900.
-    ///
-    /// # Errors
-    /// [`PortError`].
-    pub async fn send(&self, message: &Message, delay_seconds: i64) -> Result<(), PortError> {
-        let delay = i32::try_from(delay_seconds.clamp(0, MAX_DELAY_SECONDS)).unwrap_or(0);
-        let request = self.client.send_message().queue_url(&self.url).message_body(message.to_string());
-        request.delay_seconds(delay).send().await.map_err(classify)?;
-        Ok(())
-    }
-
-    /// Hides a message that was received for `seconds` more, 0 to 43,200, after which it comes back.
-    ///
-    /// # Errors
-    /// [`PortError`].
-    pub async fn defer(&self, receipt_handle: &str, seconds: i64) -> Result<(), PortError> {
-        let timeout = i32::try_from(seconds.clamp(0, MAX_HIDING_SECONDS)).unwrap_or(0);
-        let request = self.client.change_message_visibility().queue_url(&self.url).receipt_handle(receipt_handle);
-        request.visibility_timeout(timeout).send().await.map_err(classify)?;
-        Ok(())
-    }
-
-    /// Lays a spent fire's message among the dead letters, with the reason as attributes. Brought back by SQS's own
-    /// redrive, it asks for a fresh budget.
-    ///
-    /// # Errors
-    /// [`PortError`].
-    pub async fn dead_letter(&self, message: &Message, error: &RunError) -> Result<(), PortError> {
-        let dead_lettered = Message { dead_lettered: true, ..message.clone() };
-        self.lay_aside(&dead_lettered.to_string(), &error.code, &error.message).await
-    }
-
-    /// Lays a body that is no message among the dead letters, as it came.
-    ///
-    /// # Errors
-    /// [`PortError`].
-    pub async fn dead_letter_unreadable(&self, body: &str) -> Result<(), PortError> {
-        self.lay_aside(body, "UNREADABLE", "the body is no message of this queue").await
     }
 
     async fn lay_aside(&self, body: &str, reason: &str, detail: &str) -> Result<(), PortError> {
@@ -102,6 +59,31 @@ impl Queue {
         let tasks = request.max_results(1).send().await.map_err(classify)?;
         // The latest task comes first.
         Ok(tasks.results().first().is_some_and(|task| task.status() == Some("RUNNING")))
+    }
+}
+
+impl MessageQueue for Queue {
+    async fn send(&self, message: &Message, delay_seconds: i64) -> Result<(), PortError> {
+        let delay = i32::try_from(delay_seconds.clamp(0, MAX_DELAY_SECONDS)).unwrap_or(0);
+        let request = self.client.send_message().queue_url(&self.url).message_body(message.to_string());
+        request.delay_seconds(delay).send().await.map_err(classify)?;
+        Ok(())
+    }
+
+    async fn defer(&self, receipt_handle: &str, seconds: i64) -> Result<(), PortError> {
+        let timeout = i32::try_from(seconds.clamp(0, MAX_HIDING_SECONDS)).unwrap_or(0);
+        let request = self.client.change_message_visibility().queue_url(&self.url).receipt_handle(receipt_handle);
+        request.visibility_timeout(timeout).send().await.map_err(classify)?;
+        Ok(())
+    }
+
+    async fn dead_letter(&self, message: &Message, error: &RunError) -> Result<(), PortError> {
+        let dead_lettered = Message { dead_lettered: true, ..message.clone() };
+        self.lay_aside(&dead_lettered.to_string(), &error.code, &error.message).await
+    }
+
+    async fn dead_letter_unreadable(&self, body: &str) -> Result<(), PortError> {
+        self.lay_aside(body, "UNREADABLE", "the body is no message of this queue").await
     }
 }
 

@@ -15,12 +15,11 @@ use aws_sdk_scheduler::types::{
     Target,
 };
 use carillon_core::ids::Fire;
-use carillon_core::ports::{Clock, PortError, Timers};
+use carillon_core::ports::{Clock, MAX_DELAY_SECONDS, Message, MessageQueue, PortError, Timers};
 use carillon_core::time::UnixMillis;
 use tracing::{error, warn};
 
 use crate::fault::classify;
-use crate::message::Message;
 use crate::queue::Queue;
 use crate::settings::Settings;
 
@@ -54,7 +53,7 @@ pub fn arming(at: UnixMillis, now: UnixMillis, threshold_seconds: i64, lead_seco
     let scheduled_at = at.plus(-lead_seconds * 1_000);
     // A schedule in the past would not fire, and one that is due at once is no better than a message.
     if wait_seconds <= threshold_seconds || scheduled_at <= now {
-        Arming::Delay(wait_seconds.min(crate::queue::MAX_DELAY_SECONDS))
+        Arming::Delay(wait_seconds.min(MAX_DELAY_SECONDS))
     } else {
         Arming::Schedule(scheduled_at)
     }

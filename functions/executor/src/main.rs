@@ -32,7 +32,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         targets: Providers::new(outbound, secrets, SystemClock, AwsTargets::new(&clients)),
         limits: Limits::default(),
         service: settings.service,
-        metrics: metrics::write,
+        metrics: metrics::write_executed,
     });
     lambda_runtime::run(service_fn(|event| handle(Arc::clone(&batch), event))).await
 }

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use carillon_aws::clients::Clients;
-use carillon_aws::message::Message;
+use carillon_core::ports::Message;
 use http::Method;
 use serde_json::{Value, json};
 use url::form_urlencoded;

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use carillon_aws::message::Message;
 use carillon_core::ids::Fire;
+use carillon_core::ports::Message;
 use carillon_core::time::UnixMillis;
 use carillon_tests::deployment::SOON;
 use carillon_tests::env::{epoch_ms, until};

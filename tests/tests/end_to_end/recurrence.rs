@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use carillon_aws::message::Message;
 use carillon_core::ids::Fire;
+use carillon_core::ports::Message;
 use carillon_core::time::UnixMillis;
 use carillon_tests::client::{job, recurring};
 use carillon_tests::deployment::{Deployment, SOON};

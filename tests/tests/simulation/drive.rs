@@ -233,7 +233,7 @@ impl Simulation {
             queue: ports,
             limits: Limits::default(),
             service: String::new(),
-            metrics: |_| {},
+            metrics: |_, _, _| {},
         });
         let numbers: Vec<_> = deliveries.iter().map(|delivery| delivery.message_id.clone()).collect();
         let deadline = self.shared.now().plus(actor.skew_ms + INVOCATION_MS);

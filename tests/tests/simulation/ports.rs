@@ -4,18 +4,19 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use carillon_aws::message::Message;
-use carillon_aws::queue::{MAX_DELAY_SECONDS, MAX_HIDING_SECONDS};
+use carillon_aws::queue::MAX_HIDING_SECONDS;
 use carillon_aws::timers::{Arming, arming};
 use carillon_core::event_types::Capabilities;
 use carillon_core::ids::{Fire, JobId};
 use carillon_core::job::RunError;
+use carillon_core::ports::MAX_DELAY_SECONDS;
+use carillon_core::ports::Message;
+use carillon_core::ports::MessageQueue;
 use carillon_core::ports::{
     CatalogStore, Clock, DeadLetters, Entropy, IdempotencyStore, JobStore, KeyStore, PortError, Ports, Progress,
     Redriven, ResultCache, SealingKeys, Timers,
 };
 use carillon_core::time::UnixMillis;
-use carillon_executor::lambda::MessageQueue;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep};
 

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use carillon_aws::message::Message;
 use carillon_core::ids::Fire;
+use carillon_core::ports::Message;
 use carillon_core::time::UnixMillis;
 
 /// Visibility timeout of a received message, ms: six times the executor's timeout, as in the Terraform module.

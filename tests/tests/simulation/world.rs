@@ -5,11 +5,11 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use carillon_aws::message::Message;
 use carillon_core::access::{ApiKey, KeyHash};
 use carillon_core::ids::{Fire, JobId};
 use carillon_core::job::{Job, Outcome, Run, RunStatus, Status, codes};
 use carillon_core::machine::Transition;
+use carillon_core::ports::Message;
 use carillon_core::ports::{Published, WriteOutcome};
 use carillon_core::testkit::{Keyring, ProgressTables, Requests, Results};
 use carillon_core::time::UnixMillis;

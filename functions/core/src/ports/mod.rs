@@ -4,7 +4,7 @@
 //! every store to the same behaviour.
 //!
 //! - [`JobStore`], [`CatalogStore`], [`ResultCache`], [`IdempotencyStore`], [`Progress`] and [`KeyStore`] store;
-//! - [`Timers`] and [`DeadLetters`] bring a fire to the executor, or back to it;
+//! - [`Timers`], [`MessageQueue`] and [`DeadLetters`] bring a fire to the executor, or back to it;
 //! - [`Targets`], [`AwsServices`], [`SecretStore`] and [`Sessions`] reach services on behalf of a job;
 //! - [`Clock`] and [`Entropy`] are the time and the randomness.
 
@@ -13,6 +13,7 @@ mod idempotency;
 mod jobs;
 mod keys;
 mod progress;
+mod queue;
 mod results;
 mod sessions;
 mod system;
@@ -24,6 +25,7 @@ pub use idempotency::IdempotencyStore;
 pub use jobs::{History, JobQuery, JobStore, ListedJobs};
 pub use keys::{KeyStore, SealingKeys};
 pub use progress::{Checkpoints, Counters, FallbackHealth, Progress};
+pub use queue::{MAX_DELAY_SECONDS, Message, MessageQueue};
 pub use results::{CacheAnswer, CacheEntry, CachePage, CachedResult, FillLease, ResultCache};
 pub use sessions::{BoxFuture, DefinedSession, Sessions, TokenRefusal};
 pub use system::{Clock, Entropy};

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
-use carillon_core::ports::{Clock, Ports, Targets};
+use carillon_core::ports::{Clock, MessageQueue, Ports, Targets};
 use carillon_core::time::UnixMillis;
 use lambda_runtime::{Error, LambdaEvent};
 
-use super::{Batch, Delivery, MessageQueue};
+use super::{Batch, Delivery};
 
 /// Less than this, in the year 1973, is no instant of an invocation.
 const MIN_INSTANT_MS: i64 = 100_000_000_000;

@@ -20,10 +20,9 @@ mod batch;
 mod delivery;
 pub mod early_delivery;
 pub mod handler;
-mod message_queue;
 #[cfg(test)]
 mod tests;
 mod time_budget;
 
-pub use batch::{Batch, Delivery};
-pub use message_queue::MessageQueue;
+pub use batch::Batch;
+pub use delivery::Delivery;

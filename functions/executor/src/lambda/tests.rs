@@ -12,12 +12,12 @@ mod world;
 use std::sync::Arc;
 
 use aws_lambda_events::event::sqs::SqsEvent;
-use carillon_aws::message::Message;
 use carillon_aws::metrics;
 use carillon_core::event_types::Limits;
 use carillon_core::job::{Job, Status};
 use carillon_core::operations::schedule;
 use carillon_core::ports::Clock as _;
+use carillon_core::ports::Message;
 use carillon_core::testkit::NoSessions;
 use lambda_runtime::{Context, Error, LambdaEvent};
 use serde_json::{Value, json};
@@ -48,7 +48,7 @@ impl Stack {
             queue: Arc::clone(&queue),
             limits: Limits::default(),
             service: "carillon".into(),
-            metrics: metrics::write,
+            metrics: metrics::write_executed,
         };
         Self { world, queue, target, batch: Arc::new(batch) }
     }

@@ -1,8 +1,8 @@
 //! Lateness of jobs: from their due time to the call of their target, with the real decisions of the timers and of
 //! the executor, and assumed times of AWS.
 
-use carillon_aws::queue::MAX_DELAY_SECONDS;
 use carillon_aws::timers::{Arming, arming};
+use carillon_core::ports::MAX_DELAY_SECONDS;
 use carillon_core::time::UnixMillis;
 use carillon_executor::lambda::early_delivery::{EarlyDelivery, early_delivery};
 

@@ -228,7 +228,7 @@ impl Deployment {
             queue: Arc::new(self.account.queue().clone()),
             limits: Limits::default(),
             service: "carillon".to_owned(),
-            metrics: |_| {},
+            metrics: |_, _, _| {},
         });
         let count = messages.len();
         self.endpoint.state().received = messages;

@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use carillon_aws::clients::Clients;
-use carillon_aws::message::Message;
 use carillon_aws::settings::Settings;
 use carillon_aws::stack::Stack;
 use carillon_core::access::KeyHash;
 use carillon_core::operations::{put_catalog, schedule};
+use carillon_core::ports::Message;
 use carillon_core::ports::{Clock as _, Condition, KeyStore as _, Ports as _};
 use carillon_core::testkit::NoSessions;
 use serde_json::{Value, json};

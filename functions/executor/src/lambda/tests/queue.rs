@@ -4,15 +4,15 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use carillon_aws::message::Message;
 use carillon_core::event_types::DispatchRequest;
 use carillon_core::job::{Output, RunError, codes};
+use carillon_core::ports::Message;
 use carillon_core::ports::{Clock as _, PortError, Targets};
 use carillon_core::time::UnixMillis;
 use tokio::sync::Barrier;
 
 use super::world::World;
-use crate::lambda::MessageQueue;
+use carillon_core::ports::MessageQueue;
 
 /// What the queue was asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
