@@ -1,4 +1,4 @@
-//! SHA-256 as hex text.
+//! Hex digits, and SHA-256 in them.
 
 use sha2::{Digest as _, Sha256};
 
@@ -13,7 +13,7 @@ pub fn sha256_hex(bytes: impl AsRef<[u8]>) -> String {
 }
 
 /// Writes bytes as lower-case hex digits.
-pub(crate) fn hex(bytes: &[u8]) -> String {
+pub fn hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let digit = |nibble: u8| char::from(DIGITS[usize::from(nibble)]);
     bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {

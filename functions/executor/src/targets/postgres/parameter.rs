@@ -1,9 +1,10 @@
 //! What is bound, as the server takes it: each value as text, with its type.
 
 use std::error::Error;
-use std::fmt::{self, Write as _};
+use std::fmt;
 
 use carillon_core::event_types::Bound;
+use carillon_core::hash::hex;
 use tokio_postgres::types::private::BytesMut;
 use tokio_postgres::types::{Format, IsNull, ToSql, Type, to_sql_checked};
 
@@ -42,19 +43,9 @@ impl Parameter {
             Bound::Double(value) => value.map(|it| format!("{it:e}")),
             Bound::Boolean(value) => value.map(|it| it.to_string()),
             Bound::Json(value) => value.as_ref().map(ToString::to_string),
-            Bound::Bytes(value) => value.as_deref().map(hex),
+            Bound::Bytes(value) => value.as_deref().map(|bytes| format!("\\x{}", hex(bytes))),
         })
     }
-}
-
-/// PostgreSQL's hexadecimal form of bytes.
-fn hex(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(2 + 2 * bytes.len());
-    text.push_str("\\x");
-    for byte in bytes {
-        let _ = write!(text, "{byte:02x}");
-    }
-    text
 }
 
 impl fmt::Debug for Parameter {
