@@ -6,11 +6,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use axum::body::Body;
-use carillon_core::event_types::{self, DispatchRequest, Limits};
+use carillon_core::event_types::{Limits, ResolvedEvent};
 use carillon_core::ids::{Fire, JobId};
 use carillon_core::job::{Job, Output, RunError};
 use carillon_core::operations::{Executor, execute};
 use carillon_core::ports::{CatalogStore as _, JobStore as _, Ports as _, Targets};
+use carillon_core::request::DispatchRequest;
 use carillon_tests::fuzz::paths::{Known, path};
 use carillon_tests::fuzz::{CATALOG, PRODUCT, cases, documents};
 use carillon_tests::in_process::{InProcess, Reply};
@@ -72,9 +73,9 @@ async fn check_stored(case: u64, service: &InProcess, id: &str, body: &[u8]) {
     assert_eq!(job.spec.event, sent["event"], "case {case}");
     let published =
         service.ports.catalogs().get(PRODUCT).await.expect("the store answers").expect("the catalog is there");
-    let fits = event_types::resolve(&published.catalog, &job.spec).and_then(|followed| {
-        let input = followed.input(&job.spec.input);
-        event_types::still_fits(&followed, &job.spec, &input)
+    let fits = ResolvedEvent::of_job(&published.catalog, &job.spec).and_then(|resolved| {
+        let input = resolved.input(&job.spec.input);
+        resolved.still_fits(&job.spec, &input)
     });
     assert!(fits.is_ok(), "case {case}: accepted, and it cannot be run: {fits:?}, {}", shown(body));
 }

@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use carillon_core::catalog::{Catalog, EventRef, NotificationEvent, Target};
 use carillon_core::event_types::notification::{self, Channel};
-use carillon_core::event_types::{DispatchId, DispatchRequest};
 use carillon_core::ids::Fire;
 use carillon_core::job::{RunError, codes};
 use carillon_core::json::Field;
 use carillon_core::ports::Targets as _;
+use carillon_core::request::{DispatchId, DispatchRequest};
 use carillon_embedded::SystemClock;
 use carillon_executor::targets::{NoAws, Providers};
 use carillon_outbound::secrets::EnvSecrets;

@@ -3,11 +3,11 @@
 use std::time::SystemTime;
 
 use carillon_core::catalog::SecretStoreKind;
-use carillon_core::event_types::Capabilities;
 use carillon_core::ports::{
     CatalogStore, Clock, DeadLetters, Entropy, IdempotencyStore, JobStore, KeyStore, Ports, Progress, ResultCache,
     SealingKeys, Timers,
 };
+use carillon_core::request::Capabilities;
 use carillon_core::time::UnixMillis;
 
 use crate::clients::Clients;

@@ -31,6 +31,7 @@ pub mod machine;
 pub mod operations;
 pub mod ports;
 pub mod progress;
+pub mod request;
 pub mod retry;
 pub mod session;
 #[cfg(any(test, feature = "testkit"))]

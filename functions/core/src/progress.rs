@@ -157,6 +157,17 @@ impl fmt::Display for FallbackId {
     }
 }
 
+/// What events of a type consist of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Checkpointing {
+    /// One thing: a request, or a count.
+    None,
+    /// Parts that are noted when they are done, so that another attempt does not do them again.
+    PerRun,
+    /// Messages that come as they come, each with parts of its own.
+    PerMessage,
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;

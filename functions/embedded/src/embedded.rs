@@ -4,12 +4,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use carillon_core::catalog::SecretStoreKind;
-use carillon_core::event_types::Capabilities;
 use carillon_core::ids::Fire;
 use carillon_core::ports::{
     CatalogStore, Clock, DeadLetters, Entropy, IdempotencyStore, JobStore, KeyStore, PortError, Ports, Progress,
     ResultCache, SealingKeys, Timers,
 };
+use carillon_core::request::Capabilities;
 use carillon_core::time::UnixMillis;
 
 use crate::clock::{SystemClock, Wait};

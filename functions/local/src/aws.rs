@@ -3,9 +3,9 @@
 #[cfg(feature = "aws")]
 use carillon_aws::{clients::Clients, secret_stores::AwsSecretStores, targets::AwsTargets};
 use carillon_core::catalog::{SecretRef, SecretStoreKind};
-use carillon_core::event_types::{AwsRequest, Capabilities, DispatchId};
 use carillon_core::job::{Output, RunError};
 use carillon_core::ports::{AwsServices, SecretStore};
+use carillon_core::request::{AwsRequest, Capabilities, DispatchId};
 use carillon_executor::targets::NoAws;
 use zeroize::Zeroizing;
 

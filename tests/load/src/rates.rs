@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use carillon_core::event_types::{DispatchRequest, Limits};
+use carillon_core::event_types::Limits;
 use carillon_core::ids::Fire;
 use carillon_core::job::{Output, RunError};
 use carillon_core::operations::{Executor, execute, schedule};
 use carillon_core::ports::Targets;
+use carillon_core::request::DispatchRequest;
 use carillon_core::testkit::NoSessions;
 use carillon_embedded::{Embedded, Handled, Worker};
 use serde_json::json;

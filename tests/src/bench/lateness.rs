@@ -4,11 +4,12 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use carillon_core::event_types::{DispatchRequest, Limits};
+use carillon_core::event_types::Limits;
 use carillon_core::ids::JobId;
 use carillon_core::job::{Output, RunError};
 use carillon_core::operations::{Executor, execute, schedule};
 use carillon_core::ports::Targets;
+use carillon_core::request::DispatchRequest;
 use carillon_core::testkit::NoSessions;
 use carillon_embedded::{Handled, Worker};
 use carillon_load::{Stack, body};

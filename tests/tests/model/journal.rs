@@ -9,7 +9,6 @@ use std::sync::{Arc, LazyLock, Mutex, MutexGuard};
 
 use carillon_core::access::{ApiKey, KeyHash};
 use carillon_core::catalog::{Catalog, Revision, SecretStoreKind};
-use carillon_core::event_types::{Capabilities, DispatchRequest};
 use carillon_core::ids::{Fire, JobId};
 use carillon_core::job::{Job, Output, RunError, codes};
 use carillon_core::machine::{Effect, Transition};
@@ -18,6 +17,7 @@ use carillon_core::ports::{
     ListedJobs, PortError, Ports, Progress, Published, Redriven, ResultCache, SealingKeys, Targets, Timers,
     WriteOutcome,
 };
+use carillon_core::request::{Capabilities, DispatchRequest};
 use carillon_core::testkit::Tables;
 use carillon_core::time::UnixMillis;
 use serde_json::{Value, json};

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
 
-use carillon_core::event_types::{DispatchId, DispatchRequest};
 use carillon_core::ids::JobId;
 use carillon_core::job::{Job, Output, RunError, Status};
 use carillon_core::progress::{Checkpoint, CheckpointId, Counted, CounterId, FallbackId, PartOutcome, RunId};
+use carillon_core::request::{DispatchId, DispatchRequest};
 use carillon_core::time::UnixMillis;
 use serde_json::Value;
 

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use carillon_core::event_types::{DispatchId, DispatchRequest};
 use carillon_core::ids::{Fire, JobId, Owner};
 use carillon_core::job::{Job, JobState, Outcome, Output, Run, RunError, Status, codes};
 use carillon_core::machine::Transition;
 use carillon_core::progress::RunId;
+use carillon_core::request::{DispatchId, DispatchRequest};
 use carillon_core::time::UnixMillis;
 
 use crate::actor::Actor;

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use carillon_aws::queue::MAX_HIDING_SECONDS;
 use carillon_aws::timers::{Arming, arming};
-use carillon_core::event_types::Capabilities;
 use carillon_core::ids::{Fire, JobId};
 use carillon_core::job::RunError;
 use carillon_core::ports::MAX_DELAY_SECONDS;
@@ -16,6 +15,7 @@ use carillon_core::ports::{
     CatalogStore, Clock, DeadLetters, Entropy, IdempotencyStore, JobStore, KeyStore, PortError, Ports, Progress,
     Redriven, ResultCache, SealingKeys, Timers,
 };
+use carillon_core::request::Capabilities;
 use carillon_core::time::UnixMillis;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep};

@@ -1,9 +1,9 @@
 //! The targets: they answer, refuse, are silent, or take the executor along.
 
-use carillon_core::event_types::DispatchRequest;
 use carillon_core::ids::Fire;
 use carillon_core::job::{Output, RunError, codes};
 use carillon_core::ports::Targets;
+use carillon_core::request::DispatchRequest;
 use serde_json::{Value, json};
 
 use crate::ports::{Sim, key_of, pass};

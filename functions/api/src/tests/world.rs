@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use carillon_core::access::{ApiKey, KeyHash};
 use carillon_core::catalog::{Catalog, Revision, SecretStoreKind};
-use carillon_core::event_types::{Capabilities, DispatchRequest, Limits};
+use carillon_core::event_types::Limits;
 use carillon_core::ids::{Fire, JobId};
 use carillon_core::job::{Job, Output, Run, RunError, Status};
 use carillon_core::machine::Transition;
@@ -16,6 +16,7 @@ use carillon_core::ports::{
     ListedJobs, PortError, Ports, Progress, Published, Redriven, ResultCache, SealingKeys, Targets, Timers,
     WriteOutcome,
 };
+use carillon_core::request::{Capabilities, DispatchRequest};
 use carillon_core::testkit::Tables;
 use carillon_core::time::UnixMillis;
 use serde_json::Value;

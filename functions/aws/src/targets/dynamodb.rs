@@ -4,8 +4,8 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use carillon_core::event_types::Bound;
 use carillon_core::job::{Output, RunError};
+use carillon_core::request::Bound;
 use serde_json::{Number, Value};
 
 use super::fault::fault;

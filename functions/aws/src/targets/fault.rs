@@ -26,7 +26,8 @@
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
-use carillon_core::job::{RunError, codes, sqlstate};
+use carillon_core::event_types::sqlstate;
+use carillon_core::job::{RunError, codes};
 
 const THROTTLED: [&str; 16] = [
     "BandwidthLimitExceeded",

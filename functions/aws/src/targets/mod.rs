@@ -24,10 +24,10 @@ mod sqs;
 mod tests;
 
 use aws_types::SdkConfig;
-use carillon_core::event_types::{AwsRequest, DispatchId};
 use carillon_core::hash::sha256_hex;
 use carillon_core::job::{Output, RunError, codes};
 use carillon_core::ports::AwsServices;
+use carillon_core::request::{AwsRequest, DispatchId};
 use serde_json::Value;
 
 use crate::clients::{Clients, Lazy};

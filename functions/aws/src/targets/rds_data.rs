@@ -18,8 +18,8 @@ use aws_sdk_rdsdata::operation::execute_statement::ExecuteStatementOutput;
 use aws_sdk_rdsdata::primitives::Blob;
 use aws_sdk_rdsdata::types::{ArrayValue, ColumnMetadata, Field, SqlParameter, TypeHint};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use carillon_core::event_types::Bound;
 use carillon_core::job::{Output, RunError, codes};
+use carillon_core::request::Bound;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 

@@ -3,8 +3,8 @@
 use aws_sdk_sesv2::Client;
 use aws_sdk_sesv2::error::BuildError;
 use aws_sdk_sesv2::types::{Body, Content, Destination, EmailContent, Message};
-use carillon_core::event_types::Email;
 use carillon_core::job::{Output, RunError};
+use carillon_core::request::Email;
 use serde_json::json;
 
 use super::fault::fault;

@@ -2,8 +2,8 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use carillon_core::event_types::{Bound, Email};
 use carillon_core::ids::Fire;
+use carillon_core::request::{Bound, Email};
 use serde_json::json;
 use url::Url;
 

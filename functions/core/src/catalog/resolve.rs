@@ -4,10 +4,7 @@ use std::collections::BTreeMap;
 
 use super::document::Catalog;
 use super::event::{CatalogEvent, EventRef, Lookup, Runs};
-use super::events::{
-    ActionEvent, DatabaseActionEvent, FallbackEvent, FeatureEvent, FunctionEvent, JobEvent, NotificationEvent,
-    PublishEvent, QuotaEvent, StorageEvent, SubscribeEvent,
-};
+use super::events;
 use super::tag::Tag;
 use crate::event_type::{EventType, for_each_event_type};
 use crate::json::did_you_mean;
@@ -17,7 +14,7 @@ macro_rules! define {
     ([] $($(#[$meta:meta])* $variant:ident = $word:literal: $event:ident,)*) => {
         /// The event that a tag names.
         #[derive(Clone, Copy, Debug)]
-        pub enum Target<'c> { $($(#[$meta])* $variant($event<'c>),)* }
+        pub enum Target<'c> { $($(#[$meta])* $variant(events::$event<'c>),)* }
 
         impl<'c> Target<'c> {
             /// Its type.
@@ -38,7 +35,7 @@ macro_rules! define {
             /// Every event of a catalog, with its tag.
             pub(super) fn all(catalog: &'c Catalog) -> Vec<(String, Self)> {
                 let mut all = Vec::new();
-                $(all.extend($event::all(catalog).into_iter().map(|(tag, event)| (tag, Self::$variant(event))));)*
+                $(all.extend(events::$event::all(catalog).into_iter().map(|(tag, event)| (tag, Self::$variant(event))));)*
                 all
             }
 
@@ -51,7 +48,7 @@ macro_rules! define {
                 let is_wanted = |event_type| wanted.is_none_or(|wanted| wanted == event_type);
                 let mut found = Vec::new();
                 $(if is_wanted(EventType::$variant) {
-                    found.extend($event::find(lookup).into_iter().map(Self::$variant));
+                    found.extend(events::$event::find(lookup).into_iter().map(Self::$variant));
                 })*
                 found
             }

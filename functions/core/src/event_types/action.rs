@@ -9,11 +9,15 @@ use http::{HeaderName, HeaderValue, header};
 use serde_json::Value;
 use url::form_urlencoded;
 
+use super::input::{pairs, scalar};
 use super::kind::{EventKind, in_env};
-use super::{HttpRequest, Limits, Needs, Request, default_header, multipart};
+use super::limits::Limits;
+use super::multipart;
+use super::needs::Needs;
 use crate::catalog::{ActionEvent, AppAction, AppEnv, BodyFormat, Headers};
 use crate::error::FieldCode;
 use crate::json::{Field, Read, every};
+use crate::request::{HttpRequest, Request, default_header};
 
 impl<'c> EventKind<'c> for ActionEvent<'c> {
     fn check(&self, _: Option<&str>, input: &Field<'_>) {
@@ -102,27 +106,6 @@ fn params(action: &AppAction, field: &Field<'_>) -> Option<Vec<(String, String)>
         field.fault_at(name, FieldCode::Required, "the path needs it");
     }
     read.filter(|_| complete)
-}
-
-/// Members with scalar values, or arrays of them for a name that repeats.
-pub(super) fn pairs(field: &Field<'_>) -> Option<Vec<(String, String)>> {
-    let read = every(field.entries()?.into_iter().map(|(name, value)| {
-        let values = if value.value().is_array() { value.elements()? } else { vec![value] };
-        every(values.iter().map(|value| Some((name.to_owned(), scalar(value)?))))
-    }));
-    read.map(|pairs| pairs.concat())
-}
-
-pub(super) fn scalar(field: &Field<'_>) -> Option<String> {
-    match field.value() {
-        Value::String(text) => Some(text.clone()),
-        Value::Number(number) => Some(number.to_string()),
-        Value::Bool(boolean) => Some(boolean.to_string()),
-        _ => {
-            field.fault(FieldCode::WrongType, "must be a string, a number or a boolean");
-            None
-        }
-    }
 }
 
 /// Makes the request. Headers of the job win over the action's, and these over the app's.

@@ -16,15 +16,21 @@ use std::collections::VecDeque;
 
 use serde_json::{Value, json};
 
-use super::context::{AttemptContext, Filled, Halt, Named};
-use super::kind::{Checkpointing, EventKind};
-use super::{Limits, Needs, check_input, feature::Given, followed_by};
+use super::context::{AttemptContext, Halt};
+use super::feature::Given;
+use super::filled::Filled;
+use super::kind::EventKind;
+use super::limits::Limits;
+use super::needs::Needs;
+use super::resolved::ResolvedEvent;
+use super::tries::Named;
 use crate::annotation::{fill, outside};
 use crate::catalog::{Catalog, Fallback, FallbackEvent, FallbackOption};
 use crate::error::{Faults, FieldCode};
 use crate::job::{Output, RunError, codes};
 use crate::json::{Field, room_left};
 use crate::ports::{Clock, FallbackHealth, Ports, Targets};
+use crate::progress::Checkpointing;
 use crate::progress::{FallbackId, PartOutcome, PartPath};
 use crate::time::UnixMillis;
 
@@ -64,24 +70,24 @@ impl<'c> EventKind<'c> for FallbackEvent<'c> {
 
     async fn run<P: Ports, T: Targets>(
         &self,
-        dispatch: &AttemptContext<'_, P, T>,
+        attempt: &AttemptContext<'_, P, T>,
         at: &PartPath,
         input: Filled<'_>,
     ) -> Result<Output, Halt> {
-        let spec = &dispatch.job.spec;
+        let spec = &attempt.job.spec;
         let (product, env, tag) = (spec.product.clone(), spec.env.clone(), self.tag.to_string());
         let name = FallbackId { product, env, tag };
         match input.read(Input::read)? {
-            Input::Trigger(input) => trigger(dispatch, at, (&name, self.fallback), &input).await,
+            Input::Trigger(input) => trigger(attempt, at, (&name, self.fallback), &input).await,
             Input::Update { option, healthy } => {
-                dispatch.begin().await?;
-                mark(dispatch, &name, &option, !healthy).await?;
+                attempt.begin().await?;
+                mark(attempt, &name, &option, !healthy).await?;
                 Ok(json!({"option": option, "healthy": healthy}).into())
             }
             Input::Reset => {
-                dispatch.begin().await?;
+                attempt.begin().await?;
                 for option in &self.fallback.options {
-                    mark(dispatch, &name, &option.event, false).await?;
+                    mark(attempt, &name, &option.event, false).await?;
                 }
                 Ok(json!({"reset": true}).into())
             }
@@ -132,8 +138,8 @@ fn check_option(catalog: &Catalog, option: &FallbackOption, env: Option<&str>, i
         Some(_) => fill(&Field::root(&template, &faults), &[&Given(input)]),
         None => Some(Cow::Borrowed(&template)),
     };
-    if let (Some(filled), Some(followed)) = (filled, followed_by(catalog, option.event_ref())) {
-        check_input(&followed, env, &Field::root(&followed.input(&filled), &faults));
+    if let (Some(filled), Some(resolved)) = (filled, ResolvedEvent::find(catalog, option.event_ref())) {
+        resolved.check(env, &Field::root(&resolved.input(&filled), &faults));
     }
     for fault in faults.take().into_vec() {
         let detail = format!("{}, for the option {}", fault.detail, option.event);
@@ -145,21 +151,21 @@ fn check_option(catalog: &Catalog, option: &FallbackOption, env: Option<&str>, i
 }
 
 async fn trigger<P: Ports, T: Targets>(
-    dispatch: &AttemptContext<'_, P, T>,
+    attempt: &AttemptContext<'_, P, T>,
     at: &PartPath,
     (name, fallback): (&FallbackId, &Fallback),
     input: &Value,
 ) -> Result<Output, Halt> {
     // Which option comes first is a matter of time, not of truth: without an answer they keep their order.
-    let failing = dispatch.ports.progress().failing(name).await.unwrap_or_default();
-    let now = dispatch.ports.clock().now();
+    let failing = attempt.ports.progress().failing(name).await.unwrap_or_default();
+    let now = attempt.ports.clock().now();
     let is_failing = |option: &FallbackOption| failing.get(&option.event).is_some_and(|until| *until > now);
     let (last, first): (Vec<_>, Vec<_>) =
         fallback.options.iter().enumerate().partition(|(_, option)| is_failing(option));
     let place = |index: usize, option: &FallbackOption| at.part(&(index + 1).to_string(), &option.event);
     // An option that has succeeded is not left for another one because nobody could say so.
     for (index, option) in fallback.options.iter().enumerate() {
-        if let Some(PartOutcome::Completed(output)) = dispatch.done(&place(index, option)) {
+        if let Some(PartOutcome::Completed(output)) = attempt.done(&place(index, option)) {
             return Ok(result((index, option), output, &[]));
         }
     }
@@ -167,18 +173,18 @@ async fn trigger<P: Ports, T: Targets>(
     let (mut failed, mut error) = (Vec::new(), None);
     while let Some((index, option)) = left.pop_front() {
         let at = place(index, option);
-        let share = share(dispatch, left.iter().map(|(_, later)| *later));
-        let ended = attempt(&dispatch.within(share), &at, option, input).await;
-        match dispatch.judged(ended) {
+        let share = share(attempt, left.iter().map(|(_, later)| *later));
+        let ended = try_option(&attempt.within(share), &at, option, input).await;
+        match attempt.judged(ended) {
             Ok(output) => {
-                dispatch.note(&at, PartOutcome::Completed(output.clone())).await;
+                attempt.note(&at, PartOutcome::Completed(output.clone())).await;
                 if is_failing(option) {
-                    let _ = mark(dispatch, name, &option.event, false).await;
+                    let _ = mark(attempt, name, &option.event, false).await;
                 }
                 return Ok(result((index, option), output, &failed));
             }
             Err(Halt::Failed(one)) => {
-                let _ = mark(dispatch, name, &option.event, true).await;
+                let _ = mark(attempt, name, &option.event, true).await;
                 failed.push(json!({"option": option.event, "error": {"code": one.code, "message": one.message}}));
                 let message = format!("every option failed, at last {}: {}", option.event, one.message);
                 error = Some(RunError { message, ..one });
@@ -192,17 +198,17 @@ async fn trigger<P: Ports, T: Targets>(
 
 /// How long an option may take, ms: one that hangs leaves a try to each of those after it, or its part of what there is.
 fn share<'c, P: Ports, T: Targets>(
-    dispatch: &AttemptContext<'_, P, T>,
+    attempt: &AttemptContext<'_, P, T>,
     later: impl ExactSizeIterator<Item = &'c FallbackOption>,
 ) -> u32 {
-    let left_ms = dispatch.left_ms();
+    let left_ms = attempt.left_ms();
     let even = left_ms / u32::try_from(later.len()).unwrap_or(u32::MAX).saturating_add(1);
-    let reserved = later.fold(0_u32, |all, option| all.saturating_add(dispatch.one_try(&option.named(None))));
+    let reserved = later.fold(0_u32, |all, option| all.saturating_add(attempt.one_try(&option.named(None))));
     left_ms.saturating_sub(reserved).max(even)
 }
 
-async fn attempt<P: Ports, T: Targets>(
-    dispatch: &AttemptContext<'_, P, T>,
+async fn try_option<P: Ports, T: Targets>(
+    attempt: &AttemptContext<'_, P, T>,
     at: &PartPath,
     option: &FallbackOption,
     input: &Value,
@@ -214,18 +220,18 @@ async fn attempt<P: Ports, T: Targets>(
     };
     let unfilled = || RunError::permanent(codes::VALIDATION_ERROR, "its input refers to what the job does not give");
     let own = option.input.as_ref().map(|_| &template);
-    dispatch.named(at, &option.named(own), &filled.ok_or_else(unfilled)?).await
+    attempt.named(at, &option.named(own), &filled.ok_or_else(unfilled)?).await
 }
 
 /// Says of an option that it fails, or that it does not.
 async fn mark<P: Ports, T: Targets>(
-    dispatch: &AttemptContext<'_, P, T>,
+    attempt: &AttemptContext<'_, P, T>,
     name: &FallbackId,
     option: &str,
     fails: bool,
 ) -> Result<(), RunError> {
-    let until = if fails { dispatch.ports.clock().now().plus(TRIED_LAST_MS) } else { UnixMillis(0) };
-    let marked = dispatch.ports.progress().mark(name, option, until).await;
+    let until = if fails { attempt.ports.clock().now().plus(TRIED_LAST_MS) } else { UnixMillis(0) };
+    let marked = attempt.ports.progress().mark(name, option, until).await;
     marked.map_err(|_| RunError::transient(codes::INTERNAL_ERROR, "the store did not take the option's health"))
 }
 

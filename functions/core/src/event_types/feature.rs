@@ -13,15 +13,20 @@ use std::borrow::Cow;
 
 use serde_json::{Map, Value, json};
 
-use super::context::{AttemptContext, Filled, Halt, Named};
-use super::kind::{Checkpointing, EventKind};
-use super::{Limits, Needs, check_input, followed_by};
+use super::context::{AttemptContext, Halt};
+use super::filled::Filled;
+use super::kind::EventKind;
+use super::limits::Limits;
+use super::needs::Needs;
+use super::resolved::ResolvedEvent;
+use super::tries::Named;
 use crate::annotation::{self, Source, fill, outside, paths, walk};
 use crate::catalog::{FeatureEvent, FeatureStep};
 use crate::error::{Faults, FieldCode};
 use crate::job::{Output, RunError, codes};
 use crate::json::{Field, child, room_left};
 use crate::ports::{Ports, Targets};
+use crate::progress::Checkpointing;
 use crate::progress::{PartOutcome, PartPath};
 
 /// The steps of a feature may bring so many bytes of JSON altogether.
@@ -60,10 +65,10 @@ impl<'c> EventKind<'c> for FeatureEvent<'c> {
             if !paths(template, SEQUENCE).is_empty() {
                 continue;
             }
-            let Some(followed) = followed_by(self.catalog, step.event_ref()) else { continue };
+            let Some(resolved) = ResolvedEvent::find(self.catalog, step.event_ref()) else { continue };
             let faults = std::cell::RefCell::<Faults>::default();
             if let Some(filled) = fill(&Field::root(template, &faults), &[&given, &NoSequence]) {
-                check_input(&followed, env, &Field::root(&followed.input(&filled), &faults));
+                resolved.check(env, &Field::root(&resolved.input(&filled), &faults));
             }
             for fault in faults.take().into_vec() {
                 let fault = outside(template, fault);
@@ -84,7 +89,7 @@ impl<'c> EventKind<'c> for FeatureEvent<'c> {
 
     async fn run<P: Ports, T: Targets>(
         &self,
-        dispatch: &AttemptContext<'_, P, T>,
+        attempt: &AttemptContext<'_, P, T>,
         at: &PartPath,
         input: Filled<'_>,
     ) -> Result<Output, Halt> {
@@ -92,9 +97,9 @@ impl<'c> EventKind<'c> for FeatureEvent<'c> {
         let mut sequence = Sequence::default();
         for (index, step) in self.feature.steps.iter().enumerate() {
             let at = at.part(&(index + 1).to_string(), &step.asked());
-            let outcome = match dispatch.done(&at) {
+            let outcome = match attempt.done(&at) {
                 Some(done) => done,
-                None => run_step(dispatch, &at, (index, step), input, &sequence).await?,
+                None => run_step(attempt, &at, (index, step), input, &sequence).await?,
             };
             sequence.push(index, step, outcome)?;
         }
@@ -115,7 +120,7 @@ fn required(pointer: String, detail: String) -> crate::error::FieldError {
 
 /// Runs one step, and notes what became of it.
 async fn run_step<P: Ports, T: Targets>(
-    dispatch: &AttemptContext<'_, P, T>,
+    attempt: &AttemptContext<'_, P, T>,
     at: &PartPath,
     (index, step): (usize, &FeatureStep),
     input: &Value,
@@ -128,7 +133,7 @@ async fn run_step<P: Ports, T: Targets>(
             let retries = step.retries.map_or(0, |retries| retries.0);
             let timeout_ms = step.timeout.map(|timeout| timeout.0);
             let wanted = Named { event: step.event_ref(), template: Some(&template), retries, timeout_ms };
-            dispatch.named(at, &wanted, &filled).await
+            attempt.named(at, &wanted, &filled).await
         }
         Err(error) => Err(error.into()),
     };
@@ -141,7 +146,7 @@ async fn run_step<P: Ports, T: Targets>(
         }
         Err(halt) => return Err(halt),
     };
-    dispatch.note(at, outcome.clone()).await;
+    attempt.note(at, outcome.clone()).await;
     Ok(outcome)
 }
 

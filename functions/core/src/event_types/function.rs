@@ -6,9 +6,11 @@
 use serde_json::{Value, json};
 
 use super::kind::{EventKind, in_env};
-use super::{AwsRequest, HttpRequest, Limits, Needs, Request, post_json};
+use super::limits::Limits;
+use super::needs::Needs;
 use crate::catalog::{FunctionEnv, FunctionEvent};
 use crate::json::Field;
+use crate::request::{AwsRequest, HttpRequest, Request};
 
 impl<'c> EventKind<'c> for FunctionEvent<'c> {
     fn check(&self, _: Option<&str>, input: &Field<'_>) {
@@ -56,7 +58,7 @@ fn request(place: &FunctionEnv, input: &Input<'_>) -> Option<Request> {
     if let Some(arn) = &place.arn {
         return Some(Request::Aws(AwsRequest::Invoke { function_arn: arn.0.clone(), payload: payload.clone() }));
     }
-    let request = post_json(place.url.as_ref()?.url(), &[], payload);
+    let request = HttpRequest::post_json(place.url.as_ref()?.url(), &[], payload);
     let (auth, signing_secrets) = (place.auth.clone(), place.signing_secrets.clone());
     Some(Request::http_of(HttpRequest { auth, signing_secrets, ..request }))
 }

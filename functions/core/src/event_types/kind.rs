@@ -1,28 +1,22 @@
-//! What a type of event is to everything else: the one interface of the types, and the one list of them.
+//! The interface of the types of events: how one is checked and run.
 //!
-//! A new type is a module with an `EventKind`, a line here, and its part of the catalog.
+//! Each type implements [`EventKind`] for its event of the catalog, in a module of its own. [`ResolvedEvent`] uses it.
+//!
+//! [`ResolvedEvent`]: super::ResolvedEvent
 
 use std::future::Future;
 
 use serde_json::Value;
 
-use super::context::{AttemptContext, Filled, Halt};
-use super::{Capabilities, Lack, Limits, Needs, Request};
+use super::context::{AttemptContext, Halt};
+use super::filled::Filled;
+use super::limits::Limits;
+use super::needs::{Lack, Needs};
 use crate::job::Output;
 use crate::json::Field;
 use crate::ports::{Ports, Targets};
-use crate::progress::PartPath;
-
-/// What events of a type consist of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Checkpointing {
-    /// One thing: a request, or a count.
-    None,
-    /// Parts that are noted when they are done, so that another attempt does not do them again.
-    PerRun,
-    /// Messages that come as they come, each with parts of its own.
-    PerMessage,
-}
+use crate::progress::{Checkpointing, PartPath};
+use crate::request::{Capabilities, Request};
 
 /// An event of one type, as a catalog defines it.
 pub(super) trait EventKind<'c>: Sync {
@@ -58,32 +52,16 @@ pub(super) trait EventKind<'c>: Sync {
     /// Runs it. What comes to one request is that.
     fn run<P: Ports, T: Targets>(
         &self,
-        dispatch: &AttemptContext<'_, P, T>,
+        attempt: &AttemptContext<'_, P, T>,
         at: &PartPath,
         input: Filled<'_>,
     ) -> impl Future<Output = Result<Output, Halt>> + Send {
         async move {
-            let request = input.read(|input| self.request(&dispatch.job.spec.env, input))?;
-            dispatch.send(at, request, dispatch.request_ms).await
+            let request = input.read(|input| self.request(&attempt.job.spec.env, input))?;
+            attempt.send(at, request, attempt.request_ms).await
         }
     }
 }
-
-/// Uses the [`EventKind`] of a target, whichever its type.
-macro_rules! with_kind {
-    ($target:expr, |$kind:ident| $use:expr) => {
-        $crate::event_type::for_each_event_type!(match_kind $target, $kind, $use)
-    };
-}
-
-macro_rules! match_kind {
-    ([$target:expr, $kind:ident, $use:expr] $($(#[$meta:meta])* $variant:ident = $word:literal: $event:ident,)*) => {
-        match $target { $($crate::catalog::Target::$variant($kind) => $use,)* }
-    };
-}
-
-pub(super) use match_kind;
-pub(super) use with_kind;
 
 /// What needs an environment says so where it is not defined there.
 pub(super) fn in_env<T>(place: Option<T>, env: &str) -> Result<T, String> {

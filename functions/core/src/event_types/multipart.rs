@@ -6,7 +6,7 @@
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::Value;
 
-use super::action::scalar;
+use super::input::scalar;
 use crate::hash::sha256_hex;
 use crate::json::{Field, every};
 
@@ -65,7 +65,7 @@ fn part(name: &str, value: &Field<'_>) -> Option<Part> {
     let content = object.required("buffer").and_then(|field| field.parsed("base64", |text| STANDARD.decode(text).ok()));
     let file_name = object.required("fileName").and_then(|field| field.text(1..=255));
     let content_type = match object.optional("mimeType") {
-        Some(field) => super::media_type(&field),
+        Some(field) => super::input::media_type(&field),
         None => Some("application/octet-stream".to_owned()),
     };
     object.finish();

@@ -1,35 +1,7 @@
 //! What it takes to run an event, and whether a stack has it.
 
-use std::borrow::Cow;
-
-use serde_json::Value;
-
-use super::kind::{EventKind as _, match_kind, with_kind};
-use super::{ResolvedEvent, followed_by};
-use crate::catalog::{Auth, Catalog, EventRef, SecretRef, SecretStoreKind, SigningSecrets};
-
-/// What a stack can run.
-#[derive(Clone, Copy, Debug)]
-pub struct Capabilities {
-    /// The keepers whose secrets it can fetch.
-    pub secret_stores: &'static [SecretStoreKind],
-    /// Whether it can call AWS services; if not, why not.
-    pub aws: Result<(), &'static str>,
-}
-
-impl Capabilities {
-    /// Why this stack cannot fetch a secret, if it cannot.
-    pub fn without(&self, secret: &SecretRef) -> Option<String> {
-        if self.secret_stores.contains(&secret.store) {
-            return None;
-        }
-        let lack = format!("the secret {secret} cannot be fetched by this deployment");
-        Some(match (secret.store, self.aws) {
-            (SecretStoreKind::Ssm | SecretStoreKind::SecretsManager, Err(reason)) => format!("{lack}: {reason}"),
-            _ => lack,
-        })
-    }
-}
+use crate::catalog::{Auth, SecretRef, SigningSecrets};
+use crate::request::Capabilities;
 
 /// What this stack lacks to run an event.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,17 +10,6 @@ pub struct Lack {
     pub member: Option<&'static str>,
     /// What it is, in words.
     pub reason: String,
-}
-
-/// What this stack lacks to run an event with an input: of the event itself, or else of what the input asks for. Without an input
-/// only what every input takes is looked at.
-pub fn not_available(
-    followed: &ResolvedEvent<'_>,
-    env: &str,
-    input: Option<&Value>,
-    capabilities: Capabilities,
-) -> Vec<Lack> {
-    with_kind!(&followed.target, |kind| kind.lacks(env, input, capabilities))
 }
 
 /// What it takes to run something.
@@ -61,23 +22,6 @@ pub(super) struct Needs<'c> {
 }
 
 impl<'c> Needs<'c> {
-    /// Of several events that the catalog names, each with what is known of its input.
-    ///
-    /// # Errors
-    /// Why one of them could not be run.
-    pub(super) fn of_all<'v>(
-        catalog: &'c Catalog,
-        events: impl IntoIterator<Item = (EventRef<'c>, Option<Cow<'v, Value>>)>,
-        env: &str,
-    ) -> Result<Self, String> {
-        events.into_iter().try_fold(Self::default(), |all, (event, input)| {
-            let followed = followed_by(catalog, event).filter(|followed| followed.target.is_in(env));
-            let one = followed.ok_or_else(|| format!("its event {:?} is not defined in {env}", event.event))?;
-            let input = input.as_deref().map(|input| one.input(input));
-            Ok(all.and(with_kind!(&one.target, |kind| kind.needs(env, input.as_deref()))?))
-        })
-    }
-
     /// Of both.
     pub(super) fn and(mut self, other: Self) -> Self {
         self.secrets.extend(other.secrets);

@@ -13,10 +13,12 @@
 use serde_json::Value;
 
 use super::kind::{EventKind, in_env};
-use super::{AwsRequest, HttpRequest, Limits, Needs, Request, post_json};
+use super::limits::Limits;
+use super::needs::Needs;
 use crate::catalog::{BrokerEnv, BrokerProvider, PublishEvent, Topic, TopicEnv};
 use crate::error::FieldCode;
 use crate::json::{Field, every};
+use crate::request::{AwsRequest, HttpRequest, Request};
 
 /// SQS takes so many attributes; so does SNS where it hands them on raw.
 const MAX_ATTRIBUTES: usize = 10;
@@ -149,7 +151,7 @@ fn request(place: &BrokerEnv, topic: &Topic, address: &TopicEnv, input: Input<'_
     let Input { message, attributes, group, subject } = input;
     Some(match place.provider {
         BrokerProvider::Http => {
-            let request = post_json(address.url.as_ref()?.url(), &place.headers.0, message);
+            let request = HttpRequest::post_json(address.url.as_ref()?.url(), &place.headers.0, message);
             let (auth, signing_secrets) = (place.auth.clone(), place.signing_secrets.clone());
             Request::http_of(HttpRequest { auth, signing_secrets, ..request })
         }

@@ -14,7 +14,8 @@ use jiff::{Timestamp, ToSpan as _, ZonedDateTime};
 use serde_json::{Value, json};
 
 use super::Needs;
-use super::context::{AttemptContext, Filled, Halt};
+use super::context::{AttemptContext, Halt};
+use super::filled::Filled;
 use super::kind::EventKind;
 use crate::cadence::Zone;
 use crate::catalog::{Period, Quota, QuotaEvent};
@@ -35,17 +36,17 @@ impl<'c> EventKind<'c> for QuotaEvent<'c> {
 
     async fn run<P: Ports, T: Targets>(
         &self,
-        dispatch: &AttemptContext<'_, P, T>,
+        attempt: &AttemptContext<'_, P, T>,
         at: &PartPath,
         input: Filled<'_>,
     ) -> Result<Output, Halt> {
         let (quota, input) = (self.quota, input.read(Input::read)?);
-        let (spec, limit) = (&dispatch.job.spec, quota.limit.0);
-        let (from, until) = period(quota, dispatch.ports.clock().now());
+        let (spec, limit) = (&attempt.job.spec, quota.limit.0);
+        let (from, until) = period(quota, attempt.ports.clock().now());
         let (product, env) = (spec.product.clone(), spec.env.clone());
         let counter = CounterId { product, env, quota: self.tag.to_string(), from, until };
-        dispatch.begin().await?;
-        let (counters, by) = (dispatch.ports.progress(), dispatch.part_name(at));
+        attempt.begin().await?;
+        let (counters, by) = (attempt.ports.progress(), attempt.part_name(at));
         let ended = match input.action {
             Action::Increment => counters.add(&counter, &by, input.amount, limit).await,
             Action::Check => counters.used(&counter).await.map(|used| match used.checked_add(input.amount) {

@@ -19,11 +19,12 @@ use http::Method;
 use serde_json::Value;
 
 use super::kind::{EventKind, in_env};
-use super::{HttpRequest, Needs, Request, Transfer};
+use super::needs::Needs;
 use crate::catalog::{HttpUrl, SigningSecrets, Storage, StorageEnv, StorageEvent};
 use crate::error::FieldCode;
-use crate::event_types::AwsRequest;
 use crate::json::{Field, Read};
+use crate::request::AwsRequest;
+use crate::request::{HttpRequest, Request, Transfer};
 
 /// The largest file of a storage that does not say.
 const MAX_BYTES: u64 = 6 * 1024 * 1024;
@@ -75,7 +76,8 @@ impl Input {
             }
         };
         let name = object.required("fileName").and_then(|field| name(&field));
-        let content_type = object.optional("mimeType").map_or(Some(None), |field| super::media_type(&field).map(Some));
+        let content_type =
+            object.optional("mimeType").map_or(Some(None), |field| super::input::media_type(&field).map(Some));
         object.finish();
         let name = name?;
         let guessed = || mime_guess::from_path(&name).first_or_octet_stream().to_string();

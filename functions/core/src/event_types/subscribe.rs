@@ -17,16 +17,22 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::context::{AttemptContext, Filled, Halt, Named};
-use super::kind::{Checkpointing, EventKind};
-use super::{AwsRequest, Limits, Needs, Request, followed_by};
+use super::context::{AttemptContext, Halt};
+use super::filled::Filled;
+use super::kind::EventKind;
+use super::limits::Limits;
+use super::needs::Needs;
+use super::resolved::ResolvedEvent;
+use super::tries::Named;
 use crate::annotation::{Source, fill, walk};
 use crate::catalog::{Broker, BrokerProvider, Catalog, EventRef, SubscribeEvent, Subscription, Target};
 use crate::error::Faults;
 use crate::job::{Output, RunError, codes};
 use crate::json::Field;
 use crate::ports::{Clock, Ports, Targets};
+use crate::progress::Checkpointing;
 use crate::progress::PartPath;
+use crate::request::{AwsRequest, Request};
 
 /// Messages that are drained when nobody says how many.
 const DEFAULT_MAX: u32 = 10;
@@ -61,17 +67,17 @@ impl<'c> EventKind<'c> for SubscribeEvent<'c> {
 
     async fn run<P: Ports, T: Targets>(
         &self,
-        dispatch: &AttemptContext<'_, P, T>,
+        attempt: &AttemptContext<'_, P, T>,
         at: &PartPath,
         input: Filled<'_>,
     ) -> Result<Output, Halt> {
         let (subscription, input) = (self.subscription, input.read(Input::read)?);
-        let queue_url = queue_url(self.broker, subscription, &dispatch.job.spec.env)?;
+        let queue_url = queue_url(self.broker, subscription, &attempt.job.spec.env)?;
         let max = input.max.or(subscription.max.map(|max| max.0)).unwrap_or(DEFAULT_MAX);
         let (mut received, mut handled, mut failure) = (0_u32, 0, None);
         let mut held_up = BTreeSet::new();
         while received < max {
-            let left_ms = dispatch.until.since(dispatch.ports.clock().now());
+            let left_ms = attempt.until.since(attempt.ports.clock().now());
             if received > 0 && left_ms < i64::from(QUEUE_MS) {
                 break;
             }
@@ -82,7 +88,7 @@ impl<'c> EventKind<'c> for SubscribeEvent<'c> {
                 max: (max - received).min(MAX_AT_ONCE),
                 hide_seconds: u32::try_from(hidden).unwrap_or_default(),
             };
-            let answer = dispatch.send(at, Request::Aws(request), QUEUE_MS).await?;
+            let answer = attempt.send(at, Request::Aws(request), QUEUE_MS).await?;
             let messages = answer.value["messages"].as_array().cloned().unwrap_or_default();
             if messages.is_empty() {
                 break;
@@ -93,7 +99,7 @@ impl<'c> EventKind<'c> for SubscribeEvent<'c> {
                 if message.group.as_ref().is_some_and(|group| held_up.contains(group)) {
                     continue;
                 }
-                match handle(dispatch, at, (subscription, &queue_url), &message).await {
+                match handle(attempt, at, (subscription, &queue_url), &message).await {
                     Ok(()) => handled += 1,
                     Err(Halt::Failed(error)) => {
                         failure = failure.or(Some(error));
@@ -169,19 +175,19 @@ fn queue_url(broker: &Broker, subscription: &Subscription, env: &str) -> Result<
 
 /// Hands a message to its event, and deletes it.
 async fn handle<P: Ports, T: Targets>(
-    dispatch: &AttemptContext<'_, P, T>,
+    attempt: &AttemptContext<'_, P, T>,
     at: &PartPath,
     (subscription, queue_url): (&Subscription, &url::Url),
     message: &Message,
 ) -> Result<(), Halt> {
     let event = subscription.event_ref();
     let at = at.message(&message.id, event.event);
-    let input = given(dispatch.catalog, subscription, event, message)?;
+    let input = given(attempt.catalog, subscription, event, message)?;
     let wanted = Named { event, template: None, retries: 0, timeout_ms: None };
-    dispatch.apart(&at, &wanted, &input).await?;
+    attempt.apart(&at, &wanted, &input).await?;
     let (queue_url, receipt) = (queue_url.clone(), message.receipt.clone());
     let deletion = Request::Aws(AwsRequest::DeleteMessage { queue_url, receipt });
-    dispatch.conclude(&at, deletion, DELETION_MS).await?;
+    attempt.conclude(&at, deletion, DELETION_MS).await?;
     Ok(())
 }
 
@@ -200,7 +206,7 @@ fn given(
         return filled.ok_or_else(missing);
     }
     let body = message.seen["body"].clone();
-    Ok(match followed_by(catalog, event).map(|followed| followed.target) {
+    Ok(match ResolvedEvent::find(catalog, event).map(|resolved| resolved.target) {
         Some(Target::Action(..)) => json!({"body": body}),
         Some(Target::Function(_)) => json!({"payload": body}),
         _ if body.is_object() && !matches!(catalog.resolve(event), Ok(Target::Publish(..))) => body,

@@ -3,12 +3,18 @@ mod database;
 mod hostile;
 mod storage;
 
-use serde_json::json;
+use std::cell::RefCell;
+
+use http::Method;
+use serde_json::{Value, json};
+use url::Url;
 
 use super::*;
-use crate::catalog::{Auth, SecretRef, SecretStoreKind};
+use crate::catalog::{Auth, Catalog, SecretRef, SecretStoreKind};
 use crate::error::FieldCode;
-use crate::job::EventType;
+use crate::job::{EventType, JobSpec, RunError, codes};
+use crate::json::Field;
+use crate::request::{AwsRequest, Bound, Capabilities, HttpRequest, Request};
 use crate::retry::RetryPolicy;
 use crate::time::UnixMillis;
 
@@ -54,15 +60,15 @@ fn spec(event: &str, event_type: EventType, input: Value) -> JobSpec {
 }
 
 /// What a run would ask its target for.
-fn asked_for(followed: &ResolvedEvent<'_>, spec: &JobSpec) -> Result<Request, RunError> {
-    still_fits(followed, spec, &spec.input)?;
+fn asked_for(resolved: &ResolvedEvent<'_>, spec: &JobSpec) -> Result<Request, RunError> {
+    resolved.still_fits(spec, &spec.input)?;
     let faults = RefCell::default();
-    let request = with_kind!(&followed.target, |kind| kind.request(&spec.env, &Field::root(&spec.input, &faults)));
+    let request = resolved.request(&spec.env, &Field::root(&spec.input, &faults));
     request.ok_or_else(|| RunError::permanent(codes::VALIDATION_ERROR, "nothing is asked for"))
 }
 
 fn http_request(catalog: &Catalog, spec: &JobSpec) -> Result<HttpRequest, RunError> {
-    let request = asked_for(&resolve(catalog, spec)?, spec)?;
+    let request = asked_for(&ResolvedEvent::of_job(catalog, spec)?, spec)?;
     Ok(request.http().unwrap().clone())
 }
 
@@ -77,8 +83,8 @@ fn url(base_url: &str, path: &str, input: Value) -> String {
 /// The faults of an input, as scheduling would name them.
 fn faults(catalog: &Catalog, event: &str, event_type: EventType, input: &Value) -> Vec<(String, FieldCode)> {
     let faults = RefCell::default();
-    let target = resolve(catalog, &spec(event, event_type, json!({}))).unwrap();
-    check_input(&target, Some("prd"), &Field::root(input, &faults));
+    let target = ResolvedEvent::of_job(catalog, &spec(event, event_type, json!({}))).unwrap();
+    target.check(Some("prd"), &Field::root(input, &faults));
     faults.into_inner().into_vec().into_iter().map(|fault| (fault.pointer, fault.code)).collect()
 }
 
@@ -146,8 +152,8 @@ fn messages_and_payloads_are_posted_as_json_to_their_address() {
 }
 
 /// What the embedded stack lacks to run an event of `prd`, of which it lacks one thing at most.
-fn lacking(followed: &ResolvedEvent<'_>, input: &Value) -> Option<String> {
-    let mut lacks = not_available(followed, "prd", Some(input), EMBEDDED);
+fn lacking(resolved: &ResolvedEvent<'_>, input: &Value) -> Option<String> {
+    let mut lacks = resolved.lacks("prd", Some(input), EMBEDDED);
     let first = lacks.pop().map(|lack| lack.reason);
     assert_eq!(lacks, []);
     first
@@ -157,7 +163,7 @@ fn lacking(followed: &ResolvedEvent<'_>, input: &Value) -> Option<String> {
 fn what_cannot_run_here_says_why() {
     let reason = |event: &str, event_type: EventType, change: &dyn Fn(&mut Value)| {
         let catalog = catalog("https://a.example", "/", change);
-        lacking(&resolve(&catalog, &spec(event, event_type, json!({}))).unwrap(), &json!({}))
+        lacking(&ResolvedEvent::of_job(&catalog, &spec(event, event_type, json!({}))).unwrap(), &json!({}))
     };
     let app = |auth: Value| {
         reason("call", EventType::Action, &|document| document["apps"]["shop"]["envs"]["prd"]["auth"] = auth.clone())
@@ -233,12 +239,12 @@ fn a_channel_that_cannot_be_used_here_is_found_wherever_an_event_would_use_it() 
         ("given", EventType::Fallback, json!({"action": "reset"}), false),
     ] {
         let spec = spec(event, event_type, input);
-        let followed = resolve(&catalog, &spec).unwrap();
-        let reason = lacking(&followed, &spec.input);
+        let resolved = ResolvedEvent::of_job(&catalog, &spec).unwrap();
+        let reason = lacking(&resolved, &spec.input);
         let expected = is_lacking.then(|| "Amazon SES cannot be reached by this deployment: no AWS".to_owned());
         assert_eq!(reason, expected, "{event} with {}", spec.input);
         // Without its input, what the catalog writes still counts.
-        assert_eq!(not_available(&followed, "prd", None, EMBEDDED).len(), usize::from(is_lacking && event != "given"));
+        assert_eq!(resolved.lacks("prd", None, EMBEDDED).len(), usize::from(is_lacking && event != "given"));
     }
 }
 
@@ -302,7 +308,7 @@ fn the_jobs_timeout_comes_before_the_catalogs_and_neither_passes_the_stacks() {
         (&untimed, "call", EventType::Action, Some(31_000), 31_000),
     ] {
         let spec = JobSpec { timeout: own, ..spec(event, event_type, json!({})) };
-        let target = resolve(catalog, &spec).unwrap();
+        let target = ResolvedEvent::of_job(catalog, &spec).unwrap();
         assert_eq!(limits.timeout_ms(&spec, Some(&target)), expected, "{event} {own:?}");
     }
     assert_eq!(limits.timeout_ms(&spec("gone", EventType::Action, json!({})), None), 30_000);
@@ -323,7 +329,7 @@ fn what_aws_is_asked_for_is_what_the_topic_and_the_function_say() {
     });
     let asked = |event: &str, event_type, input: Value| {
         let spec = spec(event, event_type, input);
-        match asked_for(&resolve(&catalog, &spec).unwrap(), &spec) {
+        match asked_for(&ResolvedEvent::of_job(&catalog, &spec).unwrap(), &spec) {
             Ok(Request::Aws(request)) => Ok(request),
             Ok(other) => panic!("{other:?} is not for AWS"),
             Err(error) => Err(error.message),

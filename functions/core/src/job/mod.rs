@@ -8,15 +8,16 @@ pub mod codes;
 mod error;
 mod run;
 mod spec;
-pub mod sqlstate;
 mod state;
+mod status;
 
 use std::sync::Arc;
 
 pub use error::RunError;
-pub use run::{FailedAttempt, LastRun, Outcome, Output, Run, RunStatus, SkipReason, Skipped};
+pub use run::{FailedAttempt, LastRun, Outcome, Output, Run, SkipReason, Skipped};
 pub use spec::JobSpec;
-pub use state::{JobState, Lease, Status};
+pub use state::{JobState, Lease};
+pub use status::{RunStatus, Status};
 
 pub use crate::event_type::EventType;
 use crate::ids::{Fire, JobId};

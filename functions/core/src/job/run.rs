@@ -4,9 +4,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{RunError, Status};
+use super::{RunError, RunStatus, Status};
 use crate::time::UnixMillis;
-use crate::words::words;
 
 /// One fire, from its due time to its outcome.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -79,28 +78,6 @@ impl Run {
     }
 }
 
-words! {
-    /// The status of a run.
-    enum RunStatus {
-        /// Waiting for its time.
-        Scheduled = "scheduled",
-        /// Due, or waiting for its next attempt.
-        Queued = "queued",
-        /// An attempt is under way.
-        Running = "running",
-        /// Paused with its job.
-        Paused = "paused",
-        /// Ended with a result.
-        Completed = "completed",
-        /// Ended with an error.
-        Failed = "failed",
-        /// Cancelled with its job.
-        Cancelled = "cancelled",
-        /// Never run: its time passed.
-        Skipped = "skipped",
-    }
-}
-
 impl From<&Outcome> for RunStatus {
     fn from(outcome: &Outcome) -> Self {
         match outcome {
@@ -108,20 +85,6 @@ impl From<&Outcome> for RunStatus {
             Outcome::Failed(_) => Self::Failed,
             Outcome::Cancelled { .. } => Self::Cancelled,
             Outcome::Skipped(_) => Self::Skipped,
-        }
-    }
-}
-
-impl From<Status> for RunStatus {
-    fn from(status: Status) -> Self {
-        match status {
-            Status::Scheduled => Self::Scheduled,
-            Status::Queued => Self::Queued,
-            Status::Running => Self::Running,
-            Status::Completed => Self::Completed,
-            Status::Failed => Self::Failed,
-            Status::Cancelled => Self::Cancelled,
-            Status::Paused => Self::Paused,
         }
     }
 }

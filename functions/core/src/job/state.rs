@@ -1,38 +1,10 @@
-//! The status and state of a job.
+//! The state of a job.
 
 use serde::{Deserialize, Serialize};
 
-use super::{LastRun, Run, Skipped};
+use super::{LastRun, Run, Skipped, Status};
 use crate::ids::Owner;
 use crate::time::UnixMillis;
-use crate::words::words;
-
-words! {
-    /// The status of a job. [`crate::machine`] draws the transitions.
-    enum Status {
-        /// Waiting for its time.
-        Scheduled = "scheduled",
-        /// Handed to the executor: due, or waiting for its next attempt.
-        Queued = "queued",
-        /// An attempt is under way.
-        Running = "running",
-        /// Ended with a result.
-        Completed = "completed",
-        /// Ended with an error: no attempt is left, or none would help.
-        Failed = "failed",
-        /// Cancelled.
-        Cancelled = "cancelled",
-        /// Paused until resumed.
-        Paused = "paused",
-    }
-}
-
-impl Status {
-    /// True if the current run has its outcome.
-    pub fn is_settled(self) -> bool {
-        matches!(self, Self::Completed | Self::Failed | Self::Cancelled)
-    }
-}
 
 /// The state of a job. Changed by [`crate::machine::decide`] alone.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -9,7 +9,7 @@ use crate::bodies::{self, EditRequest, Input};
 use crate::cadence::Repeat;
 use crate::catalog::Revision;
 use crate::error::{Faults, FieldCode};
-use crate::event_types;
+use crate::event_types::ResolvedEvent;
 use crate::ids::JobId;
 use crate::job::{Job, JobSpec};
 use crate::json::parse;
@@ -77,7 +77,7 @@ fn check_input(
     published: Option<&Published>,
 ) -> Faults {
     let Some(Input(input)) = input else { return faults };
-    let event = published.map(|published| event_types::resolve(&published.catalog, &job.spec));
+    let event = published.map(|published| ResolvedEvent::of_job(&published.catalog, &job.spec));
     match (event, session) {
         (Some(Ok(event)), Ok(session)) => {
             let claims = session.as_ref().map(OpenedSession::session);

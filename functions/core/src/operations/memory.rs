@@ -11,7 +11,6 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use crate::access::{ApiKey, KeyHash};
 use crate::cache::{CacheId, CacheKey};
 use crate::catalog::SecretStoreKind;
-use crate::event_types::Capabilities;
 use crate::idempotency::{IdempotencyKey, IdempotencyRecord};
 use crate::ids::{Fire, JobId, Owner};
 use crate::job::{Job, Outcome, Run, Status};
@@ -22,6 +21,7 @@ use crate::ports::{
     Progress, Published, Redriven, ResultCache, SealingKeys, Timers, WriteOutcome,
 };
 use crate::progress::{Checkpoint, CheckpointId, Counted, CounterId, FallbackId, RunId};
+use crate::request::Capabilities;
 use crate::session::sealing::{SealingKey, SealingKeyId};
 use crate::testkit::{Keyring, ProgressTables, Requests, Results};
 use crate::time::UnixMillis;

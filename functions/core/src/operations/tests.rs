@@ -27,11 +27,12 @@ use super::memory::turns::{block_on, yield_once};
 use super::memory::{Fault, Memory, PortCall, When, World};
 use super::*;
 use crate::access::Scope;
-use crate::event_types::{DispatchRequest, Limits};
+use crate::event_types::Limits;
 use crate::ids::{Fire, JobId, Owner};
 use crate::job::{Outcome, Output, RunError, RunStatus, Status, codes};
 use crate::machine::{Trigger, decide};
 use crate::ports::{BoxFuture, Condition, DefinedSession, Sessions, Targets, TokenRefusal};
+use crate::request::DispatchRequest;
 use crate::session::Claims;
 use crate::time::UnixMillis;
 

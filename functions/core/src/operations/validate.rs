@@ -11,11 +11,12 @@ use crate::cache::DEFAULT_EXPIRY_MS;
 use crate::cadence::Repeat;
 use crate::catalog::{Catalog, EventRef, Session, SessionEnv, Tag, Unresolved};
 use crate::error::{Faults, FieldCode, FieldError};
-use crate::event_types::{self, Capabilities, ResolvedEvent};
+use crate::event_types::ResolvedEvent;
 use crate::job::{EventType, JobSpec, JobState};
 use crate::json::{Field, child};
 use crate::machine::first_state;
 use crate::ports::{CatalogStore, DefinedSession, PortError, Ports, Published, Sessions, TokenRefusal};
+use crate::request::Capabilities;
 use crate::session::{Claims, inject};
 use crate::time::UnixMillis;
 
@@ -253,7 +254,7 @@ pub(super) fn input_faults(
 ) -> Vec<FieldError> {
     let (laid, faults) = (event.input(input), RefCell::<Faults>::default());
     if let Some(filled_in) = inject::inject(&Field::root(&laid, &faults), session) {
-        event_types::check_input(event, env, &Field::root(&filled_in, &faults));
+        event.check(env, &Field::root(&filled_in, &faults));
     }
     faults.take().into_vec().into_iter().map(|fault| outside(&laid, fault)).collect()
 }
@@ -330,7 +331,7 @@ fn find_event<'c>(
     match known_env {
         Some(env) if resolved.target.is_in(env) => {
             let input = body.input.0.as_ref().map(|input| resolved.input(&input.0));
-            for lack in event_types::not_available(&resolved, env, input.as_deref(), capabilities) {
+            for lack in resolved.lacks(env, input.as_deref(), capabilities) {
                 let pointer = lack.member.map_or_else(|| "/event".to_owned(), |member| child("/input", member));
                 fault(&pointer, FieldCode::NotAvailable, lack.reason);
             }

@@ -92,5 +92,5 @@ pub trait Ports: Send + Sync + 'static {
     /// The randomness.
     fn entropy(&self) -> &impl Entropy;
     /// What this stack can run.
-    fn capabilities(&self) -> crate::event_types::Capabilities;
+    fn capabilities(&self) -> crate::request::Capabilities;
 }

@@ -5,8 +5,8 @@ use std::future::Future;
 use zeroize::Zeroizing;
 
 use crate::catalog::SecretRef;
-use crate::event_types::{AwsRequest, DispatchId, DispatchRequest};
 use crate::job::{Output, RunError};
+use crate::request::{AwsRequest, DispatchId, DispatchRequest};
 
 /// Reaches the targets of jobs.
 pub trait Targets: Send + Sync {

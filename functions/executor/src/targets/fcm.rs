@@ -13,9 +13,9 @@
 //! An answer without one counts by its status, as with an action. The token is one of the service account (RFC 7523): a JWT
 //! that its key signs is shown to its `token_uri`.
 
-use carillon_core::event_types::FcmRequest;
 use carillon_core::job::{Output, RunError, codes};
 use carillon_core::ports::Clock;
+use carillon_core::request::FcmRequest;
 use carillon_core::time::UnixMillis;
 use carillon_outbound::secrets::{Secret, SecretSource, with_renewed_secret};
 use carillon_outbound::tokens::{Grant, taken};

@@ -19,10 +19,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use carillon_core::catalog::{Mailbox as Sender, SmtpTls};
-use carillon_core::event_types::{DispatchId, Email, MailRequest};
 use carillon_core::hash::sha256_hex;
 use carillon_core::job::{Output, RunError, codes};
 use carillon_core::ports::Clock;
+use carillon_core::request::{DispatchId, Email, MailRequest};
 use carillon_core::time::UnixMillis;
 use carillon_outbound::Outbound;
 use carillon_outbound::secrets::{Secret, SecretSource, with_renewed_secret};

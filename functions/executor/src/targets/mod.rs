@@ -10,9 +10,9 @@ mod tests;
 use std::time::Duration;
 
 use carillon_core::catalog::SecretRef;
-use carillon_core::event_types::{AwsRequest, DispatchId, DispatchRequest, Request, Transfer};
 use carillon_core::job::{Output, RunError, codes};
 use carillon_core::ports::{AwsServices, Clock, SecretStore, Targets};
+use carillon_core::request::{AwsRequest, DispatchId, DispatchRequest, Request, Transfer};
 use carillon_outbound::Outbound;
 use carillon_outbound::secrets::{SecretSource, missing};
 use zeroize::Zeroizing;

@@ -10,11 +10,11 @@ use carillon_aws::settings::Settings;
 use carillon_aws::stack::OsEntropy;
 use carillon_aws::table::Table;
 use carillon_aws::timers::AwsTimers;
-use carillon_core::event_types::Capabilities;
 use carillon_core::ports::{
     CatalogStore, Clock, DeadLetters, Entropy, IdempotencyStore, JobStore, KeyStore, Ports, Progress, ResultCache,
     SealingKeys, Timers,
 };
+use carillon_core::request::Capabilities;
 use carillon_core::time::UnixMillis;
 
 use super::endpoint::QUEUE;

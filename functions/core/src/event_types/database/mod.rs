@@ -20,15 +20,18 @@
 //! timestamptz, date, jsonb and bytea, in the order of the table in [`crate::catalog::Statement`]. The RDS Data API binds an
 //! instant as a timestamp without a time zone: in UTC, to the millisecond.
 
+pub mod sqlstate;
 mod value;
 
 use serde_json::Value;
 
 use super::kind::{EventKind, in_env};
-use super::{AwsRequest, Bound, Limits, Needs, Request, SqlRequest};
+use super::limits::Limits;
+use super::needs::Needs;
 use crate::catalog::{Database, DatabaseAction, DatabaseActionEvent, DatabaseEnv, Engine, Kind, Placeholder};
 use crate::error::{FieldCode, FieldError};
 use crate::json::{Field, child, did_you_mean, every};
+use crate::request::{AwsRequest, Bound, Request, SqlRequest};
 
 /// Rows that a result keeps, where the catalog does not say.
 const DEFAULT_MAX_ROWS: u32 = 1_000;

@@ -8,8 +8,8 @@ use serde_json::Value;
 
 use crate::catalog::{Decimal, Engine, Kind};
 use crate::error::FieldCode;
-use crate::event_types::Bound;
 use crate::json::Field;
+use crate::request::Bound;
 
 /// Reads a value; every fault is noted.
 pub(super) fn read(kind: &Kind, engine: Engine, field: &Field<'_>) -> Option<Bound> {

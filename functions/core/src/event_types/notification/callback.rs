@@ -3,13 +3,14 @@
 use super::fill::Values;
 use super::{Channel, Composition, Provider};
 use crate::catalog::{CallbackChannel, Headers};
-use crate::event_types::{HttpRequest, Request, action, default_header, post_json};
+use crate::event_types::input;
 use crate::json::{Field, Read as _};
+use crate::request::{HttpRequest, Request, default_header};
 
 pub(super) fn read(place: &CallbackChannel, composition: &Composition<'_>, field: &Field<'_>) -> Option<Vec<Channel>> {
     let mut object = field.object()?;
     let given = object.optional("body").map(|field| field.value());
-    let query = object.optional("query").map_or(Some(Vec::new()), |field| action::pairs(&field));
+    let query = object.optional("query").map_or(Some(Vec::new()), |field| input::pairs(&field));
     let headers = object.optional("headers").map_or(Some(Headers::default()), |field| Headers::read(&field));
     let message = composition.message.and_then(|message| message.callback.as_ref());
     let body = Values::read(field, &mut object, None).and_then(|values| match (given, message) {
@@ -29,7 +30,7 @@ pub(super) fn read(place: &CallbackChannel, composition: &Composition<'_>, field
     let request = HttpRequest {
         auth: place.auth.clone(),
         signing_secrets: place.signing_secrets.clone(),
-        ..post_json(&url, &headers, &body)
+        ..HttpRequest::post_json(&url, &headers, &body)
     };
     Some(vec![Channel { name: "callback", part: None, provider: Provider::Http, request: Request::http_of(request) }])
 }

@@ -5,8 +5,9 @@ use super::fill::Values;
 use super::{Channel, Composition, Provider, receivers};
 use crate::catalog::{EmailChannel, EmailProvider, Localized, Mailbox, SmtpTls, is_email_address};
 use crate::error::FieldCode;
-use crate::event_types::{AwsRequest, Email, MailRequest, Needs, Request};
+use crate::event_types::Needs;
 use crate::json::{Field, Object};
+use crate::request::{AwsRequest, Email, MailRequest, Request};
 
 /// SES takes so many recipients in a message.
 const MAX_RECIPIENTS: usize = 50;

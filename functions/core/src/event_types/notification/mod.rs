@@ -38,9 +38,11 @@ pub use outcome::outcome;
 
 use serde_json::Value;
 
-use super::context::{AttemptContext, Filled, Halt};
-use super::kind::{Checkpointing, EventKind, in_env};
-use super::{Capabilities, Lack, Limits, Needs, Request};
+use super::context::{AttemptContext, Halt};
+use super::filled::Filled;
+use super::kind::{EventKind, in_env};
+use super::limits::Limits;
+use super::needs::{Lack, Needs};
 use crate::catalog::{
     EmailProvider, Message, Notification, NotificationEnv, NotificationEvent, PushProvider, SmsProvider, Tag,
 };
@@ -48,7 +50,9 @@ use crate::error::FieldCode;
 use crate::job::Output;
 use crate::json::{Field, Object, did_you_mean, every};
 use crate::ports::{Ports, Targets};
+use crate::progress::Checkpointing;
 use crate::progress::PartPath;
+use crate::request::{Capabilities, Request};
 
 /// Channels that send to one receiver a request take at most so many, one after the other in one attempt.
 const MAX_PARTS: usize = 10;
@@ -84,13 +88,13 @@ impl<'c> EventKind<'c> for NotificationEvent<'c> {
 
     async fn run<P: Ports, T: Targets>(
         &self,
-        dispatch: &AttemptContext<'_, P, T>,
+        attempt: &AttemptContext<'_, P, T>,
         at: &PartPath,
         input: Filled<'_>,
     ) -> Result<Output, Halt> {
-        let env = &dispatch.job.spec.env;
+        let env = &attempt.job.spec.env;
         let channels = input.read(|input| channels(self.notification, self.message, env, input))?;
-        run::run(dispatch, at, channels).await
+        run::run(attempt, at, channels).await
     }
 }
 

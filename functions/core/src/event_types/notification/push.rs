@@ -9,8 +9,9 @@ use super::fill::Values;
 use super::{Channel, Composition, MAX_PARTS, Provider, receivers};
 use crate::catalog::{Auth, BaseUrl, PushChannel, PushProvider};
 use crate::error::{FieldCode, FieldError};
-use crate::event_types::{FcmRequest, HttpRequest, Needs, Request, default_header, post_json, under};
+use crate::event_types::needs::Needs;
 use crate::json::{Field, child, room_left};
+use crate::request::{FcmRequest, HttpRequest, Request, default_header, under};
 
 /// Expo takes so many receivers in a request.
 const MAX_TOKENS: usize = 100;
@@ -85,7 +86,7 @@ fn token(text: &str) -> Option<String> {
 fn expo(place: &PushChannel, tokens: &[String], mut said: Value) -> Option<Request> {
     said["to"] = json!(tokens);
     let url = under(place.url.as_ref().map(BaseUrl::url), "https://exp.host", "/--/api/v2/push/send")?;
-    let mut request = post_json(&url, &[], &said);
+    let mut request = HttpRequest::post_json(&url, &[], &said);
     default_header(&mut request.headers, header::ACCEPT, HeaderValue::from_static("application/json"));
     Some(Request::http_of(HttpRequest { auth: place.access_token.clone().map(Auth::Bearer), ..request }))
 }

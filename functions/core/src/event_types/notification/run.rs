@@ -17,7 +17,7 @@ pub(super) const REQUEST_MS: u32 = 15_000;
 /// Result: `{channels: {email: {…}, …}}`, each as the table above says, in an array where it sends a request for each receiver.
 /// Where that is more than a result keeps, the callback's body is null.
 pub(super) async fn run<P: Ports, T: Targets>(
-    dispatch: &AttemptContext<'_, P, T>,
+    attempt: &AttemptContext<'_, P, T>,
     at: &PartPath,
     channels: Vec<Channel>,
 ) -> Result<Output, Halt> {
@@ -25,7 +25,7 @@ pub(super) async fn run<P: Ports, T: Targets>(
     for channel in channels {
         let at = at.part(&channel.place(), "");
         let (name, part) = (channel.name, channel.part);
-        match send(dispatch, &at, channel).await? {
+        match send(attempt, &at, channel).await? {
             Ok(result) => {
                 note(&mut sent, name, part, result);
                 places.push(at.path);
@@ -41,11 +41,11 @@ pub(super) async fn run<P: Ports, T: Targets>(
 
 /// Sends a channel, unless that was done already. Of one that was done in part the rest is sent.
 async fn send<P: Ports, T: Targets>(
-    dispatch: &AttemptContext<'_, P, T>,
+    attempt: &AttemptContext<'_, P, T>,
     at: &PartPath,
     channel: Channel,
 ) -> Result<Result<Value, RunError>, Halt> {
-    let known = match dispatch.done(at) {
+    let known = match attempt.done(at) {
         Some(PartOutcome::Completed(output)) => Some((outcome::unsent(&output.value), output.value)),
         _ => None,
     };
@@ -54,7 +54,7 @@ async fn send<P: Ports, T: Targets>(
         Some((left, _)) => push::only(channel.request, left),
         None => channel.request,
     };
-    let answered = match dispatch.send(at, request, REQUEST_MS).await {
+    let answered = match attempt.send(at, request, REQUEST_MS).await {
         Ok(output) => Ok(output),
         Err(Halt::Failed(error)) => Err(error),
         Err(halt) => return Err(halt),
@@ -68,7 +68,7 @@ async fn send<P: Ports, T: Targets>(
     }
     let unfinished = outcome::unfinished(&brought);
     if unfinished.is_none() || !outcome::unsent(&brought).is_empty() {
-        dispatch.note(at, PartOutcome::Completed(brought.clone().into())).await;
+        attempt.note(at, PartOutcome::Completed(brought.clone().into())).await;
     }
     Ok(unfinished.map_or(Ok(brought), Err))
 }

@@ -7,8 +7,9 @@ use super::fill::Values;
 use super::{Channel, Composition, MAX_PARTS, Provider, receivers};
 use crate::catalog::{Auth, BaseUrl, BasicAuth, SigningSecrets, SmsChannel, SmsProvider};
 use crate::error::FieldCode;
-use crate::event_types::{AwsRequest, HttpRequest, Needs, Request, under};
+use crate::event_types::Needs;
 use crate::json::Field;
+use crate::request::{AwsRequest, HttpRequest, Request, under};
 
 /// SNS and Twilio both take so much, and send it in several parts.
 const MAX: usize = 1_600;

@@ -12,7 +12,7 @@ use serde_json::json;
 use super::*;
 use crate::catalog::{Auth, Catalog, EventRef, SecretStoreKind, SmtpTls, Target};
 use crate::error::{Faults, FieldError};
-use crate::event_types::{AwsRequest, Capabilities, Email, HttpRequest};
+use crate::request::{AwsRequest, Capabilities, Email, HttpRequest};
 
 /// A notification with every channel in four environments, which differ by their providers.
 fn document() -> Value {
@@ -286,8 +286,8 @@ fn what_a_deployment_cannot_do_is_said_of_the_channel_that_asks_for_it() {
         change(&mut document["notifications"]["orders"]["envs"]);
         let catalog = Catalog::from_document(&document).unwrap();
         let target = catalog.resolve(EventRef { event: "orders", event_type: None, app: None }).unwrap();
-        let followed = crate::event_types::ResolvedEvent::of(&catalog, target).unwrap();
-        let lacks = crate::event_types::not_available(&followed, env, Some(&input), capabilities);
+        let resolved = crate::event_types::ResolvedEvent::of(&catalog, target).unwrap();
+        let lacks = resolved.lacks(env, Some(&input), capabilities);
         lacks.into_iter().map(|lack| (lack.member.unwrap(), lack.reason)).collect::<Vec<_>>()
     };
     let all = json!({"push_notification": {}, "email": {}, "sms": {}, "callback": {}});

@@ -20,7 +20,7 @@ fn data_api() -> Value {
 
 fn of(catalog: &Catalog, input: Value) -> Result<Request, RunError> {
     let spec = spec("d:run", EventType::DatabaseAction, input);
-    asked_for(&resolve(catalog, &spec).unwrap(), &spec)
+    asked_for(&ResolvedEvent::of_job(catalog, &spec).unwrap(), &spec)
 }
 
 /// What is bound to the one placeholder `v` of this type.
@@ -177,8 +177,8 @@ fn each_database_is_asked_as_it_spells_parameters() {
 #[test]
 fn what_a_database_takes_is_said_when_the_job_is_scheduled_and_the_statements_bound_rules() {
     let reason = |catalog: &Catalog| {
-        let followed = resolve(catalog, &spec("d:run", EventType::DatabaseAction, json!({}))).unwrap();
-        lacking(&followed, &json!({}))
+        let resolved = ResolvedEvent::of_job(catalog, &spec("d:run", EventType::DatabaseAction, json!({}))).unwrap();
+        lacking(&resolved, &json!({}))
     };
     assert_eq!(reason(&postgresql("SELECT 1")), None);
     for (engine, place, word) in [
@@ -191,7 +191,7 @@ fn what_a_database_takes_is_said_when_the_job_is_scheduled_and_the_statements_bo
         assert!(reason.as_ref().is_some_and(|it| it.contains(word)), "{reason:?} does not say {word}");
     }
     let (catalog, spec) = (postgresql("SELECT 1"), spec("d:run", EventType::DatabaseAction, json!({})));
-    assert_eq!(Limits::default().timeout_ms(&spec, Some(&resolve(&catalog, &spec).unwrap())), 5_000);
+    assert_eq!(Limits::default().timeout_ms(&spec, Some(&ResolvedEvent::of_job(&catalog, &spec).unwrap())), 5_000);
 }
 
 #[test]

@@ -21,7 +21,7 @@ fn refused(catalog: &Catalog, input: &Value) -> Vec<(String, FieldCode)> {
 
 fn of(catalog: &Catalog, input: Value) -> Request {
     let spec = spec("files", EventType::Storage, input);
-    asked_for(&resolve(catalog, &spec).unwrap(), &spec).unwrap()
+    asked_for(&ResolvedEvent::of_job(catalog, &spec).unwrap(), &spec).unwrap()
 }
 
 /// The key, the media type and the content of a file that is given.

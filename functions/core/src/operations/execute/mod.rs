@@ -13,7 +13,7 @@ mod settle;
 use self::claim::{Claim, Claimed, claim};
 use self::plan::Planned;
 use self::settle::{Settled, settle};
-use crate::event_types::{self, AttemptContext, Halt, Limits};
+use crate::event_types::{AttemptContext, Halt, Limits, ResolvedEvent};
 use crate::ids::{Fire, Owner};
 use crate::job::{Job, Output, RunError, RunStatus};
 use crate::machine::Refusal;
@@ -131,7 +131,7 @@ async fn dispatch<P: Ports, T: Targets>(
 ) -> Result<Output, Halt> {
     let work = planned.work.as_ref().map_err(RunError::clone)?;
     let catalog = &work.published.catalog;
-    let resolved = event_types::resolve(catalog, &job.spec)?;
+    let resolved = ResolvedEvent::of_job(catalog, &job.spec)?;
     let (targets, limits) = (&executor.targets, &executor.limits);
     let attempt = AttemptContext::new(ports, targets, (catalog, job, *fire, owner), limits, planned.timeout_ms);
     let input = work.input.as_ref().unwrap_or(&job.spec.input);

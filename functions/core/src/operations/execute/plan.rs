@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::event_types::{self, Limits, ResolvedEvent};
+use crate::event_types::{Limits, ResolvedEvent};
 use crate::job::{Job, JobSpec, RunError, codes};
 use crate::json::Field;
 use crate::operations::cache_lookup::CacheSlot;
@@ -73,10 +73,10 @@ fn sound<P: Ports>(
     input: Cow<'_, Value>,
 ) -> Result<Option<Value>, RunError> {
     // Without the input: each channel of a notification does its part, even if another one cannot be used.
-    if let Some(lack) = event_types::not_available(resolved, &job.spec.env, None, ports.capabilities()).pop() {
+    if let Some(lack) = resolved.lacks(&job.spec.env, None, ports.capabilities()).pop() {
         return Err(RunError::permanent(codes::EVENT_NOT_FOUND, lack.reason));
     }
-    event_types::still_fits(resolved, &job.spec, &input)?;
+    resolved.still_fits(&job.spec, &input)?;
     Ok(match input {
         Cow::Owned(input) => Some(input),
         Cow::Borrowed(_) => None,
@@ -88,7 +88,7 @@ fn gone() -> RunError {
 }
 
 fn resolve<'c>(published: Option<&'c Published>, spec: &JobSpec) -> Result<ResolvedEvent<'c>, RunError> {
-    event_types::resolve(&published.ok_or_else(gone)?.catalog, spec)
+    ResolvedEvent::of_job(&published.ok_or_else(gone)?.catalog, spec)
 }
 
 /// The input of a job, laid over its defaults, with its annotations filled in.

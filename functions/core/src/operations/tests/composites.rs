@@ -6,7 +6,7 @@ mod parts;
 mod subscriptions;
 
 use super::*;
-use crate::event_types::{AwsRequest, Request};
+use crate::request::{AwsRequest, Request};
 
 /// The shop with a feature of three steps, a fallback of two options, a quota, and a queue that is drained.
 fn progress() -> Value {

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use carillon_core::event_types::DispatchRequest;
 use carillon_core::job::{Output, RunError, codes};
 use carillon_core::ports::Message;
 use carillon_core::ports::{Clock as _, PortError, Targets};
+use carillon_core::request::DispatchRequest;
 use carillon_core::time::UnixMillis;
 use tokio::sync::Barrier;
 

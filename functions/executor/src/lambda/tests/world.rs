@@ -5,7 +5,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use carillon_core::access::{ApiKey, KeyHash, Scope};
 use carillon_core::catalog::{Catalog, Revision};
-use carillon_core::event_types::Capabilities;
 use carillon_core::ids::{Fire, JobId};
 use carillon_core::job::Job;
 use carillon_core::machine::{Transition, Trigger, decide};
@@ -13,6 +12,7 @@ use carillon_core::ports::{
     CatalogStore, Clock, Condition, DeadLetters, Entropy, History, IdempotencyStore, JobQuery, JobStore, KeyStore,
     ListedJobs, PortError, Ports, Progress, Published, Redriven, ResultCache, SealingKeys, Timers, WriteOutcome,
 };
+use carillon_core::request::Capabilities;
 use carillon_core::testkit::Tables;
 use carillon_core::time::UnixMillis;
 use serde_json::json;

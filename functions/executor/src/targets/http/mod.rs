@@ -11,9 +11,9 @@ use std::time::Duration;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use carillon_core::catalog::{Auth, SecretRef};
-use carillon_core::event_types::{DispatchId, HttpRequest};
 use carillon_core::job::{Output, RunError, codes};
 use carillon_core::ports::Clock;
+use carillon_core::request::{DispatchId, HttpRequest};
 use carillon_outbound::secrets::{FetchedSecret, Secret, SecretSource};
 use carillon_outbound::tokens::Tokens;
 use carillon_outbound::{Answer, Outbound, Request};

@@ -1,8 +1,8 @@
 //! The secrets that go into one request.
 
 use carillon_core::catalog::{Auth, SecretRef};
-use carillon_core::event_types::HttpRequest;
 use carillon_core::job::{RunError, codes};
+use carillon_core::request::HttpRequest;
 use carillon_outbound::secrets::{FetchedSecret, Secret, SecretSource};
 
 /// What a request's authorisation and signatures are made of.

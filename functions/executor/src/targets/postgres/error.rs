@@ -1,4 +1,4 @@
-//! What PostgreSQL's errors mean: by their SQLSTATE, as [`carillon_core::job::sqlstate`] has it.
+//! What PostgreSQL's errors mean: by their SQLSTATE, as [`carillon_core::event_types::sqlstate`] has it.
 //!
 //! A connection that breaks off is CONNECTION_ERROR and retried; the statement may have taken effect then. A message has the
 //! SQLSTATE, and the name of a constraint that is broken: PostgreSQL's own text may repeat values.
@@ -7,7 +7,7 @@ use std::error::Error as _;
 use std::io;
 
 use carillon_core::catalog::SecretRef;
-use carillon_core::job::sqlstate::meaning;
+use carillon_core::event_types::sqlstate::meaning;
 use carillon_core::job::{RunError, codes};
 use tokio_postgres::Error;
 use tokio_postgres::error::DbError;

@@ -17,10 +17,10 @@ mod rows;
 
 use std::time::Duration;
 
-use carillon_core::event_types::SqlRequest;
 use carillon_core::hash::sha256_hex;
 use carillon_core::job::{Output, RunError};
 use carillon_core::ports::Clock;
+use carillon_core::request::SqlRequest;
 use carillon_core::time::UnixMillis;
 use carillon_outbound::Outbound;
 use carillon_outbound::secrets::{Secret, SecretSource, with_renewed_secret};

@@ -3,8 +3,8 @@
 use std::error::Error;
 use std::fmt;
 
-use carillon_core::event_types::Bound;
 use carillon_core::hash::hex;
+use carillon_core::request::Bound;
 use tokio_postgres::types::private::BytesMut;
 use tokio_postgres::types::{Format, IsNull, ToSql, Type, to_sql_checked};
 

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::pin::pin;
 
-use carillon_core::event_types::SqlRequest;
 use carillon_core::job::{Output, RunError, codes};
 use carillon_core::json::room_left;
+use carillon_core::request::SqlRequest;
 use futures_util::TryStreamExt as _;
 use serde_json::{Map, Value, json};
 use tokio_postgres::{Client, Column, Row, Statement};

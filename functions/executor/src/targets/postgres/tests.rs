@@ -1,8 +1,8 @@
 use std::time::Duration;
 
 use carillon_core::catalog::SecretRef;
-use carillon_core::event_types::Bound;
 use carillon_core::job::codes;
+use carillon_core::request::Bound;
 use carillon_core::time::UnixMillis;
 use carillon_outbound::AllowList;
 use carillon_outbound::secrets::EnvSecrets;

@@ -1,7 +1,7 @@
 //! Files that are fetched for a storage.
 
-use carillon_core::event_types::{AwsRequest, Transfer};
 use carillon_core::ports::AwsServices;
+use carillon_core::request::{AwsRequest, Transfer};
 
 use super::*;
 

@@ -14,7 +14,7 @@
 //! | the rest of 57…, 58…, XX… shutdown, system and internal errors | SERVICE_UNAVAILABLE | yes |
 //! | everything else, such as 22… data exception and 42… syntax error | VALIDATION_ERROR | no |
 
-use super::codes;
+use crate::job::codes;
 
 /// A state's code, and whether another attempt may help.
 pub fn meaning(state: &str) -> (&'static str, bool) {

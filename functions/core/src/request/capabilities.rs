@@ -1,0 +1,26 @@
+//! What a stack can carry out.
+
+use crate::catalog::{SecretRef, SecretStoreKind};
+
+/// What a stack can run.
+#[derive(Clone, Copy, Debug)]
+pub struct Capabilities {
+    /// The keepers whose secrets it can fetch.
+    pub secret_stores: &'static [SecretStoreKind],
+    /// Whether it can call AWS services; if not, why not.
+    pub aws: Result<(), &'static str>,
+}
+
+impl Capabilities {
+    /// Why this stack cannot fetch a secret, if it cannot.
+    pub fn without(&self, secret: &SecretRef) -> Option<String> {
+        if self.secret_stores.contains(&secret.store) {
+            return None;
+        }
+        let lack = format!("the secret {secret} cannot be fetched by this deployment");
+        Some(match (secret.store, self.aws) {
+            (SecretStoreKind::Ssm | SecretStoreKind::SecretsManager, Err(reason)) => format!("{lack}: {reason}"),
+            _ => lack,
+        })
+    }
+}
