@@ -5,8 +5,9 @@ use std::path::PathBuf;
 
 use carillon_core::idempotency::KEPT_HOURS;
 use carillon_core::job::Run;
-use carillon_core::time::UnixMillis;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::next::Next;
 
 /// Carillon, the serverless job scheduler, as one local process.
 ///
@@ -136,29 +137,6 @@ pub(crate) enum Keys {
         #[arg(long, value_name = "DIR", env = "CARILLON_DATA")]
         data: Option<PathBuf>,
     },
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Next {
-    /// Expression, in quotes: five fields, six with the second first, or a nickname such as @daily
-    #[arg(required_unless_present = "batch")]
-    pub(crate) cron: Option<String>,
-
-    /// IANA time zone that it is read in
-    #[arg(long, value_name = "ZONE", default_value = "UTC")]
-    pub(crate) tz: String,
-
-    /// Instant after which to begin: RFC 3339, or Unix time in seconds or milliseconds [default: now]
-    #[arg(long, value_name = "INSTANT", value_parser = crate::next::instant)]
-    pub(crate) from: Option<UnixMillis>,
-
-    /// Instants to show
-    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=10_000))]
-    pub(crate) count: u16,
-
-    /// Read JSON lines {"cron", "tz", "start"} from standard input; answer each with a line {"next"} or {"error"}
-    #[arg(long, conflicts_with_all = ["cron", "tz", "from"])]
-    pub(crate) batch: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -7,10 +7,33 @@ use carillon_core::cadence::{Cadence, Cron, CronFault, Repeat, Zone};
 use carillon_core::ports::Clock;
 use carillon_core::time::UnixMillis;
 use carillon_embedded::SystemClock;
+use clap::Args;
 use serde_json::{Value, json};
 
 use crate::Failure;
-use crate::cli::Next;
+
+#[derive(Debug, Args)]
+pub(crate) struct Next {
+    /// Expression, in quotes: five fields, six with the second first, or a nickname such as @daily
+    #[arg(required_unless_present = "batch")]
+    pub(crate) cron: Option<String>,
+
+    /// IANA time zone that it is read in
+    #[arg(long, value_name = "ZONE", default_value = "UTC")]
+    pub(crate) tz: String,
+
+    /// Instant after which to begin: RFC 3339, or Unix time in seconds or milliseconds [default: now]
+    #[arg(long, value_name = "INSTANT", value_parser = instant)]
+    pub(crate) from: Option<UnixMillis>,
+
+    /// Instants to show
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=10_000))]
+    pub(crate) count: u16,
+
+    /// Read JSON lines {"cron", "tz", "start"} from standard input; answer each with a line {"next"} or {"error"}
+    #[arg(long, conflicts_with_all = ["cron", "tz", "from"])]
+    pub(crate) batch: bool,
+}
 
 pub(crate) fn run(command: &Next) -> Result<ExitCode, Failure> {
     let count = usize::from(command.count);
