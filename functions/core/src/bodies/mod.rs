@@ -8,6 +8,7 @@
 //! rest of the request before it answers with all faults at once.
 
 mod change;
+mod instant;
 mod job;
 mod repeat;
 mod session;
@@ -20,7 +21,8 @@ use schemars::JsonSchema;
 use serde_json::Value;
 
 pub use change::{CancelRequest, Delay, EditRequest, Reason, RedriveLimit, RedriveRequest, RetryRequest};
-pub use job::{EventTag, Input, Instant, JobRequest, MAX_INPUT_BYTES, PreviewRequest, RetryCount, RunsShown, Timeout};
+pub use instant::Instant;
+pub use job::{EventTag, Input, JobRequest, MAX_INPUT_BYTES, PreviewRequest, RetryCount, RunsShown, Timeout};
 pub use repeat::{CronText, Interval, RepeatRequest, RunLimit};
 pub use session::{Lifetime, MintRequest, NamedSession, SubmittedSession, Token, TokenClaims};
 
