@@ -6,6 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use ulid::Ulid;
 
+use crate::hash::hex;
 use crate::time::UnixMillis;
 
 /// The id of a job: `job_` and a ULID, so that later jobs sort after earlier ones.
@@ -132,7 +133,7 @@ pub struct Owner(String);
 impl Owner {
     /// A new owner out of 128 random bits.
     pub fn new(random: u128) -> Self {
-        Self(format!("{random:032x}"))
+        Self(hex(&random.to_be_bytes()))
     }
 }
 

@@ -123,7 +123,7 @@ fn request(place: &AppEnv, action: &AppAction, input: &Input<'_>) -> Option<Http
         (_, None) => (None, Vec::new()),
         (BodyFormat::Form, Some(body)) => (Some("application/x-www-form-urlencoded"), form(body)),
         (BodyFormat::Text, Some(body)) => (Some("text/plain; charset=utf-8"), body.as_str()?.as_bytes().to_vec()),
-        (BodyFormat::Json, Some(body)) => (Some("application/json"), body.to_string().into_bytes()),
+        (BodyFormat::Json, Some(body)) => (Some("application/json"), serde_json::to_vec(body).ok()?),
         (BodyFormat::Multipart, Some(body)) => {
             let (content_type, body) = multipart::write(body)?;
             // Only it knows the boundary.
