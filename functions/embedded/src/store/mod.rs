@@ -1,10 +1,11 @@
 //! The durable store: one SQLite database.
 //!
 //! - [`schema`] has the tables, [`sql`] the statements on them.
-//! - [`writer`] is the one thread that writes; [`checkpoint`] keeps its log short; [`readers`] are the connections that read.
+//! - [`writer`] is the one thread that writes, in [`batches`]; [`checkpoint`] keeps its log short; [`readers`] are the connections that read.
 //! - [`jobs`], [`catalogs`], [`keys`], [`results`], [`idempotency`] and [`progress`] are the ports; [`rows`] is how a job is written and read, [`due`] are its timers.
 //! - [`fault`] judges every error once.
 
+mod batches;
 mod catalogs;
 mod checkpoint;
 mod dead_letters;

@@ -4,13 +4,14 @@
 //! that moment, and answers them after it. A write must be repeatable until its transaction is committed: when one write of
 //! a batch fails, the batch is rolled back, and each of its writes gets a transaction of its own.
 
-use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use carillon_core::ports::{PortError, WriteOutcome};
 use rusqlite::{CachedStatement, Connection};
 use tokio::sync::oneshot;
 
+use super::batches::{Receiver, Sender, channel};
 use super::checkpoint::Checkpoints;
 use super::fault::Fault;
 use super::places::Places;
@@ -19,6 +20,8 @@ use super::{Effects, locked, sql};
 
 /// So many writes share a transaction at most.
 const BATCH: usize = 1_024;
+/// So long a transaction waits for writes to come, at the most, while they come together.
+const PATIENCE: Duration = Duration::from_micros(100);
 
 /// Something to be written.
 pub(super) trait Write: Send {
@@ -79,9 +82,9 @@ impl Writer {
         effects: Effects,
         checkpoints: Option<Checkpoints>,
     ) -> Result<Self, Fault> {
-        let (requests, received) = channel();
+        let (requests, mut received) = channel(PATIENCE);
         let mut thread = WriterThread { db, places: Places::default(), next_spec, effects, checkpoints };
-        let thread = Thread::start("writer", move || thread.run(&received))?;
+        let thread = Thread::start("writer", move || thread.run(&mut received))?;
         Ok(Self { requests, _thread: thread })
     }
 
@@ -90,7 +93,7 @@ impl Writer {
         let (reply, written) = oneshot::channel();
         let request = Request { write: Box::new(write), reply };
         // When it cannot be sent it is dropped, and so is its reply.
-        let _ = self.requests.send(request);
+        self.requests.send(request);
         written.await.unwrap_or_else(|_| Err(Fault::Ended("writer").into()))
     }
 }
@@ -104,10 +107,8 @@ struct WriterThread {
 }
 
 impl WriterThread {
-    fn run(&mut self, received: &Receiver<Request>) {
-        while let Ok(first) = received.recv() {
-            let mut batch = vec![first];
-            batch.extend(received.try_iter().take(BATCH - 1));
+    fn run(&mut self, received: &mut Receiver<Request>) {
+        while let Some(batch) = received.receive(BATCH) {
             self.write(batch);
             if let Some(checkpoints) = &mut self.checkpoints {
                 checkpoints.after_commit(&locked(&self.db));
