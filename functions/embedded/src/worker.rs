@@ -20,6 +20,9 @@ const FAULT_PAUSE_MS: i64 = 1_000;
 /// After a panic, ms. Its attempt was counted at the claim, if it came so far; the fire then waits for the end of its lease.
 const PANIC_PAUSE_MS: i64 = 10_000;
 
+/// So many fires that are due are handed over together, at the most: their jobs are read at once.
+const TOGETHER: usize = 32;
+
 /// What became of a fire that was handed over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Handled {
@@ -96,10 +99,22 @@ impl Worker {
         let hand_over = async {
             // Fails only when the semaphore is closed, which it never is.
             while let Ok(slot) = Arc::clone(&slots).acquire_owned().await {
-                let fire = due_queue.next(clock).await;
-                let mut task = Task::new(fire, due_queue, clock, slot);
-                let handler = Arc::clone(&handler);
-                tokio::spawn(async move { task.end(handler(fire).await) });
+                let mut due = vec![(due_queue.next(clock).await, slot)];
+                while due.len() < TOGETHER
+                    && let Ok(slot) = Arc::clone(&slots).try_acquire_owned()
+                    && let Ok(fire) = due_queue.take_due(clock.now())
+                {
+                    due.push((fire, slot));
+                }
+                if due.len() > 1 {
+                    let jobs: Vec<_> = due.iter().map(|(fire, _)| fire.job_id).collect();
+                    embedded.store().read_ahead(&jobs);
+                }
+                for (fire, slot) in due {
+                    let mut task = Task::new(fire, due_queue, clock, slot);
+                    let handler = Arc::clone(&handler);
+                    tokio::spawn(async move { task.end(handler(fire).await) });
+                }
             }
         };
         let mut stop = pin!(stop);

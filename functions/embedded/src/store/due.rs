@@ -8,7 +8,7 @@ use carillon_core::time::UnixMillis;
 use rusqlite::{Connection, TransactionBehavior, params};
 
 use super::fault::Fault;
-use super::rows::{AFTER_ALL, StateRow, change, code, ids, read, revision};
+use super::rows::{AFTER_ALL, StateRow, StoredJob, change, code, ids, read, revision};
 use super::{Store, sql};
 
 /// A stored timer.
@@ -27,6 +27,25 @@ impl Store {
         limit: u32,
     ) -> Result<Vec<Due>, PortError> {
         self.readers.read_page(move |db| due(db, after, until, limit)).await
+    }
+
+    /// Reads jobs that are about to be asked for, from one snapshot. What cannot be read is left to whoever asks for it.
+    pub(crate) fn read_ahead(&self, ids: &[JobId]) {
+        let ahead = &self.effects.ahead;
+        ahead.announce(ids);
+        let read = self.readers.read(|db| {
+            let snapshot = db.unchecked_transaction()?;
+            let mut read_job = snapshot.prepare_cached(sql::READ_JOB)?;
+            for id in ids {
+                if let Some(stored) = StoredJob::find(&mut read_job, *id)? {
+                    ahead.keep(*id, stored);
+                }
+            }
+            Ok(())
+        });
+        if let Err(error) = read {
+            tracing::debug!(error = &error as &dyn std::error::Error, "jobs cannot be read ahead");
+        }
     }
 }
 

@@ -22,7 +22,10 @@ impl JobStore for Store {
 
     /// A point read costs less than handing it to another thread, so it is done in the caller's.
     async fn get(&self, id: JobId) -> Result<Option<Job>, PortError> {
-        self.readers.read(|db| read(db, id))
+        match self.effects.ahead.take(id) {
+            Some(stored) => Ok(Some(stored.parsed(id)?)),
+            None => self.readers.read(|db| read(db, id)),
+        }
     }
 
     async fn commit(&self, transition: &Transition) -> Result<WriteOutcome, PortError> {

@@ -2,7 +2,7 @@
 //!
 //! - [`schema`] has the tables, [`sql`] the statements on them.
 //! - [`writer`] is the one thread that writes, in [`batches`]; [`checkpoint`] keeps its log short; [`readers`] are the connections that read.
-//! - [`jobs`], [`catalogs`], [`keys`], [`results`], [`idempotency`] and [`progress`] are the ports; [`rows`] is how a job is written and read, [`due`] are its timers.
+//! - [`jobs`], [`catalogs`], [`keys`], [`results`], [`idempotency`] and [`progress`] are the ports; [`rows`] is how a job is written and read, [`due`] are its timers, [`read_ahead`] has the jobs of those that are handed over.
 //! - [`fault`] judges every error once.
 
 mod batches;
@@ -16,6 +16,7 @@ mod jobs;
 mod keys;
 mod places;
 mod progress;
+mod read_ahead;
 mod readers;
 mod results;
 mod rows;
@@ -37,6 +38,7 @@ use rusqlite::config::DbConfig;
 use self::catalogs::Catalogs;
 use self::checkpoint::Checkpoints;
 use self::fault::Fault;
+use self::read_ahead::ReadAhead;
 use self::readers::Readers;
 use self::schema::SchemaError;
 use self::writer::Writer;
@@ -106,6 +108,7 @@ pub struct Store {
 struct Effects {
     due_queue: Arc<DueQueue>,
     catalogs: Arc<Catalogs>,
+    ahead: Arc<ReadAhead>,
 }
 
 impl Store {
@@ -157,7 +160,7 @@ impl Store {
     ) -> Result<Self, Fault> {
         let next_spec = rows::next_spec(&db)?;
         let db = Arc::new(Mutex::new(db));
-        let effects = Effects { due_queue, catalogs: Arc::default() };
+        let effects = Effects { due_queue, catalogs: Arc::default(), ahead: Arc::default() };
         let readers = Arc::new(readers(Arc::clone(&db)));
         let writer = Writer::start(db, next_spec, effects.clone(), checkpoints)?;
         let (kept_ms, requests_kept_ms) =

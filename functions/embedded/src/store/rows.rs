@@ -39,9 +39,10 @@ impl StateRow {
         })
     }
 
-    /// Tells the due queue.
+    /// Tells the due queue, and that what was read ahead is old.
     pub(super) fn note(&self, effects: &Effects) {
         let job_id = JobId::from_bytes(self.id);
+        effects.ahead.take(job_id);
         let fire = Fire { job_id, generation: self.generation, run_no: self.run_no };
         effects.due_queue.note(fire, self.wake_at.map(UnixMillis));
     }
@@ -95,10 +96,40 @@ pub(super) fn parsed<T: DeserializeOwned>(
     column: usize,
     what: impl FnOnce() -> String,
 ) -> Result<T, Fault> {
-    let text = row.get_ref(column)?.as_bytes().map_err(rusqlite::Error::from)?;
+    parsed_bytes(row.get_ref(column)?.as_bytes().map_err(rusqlite::Error::from)?, what)
+}
+
+fn parsed_bytes<T: DeserializeOwned>(text: &[u8], what: impl FnOnce() -> String) -> Result<T, Fault> {
     // Checked as a whole, which costs less than string by string.
     let read = std::str::from_utf8(text).map_or_else(|_| serde_json::from_slice(text), serde_json::from_str);
     read.map_err(|source| Fault::Record { what: what(), source })
+}
+
+/// A job as its rows have it.
+#[derive(Debug)]
+pub(super) struct StoredJob {
+    pub(super) state: Vec<u8>,
+    pub(super) spec: Vec<u8>,
+}
+
+impl StoredJob {
+    /// Finds a job's rows, by [`sql::READ_JOB`].
+    pub(super) fn find(read_job: &mut Statement<'_>, id: JobId) -> Result<Option<Self>, Fault> {
+        let mut rows = read_job.query([id.to_bytes()])?;
+        let Some(row) = rows.next()? else { return Ok(None) };
+        let text = |column| Ok::<_, Fault>(row.get_ref(column)?.as_bytes().map_err(rusqlite::Error::from)?.to_owned());
+        Ok(Some(Self { state: text(0)?, spec: text(1)? }))
+    }
+
+    pub(super) fn parsed(&self, id: JobId) -> Result<Job, Fault> {
+        job(id, &self.state, &self.spec)
+    }
+}
+
+fn job(id: JobId, state: &[u8], spec: &[u8]) -> Result<Job, Fault> {
+    let state = parsed_bytes(state, || format!("the state of {id}"))?;
+    let spec: JobSpec = parsed_bytes(spec, || format!("the spec of {id}"))?;
+    Ok(Job { id, spec: Arc::new(spec), state })
 }
 
 /// Reads a job.
@@ -106,9 +137,8 @@ pub(super) fn read(db: &Connection, id: JobId) -> Result<Option<Job>, Fault> {
     let mut statement = db.prepare_cached(sql::READ_JOB)?;
     let mut rows = statement.query([id.to_bytes()])?;
     let Some(row) = rows.next()? else { return Ok(None) };
-    let state = parsed(row, 0, || format!("the state of {id}"))?;
-    let spec: JobSpec = parsed(row, 1, || format!("the spec of {id}"))?;
-    Ok(Some(Job { id, spec: Arc::new(spec), state }))
+    let text = |column| Ok::<_, Fault>(row.get_ref(column)?.as_bytes().map_err(rusqlite::Error::from)?);
+    job(id, text(0)?, text(1)?).map(Some)
 }
 
 /// The ids that a statement gives.
