@@ -59,7 +59,7 @@ mod tests {
 
     #[test]
     fn no_number_is_given_out_twice_and_none_stays_behind() {
-        let numbers: Vec<u128> = (0..3 * DRAWN + 1).map(|_| OsEntropy.bits()).collect();
+        let numbers: Vec<u128> = (0..=3 * DRAWN).map(|_| OsEntropy.bits()).collect();
         assert_eq!(numbers.iter().collect::<HashSet<_>>().len(), numbers.len());
         POOL.with_borrow(|pool| {
             assert_eq!(pool.left, DRAWN - 1);
