@@ -23,19 +23,20 @@ const GRACE_MS: i64 = 60_000;
 const LOOKS_AGAIN_MS: [i64; 4] = [10, 20, 50, 100];
 /// Two clocks of a deployment differ by less than this, ms.
 const CLOCKS_DIFFER_MS: i64 = 1_000;
-/// A message that only waits for another's result is sent anew when it was received so often. The queue gives up what it has
-/// handed out 160 times at the least (infra/module/queue.tf), and an attempt for each of a job's 100 retries must fit in there.
+/// Number of receives after which a message that only waits for another job's result is sent anew. The queue drops a
+/// message after at least 160 receives (infra/module/queue.tf), which must suffice for an attempt for each of a job's
+/// 100 retries.
 const SENT_ANEW_AFTER: u32 = 20;
-/// What met a fault is hidden for so long at the most, seconds. A shorter time would use the message's receives up in an
-/// outage, and send it to the dead letters for no fault of its own.
+/// Maximum visibility timeout after a fault, in seconds. A shorter one would use up the message's receives during an
+/// outage, and move it to the dead letters for a reason that is not its own.
 const MAX_PAUSE_SECONDS: i64 = 30;
 
-/// What every record of a batch works with.
+/// The parts that every record of a batch uses.
 #[derive(Debug)]
 pub struct Batch<P, T, C> {
     /// The ports.
     pub ports: Arc<P>,
-    /// What reaches the outside.
+    /// The targets.
     pub targets: T,
     /// The queue.
     pub queue: Arc<C>,
@@ -43,11 +44,11 @@ pub struct Batch<P, T, C> {
     pub limits: Limits,
     /// The deployment's name, for the metrics.
     pub service: String,
-    /// What writes the metrics of an execution.
+    /// Writes the metrics of an execution.
     pub metrics: fn(&str, &Execution, UnixMillis),
 }
 
-/// Whether the queue may forget a record.
+/// The answer to the queue for a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Disposition {
     Ack,
@@ -78,7 +79,7 @@ impl<P: Ports, T: Targets + Clone + 'static, C: MessageQueue> Batch<P, T, C> {
         returned
     }
 
-    /// Works on a record in a task of its own: its panic ends it and nothing else, and so does the end of the time.
+    /// Works on a record in a task of its own, which a panic or the end of the time ends without the others.
     async fn work_apart(self: &Arc<Self>, delivery: Delivery, time_budget: TimeBudget) -> Disposition {
         let delivery = Arc::new(delivery);
         let (batch, own) = (Arc::clone(self), Arc::clone(&delivery));
@@ -169,8 +170,8 @@ impl<P: Ports, T: Targets + Clone + 'static, C: MessageQueue> Batch<P, T, C> {
     async fn conclude(&self, message: &Message, delivery: &Delivery, execution: &Execution) -> Disposition {
         match &execution.verdict {
             Verdict::Acknowledge => match spent_before(execution) {
-                // It was received before, and its fire is spent: the parking of it may have failed then. Among the dead
-                // letters a second copy does no harm, as only one can revive the fire.
+                // The message was received before, and its fire has no attempt left: moving it to the dead letters
+                // may have failed. A second copy there does no harm, because only one can revive the fire.
                 Some(error) if delivery.receive_count > 1 => self.dead_letter(message, error, delivery).await,
                 _ => Disposition::Ack,
             },
@@ -194,7 +195,7 @@ impl<P: Ports, T: Targets + Clone + 'static, C: MessageQueue> Batch<P, T, C> {
         self.ack_if(self.queue.dead_letter(message, error).await, delivery).await
     }
 
-    /// A redriven dead letter: its job is retried under a new fire, which gets a timer of its own.
+    /// Handles a redriven dead letter: its job is retried under a new fire with a timer of its own.
     async fn revive(&self, message: &Message, delivery: &Delivery) -> Disposition {
         let fire = message.fire;
         match revive(&*self.ports, fire).await {
@@ -224,7 +225,8 @@ impl<P: Ports, T: Targets + Clone + 'static, C: MessageQueue> Batch<P, T, C> {
         self.defer(delivery, MAX_PAUSE_SECONDS.min(1 << doublings)).await
     }
 
-    /// The record comes back in so many seconds; should this fail, when the queue's own time for it ends.
+    /// Makes the record visible again after a number of seconds. If that fails, it becomes visible when its
+    /// visibility timeout ends.
     async fn defer(&self, delivery: &Delivery, seconds: i64) -> Disposition {
         if let Err(fault) = self.queue.defer(&delivery.receipt_handle, seconds).await {
             warn!(
@@ -241,11 +243,11 @@ fn millis(millis: i64) -> Duration {
     Duration::from_millis(millis.unsigned_abs())
 }
 
-/// Whether the message may have been armed for a change of its job that is not stored yet: a run that has begun and is to go
-/// on now keeps its fire, and its timer is armed first.
+/// True if the message may be ahead of the store: for a resumed run the timer is armed before the job is saved, so
+/// its message can arrive first.
 ///
-/// It is due when whoever asked for that did so, by a clock that may be behind the one of whoever changed the job last. The
-/// message that brought the run is due when the run is, and not for a change.
+/// Such a message is due at the time of the request, by a clock that may be behind that of the last change;
+/// `CLOCKS_DIFFER_MS` allows for the difference. The message of the run itself is due when the run is.
 fn is_ahead(message: &Message, execution: &Execution) -> bool {
     let is_early = matches!(execution.refusal, Some(Refusal::Early { .. }));
     let is_after = |job: &Job| {
@@ -255,13 +257,13 @@ fn is_ahead(message: &Message, execution: &Execution) -> bool {
     is_early && execution.job.as_ref().is_some_and(is_after)
 }
 
-/// Whether nothing was done, refused or recorded: another makes the result that the job would have asked for, or changes the
-/// job. How often that happens is not for the job to say.
+/// True if the fire only waits for another job's result or for a concurrent change. Such waits do not count as
+/// attempts.
 fn only_waits(execution: &Execution) -> bool {
     execution.attempt.is_none() && execution.refusal.is_none() && execution.ended.is_none()
 }
 
-/// The error of a fire that had been spent before this message of it came.
+/// The error of a fire that had no attempt left before this message arrived.
 fn spent_before(execution: &Execution) -> Option<&RunError> {
     let state = &execution.job.as_ref()?.state;
     match (&execution.refusal, &state.run.outcome) {

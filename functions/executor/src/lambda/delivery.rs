@@ -14,11 +14,11 @@ pub struct Delivery {
     pub message_id: String,
     /// Names this receipt of it to the queue.
     pub receipt_handle: String,
-    /// What it carries.
+    /// Its body.
     pub body: String,
     /// When it was sent, if it says so.
     pub sent_at: Option<UnixMillis>,
-    /// How often it was received, this time included.
+    /// Number of receives, this one included.
     pub receive_count: u32,
     /// The trace that it belongs to.
     pub trace: Option<String>,

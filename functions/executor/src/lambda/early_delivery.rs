@@ -1,13 +1,13 @@
-//! What a message has to wait for when it arrives.
+//! Messages that arrive before their fire is due.
 
 use carillon_core::time::UnixMillis;
 
 use super::time_budget::WAIT_IN_PROCESS_MS;
 
-/// What becomes of a message by the time of its arrival.
+/// The handling of a message by the time of its arrival.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EarlyDelivery {
-    /// It is sent on, to arrive again after so many seconds; more than SQS delays is for the queue to cut.
+    /// It is sent again with this delay in seconds, which the queue cuts to the longest that SQS allows.
     SendOn {
         /// The time that is left, rounded down.
         delay_seconds: i64,
@@ -19,7 +19,7 @@ pub enum EarlyDelivery {
     },
 }
 
-/// What becomes of a message that arrives `now` for a fire due at `due_at`.
+/// Chooses the handling of a message that arrives `now` for a fire due at `due_at`.
 ///
 /// ```
 /// use carillon_core::time::UnixMillis;

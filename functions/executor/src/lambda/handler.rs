@@ -30,7 +30,7 @@ pub async fn handle<P: Ports, T: Targets + Clone + 'static, C: MessageQueue>(
     Ok(response)
 }
 
-/// When the invocation ends. `cargo lambda watch` says how long it has (600,000) where the Lambda service says until when.
+/// The end of the invocation. The Lambda service gives an instant, `cargo lambda watch` a duration (600,000).
 fn deadline(said: u64, now: UnixMillis) -> UnixMillis {
     let said = i64::try_from(said).unwrap_or(i64::MAX);
     if said < MIN_INSTANT_MS { now.plus(said) } else { UnixMillis(said) }

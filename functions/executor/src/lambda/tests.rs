@@ -26,7 +26,7 @@ use self::queue::{Carried, Queue, Target};
 use self::world::World;
 use super::{Batch, handler::handle};
 
-/// What an invocation has, ms.
+/// Duration of an invocation, ms.
 const INVOCATION_MS: i64 = 60_000;
 
 /// One deployment.
@@ -102,7 +102,7 @@ impl Stack {
     }
 }
 
-/// The same record, received so many times by now.
+/// The same record, after a number of receives.
 fn received(count: u32, mut record: Value) -> Value {
     record["attributes"]["ApproximateReceiveCount"] = json!(count.to_string());
     record

@@ -1,4 +1,4 @@
-//! How the time of an invocation is given to its records.
+//! The division of an invocation's time among its records.
 
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ pub(super) struct TimeBudget {
 }
 
 impl TimeBudget {
-    /// Of the invocation that begins `now`.
+    /// The budget of an invocation that begins `now`.
     pub(super) fn new(now: UnixMillis, deadline: UnixMillis) -> Self {
         Self { deadline, attempt_ms: deadline.since(now).saturating_sub(WAIT_IN_PROCESS_MS + SETTLING_MS) }
     }
@@ -34,12 +34,12 @@ impl TimeBudget {
         self.attempt_ms.clamp(0, u32::MAX.into()).try_into().unwrap_or(u32::MAX)
     }
 
-    /// Whether an attempt may begin at this instant.
+    /// True if an attempt may begin at this instant.
     pub(super) fn is_enough_at(self, at: UnixMillis) -> bool {
         self.attempt_ms >= MIN_ATTEMPT_MS && self.deadline.since(at) >= self.attempt_ms + SETTLING_MS
     }
 
-    /// How long the records may go on, from `now`.
+    /// The time left for the records, from `now`.
     pub(super) fn remaining(self, now: UnixMillis) -> Duration {
         Duration::from_millis(self.deadline.since(now).saturating_sub(ANSWERING_MS).try_into().unwrap_or(0))
     }

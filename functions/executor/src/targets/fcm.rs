@@ -35,7 +35,7 @@ const JWT_SECONDS: i64 = 3_600;
 /// An answer is no larger.
 const MAX_BYTES: usize = 64 * 1024;
 
-/// Sends the message. A service account that was remembered and is refused is fetched once more. Result: `{name}`.
+/// Sends the message. If a cached service account is refused, it is fetched once more. Result: `{name}`.
 pub(super) async fn perform<S: SecretSource, C: Clock>(
     http: &Http<S, C>,
     head: &Head,
@@ -79,8 +79,8 @@ async fn send<S: SecretSource, C: Clock>(
     Err(error)
 }
 
-/// Sends a request with a token. Where one that was remembered is refused, it is sent once more with a new one: FCM has done
-/// nothing yet when it answers 401.
+/// Sends a request with a token. If a cached token is refused, the request is sent once more with a new one: FCM has
+/// done nothing when it answers 401.
 async fn authorised<S: SecretSource, C: Clock>(
     http: &Http<S, C>,
     account: &Account,

@@ -38,12 +38,12 @@ use serde_json::json;
 use super::http::Http;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long the server may take to say good-bye. Nobody waits for it.
+/// Timeout of the server's answer to QUIT. The result does not wait for it.
 const QUIT_TIMEOUT: Duration = Duration::from_secs(1);
 const NO_CONNECTION: &str = "no trusted connection to the mail server could be opened";
-/// So many servers' TLS settings are remembered: the trusted certificates are read once for each.
+/// Number of servers whose TLS settings are cached: the trusted certificates are read once for each.
 const MAX_SERVERS: usize = 100;
-/// What a result keeps of the server's reply, characters.
+/// Characters of the server's reply that a result keeps.
 const MAX_RESPONSE: usize = 500;
 
 /// Mail servers. Clones share what they know.
@@ -51,7 +51,7 @@ const MAX_RESPONSE: usize = 500;
 pub(super) struct Mail(Arc<Mutex<HashMap<String, TlsParameters>>>);
 
 impl Mail {
-    /// Sends the message. A password that was remembered and is refused is fetched once more. Result: `{message_id, response}`.
+    /// Sends the message. If a cached password is refused, it is fetched once more. Result: `{message_id, response}`.
     pub(super) async fn perform<S: SecretSource, C: Clock>(
         &self,
         http: &Http<S, C>,
@@ -157,7 +157,7 @@ async fn send(
     connection.send(message.envelope(), &message.formatted()).await
 }
 
-/// The same over all attempts of a fire.
+/// The message id, which is the same in all attempts of a fire.
 fn message_id(id: &DispatchId, from: &str) -> Result<String, RunError> {
     let sender = Sender::parse(from).ok_or_else(unsound)?;
     let (_, domain) = sender.address.split_once('@').ok_or_else(unsound)?;
@@ -187,7 +187,7 @@ fn message(email: &Email, message_id: &str, now: UnixMillis) -> Result<Message, 
     let builder = builder.envelope(Envelope::new(Some(from.email), recipients?).map_err(|_| unsound())?);
     let message = match (&email.text, &email.html) {
         (Some(text), Some(html)) => {
-            // 128 bits that depend on all of the content: nobody can write them into it.
+            // 128 bits that depend on the whole content, so that the content cannot contain them.
             let boundary = format!("carillon-{}", &sha256_hex(format!("{}:{text}{html}", text.len()))[..32]);
             let parts = MultiPart::alternative().boundary(boundary);
             builder
@@ -209,7 +209,7 @@ fn unsound() -> RunError {
     RunError::permanent(codes::VALIDATION_ERROR, "the message has an address that cannot be used")
 }
 
-/// What the server's reply means, or that there is none. Its text may name recipients, and is not repeated.
+/// The error of the server's reply, or of its absence. The reply may name recipients, and is not repeated.
 fn refused(error: &smtp::Error, without_reply: &str) -> RunError {
     if let Some(code) = error.status() {
         let code = u16::from(code);

@@ -1,4 +1,4 @@
-//! What carries a request out, by its kind.
+//! Carries out requests, by their kind.
 
 mod fcm;
 pub mod http;

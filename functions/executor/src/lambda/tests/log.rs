@@ -1,4 +1,4 @@
-//! What is logged: one line a record, and never what it carries.
+//! The log: one line for each record, without its payload.
 
 use std::cell::RefCell;
 use std::io::{self, Write};
@@ -7,7 +7,7 @@ use std::sync::Once;
 use super::*;
 
 thread_local! {
-    /// What this thread logged. Each test runs on a thread of its own.
+    /// The log of this thread. Each test runs on a thread of its own.
     static LINES: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 

@@ -1,4 +1,4 @@
-//! What becomes of a message, by what became of its fire.
+//! The fate of a message, by the outcome of its fire.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ fn hidden(id: &str, seconds: i64) -> Carried {
     Carried::Hidden(format!("handle-{id}"), seconds)
 }
 
-/// A retry after exactly so many milliseconds.
+/// A retry after exactly this many milliseconds.
 fn retry(initial_delay: u32) -> Value {
     json!({"retries": 1, "retry": {"initialDelay": initial_delay, "jitter": false}})
 }

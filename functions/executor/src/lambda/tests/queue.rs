@@ -1,4 +1,4 @@
-//! What the executor reaches: a queue that notes what it is asked for, and a target that answers by name.
+//! A queue that records its requests, and a target that answers by name.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -14,7 +14,7 @@ use tokio::sync::Barrier;
 use super::world::World;
 use carillon_core::ports::MessageQueue;
 
-/// What the queue was asked for.
+/// A request to the queue.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Carried {
     Sent(Message, i64),
@@ -30,7 +30,7 @@ pub(super) struct Queue {
 }
 
 impl Queue {
-    /// What it was asked for since the last time.
+    /// The requests since the last call.
     pub(super) fn take(&self) -> Vec<Carried> {
         std::mem::take(&mut self.carried.lock().unwrap())
     }

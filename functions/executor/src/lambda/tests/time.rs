@@ -140,7 +140,7 @@ async fn a_message_that_is_due_before_its_job_is_waits_for_what_may_be_stored() 
     let stack = Stack::new();
     let later = world::NOW.plus(600_000);
     let job = stack.job("ok", &json!({"start_at": later.0})).await;
-    // As of a run in its backoff that somebody has just asked to run now.
+    // As of a run in its backoff that was just requested to run now.
     sleep(Duration::from_secs(5)).await;
     let now = Message::new(job.fire(), stack.world.now());
     let record = stack.record("a", &now);
@@ -168,7 +168,7 @@ async fn the_clock_of_whoever_asks_a_run_in_its_backoff_to_go_on_may_be_behind()
         assert_eq!(stack.receive(vec![stack.record("a", &now)]).await, ["a"]);
         assert_eq!(stack.queue.take(), [Carried::Hidden("handle-a".into(), hidden_seconds)], "{behind_ms}");
     }
-    // A copy of the message that brought the run has the whole backoff to wait for.
+    // A copy of the run's own message waits for the whole backoff.
     assert_eq!(stack.receive(vec![stack.due("a", &job)]).await, ["a"]);
     assert_eq!(stack.queue.take(), [Carried::Hidden("handle-a".into(), 600)]);
 }

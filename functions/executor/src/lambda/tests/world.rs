@@ -31,7 +31,7 @@ pub(super) struct World {
 pub(super) struct State {
     pub(super) jobs: BTreeMap<JobId, Job>,
     pub(super) armed: Vec<(Fire, UnixMillis)>,
-    /// So many of the next calls of the job store fail.
+    /// Number of the next calls of the job store that fail.
     pub(super) faults: u32,
     /// Calls of the job store so far.
     pub(super) calls: u32,

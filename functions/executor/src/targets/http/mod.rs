@@ -23,18 +23,18 @@ use zeroize::Zeroizing;
 
 use self::request_secrets::RequestSecrets;
 
-/// What a request goes by.
+/// The identification of a request.
 #[derive(Clone, Debug)]
 pub struct Head {
-    /// What the receiver knows it by.
+    /// The id that the receiver sees.
     pub id: DispatchId,
-    /// Which attempt of the run, from 1.
+    /// The number of the attempt within its run, from 1.
     pub attempt: u32,
     /// Bound on the request.
     pub timeout: Duration,
     /// The trace that it belongs to.
     pub trace: Option<String>,
-    /// So many bytes of the answer's body are kept.
+    /// Bytes of the answer's body that are kept.
     pub most_bytes: usize,
 }
 
@@ -78,8 +78,8 @@ impl<S: SecretSource, C: Clock> Http<S, C> {
         Ok(answer.body.into())
     }
 
-    /// Sends the request. Where what was remembered is refused, secrets or a token, it is sent once more with what is new: a
-    /// target that answers 401 has done nothing yet.
+    /// Sends the request. If cached secrets or a cached token are refused, it is sent once more with new ones: a
+    /// target that answers 401 has done nothing.
     async fn exchange(&self, head: &Head, request: HttpRequest) -> Result<Answer, RunError> {
         let mut secrets = RequestSecrets::fetch(&self.secrets, &request).await?;
         let token = self.token(request.auth.as_ref(), &mut secrets, None).await?;
@@ -101,7 +101,7 @@ impl<S: SecretSource, C: Clock> Http<S, C> {
         self.send(head, request, &secrets, token.as_ref()).await
     }
 
-    /// The token of a request that needs one. A client secret that was remembered and is refused is fetched once more.
+    /// The token of a request that needs one. If a cached client secret is refused, it is fetched once more.
     async fn token(
         &self,
         auth: Option<&Auth>,

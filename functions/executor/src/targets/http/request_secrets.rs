@@ -5,7 +5,7 @@ use carillon_core::job::{RunError, codes};
 use carillon_core::request::HttpRequest;
 use carillon_outbound::secrets::{FetchedSecret, Secret, SecretSource};
 
-/// What a request's authorisation and signatures are made of.
+/// The secrets for a request's authorisation and signatures.
 pub(super) struct RequestSecrets(Vec<(SecretRef, FetchedSecret)>);
 
 impl RequestSecrets {
@@ -29,15 +29,16 @@ impl RequestSecrets {
         found.ok_or_else(|| RunError::permanent(codes::INTERNAL_ERROR, format!("{reference} was not fetched")))
     }
 
-    /// Whether one of them was remembered.
+    /// True if one of them was cached.
     pub(super) fn has_old(&self) -> bool {
         self.0.iter().any(|(_, fetched)| fetched.is_old)
     }
 
-    /// Fetches those that were remembered once more, and none a second time. Tells whether one is another now.
+    /// Fetches the cached ones once more, and none a second time. Returns true if one has changed.
     ///
     /// # Errors
-    /// As of the source.
+    ///
+    /// The errors of the source.
     pub(super) async fn renew<S: SecretSource>(&mut self, source: &S) -> Result<bool, RunError> {
         let mut is_renewed = false;
         for (reference, fetched) in self.0.iter_mut().filter(|(_, fetched)| fetched.is_old) {

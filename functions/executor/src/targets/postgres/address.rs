@@ -17,7 +17,7 @@ use tokio_postgres::Config;
 use tokio_postgres::config::{Host, SslMode, SslNegotiation};
 use zeroize::Zeroizing;
 
-/// Whether a connection is encrypted.
+/// The encryption of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Encryption {
     Never,
@@ -25,7 +25,7 @@ pub(crate) enum Encryption {
     Always,
 }
 
-/// Where a server is, and as whom to sign in.
+/// The address of a server, and the credentials.
 pub(crate) struct Address {
     pub(crate) host: String,
     pub(crate) port: u16,

@@ -2,11 +2,11 @@
 
 use std::fmt::Write as _;
 
-/// What is left of a value.
+/// The unread bytes of a value.
 pub(super) struct Bytes<'a>(pub(super) &'a [u8]);
 
 impl<'a> Bytes<'a> {
-    /// The next so many bytes.
+    /// Takes the next bytes.
     pub(super) fn take(&mut self, count: usize) -> Option<&'a [u8]> {
         let (taken, rest) = self.0.split_at_checked(count)?;
         self.0 = rest;
@@ -60,7 +60,7 @@ pub(super) fn numeric(bytes: &mut Bytes<'_>) -> Option<String> {
     for _ in 0..count {
         digits.push(bytes.i16().filter(|digit| (0..10_000).contains(digit))?);
     }
-    // Digits are of base 10000; the first stands for 10000 to the power of the weight.
+    // Digits are of base 10000; the first counts 10000 to the power of the weight.
     let digit = |power: i32| {
         let index = usize::try_from(i32::from(weight) - power).ok();
         index.and_then(|index| digits.get(index)).copied().unwrap_or(0)

@@ -46,7 +46,7 @@ impl<'a> FromSql<'a> for Cell {
     }
 }
 
-/// Whether values of a type can be read.
+/// True if values of a type can be read.
 pub(super) fn is_known(of: &Type) -> bool {
     match of.kind() {
         Kind::Domain(inner) | Kind::Array(inner) => is_known(inner),
@@ -171,7 +171,7 @@ fn array(of: &Type, bytes: &mut Bytes<'_>) -> Option<Value> {
 fn elements(of: &Type, lengths: &[usize], bytes: &mut Bytes<'_>) -> Option<Value> {
     let Some((length, inner)) = lengths.split_first() else {
         let length = bytes.i32()?;
-        // -1 stands for NULL.
+        // -1 is NULL.
         return usize::try_from(length).map_or(Some(Value::Null), |length| read(of, bytes.take(length)?));
     };
     (0..*length).map(|_| elements(of, inner, bytes)).collect::<Option<Vec<_>>>().map(Value::Array)

@@ -21,10 +21,10 @@ use super::address::{Address, Encryption};
 use super::encrypted::{Done, Encrypted};
 use super::error;
 
-/// What a client asks for encryption with, before anything else: its length and a number that is no version.
+/// The request for encryption, before anything else: its length and a number that is no version.
 const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f];
 
-/// What makes connections.
+/// Opens connections.
 #[derive(Clone)]
 pub(super) struct Connector {
     outbound: Outbound,
@@ -58,7 +58,7 @@ impl Connector {
                 let encrypted = TlsConnector::from(config).connect(name, stream).await;
                 let encrypted = Encrypted::new(encrypted.map_err(|error| unverified(host, &error))?);
                 let mut config = address.config.clone();
-                // As far as the driver knows, it has asked for encryption itself, and may bind to it what it signs in with.
+                // The driver takes the connection as encrypted by itself, and may bind the login to it.
                 config.ssl_mode(SslMode::Require).ssl_negotiation(SslNegotiation::Direct);
                 return sign_in(&config, encrypted, Done).await;
             }
@@ -121,7 +121,7 @@ where
     T::Stream: Send + 'static,
 {
     let (client, connection) = config.connect_raw(stream, tls).await.map_err(|error| error::signing_in(&error))?;
-    // It ends when the client is dropped, or the server goes; whoever uses the client is told.
+    // It ends when the client is dropped or the server closes; users of the client then get an error.
     tokio::spawn(async move { drop(connection.await) });
     Ok(client)
 }

@@ -69,11 +69,11 @@ impl TlsConnect<Encrypted> for Done {
 const RSA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1];
 /// ANSI X9.62, 1.2.840.10045.4.
 const ECDSA: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 4];
-/// The same with SHA-2, 1.2.840.10045.4.3.
+/// ECDSA with SHA-2, 1.2.840.10045.4.3.
 const ECDSA_SHA2: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 3];
 
-/// The digest of a certificate by the hash of its own signature, but by SHA-256 where that is weaker (RFC 5929, section 4.1).
-/// `None` for signatures that do not say it, or have none.
+/// The digest of a certificate by the hash of its own signature, or by SHA-256 if that is weaker (RFC 5929, section
+/// 4.1). `None` for signatures without a known hash.
 fn end_point(certificate: &CertificateDer<'_>) -> Option<Vec<u8>> {
     let (inside, _) = element(0x30, certificate)?;
     let (_, after) = element(0x30, inside)?;

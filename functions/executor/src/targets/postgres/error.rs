@@ -1,7 +1,7 @@
-//! What PostgreSQL's errors mean: by their SQLSTATE, as [`carillon_core::event_types::sqlstate`] has it.
+//! Maps PostgreSQL's errors by their SQLSTATE, as [`carillon_core::event_types::sqlstate`] has it.
 //!
-//! A connection that breaks off is CONNECTION_ERROR and retried; the statement may have taken effect then. A message has the
-//! SQLSTATE, and the name of a constraint that is broken: PostgreSQL's own text may repeat values.
+//! A broken connection is CONNECTION_ERROR and retried; the statement may have taken effect. A message contains the
+//! SQLSTATE and the name of a violated constraint, because PostgreSQL's own text may repeat values.
 
 use std::error::Error as _;
 use std::io;
@@ -55,7 +55,7 @@ fn broken(error: &Error) -> RunError {
     RunError::permanent(codes::VALIDATION_ERROR, message)
 }
 
-/// What it means that a new connection could not sign in.
+/// The error of a failed login on a new connection.
 pub(super) fn signing_in(error: &Error) -> RunError {
     if error.as_db_error().is_some() || is_transport(error) {
         return broken(error);

@@ -1,9 +1,9 @@
-//! A statement for PostgreSQL, over its own protocol.
+//! PostgreSQL statements, over its own protocol.
 //!
-//! What is bound goes apart from the statement, as text with its type: nothing of it is ever read as SQL. Each statement is a
-//! transaction of its own, and the server is told to end it shortly before the attempt's time is over, so that what came of it
-//! is known. See [`address`] for the connection URL, [`pool`] for how connections are kept, [`error`] for what errors mean,
-//! and [`cell`] for what becomes of values.
+//! Bound values are sent apart from the statement, as text with a type: nothing of them is ever read as SQL. Each
+//! statement is a transaction of its own, and the server is told to end it shortly before the attempt's time is over,
+//! so that its outcome is known. See [`address`] for the connection URL, [`pool`] for kept connections, [`error`] for
+//! errors, and [`cell`] for values.
 
 pub(crate) mod address;
 mod binary;
@@ -33,10 +33,10 @@ use self::connection::Connector;
 use self::error::Failure;
 use self::pool::{Pool, Pools};
 
-/// How long a connection that was kept may take to show that it still works.
+/// Timeout for checking that a kept connection still works.
 const PROBE: Duration = Duration::from_secs(5);
 
-/// What a session is left with that others should not find, gone. Everything of `DISCARD ALL` but what the driver relies on.
+/// Resets a session for its next user: everything of `DISCARD ALL` except what the driver relies on.
 const CLEAN: &str = "CLOSE ALL; SET SESSION AUTHORIZATION DEFAULT; RESET ALL; UNLISTEN *; \
                      SELECT pg_advisory_unlock_all(); DISCARD SEQUENCES; DISCARD TEMP; ";
 
@@ -55,11 +55,12 @@ impl<S: SecretSource, C: Clock + Clone + 'static> Postgres<S, C> {
         Self { secrets, clock, connector: Connector::new(outbound), pools: Pools::default() }
     }
 
-    /// Has the statement run within `timeout`. Where nobody may sign in with a URL that was remembered, it is fetched anew once: a
-    /// password may have changed meanwhile.
+    /// Runs the statement within `timeout`. If the login with a cached URL fails, the URL is fetched once more,
+    /// because the password may have changed.
     ///
     /// # Errors
-    /// By the table of [`error`], and as of the way out and the secrets.
+    ///
+    /// By the table of [`error`], and those of the outbound client and the secrets.
     pub async fn perform(&self, timeout: Duration, request: SqlRequest) -> Result<Output, RunError> {
         let deadline = Deadline { clock: &self.clock, at: self.clock.now().plus(millis(timeout)) };
         with_renewed_secret(&self.secrets, &request.url, |url| self.perform_at(url, &request, &deadline)).await
@@ -93,7 +94,7 @@ impl<S: SecretSource, C: Clock + Clone + 'static> Postgres<S, C> {
         output.map_err(Failure::into_error)
     }
 
-    /// A connection that was kept, with the statement prepared; `None` where there is none that works.
+    /// A kept connection that works, with the statement prepared; `None` if there is none.
     async fn warm(
         &self,
         pool: &Pool,

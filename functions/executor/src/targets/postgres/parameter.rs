@@ -1,4 +1,4 @@
-//! What is bound, as the server takes it: each value as text, with its type.
+//! Bound values in the form that the server takes: each as text, with its type.
 
 use std::error::Error;
 use std::fmt;
@@ -8,7 +8,7 @@ use carillon_core::request::Bound;
 use tokio_postgres::types::private::BytesMut;
 use tokio_postgres::types::{Format, IsNull, ToSql, Type, to_sql_checked};
 
-/// The types that the server is told when it looks at the statement.
+/// The types that are sent with the statement.
 pub(super) fn types(bound: &[Bound]) -> Vec<Type> {
     bound.iter().map(type_of).collect()
 }

@@ -1,8 +1,8 @@
-//! Connections that are kept from one statement to the next.
+//! Connections that are kept between statements.
 //!
-//! They are kept by what they were made of, so that a secret that changes leads to new ones. Of one database at most
-//! [`MAX_CONNECTIONS`] are in use at a time, and further statements wait for one. A connection that nobody has used for five
-//! minutes is closed.
+//! They are kept by the parameters that they were made with, so a changed secret leads to new ones. At most
+//! [`MAX_CONNECTIONS`] to one database are in use at a time, and further statements wait. A connection that is unused
+//! for five minutes is closed.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -15,7 +15,7 @@ use tokio_postgres::Client;
 
 /// Connections of one database at a time.
 pub(crate) const MAX_CONNECTIONS: usize = 10;
-/// How long a connection is kept that nobody uses, ms.
+/// Time that an unused connection is kept, ms.
 const IDLE_MS: i64 = 300_000;
 /// Databases that connections are kept of.
 const MAX_DATABASES: usize = 100;
@@ -46,7 +46,7 @@ pub(super) struct Pool {
 struct Idle {
     /// The one that was used last is at the end.
     clients: Vec<(Client, UnixMillis)>,
-    /// Whether somebody sees to it that the old ones go.
+    /// True if a task closes the old ones.
     is_watched: bool,
 }
 
@@ -57,7 +57,7 @@ impl Pool {
 
     /// Waits until another connection may be in use.
     pub(super) async fn place(&self) -> Option<SemaphorePermit<'_>> {
-        // It fails only for one that is closed, which nobody does.
+        // Fails only for a closed semaphore, and this one is never closed.
         self.places.acquire().await.ok()
     }
 
@@ -129,7 +129,7 @@ mod tests {
     }
 
     impl Moved {
-        /// Lets so much time pass, for the clock and for whoever sleeps.
+        /// Lets time pass, for the clock and for sleepers.
         async fn pass(&self, ms: i64) {
             self.0.fetch_add(ms, Ordering::SeqCst);
             tokio::time::sleep(Duration::from_millis(ms.unsigned_abs() + 1)).await;
@@ -146,7 +146,7 @@ mod tests {
         (client, server)
     }
 
-    /// Whether the client has hung up.
+    /// True if the client has closed the connection.
     async fn is_over(server: &mut DuplexStream) -> bool {
         let mut read = Vec::new();
         tokio::time::timeout(Duration::from_millis(10), server.read_to_end(&mut read)).await.is_ok()

@@ -1,4 +1,4 @@
-//! What a statement gives: `{rows, row_count}`, kept up to its caps and read to its end.
+//! The result of a statement: `{rows, row_count}`, bounded, and read to its end.
 
 use std::collections::BTreeSet;
 use std::pin::pin;
@@ -15,7 +15,7 @@ use super::error::Failure;
 use super::parameter::Parameter;
 use crate::targets::MAX_RESULT_BYTES;
 
-/// What there is around the rows: the names of the members, and the largest count.
+/// The frame around the rows: the names of the members, and the largest count.
 const AROUND_ROWS: usize = 64;
 
 /// Refuses a statement whose result could not be read, before it runs.
@@ -28,7 +28,8 @@ pub(super) fn check(statement: &Statement) -> Result<(), Failure> {
     })
 }
 
-/// Runs the statement. Rows beyond the caps are read all the same and dropped one by one: to break off would undo the statement.
+/// Runs the statement. Rows beyond the bounds are read and dropped one by one, because stopping would undo the
+/// statement.
 pub(super) async fn read(client: &Client, statement: &Statement, request: &SqlRequest) -> Result<Output, Failure> {
     let parameters: Vec<_> = request.parameters.iter().map(Parameter::of).collect();
     let mut stream = pin!(client.query_raw(statement, &parameters).await.map_err(Failure::of)?);

@@ -20,7 +20,7 @@ impl Clock for Fixed {
     }
 }
 
-/// What comes of a statement for this URL, where this is opened.
+/// Runs a statement with this URL, with these addresses allowed.
 async fn performed(url: &str, allow: &[&str], root_certificate: Option<&str>) -> RunError {
     let allow = AllowList::parse(&allow.iter().map(ToString::to_string).collect::<Vec<_>>()).unwrap();
     let variables = [("DB", Some(url)), ("CA", root_certificate)];
