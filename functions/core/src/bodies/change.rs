@@ -18,7 +18,7 @@ body! {
         input: Option<Input>,
         /// Number of times to retry a run.
         retries: Option<RetryCount>,
-        /// How failed attempts are spaced, and which errors are retried, whole.
+        /// The spacing of failed attempts, and the errors that are retried; replaced whole.
         retry: Option<RetryPolicy>,
         /// Bound on one attempt, ms.
         timeout: Option<Timeout>,
@@ -38,11 +38,11 @@ body! {
         delay: Option<Delay>,
     }
 
-    /// Which dead letters come back.
+    /// The dead letters to redrive.
     #[schemars(deny_unknown_fields, extend("dependentRequired" = {"env": ["product_tag"]}))]
     struct RedriveRequest checked by check_redrive {
-        /// How many at the most, the newest first. Does not apply to a redrive of every product that the queue does itself.
-        /// Default: 100.
+        /// Maximum number of jobs, the newest first. Ignored for a redrive of every product that the queue does
+        /// itself. Default: 100.
         limit: Option<RedriveLimit>,
         /// Only those of this product. Default: of every product, for which the key must open all of them.
         product_tag: Option<Tag>,

@@ -32,7 +32,7 @@ body! {
         input: Required<Input>,
         /// Number of times to retry the job. Default: 0.
         retries: Option<RetryCount>,
-        /// How failed attempts are spaced, and which errors are retried.
+        /// The spacing of failed attempts, and the errors that are retried.
         retry: Option<RetryPolicy>,
         /// Bound on one attempt, ms. Default: what the catalog says of the event, or 30000.
         timeout: Option<Timeout>,
@@ -50,7 +50,7 @@ body! {
 
     /// A job to preview.
     struct PreviewRequest with job: JobRequest {
-        /// How many runs to show. Default: 10.
+        /// Number of runs to show. Default: 10.
         count: Option<RunsShown>,
     }
 }

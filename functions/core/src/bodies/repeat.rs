@@ -32,7 +32,7 @@ document! {
 }
 
 texts! {
-    /// A cron expression. Beside `every`, which takes over then, also one that is none or never fires.
+    /// A cron expression. With `every`, which then takes over, also an invalid one or one that never fires.
     #[schemars(inline)]
     CronText = 1..=256;
 }

@@ -39,7 +39,7 @@ impl<'c> EventKind<'c> for ActionEvent<'c> {
     }
 }
 
-/// What the job gives.
+/// The job's input.
 struct Input<'a> {
     query: Vec<(String, String)>,
     params: Vec<(String, String)>,
@@ -69,7 +69,7 @@ impl<'a> Input<'a> {
     }
 }
 
-/// How the body is sent.
+/// The encoding of the body.
 fn format_of(action: &AppAction) -> BodyFormat {
     action.body.unwrap_or(BodyFormat::Json)
 }

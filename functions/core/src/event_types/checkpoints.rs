@@ -8,7 +8,7 @@ use crate::ports::{Checkpoints, Clock, PortError, Ports, Targets};
 use crate::progress::{Checkpoint, Checkpointing, PartOutcome, PartPath};
 
 impl<P: Ports, T: Targets> AttemptContext<'_, P, T> {
-    /// The same attempt with the parts alone that earlier ones have done at a place.
+    /// Limits the context to the finished parts at a place.
     pub(super) async fn resumed(&self, at: &PartPath, parts: Checkpointing) -> Result<Self, Halt> {
         let state = &self.job.state;
         // The first attempt of a run begins as the run does.
@@ -25,7 +25,7 @@ impl<P: Ports, T: Targets> AttemptContext<'_, P, T> {
         Ok(Self { done: Arc::new(Mutex::new(done)), ..self.within(u32::MAX) })
     }
 
-    /// What something ended with. After a failure another attempt is spared what was done.
+    /// Passes the result on. On failure, saves finished parts first, so that the next attempt does not repeat them.
     pub(super) async fn finish(&self, ended: Result<Output, Halt>) -> Result<Output, Halt> {
         if ended.is_err() {
             // The store has refused it before: it may again.
@@ -34,7 +34,7 @@ impl<P: Ports, T: Targets> AttemptContext<'_, P, T> {
         ended
     }
 
-    /// What was brought by a part, if it was done already.
+    /// The outcome of a part, if it is finished.
     pub(super) fn done(&self, at: &PartPath) -> Option<PartOutcome> {
         self.known().by_place.get(&at.key()).filter(|part| part.of == at.of).map(|part| part.outcome.clone())
     }

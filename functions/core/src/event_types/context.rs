@@ -18,7 +18,7 @@ use crate::time::UnixMillis;
 pub struct AttemptContext<'a, P, T> {
     /// The ports.
     pub ports: &'a P,
-    /// What reaches the outside.
+    /// The targets.
     pub targets: &'a T,
     /// The catalog by which the attempt runs.
     pub catalog: &'a Catalog,
@@ -26,7 +26,7 @@ pub struct AttemptContext<'a, P, T> {
     pub job: &'a Job,
     /// The fire that was claimed.
     pub fire: Fire,
-    /// Who claimed it.
+    /// The owner of the lease.
     pub owner: &'a Owner,
     /// The trace that it belongs to.
     pub trace: Option<&'a str>,
@@ -38,7 +38,7 @@ pub struct AttemptContext<'a, P, T> {
     pub request_ms: u32,
     /// Parts that are done.
     pub(super) done: Arc<Mutex<Done>>,
-    /// Whether something was begun.
+    /// True once a part was begun.
     pub(super) has_begun: Arc<AtomicBool>,
 }
 
@@ -78,7 +78,7 @@ impl<'a, P: Ports, T: Targets> AttemptContext<'a, P, T> {
         }
     }
 
-    /// The same, as a part of a trace.
+    /// Adds the attempt's trace.
     #[must_use]
     pub fn traced(self, trace: Option<&'a str>) -> Self {
         Self { trace, ..self }
@@ -94,12 +94,12 @@ impl<'a, P: Ports, T: Targets> AttemptContext<'a, P, T> {
         CheckpointId { run: self.run(), place: at.key() }
     }
 
-    /// How much time is left, ms.
+    /// The time left, ms.
     pub(super) fn left_ms(&self) -> u32 {
         u32::try_from(self.until.since(self.ports.clock().now()).max(0)).unwrap_or(u32::MAX)
     }
 
-    /// What something ended with that had less time than this: when its own was over, it failed.
+    /// Turns a timeout of a part into a failure if the attempt itself still has time left.
     pub(super) fn judged(&self, ended: Result<Output, Halt>) -> Result<Output, Halt> {
         match ended {
             Err(Halt::OutOfTime) if self.left_ms() > 0 => {
@@ -109,7 +109,7 @@ impl<'a, P: Ports, T: Targets> AttemptContext<'a, P, T> {
         }
     }
 
-    /// The same attempt, of which a part may take no longer than this.
+    /// Limits the context to a part that may take no longer than this.
     pub(super) fn within(&self, timeout_ms: u32) -> Self {
         let until = self.ports.clock().now().plus(timeout_ms.into()).min(self.until);
         Self { until, done: Arc::clone(&self.done), has_begun: Arc::clone(&self.has_begun), ..*self }
@@ -119,7 +119,7 @@ impl<'a, P: Ports, T: Targets> AttemptContext<'a, P, T> {
 /// Why an attempt ends without a result.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Halt {
-    /// What it ran failed.
+    /// The event failed.
     Failed(RunError),
     /// The store did not take or give what belongs to the run: the attempt failed, and nothing that it ran did.
     StoreFailed(RunError),
@@ -127,12 +127,12 @@ pub enum Halt {
     OutOfTime,
     /// The job was paused, and the rest waits for its resumption.
     Paused,
-    /// The job was called off, or the lease is somebody else's: nothing is to be recorded.
+    /// The job was cancelled, or the lease is lost: nothing is recorded.
     LeaseLost,
 }
 
 impl Halt {
-    /// What the attempt fails with, if it fails.
+    /// The error of the attempt, if it failed.
     pub fn error(&self) -> Option<RunError> {
         match self {
             Self::Failed(error) | Self::StoreFailed(error) => Some(error.clone()),
@@ -148,7 +148,7 @@ impl From<RunError> for Halt {
     }
 }
 
-/// What has to be recorded within an attempt could not be: another attempt may.
+/// The error for progress that could not be stored or read: another attempt may succeed.
 pub(super) fn unrecorded(_: &PortError) -> Halt {
     Halt::StoreFailed(RunError::transient(
         codes::INTERNAL_ERROR,

@@ -34,7 +34,7 @@ use crate::progress::Checkpointing;
 use crate::progress::{FallbackId, PartOutcome, PartPath};
 use crate::time::UnixMillis;
 
-/// How long an option that failed is tried last, ms.
+/// Time for which a failed option is tried last, ms.
 const TRIED_LAST_MS: i64 = 60_000;
 
 impl<'c> EventKind<'c> for FallbackEvent<'c> {
@@ -95,7 +95,7 @@ impl<'c> EventKind<'c> for FallbackEvent<'c> {
     }
 }
 
-/// What the job asks for.
+/// The job's input.
 enum Input {
     Trigger(Value),
     Update { option: String, healthy: bool },
@@ -156,14 +156,14 @@ async fn trigger<P: Ports, T: Targets>(
     (name, fallback): (&FallbackId, &Fallback),
     input: &Value,
 ) -> Result<Output, Halt> {
-    // Which option comes first is a matter of time, not of truth: without an answer they keep their order.
+    // The order of options only saves time: without an answer they keep their order.
     let failing = attempt.ports.progress().failing(name).await.unwrap_or_default();
     let now = attempt.ports.clock().now();
     let is_failing = |option: &FallbackOption| failing.get(&option.event).is_some_and(|until| *until > now);
     let (last, first): (Vec<_>, Vec<_>) =
         fallback.options.iter().enumerate().partition(|(_, option)| is_failing(option));
     let place = |index: usize, option: &FallbackOption| at.part(&(index + 1).to_string(), &option.event);
-    // An option that has succeeded is not left for another one because nobody could say so.
+    // An option that has succeeded is kept even if its mark could not be stored.
     for (index, option) in fallback.options.iter().enumerate() {
         if let Some(PartOutcome::Completed(output)) = attempt.done(&place(index, option)) {
             return Ok(result((index, option), output, &[]));
@@ -196,7 +196,7 @@ async fn trigger<P: Ports, T: Targets>(
     Err(error.unwrap_or_else(none).into())
 }
 
-/// How long an option may take, ms: one that hangs leaves a try to each of those after it, or its part of what there is.
+/// Timeout of an option, ms: one that hangs leaves a try to each option after it, or its share of the time.
 fn share<'c, P: Ports, T: Targets>(
     attempt: &AttemptContext<'_, P, T>,
     later: impl ExactSizeIterator<Item = &'c FallbackOption>,
@@ -243,7 +243,7 @@ fn result((index, option): (usize, &FallbackOption), output: Output, failed: &[V
 }
 
 impl FallbackOption {
-    /// What is known of its input, from what the options are given.
+    /// The known part of an option's input.
     fn known<'v>(&self, given: Option<&'v Value>) -> Option<Cow<'v, Value>> {
         let own = self.input.clone().map(|input| Cow::Owned(Value::Object(input)));
         own.or_else(|| given.map(Cow::Borrowed))

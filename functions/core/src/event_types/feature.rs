@@ -29,7 +29,7 @@ use crate::ports::{Ports, Targets};
 use crate::progress::Checkpointing;
 use crate::progress::{PartOutcome, PartPath};
 
-/// The steps of a feature may bring so many bytes of JSON altogether.
+/// Maximum size of all results of a feature's steps, in bytes of JSON.
 const MAX_BYTES: usize = 4 * 1024 * 1024;
 
 const INPUT: &str = "$Input{";
@@ -61,7 +61,7 @@ impl<'c> EventKind<'c> for FeatureEvent<'c> {
             return;
         }
         for (index, (step, template)) in self.feature.steps.iter().zip(&templates).enumerate() {
-            // What a step before it brings is not known yet.
+            // The result of an earlier step is not known yet.
             if !paths(template, SEQUENCE).is_empty() {
                 continue;
             }
@@ -169,7 +169,7 @@ fn capped(output: Output, steps: &[Value]) -> Output {
 }
 
 impl FeatureStep {
-    /// What stands for it in `$Sequence{}`.
+    /// The name of the step in `$Sequence{}`.
     fn name(&self, index: usize) -> String {
         self.tag.as_ref().map_or_else(|| (index + 1).to_string(), ToString::to_string)
     }
@@ -179,7 +179,7 @@ impl FeatureStep {
         Value::Object(self.input.clone().unwrap_or_default())
     }
 
-    /// What is asked for, as a text that is the same for the same step.
+    /// The request of the step as text, which is the same for the same step.
     fn asked(&self) -> String {
         let event = self.event_ref();
         let event_type = event.event_type.map(|event_type| event_type.to_string());
@@ -205,19 +205,20 @@ impl Source for Given<'_> {
 struct Sequence {
     /// By tag, and by position from 1.
     results: Map<String, Value>,
-    /// What the result says of each.
+    /// The entry of each step in the result.
     steps: Vec<Value>,
     /// The last one's result.
     last: Output,
-    /// How many bytes of JSON they have brought.
+    /// The size of their results in bytes of JSON.
     bytes: usize,
 }
 
 impl Sequence {
-    /// Takes a step's outcome.
+    /// Adds the outcome of a step.
     ///
     /// # Errors
-    /// When all of them together are too large to be held: whoever runs the feature runs others' jobs besides.
+    ///
+    /// If all results together are too large to be held in memory, which other jobs share.
     fn push(&mut self, index: usize, step: &FeatureStep, outcome: PartOutcome) -> Result<(), RunError> {
         let name = step.name(index);
         let mut said = json!({"step": name, "event": step.event, "status": "completed"});
@@ -257,7 +258,7 @@ impl Source for Sequence {
         let missing = || format!("no step before has brought anything under $Sequence{{{}}}", path.join("}{"));
         let (step, deeper) = path.split_first().ok_or_else(missing)?;
         let result = self.results.get(*step).ok_or_else(missing)?;
-        // A step that may fail, and did, has brought nothing.
+        // A failed step that may fail has no result.
         if result.is_null() { Ok(result) } else { annotation::walk(result, deeper).ok_or_else(missing) }
     }
 }

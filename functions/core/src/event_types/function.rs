@@ -30,7 +30,7 @@ impl<'c> EventKind<'c> for FunctionEvent<'c> {
     }
 }
 
-/// What the job gives.
+/// The job's input.
 struct Input<'a> {
     payload: Option<&'a Value>,
 }
@@ -44,7 +44,7 @@ impl<'a> Input<'a> {
     }
 }
 
-/// What it takes to call the function.
+/// The needs of a call.
 fn needs(place: &FunctionEnv) -> Needs<'_> {
     match &place.arn {
         Some(_) => Needs::aws("AWS Lambda"),

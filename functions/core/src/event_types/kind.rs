@@ -1,6 +1,7 @@
-//! The interface of the types of events: how one is checked and run.
+//! The interface of event types: checking an input, and running an event.
 //!
-//! Each type implements [`EventKind`] for its event of the catalog, in a module of its own. [`ResolvedEvent`] uses it.
+//! Each type implements [`EventKind`] for its event of the catalog, in a module of its own. [`ResolvedEvent`] uses
+//! it.
 //!
 //! [`ResolvedEvent`]: super::ResolvedEvent
 
@@ -20,36 +21,38 @@ use crate::request::{Capabilities, Request};
 
 /// An event of one type, as a catalog defines it.
 pub(super) trait EventKind<'c>: Sync {
-    /// What it consists of.
+    /// The checkpoints that it saves.
     const CHECKPOINTING: Checkpointing = Checkpointing::None;
 
     /// Checks an input against the shape of the type, noting every fault. Some of a shape may depend on the environment: without
     /// a known one that is not looked at.
     fn check(&self, env: Option<&str>, input: &Field<'_>);
 
-    /// What it takes to run in an environment, with an input as far as it is known.
+    /// The needs of the event in an environment, with as much of the input as is known.
     ///
     /// # Errors
-    /// Why it could not be run there at all.
+    ///
+    /// Why it cannot be run there at all.
     fn needs(&self, env: &str, input: Option<&Value>) -> Result<Needs<'c>, String>;
 
-    /// What a stack lacks of that: of the event itself, or else of what the input asks for.
+    /// The needs that a stack lacks: of the event itself, or else of what the input asks for.
     fn lacks(&self, env: &str, input: Option<&Value>, capabilities: Capabilities) -> Vec<Lack> {
         let reason = self.needs(env, input).map_or_else(Some, |needs| needs.beyond(capabilities));
         reason.map(|reason| Lack { member: None, reason }).into_iter().collect()
     }
 
-    /// How long an attempt may take, ms, where the catalog or the type says.
+    /// Timeout of an attempt, ms, if the catalog or the type gives one.
     fn timeout_ms(&self, _: &Limits) -> Option<u32> {
         None
     }
 
-    /// The request that it comes to, where it is one. `None` after a fault of the input, or where the catalog says too little.
+    /// The request of an event that is a single request. `None` after a fault of the input, or if the catalog is
+    /// incomplete.
     fn request(&self, _env: &str, _input: &Field<'_>) -> Option<Request> {
         None
     }
 
-    /// Runs it. What comes to one request is that.
+    /// Runs the event. By default it sends its one request.
     fn run<P: Ports, T: Targets>(
         &self,
         attempt: &AttemptContext<'_, P, T>,
@@ -63,7 +66,7 @@ pub(super) trait EventKind<'c>: Sync {
     }
 }
 
-/// What needs an environment says so where it is not defined there.
+/// The entry of an environment, or the reason that there is none.
 pub(super) fn in_env<T>(place: Option<T>, env: &str) -> Result<T, String> {
     place.ok_or_else(|| format!("the event is not defined in {env}"))
 }

@@ -7,7 +7,7 @@ pub struct Limits {
     pub default_timeout_ms: u32,
     /// The longest that this stack can wait.
     pub max_timeout_ms: u32,
-    /// How much longer than the attempt its lease lasts: time to record the outcome.
+    /// Time that the lease lasts longer than the attempt, for recording the outcome.
     pub lease_margin_ms: u32,
 }
 

@@ -1,11 +1,11 @@
-//! From a job and its catalog to what its targets receive.
+//! The way from a job and its catalog to the requests that its targets receive.
 //!
-//! Each type is one module here: the shape of its input, what it takes, and the request made of it, or how it is run where it
-//! consists of others. The input is checked by the same code when a job is scheduled and when it runs.
+//! Each type is one module here: the shape of its input, its needs, and its request, or how a composite event is run.
+//! The same code checks the input when a job is scheduled and when it runs.
 //!
 //! - [`crate::event_type`] lists the types; [`kind`] is their interface, which [`resolved`] uses.
-//! - [`tries`] runs an event, alone or as a part of another; [`context`] is the attempt that this belongs to.
-//! - [`limits`] and [`timeouts`] are how long that may take, [`needs`] whether a stack can do it.
+//! - [`tries`] runs an event, alone or as a part of another; [`context`] is the attempt that it belongs to.
+//! - [`limits`] and [`timeouts`] bound its time, [`needs`] compares it with what a stack can do.
 
 mod action;
 mod checkpoints;

@@ -31,7 +31,7 @@ pub(super) fn check(field: &Field<'_>) -> Option<()> {
 pub(super) fn write(body: &Value) -> Option<(String, Vec<u8>)> {
     let faults = std::cell::RefCell::default();
     let parts = parts(&Field::root(body, &faults))?;
-    // 128 bits that depend on all of the content: nobody can write them into it.
+    // 128 bits that depend on the whole content, so that the content cannot contain them.
     let boundary = format!("carillon-{}", &sha256_hex(body.to_string())[..32]);
     let mut bytes = Vec::new();
     for part in &parts {
@@ -73,7 +73,7 @@ fn part(name: &str, value: &Field<'_>) -> Option<Part> {
     Some(Part { name: name.to_owned(), file: Some(file), content: content? })
 }
 
-/// As the HTML standard writes names into a multipart body: nothing ends the quotes or the line.
+/// Escapes a name as the HTML standard does in a multipart body: nothing ends the quotes or the line.
 fn quoted(text: &str) -> String {
     text.replace('"', "%22").replace('\r', "%0D").replace('\n', "%0A")
 }

@@ -20,13 +20,13 @@ use crate::error::FieldCode;
 use crate::json::{Field, every};
 use crate::request::{AwsRequest, HttpRequest, Request};
 
-/// SQS takes so many attributes; so does SNS where it hands them on raw.
+/// Maximum number of attributes in SQS, and in SNS with raw delivery.
 const MAX_ATTRIBUTES: usize = 10;
 /// SQS, SNS and EventBridge take messages of this size.
 const MAX_BYTES: usize = 256 * 1024;
 
 impl<'c> PublishEvent<'c> {
-    /// How the broker and the topic are reached in an environment.
+    /// The address of the broker and the topic in an environment.
     fn place(&self, env: &str) -> Option<(&'c BrokerEnv, &'c TopicEnv)> {
         self.broker.envs.get(env).zip(self.topic.envs.get(env))
     }
@@ -52,7 +52,7 @@ impl<'c> EventKind<'c> for PublishEvent<'c> {
     }
 }
 
-/// What the job gives.
+/// The job's input.
 struct Input<'a> {
     message: &'a Value,
     attributes: Vec<(String, String)>,
@@ -137,7 +137,7 @@ fn is_fifo(provider: BrokerProvider, address: &TopicEnv) -> bool {
     name.is_some_and(|name| name.rsplit_once('.').is_some_and(|(_, kind)| kind == "fifo"))
 }
 
-/// What it takes to publish here.
+/// The needs of publishing.
 fn needs(place: &BrokerEnv) -> Needs<'_> {
     match place.provider {
         BrokerProvider::Http => Needs::http(place.auth.as_ref(), &place.signing_secrets),

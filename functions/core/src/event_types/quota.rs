@@ -69,7 +69,7 @@ impl<'c> EventKind<'c> for QuotaEvent<'c> {
     }
 }
 
-/// What the job asks for.
+/// The job's input.
 struct Input {
     action: Action,
     amount: u64,
@@ -105,7 +105,7 @@ fn period(quota: &Quota, at: UnixMillis) -> (UnixMillis, UnixMillis) {
         let wall = at.to_zoned_datetime(zone.calendar().clone());
         Some((UnixMillis(start(&wall, quota.period)?), UnixMillis(start(&next(&wall, quota.period)?, quota.period)?)))
     });
-    // Beyond the calendar's last day nothing begins anew.
+    // No period begins after the calendar's last day.
     of_calendar.unwrap_or((at, UnixMillis::MAX))
 }
 

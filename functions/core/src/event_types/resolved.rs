@@ -1,4 +1,4 @@
-//! The event that a job comes to, and the one place that knows every type: here an event is checked and run by its
+//! The event of a job, and the one place that knows every type: here an event is checked and run by its
 //! [`EventKind`].
 
 use std::borrow::Cow;
@@ -49,7 +49,7 @@ impl<'c> ResolvedEvent<'c> {
     pub fn of(catalog: &'c Catalog, mut target: Target<'c>) -> Option<Self> {
         let mut definitions = Vec::new();
         while let Target::Job(JobEvent { definition, .. }) = target {
-            // As many steps as there are definitions: a circle ends here too.
+            // At most as many steps as there are definitions, so that a circle ends.
             if definitions.len() > catalog.jobs.len() {
                 return None;
             }
@@ -95,8 +95,8 @@ impl<'c> ResolvedEvent<'c> {
         }
     }
 
-    /// What this stack lacks to run the event with an input: of the event itself, or else of what the input asks for. Without
-    /// an input only what every input takes is looked at.
+    /// The needs of the event that this stack does not meet: of the event itself, or else of what the input asks for.
+    /// Without an input only the needs of every input are checked.
     pub fn lacks(&self, env: &str, input: Option<&Value>, capabilities: Capabilities) -> Vec<Lack> {
         with_kind!(&self.target, |event| event.lacks(env, input, capabilities))
     }
@@ -126,7 +126,7 @@ impl<'c> ResolvedEvent<'c> {
         with_kind!(&self.target, |event| event.timeout_ms(limits))
     }
 
-    /// What the event consists of.
+    /// The checkpoints that the event saves.
     pub(super) fn checkpointing(&self) -> Checkpointing {
         fn of<'c, K: EventKind<'c>>(_: &K) -> Checkpointing {
             K::CHECKPOINTING
@@ -148,7 +148,7 @@ impl<'c> ResolvedEvent<'c> {
         with_kind!(&self.target, |event| event.needs(env, input))
     }
 
-    /// The request of an event that comes to one, as it would be sent.
+    /// The request of an event that is a single request.
     #[cfg(test)]
     pub(super) fn request(&self, env: &str, input: &Field<'_>) -> Option<Request> {
         with_kind!(&self.target, |event| event.request(env, input))
@@ -156,10 +156,11 @@ impl<'c> ResolvedEvent<'c> {
 }
 
 impl<'c> Needs<'c> {
-    /// Of several events that the catalog names, each with what is known of its input.
+    /// The needs of several events that the catalog names, each with as much of its input as is known.
     ///
     /// # Errors
-    /// Why one of them could not be run.
+    ///
+    /// Why one of them cannot be run.
     pub(super) fn of_all<'v>(
         catalog: &'c Catalog,
         events: impl IntoIterator<Item = (EventRef<'c>, Option<Cow<'v, Value>>)>,

@@ -25,9 +25,9 @@ impl<P: Ports, T: Targets> AttemptContext<'_, P, T> {
         Ok(self.targets.dispatch(DispatchRequest { id, attempt, timeout_ms, trace, request }).await?)
     }
 
-    /// Has to come before whatever has an effect: nothing begins for a job that was called off or paused meanwhile (I6), nor
-    /// without the lease, nor before it is noted what was done before: a crash repeats one part at the most. The first thing
-    /// of an attempt begins with the claim.
+    /// Must be called before anything that has an effect: no part begins for a job that was cancelled or paused
+    /// meanwhile (I6), without the lease, or before earlier parts are saved, so that a crash repeats at most one
+    /// part. The first part of an attempt is covered by the claim.
     pub(super) async fn begin(&self) -> Result<(), Halt> {
         if !self.has_begun.swap(true, Ordering::Relaxed) {
             return Ok(());

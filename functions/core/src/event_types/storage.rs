@@ -48,7 +48,7 @@ impl<'c> EventKind<'c> for StorageEvent<'c> {
     }
 }
 
-/// What the job gives.
+/// The job's input.
 struct Input {
     content: Content,
     name: String,
@@ -89,7 +89,7 @@ impl Input {
 fn content(storage: &Storage, field: &Field<'_>) -> Option<Vec<u8>> {
     let content = match BASE64.decode(field.string()?) {
         Ok(content) => content,
-        // It says where, and quotes one byte at the most.
+        // The error names the position, and quotes at most one byte.
         Err(error) => {
             field.fault(FieldCode::Malformed, format!("must be base64: {error}"));
             return None;

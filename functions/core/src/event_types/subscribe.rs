@@ -34,13 +34,13 @@ use crate::progress::Checkpointing;
 use crate::progress::PartPath;
 use crate::request::{AwsRequest, Request};
 
-/// Messages that are drained when nobody says how many.
+/// Default number of messages to drain.
 const DEFAULT_MAX: u32 = 10;
-/// SQS hands out so many at once.
+/// Maximum number of messages in one answer of SQS.
 const MAX_AT_ONCE: u32 = 10;
-/// How long one call of the queue may take, ms.
+/// Timeout of one call of the queue, ms.
 const QUEUE_MS: u32 = 10_000;
-/// How long the deletion of a message may take that was handled, ms: also once the attempt's time is over.
+/// Timeout of deleting a handled message, ms, also after the attempt's time is over.
 const DELETION_MS: u32 = 3_000;
 /// Messages are hidden for this long beyond the attempt, seconds, and for no longer than SQS allows.
 const HIDDEN_MARGIN_SECONDS: i64 = 30;
@@ -121,7 +121,7 @@ impl<'c> EventKind<'c> for SubscribeEvent<'c> {
     }
 }
 
-/// What the job gives.
+/// The job's input.
 struct Input {
     max: Option<u32>,
 }
@@ -139,7 +139,7 @@ impl Input {
 struct Message {
     id: String,
     receipt: String,
-    /// Of a FIFO queue: within it one message comes after the other.
+    /// The group of a FIFO queue, within which messages are in order.
     group: Option<String>,
     /// `{body, id, attributes}`.
     seen: Value,
@@ -191,7 +191,7 @@ async fn handle<P: Ports, T: Targets>(
     Ok(())
 }
 
-/// What the event is given.
+/// The event's input.
 fn given(
     catalog: &Catalog,
     subscription: &Subscription,

@@ -59,7 +59,7 @@ fn spec(event: &str, event_type: EventType, input: Value) -> JobSpec {
     }
 }
 
-/// What a run would ask its target for.
+/// The request of a run.
 fn asked_for(resolved: &ResolvedEvent<'_>, spec: &JobSpec) -> Result<Request, RunError> {
     resolved.still_fits(spec, &spec.input)?;
     let faults = RefCell::default();
@@ -151,7 +151,7 @@ fn messages_and_payloads_are_posted_as_json_to_their_address() {
     );
 }
 
-/// What the embedded stack lacks to run an event of `prd`, of which it lacks one thing at most.
+/// The need of an event of `prd` that the embedded stack does not meet, at most one.
 fn lacking(resolved: &ResolvedEvent<'_>, input: &Value) -> Option<String> {
     let mut lacks = resolved.lacks("prd", Some(input), EMBEDDED);
     let first = lacks.pop().map(|lack| lack.reason);

@@ -1,4 +1,4 @@
-//! How long an event may take, alone and with those that it consists of.
+//! Timeouts of an event, alone and with the events that it runs.
 
 use super::limits::Limits;
 use super::resolved::ResolvedEvent;
@@ -7,20 +7,19 @@ use crate::catalog::{Catalog, EventRef, Retries, TimeoutMs};
 use crate::job::JobSpec;
 
 impl Limits {
-    /// How long an attempt of a job may take, ms: the job's word before the catalog's before the type's.
+    /// Timeout of a job's attempt, ms: the job's own, else the catalog's, else the type's.
     pub fn timeout_ms(&self, spec: &JobSpec, resolved: Option<&ResolvedEvent<'_>>) -> u32 {
         let own = resolved.map(|resolved| self.timeout_of(resolved));
         spec.timeout.or(own).unwrap_or(self.default_timeout_ms).min(self.max_timeout_ms)
     }
 
-    /// How long an event may take, ms: as the catalog says.
+    /// Timeout of an event in the catalog, ms.
     pub(super) fn timeout_of(&self, resolved: &ResolvedEvent<'_>) -> u32 {
         let own = || resolved.timeout_of_type(self);
         resolved.timeout_ms().or_else(own).unwrap_or(self.default_timeout_ms).min(self.max_timeout_ms)
     }
 
-    /// How long several events may take one after the other, ms, each with what its component says: every try, and the pauses
-    /// between.
+    /// Timeout of several events in sequence, ms, each with its own settings: every try, and the pauses between.
     pub(super) fn of_all<'c>(
         &self,
         catalog: &'c Catalog,

@@ -32,7 +32,7 @@ impl<'a, P: Ports, T: Targets> AttemptContext<'a, P, T> {
         attempt.finish(ended).await
     }
 
-    /// Runs an event that the catalog names with parts of its own, which go when it is done.
+    /// Runs an event that the catalog names, with checkpoints of its own that are dropped when it has finished.
     pub(super) async fn apart(&self, at: &PartPath, wanted: &Named<'_>, input: &Value) -> Result<Output, Halt> {
         let attempt = self.resumed(at, self.follow(wanted.event)?.checkpointing()).await?;
         let ended = attempt.named(at, wanted, input).await;
@@ -43,7 +43,7 @@ impl<'a, P: Ports, T: Targets> AttemptContext<'a, P, T> {
     pub(super) async fn named(&self, at: &PartPath, wanted: &Named<'_>, input: &Value) -> Result<Output, Halt> {
         let resolved = self.follow(wanted.event)?;
         let laid = resolved.input(input);
-        // What is in the place of an annotation may be a session's: what is wrong with it is told by where that stands.
+        // The value of an annotation may be a session's: a fault in it is reported at the annotation.
         let written = wanted.template.map_or(Cow::Owned(json!("")), |template| resolved.input(template));
         let mut pause_ms = FIRST_PAUSE_MS;
         for tries_left in (0..=wanted.retries).rev() {
@@ -62,13 +62,13 @@ impl<'a, P: Ports, T: Targets> AttemptContext<'a, P, T> {
         Err(RunError::permanent(codes::INTERNAL_ERROR, "no try was made").into())
     }
 
-    /// How long one try of an event may take, ms.
+    /// Timeout of one try of an event, ms.
     pub(super) fn one_try(&self, wanted: &Named<'_>) -> u32 {
         let own = || self.follow(wanted.event).map_or(0, |resolved| self.limits.timeout_of(&resolved));
         wanted.timeout_ms.unwrap_or_else(own)
     }
 
-    /// What an event comes to that the catalog names.
+    /// The event that the catalog names.
     fn follow(&self, wanted: EventRef<'_>) -> Result<ResolvedEvent<'a>, RunError> {
         let catalog = self.catalog;
         let gone =
@@ -77,8 +77,8 @@ impl<'a, P: Ports, T: Targets> AttemptContext<'a, P, T> {
         if resolved.target.is_in(&self.job.spec.env) { Ok(resolved) } else { Err(gone()) }
     }
 
-    /// The same attempt for one try of an event. The time of a request begins when it is sent: what comes before, such as the look
-    /// at the job, is not its own.
+    /// Limits the context to one try of `wanted`. For a single request the timeout starts when the request is sent,
+    /// so reading the job first does not count against it.
     fn within_one_try(&self, wanted: &Named<'_>, resolved: &ResolvedEvent<'_>) -> Self {
         let timeout_ms = self.one_try(wanted);
         match resolved.checkpointing() {

@@ -25,16 +25,16 @@ pub enum AwsRequest {
     ReceiveMessages {
         /// The queue.
         queue_url: Url,
-        /// At most so many.
+        /// Maximum number of messages.
         max: u32,
-        /// How long nobody else sees them, seconds.
+        /// Visibility timeout, seconds.
         hide_seconds: u32,
     },
     /// SQS DeleteMessage. Result: null.
     DeleteMessage {
         /// The queue.
         queue_url: Url,
-        /// What names the receipt of it.
+        /// The receipt handle.
         receipt: String,
     },
     /// SNS Publish to a topic. Result: `{message_id, sequence_number?}`.
@@ -63,9 +63,9 @@ pub enum AwsRequest {
     PutEvent {
         /// The bus, by name or ARN; the account's default one otherwise.
         bus: Option<String>,
-        /// Who says so.
+        /// The source.
         source: String,
-        /// What kind of event.
+        /// The detail type.
         detail_type: String,
         /// The event: a JSON object.
         detail: Value,
@@ -89,7 +89,7 @@ pub enum AwsRequest {
     Invoke {
         /// The function.
         function_arn: String,
-        /// What it is given.
+        /// The payload.
         payload: Value,
     },
     /// RDS Data API ExecuteStatement. Result: `{rows, row_count}`.
@@ -102,7 +102,7 @@ pub enum AwsRequest {
         database: Option<String>,
         /// The statement, with `:p1`, `:p2` and so on for the parameters.
         statement: String,
-        /// What is bound to them.
+        /// The bound values.
         parameters: Vec<Bound>,
         /// Rows that the result keeps.
         max_rows: u32,
@@ -113,7 +113,7 @@ pub enum AwsRequest {
         region: Option<String>,
         /// The statement, with `?` for the parameters.
         statement: String,
-        /// What is bound to them, in their order.
+        /// The bound values, in order.
         parameters: Vec<Bound>,
         /// Rows that the result keeps.
         max_rows: u32,
@@ -121,7 +121,7 @@ pub enum AwsRequest {
 }
 
 impl AwsRequest {
-    /// The same with this content, where it takes one.
+    /// The same request with this content, if it takes one.
     #[must_use]
     pub fn with_content(self, given: Vec<u8>) -> Self {
         match self {

@@ -1,13 +1,13 @@
-//! What a stack can carry out.
+//! The capabilities of a stack.
 
 use crate::catalog::{SecretRef, SecretStoreKind};
 
-/// What a stack can run.
+/// The capabilities of a stack.
 #[derive(Clone, Copy, Debug)]
 pub struct Capabilities {
     /// The keepers whose secrets it can fetch.
     pub secret_stores: &'static [SecretStoreKind],
-    /// Whether it can call AWS services; if not, why not.
+    /// `Ok` if it can call AWS services, otherwise the reason.
     pub aws: Result<(), &'static str>,
 }
 

@@ -18,9 +18,9 @@ pub struct HttpRequest {
     pub headers: Vec<(HeaderName, HeaderValue)>,
     /// The body, empty for none.
     pub body: Vec<u8>,
-    /// How it is authorised.
+    /// The authorisation.
     pub auth: Option<Auth>,
-    /// What signs it.
+    /// The secrets that sign it.
     pub signing_secrets: SigningSecrets,
 }
 
@@ -40,12 +40,12 @@ impl HttpRequest {
     }
 }
 
-/// What is fetched, whole, and where it goes.
+/// A file to fetch whole, and the request that stores it.
 #[derive(Clone, Debug)]
 pub struct Transfer {
     /// The request that gets it.
     pub from: HttpRequest,
-    /// It may have so many bytes.
+    /// Maximum size in bytes.
     pub most_bytes: usize,
     /// The request that takes it for its content.
     pub into: AwsRequest,

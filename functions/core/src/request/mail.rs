@@ -7,13 +7,13 @@ use crate::catalog::{SecretRef, SmtpTls};
 pub struct Email {
     /// The sender: an address, or `Name <address>`, which SES is given as a header has it.
     pub from: String,
-    /// Who gets it.
+    /// Recipients.
     pub to: Vec<String>,
-    /// Who gets a copy.
+    /// Recipients of a copy.
     pub cc: Vec<String>,
-    /// Who gets a copy that the others do not see.
+    /// Recipients of a hidden copy.
     pub bcc: Vec<String>,
-    /// Where answers go, as with the sender.
+    /// The address for replies.
     pub reply_to: Option<String>,
     /// The subject.
     pub subject: String,
@@ -32,7 +32,7 @@ pub struct MailRequest {
     pub host: String,
     /// Its port; by `tls` otherwise.
     pub port: Option<u16>,
-    /// How the connection is secured.
+    /// The security of the connection.
     pub tls: SmtpTls,
     /// The user and the password.
     pub credentials: Option<(String, SecretRef)>,

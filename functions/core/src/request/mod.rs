@@ -1,7 +1,7 @@
-//! What a target is asked for, complete but for its secrets.
+//! Requests to targets, complete except for their secrets.
 //!
 //! Each kind of request has one provider that carries it out, and a file here: [`HttpRequest`], [`AwsRequest`],
-//! [`MailRequest`], [`FcmRequest`] and [`SqlRequest`]. [`Capabilities`] says which of them a stack can carry out.
+//! [`MailRequest`], [`FcmRequest`] and [`SqlRequest`]. [`Capabilities`] lists those that a stack can carry out.
 
 mod aws;
 mod capabilities;
@@ -25,9 +25,9 @@ use crate::ids::Fire;
 /// One dispatch of a fire, ready for its target.
 #[derive(Clone, Debug)]
 pub struct DispatchRequest {
-    /// What the receiver knows it by.
+    /// The id that the receiver sees.
     pub id: DispatchId,
-    /// Which attempt of the run, from 1.
+    /// The number of the attempt within its run, from 1.
     pub attempt: u32,
     /// Bound on the whole dispatch, ms.
     pub timeout_ms: u32,
@@ -37,11 +37,11 @@ pub struct DispatchRequest {
     pub request: Request,
 }
 
-/// What a receiver knows a dispatch by: the same over all attempts of a fire, so that it can act once (I7). Its text is the
-/// `webhook-id`.
+/// Identifies a dispatch to its receiver: the same in all attempts of a fire, so that the receiver can act once (I7).
+/// Its text is the `webhook-id`.
 ///
-/// An event that consists of others asks for several things in one fire: each has its place within it. What is done for a message
-/// of a topic goes by the message, whichever fire drains it.
+/// A composite event sends several requests in one fire, each with its place. A request for a message of a topic is
+/// identified by the message, whichever fire drains it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DispatchId {
     /// The fire.
@@ -53,7 +53,7 @@ pub struct DispatchId {
 }
 
 impl DispatchId {
-    /// Of an event that stands alone.
+    /// The id of an event that is a single request.
     pub fn of(fire: Fire) -> Self {
         Self { fire, message: None, place: String::new() }
     }
@@ -69,7 +69,7 @@ impl fmt::Display for DispatchId {
     }
 }
 
-/// What a target is asked for. Each kind has one provider that carries it out.
+/// A request to a target. Each kind has one provider that carries it out.
 #[derive(Clone, Debug)]
 pub enum Request {
     /// A request over HTTP. Result: `{status, content_type?, body}`.
@@ -87,12 +87,12 @@ pub enum Request {
 }
 
 impl Request {
-    /// What goes over HTTP.
+    /// An HTTP request or a file transfer.
     pub fn http_of(request: HttpRequest) -> Self {
         Self::Http(Box::new(request))
     }
 
-    /// What goes over HTTP, if this does.
+    /// The HTTP request, if this is one.
     pub fn http(&self) -> Option<&HttpRequest> {
         match self {
             Self::Http(request) => Some(request),

@@ -13,7 +13,7 @@ pub struct SqlRequest {
     pub root_certificate: Option<SecretRef>,
     /// The statement, with `$1`, `$2` and so on for the parameters.
     pub statement: String,
-    /// What is bound to them.
+    /// The bound values.
     pub parameters: Vec<Bound>,
     /// Rows that the result keeps.
     pub max_rows: u32,

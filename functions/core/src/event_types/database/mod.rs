@@ -55,7 +55,7 @@ impl<'c> EventKind<'c> for DatabaseActionEvent<'c> {
     }
 }
 
-/// What the job gives: a value for each placeholder of the statement.
+/// The job's input: a value for each placeholder of the statement.
 struct Input(Vec<Bound>);
 
 type Entries<'a> = Vec<(&'a str, Field<'a>)>;
@@ -100,7 +100,7 @@ fn has_only<'e, 'a: 'e>(placeholders: &[Placeholder], given: impl Iterator<Item 
 
 /// The value of a placeholder, as `given` somewhere in the `input`.
 fn bound(placeholder: &Placeholder, engine: Engine, given: Option<&Field<'_>>, input: &Field<'_>) -> Option<Bound> {
-    // As a document, null is one. Anything else that is null is not there.
+    // As a document, null is a value. For any other type null is absent.
     let is_absent = |value: &Field<'_>| value.value().is_null() && placeholder.kind != Kind::Json;
     match given {
         Some(value) if !(placeholder.is_optional && is_absent(value)) => value::read(&placeholder.kind, engine, value),
@@ -114,7 +114,7 @@ fn bound(placeholder: &Placeholder, engine: Engine, given: Option<&Field<'_>>, i
     }
 }
 
-/// What it takes to reach the database.
+/// The needs of the database.
 fn needs<'c>(database: &Database, place: &'c DatabaseEnv) -> Needs<'c> {
     match (database.engine, &place.url) {
         (Engine::Postgresql, Some(url)) => {

@@ -1,5 +1,5 @@
-//! E-mail: one message for all recipients. No header can be written into it: addresses have a strict form, and what is said
-//! in one line has no control characters.
+//! E-mail: one message for all recipients. No header can be injected: addresses have a strict form, and single-line
+//! texts have no control characters.
 
 use super::fill::Values;
 use super::{Channel, Composition, Provider, receivers};
@@ -9,9 +9,9 @@ use crate::event_types::Needs;
 use crate::json::{Field, Object};
 use crate::request::{AwsRequest, Email, MailRequest, Request};
 
-/// SES takes so many recipients in a message.
+/// Maximum number of recipients in a message, as SES has it.
 const MAX_RECIPIENTS: usize = 50;
-/// What mail programs show of a subject is much less.
+/// Mail programs show much less of a subject.
 const MAX_SUBJECT: usize = 500;
 const ADDRESS: &str = "an e-mail address, such as someone@example.com";
 
@@ -74,7 +74,7 @@ fn texts(
         }
         is_sound
     });
-    // What is given takes the place of both: a text of the message would say something else.
+    // A given body replaces both: a text of the message would contradict it.
     let message = message.filter(|_| text.is_none() && html.is_none());
     let body = |name: &str, given: &Option<Field<'_>>, template: Option<&Localized>, html| {
         let is_there = given.is_some() || template.is_some();

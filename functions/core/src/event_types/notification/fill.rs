@@ -9,7 +9,8 @@ use crate::catalog::{Localized, Piece, pieces};
 use crate::error::{FieldCode, FieldError};
 use crate::json::{Field, Object, Read as _, child, room_left};
 
-/// Values fill a channel's templates with at most so many bytes: a short name may stand in a template very often.
+/// Maximum size of the values that fill a channel's templates, in bytes: a short name may occur in a template very
+/// often.
 const MAX_BYTES: usize = 256 * 1024;
 
 /// The values that a channel is given.
@@ -19,7 +20,7 @@ pub(super) struct Values<'a> {
     data: [Option<&'a Map<String, Value>>; 2],
     /// Names whose fault was noted: each is one.
     noted: RefCell<BTreeSet<String>>,
-    /// What is left for values; nothing once it was too much.
+    /// Bytes left for values; `None` once they were exceeded.
     room: Cell<Option<usize>>,
 }
 

@@ -54,7 +54,8 @@ use crate::progress::Checkpointing;
 use crate::progress::PartPath;
 use crate::request::{Capabilities, Request};
 
-/// Channels that send to one receiver a request take at most so many, one after the other in one attempt.
+/// Maximum number of requests of a channel that sends one request to each receiver, one after the other in one
+/// attempt.
 const MAX_PARTS: usize = 10;
 
 /// The members of an input that are channels, in the order in which they are sent.
@@ -67,7 +68,7 @@ impl<'c> EventKind<'c> for NotificationEvent<'c> {
         drop(env.and_then(|env| channels(self.notification, self.message, env, input)));
     }
 
-    /// Of the channels that the input asks for.
+    /// The channels in the input.
     fn needs(&self, env: &str, input: Option<&Value>) -> Result<Needs<'c>, String> {
         let place = in_env(self.notification.envs.get(env), env)?;
         let asked = input.into_iter().flat_map(|input| asked(place, input));
@@ -103,11 +104,11 @@ impl<'c> EventKind<'c> for NotificationEvent<'c> {
 pub struct Channel {
     /// `push`, `email`, `sms` or `callback`.
     pub name: &'static str,
-    /// Which receiver of several, from 0, where each has a request of its own.
+    /// The position of the receiver, from 0, if each has a request of its own.
     pub part: Option<usize>,
-    /// Who delivers it.
+    /// The provider.
     pub provider: Provider,
-    /// What the provider is asked for.
+    /// The request to the provider.
     pub request: Request,
 }
 
@@ -119,7 +120,7 @@ impl Channel {
     }
 }
 
-/// Who delivers a channel.
+/// The provider of a channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Provider {
     /// Push messages by Expo or FCM.
@@ -144,7 +145,7 @@ impl Provider {
     }
 }
 
-/// What a channel has to say where its input does not.
+/// The message and the locale for texts that the input does not give.
 struct Composition<'a> {
     message: Option<&'a Message>,
     locale: Option<&'a str>,
@@ -244,7 +245,7 @@ fn receivers<T>(field: &Field<'_>, most: usize, form: &str, parse: impl Fn(&str)
     every(fields.iter().map(|field| field.parsed(form, &parse)))
 }
 
-/// What it takes to send over the channels that an input asks for, by its member.
+/// The needs of the channels in an input, by member.
 fn asked<'c>(place: &'c NotificationEnv, input: &Value) -> impl Iterator<Item = (&'static str, Needs<'c>)> {
     let [push_member, email_member, sms_member, callback_member] = MEMBERS;
     let push = place.push.as_ref().map(|channel| (push_member, push::needs(channel)));

@@ -30,7 +30,7 @@ pub fn outcome(provider: Provider, answered: Result<Output, RunError>) -> Result
     unfinished(&result).map_or(Ok(result), Err)
 }
 
-/// The same, with tickets of which some may be left.
+/// As above, with tickets that may be partial.
 pub(super) fn read(provider: Provider, answered: Result<Output, RunError>) -> Result<Value, RunError> {
     let Output { value: answer, truncated } = answered?;
     let id = |name: &str| json!({"provider": provider.word(), "id": answer[name]});
@@ -76,7 +76,7 @@ pub(super) fn unsent(result: &Value) -> Vec<usize> {
     tickets(result).iter().enumerate().filter(|(_, ticket)| is_left(ticket)).map(|(at, _)| at).collect()
 }
 
-/// What was known of all tokens, with what the `left` of them brought now. A ticket that is missing stays as it was.
+/// Merges the known tickets of all tokens with the new ones of the `left` tokens. A missing ticket stays as it was.
 pub(super) fn merged(mut known: Value, left: &[usize], brought: &Value) -> Value {
     if let Some(known) = known.get_mut("tickets").and_then(Value::as_array_mut) {
         for (at, ticket) in left.iter().zip(tickets(brought)) {

@@ -13,7 +13,7 @@ use crate::event_types::needs::Needs;
 use crate::json::{Field, child, room_left};
 use crate::request::{FcmRequest, HttpRequest, Request, default_header, under};
 
-/// Expo takes so many receivers in a request.
+/// Maximum number of receivers in a request to Expo.
 const MAX_TOKENS: usize = 100;
 /// Both providers, and the platforms behind them, take so much.
 const MAX_BYTES: usize = 4_096;
@@ -91,7 +91,7 @@ fn expo(place: &PushChannel, tokens: &[String], mut said: Value) -> Option<Reque
     Some(Request::http_of(HttpRequest { auth: place.access_token.clone().map(Auth::Bearer), ..request }))
 }
 
-/// The same request to some of its tokens alone, by their positions.
+/// The request to some of its tokens only, by their positions.
 pub(super) fn only(mut request: Request, wanted: &[usize]) -> Request {
     if let Request::Http(http) = &mut request
         && let Ok(mut said) = serde_json::from_slice::<Value>(&http.body)

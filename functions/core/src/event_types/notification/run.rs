@@ -9,7 +9,7 @@ use crate::json::room_left;
 use crate::ports::{Ports, Targets};
 use crate::progress::{PartOutcome, PartPath};
 
-/// How long one request of a channel may take, ms: one that hangs leaves time for the others.
+/// Timeout of one request of a channel, ms: one that hangs leaves time for the others.
 pub(super) const REQUEST_MS: u32 = 15_000;
 
 /// Sends every channel that no earlier attempt has sent. All are tried, also after one that fails.
@@ -99,7 +99,8 @@ fn note(sent: &mut Map<String, Value>, name: &str, part: Option<usize>, result: 
     }
 }
 
-/// What the attempt fails with, which says of every channel what became of it: another attempt may help if it may help any of them.
+/// The error of the attempt, which names the state of every channel. It is retryable if another attempt may help any
+/// of them.
 fn failure(sent: &[String], failed: Vec<(String, RunError)>) -> Option<RunError> {
     let not_sent: Vec<_> = failed.iter().map(|(place, error)| format!("{place} ({})", error.message)).collect();
     let sent = if sent.is_empty() { "nothing".to_owned() } else { sent.join(", ") };

@@ -1,4 +1,4 @@
-//! What the channels ask for, table by table.
+//! The requests of the channels, as tables.
 
 mod faults;
 mod outcomes;
@@ -167,7 +167,7 @@ fn templates_are_filled_in_the_wanted_language_and_escaped_where_they_are_html()
     }
     let push = json!({"slug": "shipped", "locale": "nl-NL", "push_notification": {"device_token": TOKEN,
         "data": {"order": {"number": "N7"}, "count": 1, "all": 2.5}}});
-    // What the message gives is below what the input gives.
+    // The message's texts yield to the input's.
     let data = json!({"kind": "order", "name": "you", "order": {"number": "N7"}, "count": 1, "all": 2.5});
     let expected = json!({"to": [TOKEN], "title": "Bestelling N7", "body": "Hi you, 1 of 2.5", "data": data});
     assert_eq!(body(&one("dev", &push)), expected);

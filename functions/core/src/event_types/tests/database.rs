@@ -23,7 +23,7 @@ fn of(catalog: &Catalog, input: Value) -> Result<Request, RunError> {
     asked_for(&ResolvedEvent::of_job(catalog, &spec).unwrap(), &spec)
 }
 
-/// What is bound to the one placeholder `v` of this type.
+/// The bound value of the one placeholder `v` of this type.
 fn bound(kind: &str, value: &Value) -> Bound {
     let catalog = postgresql(&format!("SELECT {{{{v:{kind}}}}}"));
     match of(&catalog, json!({"data": {"v": value}})) {

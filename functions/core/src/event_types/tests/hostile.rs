@@ -58,8 +58,8 @@ proptest! {
                 prop_assert!(url.path().starts_with(&prefix) && url.path().ends_with("/end"), "{}", url);
                 let segments: Vec<&str> = url.path()[prefix.len()..].split('/').collect();
                 prop_assert_eq!(segments.len(), 3, "{}", url);
-                // What arrives is what was sent: each segment is read as a form's one value, and `+` and `&`, to which
-                // only forms give a meaning, as themselves.
+                // The receiver gets what was sent: each segment is read as a form's one value, and `+` and `&`, which
+                // have a meaning only in forms, as themselves.
                 let decode = |segment: &str| {
                     let value = segment.replace('+', "%2B").replace('&', "%26");
                     form_urlencoded::parse(format!("={value}").as_bytes()).next().unwrap().1.into_owned()

@@ -161,7 +161,7 @@ fn a_catalog_with_channels_or_templates_that_cannot_work_is_refused() {
         let faults = Catalog::from_document(document).unwrap_err();
         faults.into_iter().map(|fault| (fault.pointer.replace("/notifications/orders", ""), fault.code)).collect()
     };
-    // What could not be read is not looked at again.
+    // An unreadable member is not checked further.
     let read = [
         ("/envs/bare/sms/account_sid", Malformed),
         ("/envs/prd/push/url", Malformed),

@@ -1,4 +1,4 @@
-//! What answers mean.
+//! The meaning of providers' answers.
 
 use super::*;
 use crate::job::{Output, RunError, codes};
@@ -63,7 +63,7 @@ fn tickets_of_expo_become_codes() {
         ("DeveloperError", codes::VALIDATION_ERROR, false),
         ("SomethingNew", codes::VALIDATION_ERROR, false),
     ] {
-        // A single ticket may stand without an array.
+        // A single ticket may come without an array.
         for answer in [json!([failed(said)]), failed(said)] {
             let error = tickets(&answer).unwrap_err();
             assert_eq!((error.code.as_str(), error.retryable), (code, retryable), "{said}");
