@@ -1,4 +1,4 @@
-//! AWS, as far as this server can reach it: with the cargo feature `aws`, and with credentials in its environment.
+//! Access to AWS, with the cargo feature `aws` and credentials in the environment.
 
 #[cfg(feature = "aws")]
 use carillon_aws::{clients::Clients, secret_stores::AwsSecretStores, targets::AwsTargets};
@@ -9,30 +9,30 @@ use carillon_core::request::{AwsRequest, Capabilities, DispatchId};
 use carillon_executor::targets::NoAws;
 use zeroize::Zeroizing;
 
-/// What calls services for jobs, and what fetches secrets.
+/// The adapters that call services for jobs and fetch secrets.
 #[cfg(feature = "aws")]
 type Services = (AwsTargets, AwsSecretStores);
 #[cfg(not(feature = "aws"))]
 type Services = (NoAws, NoAws);
 
-/// What to do so that AWS can be reached.
+/// The remedy for missing access, for the error message.
 const REMEDY: &str = if cfg!(feature = "aws") {
     "set AWS_REGION, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
 } else {
     "build with --features aws"
 };
 
-/// AWS by the credentials of the environment, or none.
+/// The AWS services, if there are credentials for them.
 #[derive(Clone, Debug)]
 pub(crate) struct Aws(Option<Services>);
 
 impl Aws {
-    /// Looks for the credentials among these variables.
+    /// Connects with the credentials in these variables, if they are complete.
     pub(crate) fn of(environment: &[(String, String)]) -> Self {
         Self(services(|name| environment.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone())))
     }
 
-    /// What a server can run that reaches it.
+    /// The capabilities of a server with this access.
     pub(crate) fn capabilities(&self) -> Capabilities {
         match &self.0 {
             Some(_) => Capabilities {

@@ -11,7 +11,7 @@ use crate::next::Next;
 
 /// Carillon, the serverless job scheduler, as one local process.
 ///
-/// Without a command it serves the API and runs due jobs on a durable store in a folder, until it is stopped with Ctrl-C.
+/// Without a command it serves the API and runs due jobs, with a durable store in a folder, until Ctrl-C.
 #[derive(Debug, Parser)]
 #[command(version, args_conflicts_with_subcommands = true, max_term_width = 100)]
 pub(crate) struct Cli {
@@ -23,12 +23,12 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Show the main job: serve on a free port, schedule the samples in events/, and follow each to its end
+    /// Demonstrate the scheduler: serve on a free port, schedule the samples in events/, and follow each to its end
     Demo,
-    /// Make, list and revoke API keys of a data folder, also while it is being served
+    /// Create, list and revoke API keys of a data folder, also while a server uses it
     #[command(subcommand)]
     Keys(Keys),
-    /// Show when a cron expression is due, one instant a line
+    /// Print the next instants of a cron expression, one per line
     Next(Next),
 }
 
@@ -46,15 +46,15 @@ pub(crate) struct Serve {
     #[arg(long, default_value_t = 8420, env = "CARILLON_PORT")]
     pub(crate) port: u16,
 
-    /// Catalog to publish at the start, as the product that the file is named after: my-product.json
+    /// Catalog to publish at the start; the file name is the product, such as my-product.json
     #[arg(long, value_name = "FILE", env = "CARILLON_CATALOG")]
     pub(crate) catalog: Vec<PathBuf>,
 
-    /// Non-public target to open: an address, a range or a host name, each with an optional port. Repeatable
+    /// Non-public target that jobs may call: an address, a network or a host name, with an optional port. Repeatable
     #[arg(long, value_name = "ENTRY", value_delimiter = ',', env = "CARILLON_ALLOW_LIST")]
     pub(crate) allow: Vec<String>,
 
-    /// Certificates in PEM that targets are trusted by besides the system's, such as a private mail server's
+    /// Root certificates in PEM, trusted for targets in addition to the system's, such as a private mail server's
     #[arg(long, value_name = "FILE", env = "CARILLON_ROOT_CERTIFICATES_FILE")]
     pub(crate) root_certificates: Option<PathBuf>,
 
@@ -62,11 +62,11 @@ pub(crate) struct Serve {
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=4096), env = "CARILLON_CONCURRENCY")]
     pub(crate) concurrency: u16,
 
-    /// What an acknowledged job survives: a killed process, or a power failure too (slower)
+    /// Events that an acknowledged job survives: the end of the process, or also a power failure (slower)
     #[arg(long, value_enum, default_value_t = Durability::Process, env = "CARILLON_DURABILITY")]
     pub(crate) durability: Durability,
 
-    /// Days after its end that a run stays in the history of its job
+    /// Days that a run stays in the history of its job after its end
     #[arg(long, value_name = "DAYS", default_value_t = Run::KEPT_DAYS, value_parser = clap::value_parser!(u32).range(1..=3650), env = "CARILLON_RUN_RETENTION_DAYS")]
     pub(crate) run_retention_days: u32,
 
@@ -74,48 +74,48 @@ pub(crate) struct Serve {
     #[arg(long, value_name = "HOURS", default_value_t = KEPT_HOURS, value_parser = clap::value_parser!(u32).range(1..=168), env = "CARILLON_IDEMPOTENCY_HOURS")]
     pub(crate) idempotency_hours: u32,
 
-    /// How log lines are written to standard error
+    /// Format of log lines on standard error
     #[arg(long, value_enum, default_value_t = LogFormat::Text, env = "CARILLON_LOG_FORMAT")]
     pub(crate) log_format: LogFormat,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Durability {
-    /// Survives the end of the process
+    /// The end of the process
     Process,
-    /// Survives the end of the machine
+    /// The end of the process, and a power failure
     Power,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum LogFormat {
-    /// One readable line each
+    /// A readable line
     Text,
-    /// One JSON object each
+    /// A JSON object
     Json,
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Keys {
-    /// Make a key and print it, once: only its hash is kept
+    /// Create a key and print it once; only its hash is stored
     Create {
         /// Folder of the store
         #[arg(long, value_name = "DIR", env = "CARILLON_DATA")]
         data: Option<PathBuf>,
-        /// What the key is for, for people
+        /// Description of the key
         #[arg(long, default_value = "")]
         name: String,
-        /// Products that it opens; * for all
+        /// Products that the key gives access to; * for all
         #[arg(long, value_delimiter = ',', default_value = "*")]
         products: Vec<String>,
-        /// Environments that it opens; * for all
+        /// Environments that the key gives access to; * for all
         #[arg(long, value_delimiter = ',', default_value = "*")]
         envs: Vec<String>,
-        /// What it may be used for
+        /// Operations that the key permits
         #[arg(long, value_enum, value_delimiter = ',', default_values = ["jobs:read", "jobs:write", "catalog:write"])]
         scopes: Vec<KeyScope>,
     },
-    /// Make a key for a deployment on AWS: print it and its SHA-256, and keep neither
+    /// Create a key for a deployment on AWS: print it and its SHA-256, and store neither
     New,
     /// List the keys, without the keys themselves
     List {
@@ -128,10 +128,10 @@ pub(crate) enum Keys {
         /// Folder of the store
         #[arg(long, value_name = "DIR", env = "CARILLON_DATA")]
         data: Option<PathBuf>,
-        /// The id that create and list show
+        /// Id, as create and list print it
         id: String,
     },
-    /// Add a key that seals what sessions say from now on; what older ones sealed is opened all the same
+    /// Add a key that seals session data from now on; data sealed with earlier keys stays readable
     RotateSealing {
         /// Folder of the store
         #[arg(long, value_name = "DIR", env = "CARILLON_DATA")]
@@ -141,7 +141,7 @@ pub(crate) enum Keys {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum KeyScope {
-    /// See jobs and catalogs
+    /// Read jobs and catalogs
     #[value(name = "jobs:read")]
     JobsRead,
     /// Schedule, cancel and retry jobs
@@ -150,7 +150,7 @@ pub(crate) enum KeyScope {
     /// Replace and delete catalogs
     #[value(name = "catalog:write")]
     CatalogWrite,
-    /// Make tokens of sessions: whoever may speaks for every user
+    /// Create session tokens, which act for any user
     #[value(name = "sessions:mint")]
     SessionsMint,
 }

@@ -1,9 +1,9 @@
-//! The three lines that a newcomer can paste.
+//! The example commands that the server prints.
 
 use std::net::SocketAddr;
 
-/// Publish a catalog, schedule a job and wait for its result, list the jobs: against the server at `address`, with the
-/// receiver at `target` standing for the user's app.
+/// Returns three curl commands for the server at `address`: publish a catalog, schedule a job and wait for its result, list the
+/// jobs. The receiver at `target` replaces the user's app.
 pub(crate) fn lines(address: SocketAddr, key: &str, target: SocketAddr) -> [String; 3] {
     let catalog = format!(
         r#"{{"envs":["dev"],"apps":{{"greeter":{{"envs":{{"dev":{{"base_url":"http://{target}"}}}},"actions":{{"greet":{{"method":"POST","path":"/greet/:name"}}}}}}}}}}"#

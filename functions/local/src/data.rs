@@ -1,4 +1,4 @@
-//! The folder that holds the store, and the key that opens it.
+//! The data folder and its first API key.
 
 use std::fs;
 use std::io::{self, Write};
@@ -11,21 +11,21 @@ use etcetera::{BaseStrategy, choose_base_strategy};
 
 use crate::Failure;
 
-/// The folder to use: the one named, or `carillon` in the platform's data directory. It is made if it is missing.
+/// Returns the named folder, or `carillon` in the platform's data directory. Creates it if it is missing.
 pub(crate) fn directory(named: Option<&Path>) -> Result<PathBuf, Failure> {
     let directory = match named {
         Some(named) => named.to_owned(),
         None => choose_base_strategy()?.data_dir().join("carillon"),
     };
     fs::create_dir_all(&directory)
-        .map_err(|error| format!("cannot make the folder {}: {error}", directory.display()))?;
+        .map_err(|error| format!("cannot create the folder {}: {error}", directory.display()))?;
     Ok(directory)
 }
 
-/// The file in which the folder's first key stands, readable by its owner alone, so that every start can show it.
+/// The file with the first key, readable only by its owner, so that every start can print the key.
 const FIRST_KEY: &str = "api-key";
 
-/// The folder's first key, which opens everything; made when the folder is new.
+/// Returns the first key of the folder, which has every scope on everything. Creates it in a new folder.
 pub(crate) async fn first_key(embedded: &Embedded, directory: &Path) -> Result<String, Failure> {
     let path = directory.join(FIRST_KEY);
     if let Ok(kept) = fs::read_to_string(&path) {

@@ -1,4 +1,4 @@
-//! `carillon keys`: works on a data folder, also while it is being served.
+//! `carillon keys`: manages the keys of a data folder, also while a server uses it.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -28,7 +28,7 @@ pub(crate) async fn run(command: &Keys) -> Result<ExitCode, Failure> {
             let key = new_key(OsEntropy.bits(), OsEntropy.bits());
             store(data.as_deref())?.add(&KeyHash::of(&key), &record).await?;
             println!("{key}");
-            eprintln!("Key {} is shown this once; only its hash is kept.", record.id);
+            eprintln!("Key {} is shown only once: only its hash is stored.", record.id);
         }
         Keys::List { data } => store(data.as_deref())?.list_keys().await?.iter().for_each(show),
         Keys::Revoke { data, id } => {

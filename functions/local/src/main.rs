@@ -1,8 +1,8 @@
 //! `carillon`: the whole scheduler in one process.
 //!
-//! `carillon` alone serves until it is stopped; `carillon demo` shows the main job from end to end; `carillon keys` makes,
-//! lists and revokes API keys; `carillon next` shows when a cron expression is due. This file is wiring; the only place here
-//! that reads the environment and the real clock.
+//! `carillon` alone serves until it is stopped; `carillon demo` runs the samples from request to effect; `carillon keys` creates,
+//! lists and revokes API keys; `carillon next` prints the instants of a cron expression. This file is wiring, and the only one in
+//! this crate that reads the environment.
 
 mod aws;
 mod cli;
@@ -38,7 +38,7 @@ async fn main() -> ExitCode {
             eprintln!("carillon: {error}");
             let mut cause = error.source();
             while let Some(error) = cause {
-                eprintln!("  because {error}");
+                eprintln!("  caused by: {error}");
                 cause = error.source();
             }
             ExitCode::FAILURE
@@ -46,7 +46,7 @@ async fn main() -> ExitCode {
     }
 }
 
-/// Anything that ends the program, with its causes.
+/// An error that ends the program, with its causes.
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 async fn serve(options: &cli::Serve, environment: Vec<(String, String)>) -> Result<ExitCode, Failure> {

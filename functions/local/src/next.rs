@@ -1,4 +1,4 @@
-//! `carillon next`: when a cron expression is due, for one of them or for a whole file.
+//! `carillon next`: the instants of one cron expression, or of a file of them.
 
 use std::io::{BufRead, BufWriter, Write};
 use std::process::ExitCode;
@@ -18,15 +18,15 @@ pub(crate) struct Next {
     #[arg(required_unless_present = "batch")]
     pub(crate) cron: Option<String>,
 
-    /// IANA time zone that it is read in
+    /// IANA time zone of the expression
     #[arg(long, value_name = "ZONE", default_value = "UTC")]
     pub(crate) tz: String,
 
-    /// Instant after which to begin: RFC 3339, or Unix time in seconds or milliseconds [default: now]
+    /// Instant to start after: RFC 3339, or Unix time in seconds or milliseconds [default: now]
     #[arg(long, value_name = "INSTANT", value_parser = instant)]
     pub(crate) from: Option<UnixMillis>,
 
-    /// Instants to show
+    /// Number of instants to print
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=10_000))]
     pub(crate) count: u16,
 
@@ -51,7 +51,7 @@ pub(crate) fn run(command: &Next) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The instant that `--from` names.
+/// Parses the value of `--from`.
 pub(crate) fn instant(text: &str) -> Result<UnixMillis, &'static str> {
     let read = text.parse().map_or_else(|_| UnixMillis::from_rfc3339(text), UnixMillis::from_unix_time);
     in_calendar(read).ok_or(INSTANT_FORM)
@@ -64,7 +64,7 @@ fn in_calendar(at: Option<UnixMillis>) -> Option<UnixMillis> {
     at.filter(|at| (UnixMillis(0)..=UnixMillis::MAX).contains(at))
 }
 
-/// Answers every line with a line, in their order; members that it does not know are left alone.
+/// Answers every line with a line, in the same order. Ignores unknown members.
 fn batch(lines: impl BufRead, out: &mut impl Write, count: usize, now: UnixMillis) -> std::io::Result<()> {
     for line in lines.split(b'\n') {
         let answer = match answer(&line?, count, now) {
@@ -77,7 +77,7 @@ fn batch(lines: impl BufRead, out: &mut impl Write, count: usize, now: UnixMilli
 }
 
 fn answer(line: &[u8], count: usize, now: UnixMillis) -> Result<Vec<String>, Fault> {
-    let case: Value = serde_json::from_slice(line).map_err(|error| Fault::of("", format!("is no JSON: {error}")))?;
+    let case: Value = serde_json::from_slice(line).map_err(|error| Fault::of("", format!("is not JSON: {error}")))?;
     let cron = case["cron"].as_str().ok_or_else(|| Fault::of("/cron", "must be a string"))?;
     let zone = match &case["tz"] {
         Value::Null => "UTC",
@@ -107,7 +107,7 @@ fn after(cadence: &Cadence, start: UnixMillis) -> impl Iterator<Item = UnixMilli
     std::iter::successors(cadence.next_after(start), |last| cadence.next_after(*last))
 }
 
-/// What is wrong with a line, or with the arguments.
+/// An error in a line or in the arguments.
 enum Fault {
     Cron(CronFault),
     Other { pointer: &'static str, detail: String },

@@ -1,4 +1,4 @@
-//! A small app that receives requests: it stands for the user's own, in the demonstration and behind the printed examples.
+//! A small app that receives requests in place of the user's own, for the demonstration and the printed examples.
 
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -13,18 +13,18 @@ use axum::{Json, Router};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-/// A receiver that listens.
+/// A listening receiver.
 pub(crate) struct Receiver {
     pub(crate) address: SocketAddr,
     pub(crate) seen: Seen,
 }
 
-/// How often each `webhook-id` came in.
+/// The number of requests for each `webhook-id`.
 #[derive(Clone, Default)]
 pub(crate) struct Seen(Arc<Mutex<HashMap<String, u32>>>);
 
 impl Seen {
-    /// Notes a request, and says which one of its `webhook-id` it is, from 1.
+    /// Counts a request. Returns its number among those of its `webhook-id`, from 1.
     fn note(&self, headers: &HeaderMap) -> u32 {
         let id = headers.get("webhook-id").and_then(|id| id.to_str().ok()).unwrap_or_default();
         let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -33,7 +33,7 @@ impl Seen {
         *count
     }
 
-    /// How many requests came in, over all ids.
+    /// Returns the number of requests over all ids.
     pub(crate) fn requests(&self) -> u32 {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).values().sum()
     }
@@ -52,7 +52,7 @@ pub(crate) async fn start() -> std::io::Result<Receiver> {
         .route("/shipping/quote", get(quote_shipping))
         .fallback(any(echo))
         .with_state(seen.clone());
-    // It ends with the process.
+    // The task ends with the process.
     tokio::spawn(async move { axum::serve(listener, app).await });
     Ok(Receiver { address, seen })
 }
@@ -72,7 +72,7 @@ async fn remind_basket(State(seen): State<Seen>, Path(id): Path<String>, headers
     Json(json!({ "basket": id, "reminded": true }))
 }
 
-/// Has a bad day: the first two attempts of every job fail.
+/// Fails the first two attempts of every job.
 async fn sync_stock(State(seen): State<Seen>, Path(sku): Path<String>, headers: HeaderMap) -> Response {
     match seen.note(&headers) {
         1 | 2 => (StatusCode::SERVICE_UNAVAILABLE, "the stock system restarts").into_response(),
@@ -80,13 +80,13 @@ async fn sync_stock(State(seen): State<Seen>, Path(sku): Path<String>, headers: 
     }
 }
 
-/// Is broken for good.
+/// Fails every attempt.
 async fn send_invoice(State(seen): State<Seen>, headers: HeaderMap) -> Response {
     seen.note(&headers);
     (StatusCode::INTERNAL_SERVER_ERROR, Json(json!({ "code": "PRINTER_ON_FIRE" }))).into_response()
 }
 
-/// Says what it was told.
+/// Returns the path and the body of the request.
 async fn echo(State(seen): State<Seen>, uri: Uri, headers: HeaderMap, body: Bytes) -> Json<Value> {
     seen.note(&headers);
     let body: Value =

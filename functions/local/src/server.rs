@@ -1,4 +1,4 @@
-//! The API and the executor in one process, on one folder.
+//! The API and the executor in one process, with one data folder.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -27,19 +27,19 @@ use crate::{Failure, curl, data, receiver};
 
 type LocalTargets = Providers<Secrets<Aws, SystemClock>, SystemClock, Aws>;
 
-/// How long a stop waits for requests: as long as the worker waits for attempts. Some callers never end theirs.
+/// Time that a stop waits for open requests, because some callers never close theirs. The worker waits as long for attempts.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// What a server needs to know.
+/// The configuration of a server.
 pub(crate) struct Options {
     pub(crate) directory: PathBuf,
     pub(crate) address: SocketAddr,
-    /// Catalog files to publish before anything runs.
+    /// Catalog files to publish before any job runs.
     pub(crate) catalogs: Vec<PathBuf>,
     pub(crate) allow: Vec<String>,
-    /// Certificates that are trusted besides the system's.
+    /// A PEM file of root certificates that are trusted in addition to the system's.
     pub(crate) root_certificates: Option<PathBuf>,
-    /// Variables: secrets that may be referred to, and AWS's own.
+    /// Environment variables: secrets for catalogs, and those of AWS.
     pub(crate) environment: Vec<(String, String)>,
     pub(crate) concurrency: u32,
     pub(crate) durability: Durability,
@@ -47,7 +47,7 @@ pub(crate) struct Options {
     pub(crate) idempotency_hours: u32,
 }
 
-/// A server that serves.
+/// A running server.
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     pub(crate) first_key: String,
@@ -77,7 +77,7 @@ pub(crate) async fn start(options: Options) -> Result<Server, Failure> {
         .await
         .map_err(|error| format!("cannot listen on {}: {error}", options.address))?;
     let address = listener.local_addr()?;
-    // Before the worker: what is due already runs by these catalogs, and a start that fails attempts nothing.
+    // Before the worker starts, so that due jobs run with these catalogs, and a start that fails runs none.
     for catalog in &options.catalogs {
         publish(&embedded, &first_key, catalog).await?;
     }
@@ -97,7 +97,7 @@ pub(crate) async fn start(options: Options) -> Result<Server, Failure> {
 }
 
 impl Server {
-    /// Takes no more requests and begins no more attempts; waits for those under way.
+    /// Accepts no more requests and starts no more attempts, and waits for the current ones.
     pub(crate) async fn stop(self) {
         let _ = self.stop.send(true);
         for part in self.parts {
@@ -116,7 +116,7 @@ async fn serve_api(listener: TcpListener, service: Service<Embedded>, stopped: w
     tokio::select! {
         served = served.into_future() => {
             if let Err(error) = served {
-                tracing::error!(%error, "the API ended");
+                tracing::error!(%error, "the API stopped serving");
             }
         }
         () = cut_off => tracing::warn!("requests that did not end were cut off"),
@@ -142,12 +142,12 @@ async fn worker(
     };
     let left = Worker { concurrency, ..Worker::default() }.run(&embedded, handle, until(stopped)).await;
     if left > 0 {
-        tracing::warn!(left, "attempts were cut off; they count as spent, and come back at the next start");
+        tracing::warn!(left, "attempts were cut off; they count, and their fires run again at the next start");
     }
 }
 
 async fn until(mut stopped: watch::Receiver<bool>) {
-    // An error means that the server is gone, which is a reason to stop as well.
+    // An error means that the server was dropped, which also stops its parts.
     let _ = stopped.wait_for(|stopped| *stopped).await;
 }
 
@@ -157,7 +157,7 @@ pub(crate) async fn serve(
     directory: &Path,
     environment: Vec<(String, String)>,
 ) -> Result<(), Failure> {
-    // It stands behind the printed examples, so that they have something to call; nothing else is open by default.
+    // The target of the printed examples. No other non-public address is allowed by default.
     let receiver = receiver::start().await?;
     let mut allow = options.allow.clone();
     allow.push(receiver.address.to_string());
@@ -175,7 +175,7 @@ pub(crate) async fn serve(
     })
     .await?;
     println!("Carillon listens on http://{}\nAPI key: {}\n", server.address, server.first_key);
-    println!("Paste these to publish a catalog, run a job and see it listed:\n");
+    println!("Paste these to publish a catalog, run a job and list it:\n");
     for line in curl::lines(server.address, &server.first_key, receiver.address) {
         println!("{line}\n");
     }
@@ -200,12 +200,15 @@ async fn stop_signal() -> std::io::Result<()> {
     tokio::signal::ctrl_c().await
 }
 
-/// Publishes a catalog file as the product that it is named after.
+/// Publishes a catalog file for the product in its name.
 async fn publish(embedded: &Embedded, first_key: &str, path: &Path) -> Result<(), Failure> {
     let shown = path.display();
-    let product = path.file_stem().and_then(|stem| stem.to_str()).ok_or_else(|| format!("{shown} names no product"))?;
+    let product = path
+        .file_stem()
+        .and_then(|stem| stem.to_str())
+        .ok_or_else(|| format!("the file name of {shown} is not a product"))?;
     let document = std::fs::read(path).map_err(|error| format!("cannot read {shown}: {error}"))?;
-    let first = embedded.keys().find(&KeyHash::of(first_key)).await?.ok_or("the first key is gone")?;
+    let first = embedded.keys().find(&KeyHash::of(first_key)).await?.ok_or("the first key no longer exists")?;
     let faults = match put_catalog(embedded, &first, product, &document, &Condition::Always).await {
         Ok(_) => return Ok(()),
         Err(OperationError::Invalid(faults) | OperationError::Unreadable(ParseError::Fields(faults))) => faults,
@@ -215,5 +218,5 @@ async fn publish(embedded: &Embedded, first_key: &str, path: &Path) -> Result<()
         Err(error) => return Err(format!("{shown} cannot be published: {error}").into()),
     };
     let faults: Vec<_> = faults.iter().map(|fault| format!("\n  {}: {}", fault.pointer, fault.detail)).collect();
-    Err(format!("{shown} is no sound catalog:{}", faults.concat()).into())
+    Err(format!("{shown} is not a valid catalog:{}", faults.concat()).into())
 }

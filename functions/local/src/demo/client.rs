@@ -1,4 +1,4 @@
-//! The API as its caller sees it.
+//! A client of the HTTP API.
 
 use std::net::SocketAddr;
 
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::Failure;
 
-/// A caller with a key.
+/// A client with an API key.
 pub(super) struct Client {
     http: reqwest::Client,
     base: String,
@@ -24,13 +24,13 @@ impl Client {
         answer.map(drop)
     }
 
-    /// Schedules a job, and gives its id.
+    /// Schedules a job and returns its id.
     pub(super) async fn schedule(&self, body: &Value) -> Result<String, Failure> {
         let answer = self.send(Method::POST, "/v1/jobs", Some(body)).await?;
         Ok(answer["job_id"].as_str().ok_or("the answer has no job_id")?.to_owned())
     }
 
-    /// A token of a session, which says `data`.
+    /// Creates a session token with this data.
     pub(super) async fn mint(&self, product: &str, env: &str, tag: &str, data: &Value) -> Result<Value, Failure> {
         let path = format!("/v1/products/{product}/envs/{env}/sessions/{tag}");
         let answer = self.send(Method::POST, &path, Some(&json!({"data": data}))).await?;

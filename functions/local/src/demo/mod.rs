@@ -1,4 +1,4 @@
-//! `carillon demo`: the main job from HTTP request to effect, on the samples in `events/`.
+//! `carillon demo`: the samples in `events/`, from HTTP request to effect.
 
 mod client;
 mod samples;
@@ -20,12 +20,12 @@ use crate::cli::Durability;
 use crate::receiver;
 use crate::server::{self, Options};
 
-/// How long the jobs may take altogether before the demonstration has failed.
+/// Time limit for all jobs together; the demonstration fails after it.
 const DEADLINE: Duration = Duration::from_mins(1);
-/// How often each job is looked at.
+/// Interval at which each job is read.
 const INTERVAL: Duration = Duration::from_millis(50);
 
-/// Runs the demonstration; success only if every job ended as it should.
+/// Runs the demonstration. Succeeds only if every job ends as expected.
 pub(crate) async fn run() -> Result<ExitCode, Failure> {
     let folder = tempfile::tempdir()?;
     let receiver = receiver::start().await?;
@@ -33,7 +33,7 @@ pub(crate) async fn run() -> Result<ExitCode, Failure> {
         directory: folder.path().to_owned(),
         address: ([127, 0, 0, 1], 0).into(),
         catalogs: Vec::new(),
-        // The receiver is opened by this entry and by nothing else.
+        // Only this entry allows calls to the receiver.
         allow: vec![receiver.address.to_string()],
         root_certificates: None,
         environment: samples::secrets(),
@@ -75,7 +75,7 @@ pub(crate) async fn run() -> Result<ExitCode, Failure> {
     Ok(if faults.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Looks at every job again and again until all have ended.
+/// Reads every job repeatedly until all have ended.
 async fn follow(client: &Client, samples: &[Sample], ids: &[String], screen: &Screen) -> Result<Vec<Look>, Failure> {
     let mut interval = tokio::time::interval(INTERVAL);
     loop {
@@ -92,7 +92,7 @@ async fn follow(client: &Client, samples: &[Sample], ids: &[String], screen: &Sc
     }
 }
 
-/// What the screen shows of a job.
+/// Returns the state of a job for the screen.
 fn look(job: &Value, sample: &Sample) -> Look {
     let run = &job["run"];
     let (run_no, attempts) = (run["run_no"].as_u64().unwrap_or(1), run["attempts"].as_u64().unwrap_or(0));
@@ -103,7 +103,7 @@ fn look(job: &Value, sample: &Sample) -> Look {
             .and_then(|failures| failures.last())
             .map(|failure| failure["error"]["code"].clone()),
         (Value::Null, error) => Some(error["code"].clone()),
-        // What went over HTTP has a body; what consists of others, its output.
+        // The result of an HTTP request has a body, that of a composite event an output or channels.
         (result, _) => {
             let told = ["body", "output", "channels"].iter().find_map(|name| result.get(name));
             Some(told.unwrap_or(result).clone())
@@ -113,8 +113,7 @@ fn look(job: &Value, sample: &Sample) -> Look {
         has_ended: matches!(status.as_str(), "completed" | "failed" | "cancelled"),
         is_as_expected: status == sample.ends,
         status,
-        // Of the runs before this one each took a single attempt: a failure would have ended the series, and the cache
-        // knows nothing at first.
+        // Each earlier run took a single attempt: a failure would have ended the series, and the result cache was empty.
         attempts: run_no - 1 + attempts,
         progress: match job["repeat"]["limit"].as_u64() {
             Some(limit) => format!("run {run_no}/{limit}"),
@@ -128,7 +127,7 @@ fn look(job: &Value, sample: &Sample) -> Look {
     }
 }
 
-/// What did not go as it should.
+/// Returns the deviations from the expected ends.
 fn faults(samples: &[Sample], looks: &[Look], requests: u32) -> Vec<String> {
     let mut faults = Vec::new();
     for (sample, look) in samples.iter().zip(looks) {
@@ -143,7 +142,7 @@ fn faults(samples: &[Sample], looks: &[Look], requests: u32) -> Vec<String> {
     }
     let expected: u64 = samples.iter().map(|sample| sample.requests).sum();
     if u64::from(requests) != expected {
-        faults.push(format!("the receiver saw {requests} requests, and {expected} were to be made"));
+        faults.push(format!("the receiver got {requests} requests, not {expected}"));
     }
     faults
 }

@@ -1,4 +1,4 @@
-//! The samples of `events/`, and how each of them should end.
+//! The samples of `events/`, with their expected ends.
 
 use std::net::SocketAddr;
 
@@ -11,24 +11,24 @@ use crate::Failure;
 pub(super) struct Sample {
     pub(super) title: &'static str,
     pub(super) body: Value,
-    /// The status that it should end with.
+    /// The expected final status.
     pub(super) ends: &'static str,
-    /// The attempts that this should take.
+    /// The expected number of attempts.
     pub(super) attempts: u64,
-    /// The requests that its receiver should see.
+    /// The expected number of requests to the receiver.
     pub(super) requests: u64,
 }
 
-/// Where the sample catalog's `dev` environment stands; the demonstration's receiver takes its place.
+/// The address of the `dev` environment in the sample catalog, which the receiver's replaces.
 const DEV_ADDRESS: &str = "127.0.0.1:4000";
 
-/// The sample catalog, aimed at the receiver.
+/// Returns the sample catalog with the address of the receiver.
 pub(super) fn catalog(receiver: SocketAddr) -> Result<Value, Failure> {
     let text = include_str!("../../../../events/catalogs/my-product.json");
     Ok(serde_json::from_str(&text.replace(DEV_ADDRESS, &receiver.to_string()))?)
 }
 
-/// The secrets that the sample catalog refers to.
+/// Returns the secrets of the sample catalog.
 pub(super) fn secrets() -> Vec<(String, String)> {
     let secrets = [
         ("SESSION_KEY", "a-key-of-sessions-for-the-demonstration"),
@@ -38,12 +38,12 @@ pub(super) fn secrets() -> Vec<(String, String)> {
     secrets.map(|(name, value)| (name.to_owned(), value.to_owned())).into()
 }
 
-/// What the token of the sample session says.
+/// Returns the data of the sample session.
 pub(super) fn session_data() -> Value {
     json!({"member": {"id": "m-17", "name": "Ada"}})
 }
 
-/// The sample jobs.
+/// Returns the sample jobs.
 pub(super) fn samples(now: UnixMillis) -> Result<Vec<Sample>, Failure> {
     let sample = |title, text, ends, attempts| -> Result<Sample, Failure> {
         Ok(Sample { title, body: serde_json::from_str(text)?, ends, attempts, requests: attempts })
@@ -82,7 +82,7 @@ pub(super) fn samples(now: UnixMillis) -> Result<Vec<Sample>, Failure> {
         sample("send an invoice, hopeless", include_str!("../../../../events/jobs/send-invoice.json"), "failed", 3)?,
     ];
     samples[4].body["start_at"] = json!(now.plus(2_000));
-    // What consists of others makes a request for each, and tries some of them again; a counter makes none.
+    // A composite event makes a request for each of its parts, and repeats some of them; a quota makes none.
     let composed = [
         ("settle an order, in steps", include_str!("../../../../events/jobs/settle-order.json"), 2),
         ("bill, by another option", include_str!("../../../../events/jobs/notify-billing.json"), 3),

@@ -1,4 +1,4 @@
-//! One line a job, redrawn in a terminal, or written anew at each change where there is none.
+//! One line for each job: redrawn in a terminal, otherwise printed again at each change.
 
 use std::cell::RefCell;
 use std::time::Duration;
@@ -8,15 +8,15 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use super::samples::Sample;
 
-/// What is to be seen of a job.
+/// The shown state of a job.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Look {
     pub(super) status: String,
     pub(super) has_ended: bool,
     pub(super) is_as_expected: bool,
-    /// Attempts so far, over all runs.
+    /// Attempts so far over all runs.
     pub(super) attempts: u64,
-    /// The same for people: of how many, or which run of how many.
+    /// The attempt or the run, with the maximum.
     pub(super) progress: String,
     pub(super) lateness_ms: Option<i64>,
     pub(super) result: Option<String>,
@@ -55,7 +55,7 @@ impl Screen {
         Self { bars, rows, is_live }
     }
 
-    /// Shows a job as it is now.
+    /// Shows the current state of a job.
     pub(super) fn show(&self, row: usize, look: &Look) {
         let row = &self.rows[row];
         if row.shown.borrow().as_ref() == Some(look) {
@@ -77,12 +77,12 @@ impl Screen {
         row.shown.replace(Some(look.clone()));
     }
 
-    /// Leaves the lines as they stand and says how it went.
+    /// Leaves the lines in place and prints the verdict.
     pub(super) fn close(&self, verdict: &str) {
         for row in &self.rows {
             row.bar.abandon();
         }
-        // What is drawn below the last line would be drawn over.
+        // Without an empty line, the output below would overwrite the last line.
         let _ = self.bars.println("");
         println!("\n  {verdict}\n");
     }
