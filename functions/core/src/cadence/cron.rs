@@ -1,5 +1,6 @@
 //! Cron expressions, and the search for the next wall-clock time that one names.
 
+use super::days::{DayTable, MIN_LENGTH};
 use super::fault::CronFault;
 use super::grammar::{self, Expression};
 use super::wall::{Month, Wall};
@@ -20,7 +21,13 @@ use super::wall::{Month, Wall};
 /// ```
 #[derive(Clone, Debug)]
 pub struct Cron {
-    expression: Expression,
+    /// One bit for each value, as for minutes, hours and months.
+    seconds: u64,
+    minutes: u64,
+    hours: u64,
+    months: u64,
+    days: DayTable,
+    is_fixed: bool,
 }
 
 /// The 29th of February comes to the same weekday after 40 years at the latest, and nothing is rarer.
@@ -32,17 +39,18 @@ impl Cron {
 
     /// Reads an expression. One that can never fire is an error.
     pub fn parse(text: &str) -> Result<Self, CronFault> {
-        let cron = Self { expression: grammar::read(text)? };
+        let Expression { seconds, minutes, hours, months, days, is_fixed, days_at } = grammar::read(text)?;
+        let cron = Self { seconds, minutes, hours, months, days: days.table(), is_fixed };
         if cron.next(Wall(0)).is_none() {
             let detail = "no month that it names has such a day, so it would never fire".to_owned();
-            return Err(CronFault { field: Some("day of month"), at: cron.expression.days_at, detail });
+            return Err(CronFault { field: Some("day of month"), at: days_at, detail });
         }
         Ok(cron)
     }
 
     /// True if neither the minute nor the hour field starts with `*`.
     pub(super) fn is_fixed(&self) -> bool {
-        self.expression.is_fixed
+        self.is_fixed
     }
 
     /// Returns the first time at or after `from` that the expression names.
@@ -67,13 +75,14 @@ impl Cron {
 
     /// Returns the days of this month that the expression names, one bit for each.
     fn days_in(&self, month: Month) -> u64 {
-        if self.expression.months >> month.number & 1 == 1 { self.expression.days.in_month(month) } else { 0 }
+        let row = &self.days[(month.length() - MIN_LENGTH) as usize];
+        if self.months >> month.number & 1 == 1 { row[month.first_weekday() as usize] } else { 0 }
     }
 
     /// Returns the first time of a day, as a second of that day, at or after this one.
     fn time_from(&self, second: i64) -> Option<u32> {
         let second = u32::try_from(second).ok()?;
-        let Expression { seconds, minutes, hours, .. } = self.expression;
+        let &Self { seconds, minutes, hours, .. } = self;
         let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
         let in_minute = || from_bit(seconds, second).map(|second| (hour, minute, second));
         let in_hour = || Some((hour, from_bit(minutes, minute + 1)?, from_bit(seconds, 0)?));
