@@ -1,4 +1,4 @@
-//! The time: the system's, or a test's own.
+//! Clocks: the system's, and one for tests.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -6,9 +6,9 @@ use carillon_core::ports::Clock;
 use carillon_core::time::UnixMillis;
 use tokio::sync::watch;
 
-/// A clock that one can wait on.
+/// A clock that tasks can wait for.
 pub trait Wait: Clock + 'static {
-    /// Returns once it is `at` or later.
+    /// Returns at `at` or later.
     fn wait_until(&self, at: UnixMillis) -> impl Future<Output = ()> + Send;
 }
 
@@ -32,24 +32,24 @@ impl Clock for SystemClock {
 impl Wait for SystemClock {
     async fn wait_until(&self, at: UnixMillis) {
         let at = Duration::from_millis(at.0.try_into().unwrap_or(0));
-        // The timer counts monotonic time: when the wall clock was set back meanwhile, there is more to wait.
+        // The timer counts monotonic time, so it has to wait again if the wall clock was set back meanwhile.
         while let Some(left) = at.checked_sub(Self::since_epoch()).filter(|left| !left.is_zero()) {
             tokio::time::sleep(left).await;
         }
     }
 }
 
-/// A clock that stands still until a test moves it. Clones show the same time.
+/// A clock that only a test advances. Clones share the time.
 #[derive(Clone, Debug)]
 pub struct ManualClock(watch::Sender<UnixMillis>);
 
 impl ManualClock {
-    /// A clock that shows `now`.
+    /// Creates a clock that shows `now`.
     pub fn new(now: UnixMillis) -> Self {
         Self(watch::Sender::new(now))
     }
 
-    /// Moves the time on by `millis`, and wakes whoever waited for that.
+    /// Advances the time by `millis`, and wakes the tasks that waited for it.
     pub fn advance(&self, millis: i64) {
         self.0.send_modify(|now| *now = now.plus(millis));
     }
@@ -63,7 +63,7 @@ impl Clock for ManualClock {
 
 impl Wait for ManualClock {
     async fn wait_until(&self, at: UnixMillis) {
-        // It fails only when no clock is left, and this one is.
+        // It fails only after the last clock is dropped, and this one exists.
         let _ = self.0.subscribe().wait_for(|now| *now >= at).await;
     }
 }

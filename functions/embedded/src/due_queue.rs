@@ -1,11 +1,11 @@
 //! The timers that are due soon, in memory.
 //!
-//! A stored job is its own timer: its row says when somebody has to look at it (`wake_at`). The due queue holds the rows that
-//! are due up to its horizon; whatever is due later stays in the store alone until a refill moves the horizon on. The writer
-//! notes every change after its COMMIT, so that the due queue never runs ahead of what a crash would leave.
+//! A stored job is its own timer: its row has the instant at which it is due (`wake_at`). The due queue holds the timers up to
+//! its horizon; later ones stay in the store until a refill moves the horizon on. The writer notes every change after its
+//! COMMIT, so the due queue never holds a change that a crash would lose.
 //!
-//! A timer that fires once too often does no harm, as the claim refuses it. So the due queue only has to make sure that none
-//! fires too rarely.
+//! A timer that fires once too often is harmless, because the claim refuses it. So the due queue only has to ensure that no
+//! timer is missed.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Mutex;
@@ -21,9 +21,9 @@ use crate::locked;
 #[derive(Debug)]
 pub(crate) struct DueQueue {
     state: Mutex<State>,
-    /// A timer earlier than the one that is waited for.
+    /// Notified of a timer that is earlier than the awaited one.
     earlier: Notify,
-    /// Room for a refill that was put off.
+    /// Notified when a postponed refill has room.
     room: Notify,
     capacity: usize,
 }
@@ -32,11 +32,11 @@ pub(crate) struct DueQueue {
 struct State {
     due: BTreeMap<(UnixMillis, JobId), Timer>,
     by_job: HashMap<JobId, UnixMillis>,
-    /// Everything that is stored and due up to here is held, or being read by a refill.
+    /// All stored timers up to this instant are held, or a refill is reading them.
     horizon: UnixMillis,
-    /// Something that is due within the window had to be left to the store.
+    /// A timer before the horizon had to be left in the store, because the queue was full.
     starved: bool,
-    /// What the worker sleeps for; `None` while it is awake.
+    /// The instant for which the worker sleeps; `None` while it is awake.
     awaited: Option<UnixMillis>,
 }
 
@@ -44,14 +44,14 @@ struct State {
 struct Timer {
     generation: u32,
     run_no: u32,
-    /// It fires at another time than the stored row says, so no refill would bring it back.
+    /// Its instant differs from the stored one, so a refill would not restore it.
     moved: bool,
 }
 
 const NEVER: UnixMillis = UnixMillis(i64::MAX);
 
 impl DueQueue {
-    /// An empty due queue. It keeps nothing before its first refill: without a worker nobody would take it out again.
+    /// Creates an empty due queue. It keeps nothing before its first refill, because without a worker nothing would remove it.
     pub(crate) fn new(capacity: usize) -> Self {
         let state = State {
             due: BTreeMap::new(),
@@ -63,7 +63,7 @@ impl DueQueue {
         Self { state: Mutex::new(state), earlier: Notify::new(), room: Notify::new(), capacity }
     }
 
-    /// Notes what was just stored: the job's fire is to be woken at `wake_at`, or not any more.
+    /// Notes a stored change: the fire is due at `wake_at`, or no longer due.
     pub(crate) fn note(&self, fire: Fire, wake_at: Option<UnixMillis>) {
         let mut state = locked(&self.state);
         state.remove(fire.job_id);
@@ -73,7 +73,7 @@ impl DueQueue {
         self.tell_of_room(&mut state);
     }
 
-    /// Holds a fire as the store has it, unless its job is held already: what the writer noted is newer than what was read.
+    /// Holds a fire that was read from the store, unless its job is held already, because the writer's note is newer.
     pub(crate) fn hold(&self, fire: Fire, at: UnixMillis) {
         let mut state = locked(&self.state);
         if !state.by_job.contains_key(&fire.job_id) {
@@ -81,7 +81,7 @@ impl DueQueue {
         }
     }
 
-    /// Has a fire that was taken come back at `at`, unless what was stored meanwhile brings it back.
+    /// Makes a taken fire due again at `at`, unless a change that was stored meanwhile does so.
     pub(crate) fn bring_back(&self, fire: Fire, at: UnixMillis) {
         let mut state = locked(&self.state);
         if !state.by_job.contains_key(&fire.job_id) {
@@ -102,7 +102,7 @@ impl DueQueue {
         }
     }
 
-    /// Takes the earliest fire that is due at `now`.
+    /// Takes the earliest fire that is due at `now`. The error is the instant of the next one.
     pub(crate) fn take_due(&self, now: UnixMillis) -> Result<Fire, Option<UnixMillis>> {
         let mut state = locked(&self.state);
         let first = state.due.first_entry();
@@ -125,7 +125,7 @@ impl DueQueue {
         }
     }
 
-    /// The next fire, once it is due.
+    /// Waits for the next due fire and takes it.
     pub(crate) async fn next(&self, clock: &impl Wait) -> Fire {
         loop {
             match self.take_due(clock.now()) {
@@ -139,7 +139,7 @@ impl DueQueue {
         }
     }
 
-    /// Moves the horizon on, and says from where the store has to be read. `None` while there is enough to do.
+    /// Moves the horizon on, and returns the instant from which to read the store. `None` while the queue holds enough.
     pub(crate) fn begin_refill(&self, horizon: UnixMillis) -> Option<UnixMillis> {
         let mut state = locked(&self.state);
         state.starved = state.due.len() > self.capacity / 2;
@@ -149,7 +149,7 @@ impl DueQueue {
         Some(std::mem::replace(&mut state.horizon, horizon))
     }
 
-    /// Takes the horizon back: what lies beyond `horizon` was not read after all.
+    /// Moves the horizon back, because timers beyond it were not read.
     pub(crate) fn lower_horizon(&self, horizon: UnixMillis) {
         let mut state = locked(&self.state);
         state.horizon = state.horizon.min(horizon);
@@ -159,7 +159,7 @@ impl DueQueue {
         locked(&self.state).horizon
     }
 
-    /// Returns once a refill that found no room may find some.
+    /// Returns when a postponed refill may have room.
     pub(crate) async fn room(&self) {
         self.room.notified().await;
     }

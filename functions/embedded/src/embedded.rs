@@ -1,4 +1,4 @@
-//! The ports in one bundle.
+//! The bundle of all ports.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -19,13 +19,13 @@ use crate::folder::FolderLock;
 use crate::sealing::SealingKeyFile;
 use crate::store::{DAY_MS, Durability, HOUR_MS, OpenError, Store};
 
-/// So many due timers are held in memory (about 150 bytes each); what a backlog has beyond that waits in the store.
+/// Maximum number of due timers in memory, about 150 bytes each. The rest of a backlog waits in the store.
 const DUE_QUEUE_CAPACITY: usize = 200_000;
 
-/// The ports in one process. `C` is the clock, so that tests can move the time.
+/// The ports in one process. `C` is the clock; tests use one that they control.
 #[derive(Debug)]
 pub struct Embedded<C = SystemClock> {
-    // Before the lock, as fields are dropped in order: the next server must find everything written and closed.
+    // Declared before the lock, so that everything is written and closed before the next server can take it.
     store: Store,
     timers: RowTimers,
     due_queue: Arc<DueQueue>,
@@ -37,15 +37,15 @@ pub struct Embedded<C = SystemClock> {
 }
 
 impl Embedded {
-    /// Opens the folder's store, made if there is none, for this process alone.
+    /// Opens the store of a folder for this process alone. Creates it if there is none.
     ///
     /// # Errors
-    /// [`OpenError`]: another server has the folder, a newer program wrote it, or it cannot be used.
+    /// [`OpenError`] if another server has the folder, a newer program wrote it, or it is unusable.
     pub fn open(folder: &Path, durability: Durability) -> Result<Self, OpenError> {
         Self::open_at(folder, durability, SystemClock)
     }
 
-    /// A store that ends with the process, for tests.
+    /// Opens a store in memory, for tests.
     ///
     /// # Errors
     /// [`OpenError::Store`] when SQLite has no memory.
@@ -55,23 +55,23 @@ impl Embedded {
 }
 
 impl<C: Wait> Embedded<C> {
-    /// [`Embedded::open`] with a clock of one's own.
+    /// [`Embedded::open`] with this clock.
     ///
     /// # Errors
-    /// As there.
+    /// Those of [`Embedded::open`].
     pub fn open_at(folder: &Path, durability: Durability, clock: C) -> Result<Self, OpenError> {
         let lock = FolderLock::take(folder)?;
         let due_queue = Arc::new(DueQueue::new(DUE_QUEUE_CAPACITY));
-        // With the lock held no other executor can be alive: whoever holds a lease is dead.
+        // While this process has the lock there is no other executor, so the holders of all leases are dead.
         let store = Store::open(folder, durability, Arc::clone(&due_queue), Some(clock.now()))?;
         let sealing_keys = SealingKeyFile::of(Some(folder));
         Ok(Self::new(store, due_queue, clock, sealing_keys, Some(lock)))
     }
 
-    /// [`Embedded::in_memory`] with a clock of one's own.
+    /// [`Embedded::in_memory`] with this clock.
     ///
     /// # Errors
-    /// As there.
+    /// Those of [`Embedded::in_memory`].
     pub fn in_memory_at(clock: C) -> Result<Self, OpenError> {
         Self::in_memory_holding(DUE_QUEUE_CAPACITY, clock)
     }
@@ -95,14 +95,14 @@ impl<C: Wait> Embedded<C> {
         Self { store, timers, due_queue, clock, entropy, sealing_keys, capabilities, _folder: folder }
     }
 
-    /// The same, where more can be run than what one process does by itself: secrets of its environment, and no AWS.
+    /// Sets the capabilities. Default: secrets of the environment, and no AWS.
     #[must_use]
     pub fn that_can(mut self, capabilities: Capabilities) -> Self {
         self.capabilities = capabilities;
         self
     }
 
-    /// The same, with runs that leave the history so many days after their end: [`Run::KEPT_DAYS`] otherwise.
+    /// Sets the days that a run stays in the history after its end. Default: [`Run::KEPT_DAYS`].
     ///
     /// [`Run::KEPT_DAYS`]: carillon_core::job::Run::KEPT_DAYS
     #[must_use]
@@ -111,7 +111,7 @@ impl<C: Wait> Embedded<C> {
         self
     }
 
-    /// The same, with requests' names that are kept for so many hours: [`KEPT_HOURS`] otherwise.
+    /// Sets the hours that idempotency keys are kept. Default: [`KEPT_HOURS`].
     ///
     /// [`KEPT_HOURS`]: carillon_core::idempotency::KEPT_HOURS
     #[must_use]
@@ -120,7 +120,7 @@ impl<C: Wait> Embedded<C> {
         self
     }
 
-    /// The store, for what the ports do not offer.
+    /// Returns the store, for operations beyond the ports.
     pub fn store(&self) -> &Store {
         &self.store
     }
@@ -184,8 +184,8 @@ impl<C: Wait> Ports for Embedded<C> {
     }
 }
 
-/// Timers that need no arming, as the stored job is its own timer: its row says when somebody has to look at it, and the
-/// worker goes by the rows. So job and timer cannot come apart, in whatever moment the process dies (invariant I1).
+/// Timers that need no arming, because a stored job is its own timer: its row has the instant at which it is due, and the worker
+/// follows the rows. So a job always has its timer, at whatever moment the process dies (invariant I1).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RowTimers;
 

@@ -39,13 +39,13 @@ fn drawn() -> [u128; DRAWN] {
     std::array::from_fn(|index| u128::from_ne_bytes(numbers[index]))
 }
 
-/// The operating system's generator.
+/// The random number generator of the operating system.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct OsEntropy;
 
 impl Entropy for OsEntropy {
     /// # Panics
-    /// When the operating system has no randomness to give: ids and secrets made without it would be worse than none.
+    /// If the operating system has no randomness, because ids and secrets without it would be unsafe.
     fn bits(&self) -> u128 {
         POOL.with_borrow_mut(Pool::next)
     }

@@ -4,27 +4,27 @@ use std::fs::{File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Why a folder cannot be served.
+/// An error that keeps a server from using a folder.
 #[derive(Debug, thiserror::Error)]
 pub enum FolderError {
-    /// Another server has it.
+    /// Another server uses it.
     #[error("another Carillon server is running on {}: stop it first, or choose another folder", .folder.display())]
     Taken {
         /// The folder.
         folder: PathBuf,
     },
-    /// It cannot be made or used.
+    /// It cannot be created or used.
     #[error("the folder {} cannot be used", .folder.display())]
     Unusable {
         /// The folder.
         folder: PathBuf,
-        /// What the system says.
+        /// The error of the system.
         #[source]
         source: io::Error,
     },
 }
 
-/// The lock on a folder, held until it is dropped. The system releases it when the process dies, in whatever way.
+/// The lock on a folder, held until dropped. The system releases it when the process ends in any way.
 #[derive(Debug)]
 pub(crate) struct FolderLock {
     _file: File,
@@ -44,7 +44,7 @@ impl FolderLock {
     }
 }
 
-/// Makes the folder if there is none. It is for its owner alone: jobs hold what others may not see.
+/// Creates the folder if it is missing. Only its owner has access, because jobs hold private data.
 pub(crate) fn create(folder: &Path) -> Result<(), FolderError> {
     let mut builder = std::fs::DirBuilder::new();
     #[cfg(unix)]

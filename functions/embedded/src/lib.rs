@@ -1,10 +1,10 @@
-//! The core's ports in one process: SQLite for the truth, and timers that are rebuilt from it.
+//! The ports of the core in one process: durable state in SQLite, and timers that are rebuilt from it.
 //!
-//! - [`Embedded`] bundles the adapters; [`Worker`] brings due fires to whoever executes them.
-//! - [`Store`] is the durable part. Its rows are the timers too: whatever happens to the process, opening the folder again
-//!   brings back every job that is not settled.
+//! - [`Embedded`] bundles the adapters; [`Worker`] passes due fires to a handler.
+//! - [`Store`] is the durable part. Its rows are also the timers: after any end of the process, opening the folder again restores
+//!   every job that is not settled.
 //!
-//! Architecture invariant: nothing is only in memory. The due queue and the caches can be lost at any moment.
+//! Architecture invariant: all state is stored. The due queue and the caches can be lost at any moment.
 
 mod clock;
 mod due_queue;
@@ -28,7 +28,7 @@ pub use sealing::SealingKeyFile;
 pub use store::{Durability, OpenError, Store};
 pub use worker::{Handled, Worker};
 
-/// Every critical section of this crate leaves its data whole, so a panic in one does not spoil it for others.
+/// Locks a mutex, also after a panic, because every critical section of this crate leaves its data consistent.
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

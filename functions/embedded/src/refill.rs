@@ -1,4 +1,4 @@
-//! Moving the due queue's horizon on, page by page.
+//! Refills of the due queue from the store, page by page.
 
 use carillon_core::ports::PortError;
 use carillon_core::time::UnixMillis;
@@ -9,12 +9,12 @@ use crate::store::Store;
 
 /// The due queue reaches this far ahead of the clock, ms.
 pub(crate) const WINDOW_MS: i64 = 60_000;
-/// So many timers are read at a time.
+/// Number of timers in a page.
 const PAGE: u32 = 1_000;
-/// After a fault of the store, ms.
+/// Pause after a fault of the store, ms.
 const PAUSE_MS: i64 = 1_000;
 
-/// Keeps the due queue filled for as long as it is polled. Its first round rebuilds the due queue after a start.
+/// Keeps the due queue filled. Its first round rebuilds the queue after a start.
 pub(crate) async fn keep_filled(store: &Store, due_queue: &DueQueue, clock: &impl Wait) {
     loop {
         let pause_ms = match refill(store, due_queue, clock.now().plus(WINDOW_MS)).await {
@@ -31,9 +31,9 @@ pub(crate) async fn keep_filled(store: &Store, due_queue: &DueQueue, clock: &imp
     }
 }
 
-/// Reads what is due up to `horizon` and not held yet. Stops early when the due queue is full.
+/// Reads the timers up to `horizon` that are not held yet. Stops early if the due queue is full.
 pub(crate) async fn refill(store: &Store, due_queue: &DueQueue, horizon: UnixMillis) -> Result<(), PortError> {
-    // The horizon moves first: what the writer stores meanwhile is held by its own note.
+    // The horizon moves first, so that notes of the writer during the refill are held.
     let Some(from) = due_queue.begin_refill(horizon) else { return Ok(()) };
     let mut reading = Reading { due_queue, from, complete: false };
     let mut after = (from, None);
@@ -43,7 +43,7 @@ pub(crate) async fn refill(store: &Store, due_queue: &DueQueue, horizon: UnixMil
             due_queue.hold(due.fire, due.at);
         }
         match page.last() {
-            // A full due queue lowers its horizon: the rest is for another time.
+            // A full due queue has lowered its horizon. A later refill reads the rest.
             Some(last) if page.len() == PAGE as usize && last.at <= due_queue.horizon() => {
                 after = (last.at, Some(last.fire.job_id));
             }
@@ -53,7 +53,7 @@ pub(crate) async fn refill(store: &Store, due_queue: &DueQueue, horizon: UnixMil
     Ok(())
 }
 
-/// A refill under way. One that fails or is cancelled must not leave the horizon beyond what was read.
+/// A refill in progress. If it fails or is cancelled, it moves the horizon back to the last timer read.
 struct Reading<'a> {
     due_queue: &'a DueQueue,
     from: UnixMillis,

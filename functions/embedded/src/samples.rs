@@ -1,4 +1,4 @@
-//! What the tests of this crate store.
+//! Jobs for the tests of this crate.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::embedded::Embedded;
 
 pub(crate) const NOW: UnixMillis = UnixMillis(1_767_225_600_000);
 
-/// The `number`th job, due so many milliseconds from [`NOW`].
+/// Returns job `number`, due `due_in_ms` after [`NOW`].
 pub(crate) fn job(number: u32, due_in_ms: i64) -> Job {
     let due_at = NOW.plus(due_in_ms);
     let spec = JobSpec {

@@ -1,7 +1,7 @@
-//! The keys of what is sealed, in a file of the folder: a line each, the last one seals.
+//! The sealing keys, in a file of the folder: one line for each, of which the last one seals.
 //!
-//! The file is for its owner alone, and is made when something is sealed for the first time. Whoever copies the folder without
-//! it has a store whose sealed parts nobody can open.
+//! The file is readable only by its owner, and is created at the first sealing. The sealed parts of a copy of the folder without
+//! this file cannot be opened.
 
 use std::fs;
 use std::io::{self, Write};
@@ -19,24 +19,24 @@ use crate::locked;
 
 const FILE: &str = "sealing-keys";
 
-/// The keys of a folder; without one, keys that end with the process.
+/// The keys of a folder; without a folder, keys that exist as long as the process.
 #[derive(Debug)]
 pub struct SealingKeyFile {
     path: Option<PathBuf>,
-    /// Those that were read so far, in the order of the file.
+    /// The keys read so far, in the order of the file.
     known: Mutex<Vec<SealingKey>>,
 }
 
 impl SealingKeyFile {
-    /// The keys of a folder.
+    /// Creates the keys of a folder, or of this process.
     pub(crate) fn of(folder: Option<&Path>) -> Self {
         Self { path: folder.map(|folder| folder.join(FILE)), known: Mutex::default() }
     }
 
-    /// Adds a key to a folder, also while that is being served: from now on it seals. Gives its id.
+    /// Adds a key to a folder, also while a server uses it, and returns its id. From now on this key seals.
     ///
     /// # Errors
-    /// [`FolderError`] when the folder or its file cannot be written.
+    /// [`FolderError`] if the folder or its file cannot be written.
     pub fn rotate(folder: &Path) -> Result<String, FolderError> {
         folder::create(folder)?;
         let unusable = |source| FolderError::Unusable { folder: folder.to_owned(), source };
@@ -44,7 +44,7 @@ impl SealingKeyFile {
         Ok(key.name().id.clone())
     }
 
-    /// Makes a key and keeps it. It is on the disk before anything is sealed with it.
+    /// Creates and stores a key, which is on the disk before it seals anything.
     fn add(&self) -> io::Result<SealingKey> {
         let entropy = [OsEntropy.bits(), OsEntropy.bits()];
         let secret = Zeroizing::new([entropy[0].to_be_bytes(), entropy[1].to_be_bytes()].concat());
@@ -63,7 +63,7 @@ impl SealingKeyFile {
         Ok(key)
     }
 
-    /// Reads the file again: a key may have been added beside us.
+    /// Reads the file again, because another process may have added a key.
     fn refresh(&self) -> io::Result<()> {
         let Some(path) = &self.path else { return Ok(()) };
         let text = match fs::read_to_string(path) {
@@ -83,7 +83,7 @@ impl SealingKeyFile {
     }
 }
 
-/// A line: an id, a space, and 32 bytes in base64.
+/// Parses a line: an id, a space, and 32 bytes in base64.
 fn read(line: &str) -> Option<SealingKey> {
     let (id, secret) = line.trim_end().split_once(' ')?;
     let mut bytes = Zeroizing::new([0; 32]);

@@ -1,4 +1,4 @@
-//! Bringing due fires to whoever executes them.
+//! Passes due fires to a handler.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -15,9 +15,9 @@ use crate::due_queue::DueQueue;
 use crate::embedded::Embedded;
 use crate::refill::keep_filled;
 
-/// After a fault of a dependency, ms.
+/// Pause after a fault of a dependency, ms.
 const FAULT_PAUSE_MS: i64 = 1_000;
-/// After a panic, ms. Its attempt was counted at the claim, if it came so far; the fire then waits for the end of its lease.
+/// Pause after a panic, ms. A panic after the claim has counted as an attempt; the fire then waits for the end of its lease.
 const PANIC_PAUSE_MS: i64 = 10_000;
 
 /// So many fires that are due are handed over together, at the most: their jobs are read at once.
@@ -26,14 +26,14 @@ const TOGETHER: usize = 32;
 /// What became of a fire that was handed over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Handled {
-    /// Nothing is left to do but what the store says: a backoff or a lease that was stored brings the fire back by itself.
+    /// Handled. A stored backoff or lease makes the fire due again by itself.
     Done,
-    /// It has to come back at this instant.
+    /// The fire is due again at this instant.
     Again {
-        /// When.
+        /// The instant.
         at: UnixMillis,
     },
-    /// A dependency failed; it has to come back in a moment.
+    /// A dependency failed. The fire is due again after a short pause.
     Faulted,
 }
 
@@ -41,17 +41,17 @@ impl From<&Verdict> for Handled {
     fn from(verdict: &Verdict) -> Self {
         match verdict {
             Verdict::Redeliver { at } => Self::Again { at: *at },
-            // A spent fire stands in the store as failed, which is this stack's dead letter. A job that is not known will
-            // not come: its timer is its row.
+            // A fire that failed for good is a failed job in the store, which is the dead letter of this stack. An unknown job
+            // will not appear, because its row would be its timer.
             Verdict::Acknowledge | Verdict::DeadLetter(_) | Verdict::Unknown => Self::Done,
         }
     }
 }
 
-/// The loop that takes due fires from an [`Embedded`] and has each handled in a task of its own. One at a time per [`Embedded`].
+/// A loop that takes due fires from an [`Embedded`] and handles each in its own task. An [`Embedded`] has one worker at a time.
 ///
-/// It sleeps until the next fire is due, and is woken when an earlier one is stored. A wall clock that jumps forward is
-/// noticed within half a minute.
+/// It sleeps until the next fire is due, and wakes when an earlier one is stored. It notices a jump of the wall clock within half
+/// a minute.
 ///
 /// ```
 /// use carillon_embedded::{Embedded, Handled, Worker};
@@ -68,9 +68,9 @@ impl From<&Verdict> for Handled {
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Worker {
-    /// So many fires are handled at a time.
+    /// Maximum number of fires that are handled at a time.
     pub concurrency: u32,
-    /// How long a stop waits for those that are being handled.
+    /// Time that a stop waits for fires that are being handled.
     pub grace: Duration,
 }
 
@@ -82,10 +82,10 @@ impl Default for Worker {
 }
 
 impl Worker {
-    /// Runs until `stop` is ready, then waits for what is under way. Says how many fires were still being handled when the
-    /// grace had passed; their leases bring them back.
+    /// Runs until `stop` is ready, then waits for fires that are being handled. Returns the number of those that did not end within
+    /// the grace; their leases make them due again.
     ///
-    /// A handler that panics takes nobody along: the panic is logged, and the fire comes back.
+    /// A panic of a handler affects only its fire: it is logged, and the fire is due again.
     pub async fn run<C, H, F>(self, embedded: &Embedded<C>, handler: H, stop: impl Future<Output = ()>) -> u32
     where
         C: Wait + Clone,
@@ -97,7 +97,7 @@ impl Worker {
         let due_queue = embedded.due_queue();
         let clock = embedded.wait();
         let hand_over = async {
-            // Fails only when the semaphore is closed, which it never is.
+            // Fails only if the semaphore is closed, which it never is.
             while let Ok(slot) = Arc::clone(&slots).acquire_owned().await {
                 let mut due = vec![(due_queue.next(clock).await, slot)];
                 while due.len() < TOGETHER
@@ -133,7 +133,7 @@ impl Worker {
     }
 }
 
-/// One fire being handled. When it is dropped without an end, its handler panicked (or the runtime shuts down).
+/// A fire that is being handled. If it is dropped without an end, its handler panicked or the runtime shuts down.
 struct Task<C: Clock> {
     fire: Fire,
     due_queue: Arc<DueQueue>,

@@ -15,7 +15,7 @@ fn note(due_queue: &DueQueue, number: u32, due_in_ms: i64) {
     due_queue.note(job(number, 0).fire(), Some(NOW.plus(due_in_ms)));
 }
 
-/// The numbers of the jobs that are due so many milliseconds from now, in the order in which they are taken.
+/// Takes the jobs that are due after this time and returns their numbers in that order.
 fn taken(due_queue: &DueQueue, after_ms: i64) -> Vec<u32> {
     let known: Vec<_> = (0..100).map(|number| job(number, 0).fire()).collect();
     let number = |fire| u32::try_from(known.iter().position(|known| *known == fire).unwrap()).unwrap();
@@ -111,7 +111,7 @@ fn a_refill_that_was_put_off_is_called_for_once_there_is_room_however_that_came(
         note(&due_queue, number, 10);
     }
     assert!(due_queue.room().now_or_never().is_none());
-    // Settled before they were taken.
+    // Settled before they are taken.
     for number in 1..=4 {
         due_queue.note(job(number, 0).fire(), None);
     }

@@ -68,7 +68,7 @@ async fn everything_is_there_after_a_restart_and_the_timers_are_rebuilt() {
     assert_eq!(after.due_queue().take_due(NOW.plus(7_200_000)), Err(None));
     refill(after.store(), after.due_queue(), NOW.plus(3_600_000)).await.unwrap();
     assert_eq!(after.due_queue().take_due(NOW.plus(7_200_000)), Ok(late.fire()));
-    // New jobs do not get in the way of the old.
+    // New jobs do not conflict with the old ones.
     insert(&after, &job(4, 0)).await;
     assert_eq!(read(&after, &waiting).await, waiting);
 }

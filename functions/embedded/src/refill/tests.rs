@@ -10,7 +10,7 @@ use crate::clock::ManualClock;
 use crate::embedded::Embedded;
 use crate::samples::{NOW, claim, commit, in_memory, insert, job};
 
-/// The fires that are taken at an instant.
+/// Takes the fires that are due after this time.
 fn taken(embedded: &Embedded<ManualClock>, after_ms: i64) -> Vec<Fire> {
     std::iter::from_fn(|| embedded.due_queue().take_due(NOW.plus(after_ms)).ok()).collect()
 }

@@ -1,4 +1,4 @@
-//! The catalogs, parsed once.
+//! The catalogs, with a cache of their parsed form.
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -19,14 +19,14 @@ pub(super) const PUT: &str = "
     ON CONFLICT (product) DO UPDATE SET revision = excluded.revision, document = excluded.document";
 pub(super) const DELETE: &str = "DELETE FROM catalogs WHERE product = ?1";
 
-/// The catalogs that were read or published, as one process is the only one to change them.
+/// A cache of catalogs that were read or published. It is coherent because only this process changes them.
 #[derive(Debug, Default)]
 pub(super) struct Catalogs(RwLock<Known>);
 
 #[derive(Debug, Default)]
 struct Known {
     by_product: HashMap<String, Arc<Published>>,
-    /// Counts the changes, so that a reader that was overtaken by one does not add what it read before.
+    /// Counts changes, so that a reader does not add a catalog that it read before a change.
     changes: u64,
 }
 
@@ -96,7 +96,7 @@ fn read(db: &Connection, product: &str) -> Result<Option<Published>, Fault> {
     Ok(Some(Published { document, catalog, revision }))
 }
 
-/// A catalog's replacement, by nothing when it is deleted.
+/// The replacement or deletion of a catalog.
 struct Replace {
     product: String,
     replacement: Option<(String, Arc<Published>)>,

@@ -1,4 +1,4 @@
-//! The dead letters. This stack has no queue that keeps them: a spent fire is a row that says so.
+//! The dead letters. This stack has no queue for them: a fire that failed for good is a failed job in the store.
 
 use carillon_core::ids::{Fire, JobId};
 use carillon_core::job::Status;

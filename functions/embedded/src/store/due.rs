@@ -1,4 +1,4 @@
-//! The rows as timers.
+//! The timers in the rows of jobs.
 
 use carillon_core::ids::{Fire, JobId};
 use carillon_core::job::Status;
@@ -19,7 +19,7 @@ pub(crate) struct Due {
 }
 
 impl Store {
-    /// The timers after `after` (an instant and a job that is due then) up to `until`, earliest first.
+    /// Returns the timers after `after` (an instant and a job that is due then) up to `until`, earliest first.
     pub(crate) async fn due(
         &self,
         after: (UnixMillis, Option<JobId>),
@@ -60,7 +60,7 @@ fn due(db: &Connection, after: (UnixMillis, Option<JobId>), until: UnixMillis, l
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// Ends every lease: for the one process that may work on this store, before it does.
+/// Ends every lease. Only for the process that has the lock, before it runs jobs.
 pub(super) fn abandon_all(db: &mut Connection, now: UnixMillis) -> Result<(), Fault> {
     let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let places: Vec<i64> =
@@ -72,9 +72,9 @@ pub(super) fn abandon_all(db: &mut Connection, now: UnixMillis) -> Result<(), Fa
         }
         for id in leased {
             match abandon_one(&transaction, id, now) {
-                // One record that cannot be read must not keep all others from running.
+                // A record that cannot be read must not keep the others from running.
                 Err(fault @ Fault::Record { .. }) => {
-                    tracing::error!(job_id = %id, %fault, "a job is left alone");
+                    tracing::error!(job_id = %id, %fault, "a job with an unreadable record is skipped");
                 }
                 result => result?,
             }

@@ -1,4 +1,4 @@
-//! What can go wrong with the store, and what that means to the core. The one place that judges it.
+//! Faults of the store, and the only place that maps them to errors of the ports.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ pub(super) enum Fault {
     Sqlite(#[source] Arc<rusqlite::Error>),
     #[error("{what} cannot be read or written as JSON")]
     Record { what: String, source: serde_json::Error },
-    #[error("a {what} is beyond what the store can hold")]
+    #[error("a {what} is too large for the store")]
     OutOfRange { what: &'static str },
     #[error("the stored catalog of {product} is not valid any more: {first}")]
     InvalidCatalog { product: String, first: String },
@@ -39,7 +39,7 @@ impl From<Fault> for PortError {
     }
 }
 
-/// Whether the same statement may work in a moment, or once somebody made room.
+/// True if the same statement may succeed in a moment, or after space is freed.
 fn passes(error: &rusqlite::Error) -> bool {
     matches!(
         error.sqlite_error_code(),

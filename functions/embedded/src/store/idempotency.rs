@@ -1,4 +1,4 @@
-//! The requests that their callers named.
+//! Requests with an idempotency key.
 
 use carillon_core::idempotency::{IdempotencyKey, IdempotencyRecord};
 use carillon_core::ports::{IdempotencyStore, PortError, WriteOutcome};
@@ -14,7 +14,7 @@ pub(super) const FIND: &str = "SELECT record FROM requests WHERE name = ?1 AND e
 pub(super) const RESERVE: &str = "
     INSERT INTO requests (name, expires_at, record) VALUES (?1, ?2, ?3)
     ON CONFLICT DO UPDATE SET expires_at = excluded.expires_at, record = excluded.record WHERE expires_at <= ?4";
-/// A few of those whose time is over: each new one takes more of them along than it adds.
+/// Deletes a few expired rows. Each new row deletes more than it adds, so they never pile up.
 pub(super) const FORGET: &str = "
     DELETE FROM requests WHERE name IN (SELECT name FROM requests WHERE expires_at <= ?1 ORDER BY expires_at LIMIT 8)";
 

@@ -20,7 +20,7 @@ impl JobStore for Store {
         self.writer.write(Insert { spec: Arc::clone(&job.spec), row, text }).await
     }
 
-    /// A point read costs less than handing it to another thread, so it is done in the caller's.
+    /// Reads in the caller's thread, because a point read costs less than passing it to another thread.
     async fn get(&self, id: JobId) -> Result<Option<Job>, PortError> {
         match self.effects.ahead.take(id) {
             Some(stored) => Ok(Some(stored.parsed(id)?)),
@@ -93,7 +93,7 @@ impl Write for Insert {
 struct Change {
     expected: i64,
     row: StateRow,
-    /// The spec as it is stored, where it changes.
+    /// The stored form of the spec, if it changes.
     spec: Option<String>,
     retired: Option<RetiredRow>,
 }
@@ -120,7 +120,7 @@ impl Write for Change {
 }
 
 fn list(db: &Connection, query: &JobQuery) -> Result<Vec<Job>, Fault> {
-    // One snapshot for the ids and their records: a job is listed under the status that it is shown with.
+    // One snapshot for the ids and their records, so that each job has the status by which it is listed.
     let snapshot = db.unchecked_transaction()?;
     let Some(place) = places::find(&snapshot, &query.product, &query.env)? else { return Ok(Vec::new()) };
     let before = query.before.map_or_else(|| AFTER_ALL.to_vec(), |id| id.to_bytes().to_vec());

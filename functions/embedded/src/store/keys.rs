@@ -1,7 +1,7 @@
-//! The callers' keys.
+//! The API keys of callers.
 //!
-//! They are read from the database each time: another process may revoke one at any moment, and a point read costs a few
-//! microseconds.
+//! They are read from the database for each request, because another process may revoke one at any moment, and a point read
+//! takes a few microseconds.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use super::{Effects, Store};
 pub(super) const FIND: &str = "SELECT record FROM keys WHERE hash = ?1";
 pub(super) const ADD: &str = "INSERT OR REPLACE INTO keys (hash, id, record) VALUES (?1, ?2, ?3)";
 pub(super) const REVOKE: &str = "DELETE FROM keys WHERE id = ?1";
-/// All of them, which is what the one who asks wants to see.
+/// All records, for `carillon keys list`.
 const LIST: &str = "SELECT record, id FROM keys ORDER BY id";
 
 impl KeyStore for Store {
@@ -38,10 +38,10 @@ impl KeyStore for Store {
 }
 
 impl Store {
-    /// Every key's record, by the key's id.
+    /// Returns the records of all keys, ordered by id.
     ///
     /// # Errors
-    /// [`PortError`] when the store cannot be read.
+    /// [`PortError`] if the store cannot be read.
     pub async fn list_keys(&self) -> Result<Vec<ApiKey>, PortError> {
         self.readers
             .read_page(|db| {
@@ -56,10 +56,10 @@ impl Store {
             .await
     }
 
-    /// Removes the key of this id; from the next request on it opens nothing. Says whether there was one.
+    /// Removes the key of this id, which is invalid from the next request on. True if there was one.
     ///
     /// # Errors
-    /// [`PortError`] when the store cannot be written.
+    /// [`PortError`] if the store cannot be written.
     pub async fn revoke_key(&self, id: &str) -> Result<bool, PortError> {
         Ok(self.writer.write(Revoke { id: id.to_owned() }).await? == WriteOutcome::Done)
     }

@@ -52,23 +52,23 @@ const FILE: &str = "carillon.db";
 pub(crate) const HOUR_MS: i64 = 3_600_000;
 /// A day, ms.
 pub(crate) const DAY_MS: i64 = 24 * HOUR_MS;
-/// How long to wait for another process (`carillon keys`) that is writing.
+/// Time to wait for another process (`carillon keys`) that is writing.
 const WAIT_FOR_OTHERS: Duration = Duration::from_secs(5);
 
-/// What an acknowledged write survives.
+/// The events that an acknowledged write survives.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Durability {
-    /// The end of the process, in whatever way; a power cut may take the last writes with it, and breaks nothing.
+    /// Any end of the process. A power cut may lose the last writes, but leaves the store intact.
     #[default]
     Process,
-    /// A power cut too. Every group of writes waits for the disk.
+    /// Also a power cut. Every group of writes waits for the disk.
     Power,
 }
 
-/// Why a store cannot be opened.
+/// An error that keeps a store from being opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// Its folder.
+    /// The folder is unusable.
     #[error(transparent)]
     Folder(#[from] FolderError),
     /// A newer program wrote it.
@@ -84,7 +84,7 @@ pub enum OpenError {
     Store {
         /// The database.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         #[source]
         source: PortError,
     },
@@ -93,17 +93,17 @@ pub enum OpenError {
 /// The durable store.
 #[derive(Debug)]
 pub struct Store {
-    // First, so that it is dropped first: what is under way is written before anything closes.
+    // Declared first, so that it is dropped first and finishes its writes before anything closes.
     writer: Writer,
     readers: Arc<Readers>,
     effects: Effects,
-    /// How long a run stays in the history, ms.
+    /// Time that a run stays in the history, ms.
     pub(crate) kept_ms: i64,
-    /// How long a request's name is kept, ms.
+    /// Time that an idempotency key is kept, ms.
     pub(crate) requests_kept_ms: i64,
 }
 
-/// Who has to know of what was committed.
+/// The parts in memory that follow committed writes.
 #[derive(Clone, Debug)]
 struct Effects {
     due_queue: Arc<DueQueue>,
@@ -112,17 +112,17 @@ struct Effects {
 }
 
 impl Store {
-    /// Opens the store of a folder beside whoever serves it, for looking after its keys: no job is run, no lease ended.
+    /// Opens the store of a folder that a server may be using, to manage its keys. Runs no job and ends no lease.
     ///
     /// # Errors
     /// [`OpenError`].
     pub fn beside(folder: &Path) -> Result<Self, OpenError> {
         folder::create(folder)?;
-        // An unattended due queue keeps nothing.
+        // A due queue without a worker keeps nothing.
         Self::open(folder, Durability::Process, Arc::new(DueQueue::new(0)), None)
     }
 
-    /// Opens the store of a folder. `alone_since` says that every lease was left behind by a process that is dead.
+    /// Opens the store of a folder. With `alone_since`, ends every lease, because its holder is dead.
     pub(crate) fn open(
         folder: &Path,
         durability: Durability,
@@ -142,7 +142,7 @@ impl Store {
         Self::start(db, readers, due_queue, Some(checkpoints)).map_err(failed)
     }
 
-    /// A store that lives in memory.
+    /// Opens a store in memory.
     pub(crate) fn in_memory(due_queue: Arc<DueQueue>) -> Result<Self, OpenError> {
         let path = PathBuf::from(":memory:");
         let failed = |fault: Fault| OpenError::Store { path: path.clone(), source: fault.into() };
@@ -169,11 +169,11 @@ impl Store {
     }
 }
 
-/// What every connection needs.
+/// Sets up a connection.
 fn set_up(db: &Connection) -> rusqlite::Result<()> {
     db.busy_timeout(WAIT_FOR_OTHERS)?;
     db.set_prepared_statement_cache_capacity(64);
-    // A plan does not depend on the values: otherwise binding them would make SQLite plan again each time.
+    // Plans do not depend on values. Otherwise SQLite would plan again whenever values are bound.
     db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map(drop)
 }
 
@@ -184,9 +184,9 @@ fn configure(db: &Connection, durability: Durability) -> rusqlite::Result<()> {
         Durability::Power => "FULL",
     };
     db.pragma_update(None, "synchronous", synchronous)?;
-    // KiB, as it is negative. More costs more: a COMMIT after a page was split walks the whole cache.
+    // In KiB, because it is negative. A larger cache is slower: a COMMIT after a page split walks all of it.
     db.pragma_update(None, "cache_size", -16_384)?;
-    // What a burst made of the log is given back.
+    // Shrinks the log after a burst.
     db.pragma_update(None, "journal_size_limit", 64 * 1024 * 1024)
 }
 

@@ -1,4 +1,4 @@
-//! Products and environments by number, as rows and indexes are narrower with a number than with two names.
+//! Numbers for products and environments, which make rows and indexes narrower than two names.
 
 use std::collections::HashMap;
 
@@ -8,12 +8,12 @@ use rusqlite::{Connection, OptionalExtension};
 pub(super) const FIND: &str = "SELECT id FROM places WHERE product = ?1 AND env = ?2";
 const ADD: &str = "INSERT INTO places (product, env) VALUES (?1, ?2) RETURNING id";
 
-/// The numbers that the writer met.
+/// A cache of the numbers that the writer has used.
 #[derive(Debug, Default)]
 pub(super) struct Places(HashMap<String, HashMap<String, i64>>);
 
 impl Places {
-    /// A place's number, which is given to it now if it has none.
+    /// Returns the number of a place. Assigns one if it has none.
     pub(super) fn number(&mut self, db: &Connection, product: &str, env: &str) -> rusqlite::Result<i64> {
         if let Some(number) = self.0.get(product).and_then(|envs| envs.get(env)) {
             return Ok(*number);
@@ -26,13 +26,13 @@ impl Places {
         Ok(number)
     }
 
-    /// Forgets them all: a number that was given in a transaction that failed was not given.
+    /// Forgets all numbers, because those assigned in a failed transaction are not stored.
     pub(super) fn forget(&mut self) {
         self.0.clear();
     }
 }
 
-/// A place's number, if it has one.
+/// Returns the number of a place, if it has one.
 pub(super) fn find(db: &Connection, product: &str, env: &str) -> rusqlite::Result<Option<i64>> {
     db.prepare_cached(FIND)?.query_row([product, env], |row| row.get(0)).optional()
 }

@@ -1,4 +1,4 @@
-//! What events that consist of others leave behind: parts that are done, counters, and which options fail.
+//! The progress of composite events: finished parts, counters, and failing options.
 
 use std::collections::BTreeMap;
 
@@ -12,18 +12,18 @@ use super::rows::{json, parsed};
 use super::writer::{Write, WriteSession};
 use super::{Effects, Store};
 
-/// Those whose places begin with a text.
+/// The parts whose places begin with a text.
 pub(super) const PARTS: &str =
     "SELECT part FROM parts WHERE job = ?1 AND run_no = ?2 AND substr(place, 1, length(?3)) = ?3";
 pub(super) const NOTE: &str =
     "INSERT OR REPLACE INTO parts (job, run_no, place, expires_at, part) VALUES (?1, ?2, ?3, ?4, ?5)";
-/// A few of those whose time is over: each new one takes more of them along than it adds.
+/// Deletes a few expired parts. Each new part deletes more than it adds, so they never pile up.
 pub(super) const FORGET_PARTS: &str = "
     DELETE FROM parts WHERE (job, run_no, place) IN
     (SELECT job, run_no, place FROM parts WHERE expires_at < ?1 ORDER BY expires_at LIMIT 8)";
 pub(super) const USED: &str =
     "SELECT used FROM counters WHERE product = ?1 AND env = ?2 AND quota = ?3 AND from_at = ?4";
-/// Changes nothing where the limit would be passed.
+/// Adds to a counter, unless that would exceed the limit.
 pub(super) const ADD: &str = "
     INSERT INTO counters (product, env, quota, from_at, expires_at, used) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
     ON CONFLICT DO UPDATE SET used = used + excluded.used WHERE used + excluded.used <= ?7";
@@ -42,7 +42,7 @@ pub(super) const FAILING: &str = "SELECT option, until FROM health WHERE product
 pub(super) const MARK: &str =
     "INSERT OR REPLACE INTO health (product, env, tag, option, until) VALUES (?1, ?2, ?3, ?4, ?5)";
 
-/// A counter stays for a while after its period: the clock may be set back.
+/// Time that a counter is kept after its period, in case the clock is set back.
 const LEFT_OVER_MS: i64 = super::DAY_MS;
 
 impl Checkpoints for Store {
@@ -137,7 +137,7 @@ impl Write for Note {
     fn take_effect(self: Box<Self>, _: &Effects) {}
 }
 
-/// A change of a counter that is made once.
+/// A change of a counter that takes effect once.
 struct Once {
     counter: CounterId,
     by: CheckpointId,

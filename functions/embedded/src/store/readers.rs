@@ -1,4 +1,4 @@
-//! Connections that only read.
+//! Read-only connections.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -9,25 +9,25 @@ use rusqlite::{Connection, OpenFlags};
 use super::fault::Fault;
 use super::{locked, set_up};
 
-/// So many idle connections are kept.
+/// Maximum number of idle connections.
 const KEPT: usize = 8;
 
-/// Where reads go.
+/// The connections for reads.
 #[derive(Debug)]
 pub(super) enum Readers {
-    /// Connections to a file. Its write-ahead log lets them read beside the writer.
+    /// Connections to a file. Its write-ahead log lets them read while the writer writes.
     Pool {
         /// The file.
         path: PathBuf,
-        /// Those that nobody uses.
+        /// Connections that are not in use.
         idle: Mutex<Vec<Connection>>,
     },
-    /// The writer's own connection: a database in memory has no other. The writer lets go of it between transactions.
+    /// The connection of the writer, the only one of a database in memory. The writer unlocks it between transactions.
     Writers(Arc<Mutex<Connection>>),
 }
 
 impl Readers {
-    /// Reads in the calling thread. What was committed before is seen.
+    /// Reads in the calling thread. Sees all earlier commits.
     pub(super) fn read<T>(&self, read: impl FnOnce(&Connection) -> Result<T, Fault>) -> Result<T, PortError> {
         match self {
             Self::Writers(connection) => Ok(read(&locked(connection))?),
@@ -45,7 +45,7 @@ impl Readers {
         }
     }
 
-    /// Reads in a thread that may take its time: for pages, whose records may have 256 KB each.
+    /// Reads in a blocking thread, for pages, whose records may have 256 KB each.
     pub(super) async fn read_page<T: Send + 'static>(
         self: &Arc<Self>,
         read: impl FnOnce(&Connection) -> Result<T, Fault> + Send + 'static,

@@ -1,6 +1,6 @@
-//! The remembered results, and who is about to make one.
+//! The result cache: results, and leases of runs that are about to make one.
 //!
-//! A row is a result, or a lease as long as it has no output: `expires_at` ends either of them.
+//! A row without an output is a lease. `expires_at` ends both results and leases.
 
 use carillon_core::cache::{CacheId, CacheKey};
 use carillon_core::ids::Owner;
@@ -19,7 +19,7 @@ use super::{Effects, Store};
 pub(super) const FIND: &str = "
     SELECT began_at, expires_at, leader, output FROM results
     WHERE product = ?1 AND env = ?2 AND tag = ?3 AND digest = ?4 AND expires_at > ?5";
-/// Takes the lease, unless there is a result or somebody else's lease that lasts.
+/// Takes the lease, unless there is a result or a valid lease of another run.
 pub(super) const LEAD: &str = "
     INSERT INTO results (product, env, tag, digest, event, began_at, expires_at, leader) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
     ON CONFLICT DO UPDATE SET
@@ -36,19 +36,19 @@ pub(super) const ENTRIES: &str = "
     WHERE product = ?1 AND env = ?2 AND tag = ?3 AND digest > ?4 AND expires_at > ?5 AND output IS NOT NULL
     ORDER BY digest LIMIT ?6";
 pub(super) const CLEAR: &str = "DELETE FROM results WHERE product = ?1 AND env = ?2 AND tag = ?3";
-/// A few of those whose time is over: each new lease takes more of them along than it adds.
+/// Deletes a few expired rows. Each new lease deletes more than it adds, so they never pile up.
 pub(super) const FORGET: &str = "
     DELETE FROM results WHERE (product, env, tag, digest) IN
     (SELECT product, env, tag, digest FROM results WHERE expires_at <= ?1 ORDER BY expires_at LIMIT 8)";
 
-/// So often a lease is asked for that another one takes and gives back meanwhile.
+/// Attempts at a lease that other runs take and release meanwhile.
 const ATTEMPTS_AT_A_LEASE: usize = 4;
 
 impl ResultCache for Store {
     async fn lookup(&self, key: &CacheKey, lead: &FillLease, now: UnixMillis) -> Result<CacheAnswer, PortError> {
         for _ in 0..ATTEMPTS_AT_A_LEASE {
             match self.readers.read(|db| find(db, key, now))? {
-                // Its own lease, of which it was not told.
+                // Its own lease, from a request whose answer was lost.
                 Some(CacheAnswer::Filling(own)) if own.leader == lead.leader => return Ok(CacheAnswer::Miss),
                 Some(known) => return Ok(known),
                 None => {}

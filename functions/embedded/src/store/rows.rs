@@ -1,4 +1,4 @@
-//! A job's rows: how its parts are written to columns and read from them.
+//! The rows of a job: writes its parts to columns and reads them back.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use super::{Effects, sql};
 /// Sorts after every id.
 pub(super) const AFTER_ALL: [u8; 17] = [0xff; 17];
 
-/// What changes with a job's state.
+/// The columns that change with the state of a job.
 pub(super) struct StateRow {
     pub(super) id: [u8; 16],
     pub(super) status: u8,
@@ -39,7 +39,7 @@ impl StateRow {
         })
     }
 
-    /// Tells the due queue, and that what was read ahead is old.
+    /// Notes the timer in the due queue, and that records read ahead are outdated.
     pub(super) fn note(&self, effects: &Effects) {
         let job_id = JobId::from_bytes(self.id);
         effects.ahead.take(job_id);
@@ -52,7 +52,7 @@ pub(super) struct RetiredRow {
     pub(super) generation: u32,
     pub(super) run_no: u32,
     pub(super) run: String,
-    /// When it was retired, and when it leaves the history.
+    /// The instants at which the run enters and leaves the history, in Unix ms.
     pub(super) retired_at: i64,
     pub(super) expires_at: i64,
 }
@@ -69,7 +69,7 @@ impl RetiredRow {
     }
 }
 
-/// The number that stands for a status in the tables: part of their layout.
+/// Returns the number of a status in the tables. It is part of their layout.
 pub(super) const fn code(status: Status) -> u8 {
     match status {
         Status::Scheduled => 0,
@@ -90,7 +90,7 @@ pub(super) fn json(what: impl FnOnce() -> String, value: &impl Serialize) -> Res
     serde_json::to_string(value).map_err(|source| Fault::Record { what: what(), source })
 }
 
-/// Reads a column's JSON. `what` names the record for the log.
+/// Parses the JSON of a column. `what` names the record for the log.
 pub(super) fn parsed<T: DeserializeOwned>(
     row: &Row<'_>,
     column: usize,
@@ -141,14 +141,14 @@ pub(super) fn read(db: &Connection, id: JobId) -> Result<Option<Job>, Fault> {
     job(id, text(0)?, text(1)?).map(Some)
 }
 
-/// The ids that a statement gives.
+/// Returns the ids that a statement selects.
 pub(super) fn ids(db: &Connection, statement: &str, parameters: impl Params) -> Result<Vec<JobId>, Fault> {
     let mut statement = db.prepare_cached(statement)?;
     let ids = statement.query_map(parameters, |row| row.get(0).map(JobId::from_bytes))?;
     Ok(ids.collect::<Result<_, _>>()?)
 }
 
-/// Stores a state on top of this revision, by [`sql::CHANGE_JOB`]. Says how many jobs had it: one or none.
+/// Stores a state on top of this revision, by [`sql::CHANGE_JOB`]. Returns the number of jobs that had it, 0 or 1.
 pub(super) fn change(change_job: &mut Statement<'_>, expected: i64, row: &StateRow) -> rusqlite::Result<usize> {
     change_job.execute(params![
         row.id,
@@ -162,7 +162,7 @@ pub(super) fn change(change_job: &mut Statement<'_>, expected: i64, row: &StateR
     ])
 }
 
-/// The number for the next spec.
+/// Returns the number of the next spec.
 pub(super) fn next_spec(db: &Connection) -> rusqlite::Result<i64> {
     let last: Option<i64> = db.query_row(sql::LAST_SPEC, [], |row| row.get(0)).optional()?;
     Ok(last.unwrap_or(0) + 1)

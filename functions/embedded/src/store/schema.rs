@@ -2,8 +2,8 @@
 
 use rusqlite::{Connection, TransactionBehavior};
 
-/// A job's payload never changes and may be large, so it lives in `specs`, and a change of state rewrites a narrow row of
-/// `jobs` only. Ids grow with time, so inserts meet the right edge of `jobs` and of its indexes; `specs` is appended to.
+/// The spec of a job may be large and rarely changes, so it is in `specs`, and a change of state rewrites only a narrow row of
+/// `jobs`. Ids grow with time, so inserts are at the right edge of `jobs` and its indexes, and at the end of `specs`.
 const FIRST: &str = "
     CREATE TABLE places (
         id INTEGER PRIMARY KEY, product TEXT NOT NULL, env TEXT NOT NULL, UNIQUE (product, env)
@@ -27,13 +27,13 @@ const FIRST: &str = "
     CREATE INDEX keys_by_id ON keys (id);
 ";
 
-/// Runs leave the history after a while; those that were there before stay.
+/// Runs leave the history after a while, except those from before this layout.
 const RUNS_EXPIRE: &str = "
     ALTER TABLE runs ADD COLUMN expires_at INTEGER NOT NULL DEFAULT 9223372036854775807;
     CREATE INDEX runs_by_expiry ON runs (expires_at, job, generation, run_no);
 ";
 
-/// A result without an output is a lease. Both kinds of row are of use until `expires_at`.
+/// A result without an output is a lease. Both kinds of rows are valid until `expires_at`.
 const RESULTS_AND_REQUESTS: &str = "
     CREATE TABLE results (
         product TEXT NOT NULL, env TEXT NOT NULL, tag TEXT NOT NULL, digest TEXT NOT NULL, event TEXT NOT NULL,
@@ -47,7 +47,7 @@ const RESULTS_AND_REQUESTS: &str = "
     CREATE INDEX requests_by_expiry ON requests (expires_at);
 ";
 
-/// Parts of runs and what was counted are of use until `expires_at`.
+/// Parts of runs and counters are valid until `expires_at`.
 const FLOWS: &str = "
     CREATE TABLE parts (
         job BLOB NOT NULL, run_no INTEGER NOT NULL, place TEXT NOT NULL, expires_at INTEGER NOT NULL, part TEXT NOT NULL,
@@ -70,12 +70,12 @@ const FLOWS: &str = "
     ) STRICT, WITHOUT ROWID;
 ";
 
-/// The layouts, each as what makes it of the one before. A layout's version is its number here, from 1.
+/// The statements that make each layout from the one before. The version of a layout is its number here, from 1.
 const LAYOUTS: [&str; 4] = [FIRST, RUNS_EXPIRE, RESULTS_AND_REQUESTS, FLOWS];
-/// What this program writes.
+/// The layout of this program.
 const VERSION: i32 = 4;
 
-/// Why the tables cannot be used.
+/// An error that makes the tables unusable.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum SchemaError {
     #[error(transparent)]
@@ -84,12 +84,12 @@ pub(super) enum SchemaError {
     Newer { found: i32 },
 }
 
-/// Makes the tables if there are none.
+/// Creates missing tables.
 pub(super) fn prepare(db: &mut Connection) -> Result<(), SchemaError> {
     if version(db)? == VERSION {
         return Ok(());
     }
-    // Another process may be at it too: whoever comes second finds the version set.
+    // Another process may do the same: the second one finds the version set.
     let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let found = version(&transaction)?;
     let missing = usize::try_from(found).ok().and_then(|found| LAYOUTS.get(found..));

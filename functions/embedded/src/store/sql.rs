@@ -1,4 +1,4 @@
-//! Every statement on the tables of jobs. None of them reads more of a table than it gives back: a test asks SQLite's planner.
+//! All statements on the tables of jobs. Each reads only the rows that it returns; a test checks that with SQLite's planner.
 
 pub(super) const INSERT_JOB: &str = "
     INSERT INTO jobs (id, spec, place, status, revision, generation, run_no, wake_at, state)
@@ -17,8 +17,7 @@ pub(super) const CHANGE_SPEC: &str = "UPDATE specs SET spec = ?2 WHERE id = (SEL
 pub(super) const RETIRE_RUN: &str =
     "INSERT OR REPLACE INTO runs (job, generation, run_no, run, expires_at) VALUES (?1, ?2, ?3, ?4, ?5)";
 
-/// A few of the runs whose time in the history is over: as each retired run takes more of them along than it adds, they
-/// never pile up.
+/// Deletes a few expired runs from the history. Each retired run deletes more than it adds, so they never pile up.
 pub(super) const FORGET_RUNS: &str = "
     DELETE FROM runs WHERE (job, generation, run_no) IN
     (SELECT job, generation, run_no FROM runs WHERE expires_at < ?1 ORDER BY expires_at LIMIT 8)";
@@ -29,7 +28,7 @@ pub(super) const READ_JOB: &str =
 pub(super) const LIST_BY_STATUS: &str =
     "SELECT id FROM jobs WHERE place = ?1 AND status = ?4 AND id < ?2 ORDER BY id DESC LIMIT ?3";
 
-/// The seven statuses' lists merged, which spares every insert another index.
+/// Merges the lists of the seven statuses, which saves every insert another index.
 pub(super) const LIST: &str = "
     SELECT id FROM jobs WHERE place = ?1 AND status = 0 AND id < ?2 UNION ALL
     SELECT id FROM jobs WHERE place = ?1 AND status = 1 AND id < ?2 UNION ALL
@@ -48,5 +47,5 @@ pub(super) const DUE: &str = "
     SELECT wake_at, id, generation, run_no FROM jobs
     WHERE wake_at IS NOT NULL AND (wake_at, id) > (?1, ?2) AND wake_at <= ?3 ORDER BY wake_at, id LIMIT ?4";
 
-/// All of them: for the start, and a deployment has few.
+/// All places, for the start. A deployment has few.
 pub(super) const PLACES: &str = "SELECT id FROM places";

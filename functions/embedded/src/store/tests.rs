@@ -18,7 +18,7 @@ fn open(folder: &Path) -> Result<Store, OpenError> {
     Store::open(folder, Durability::Process, Arc::new(DueQueue::new(0)), Some(UnixMillis(0)))
 }
 
-/// Changes what is stored behind the store's back.
+/// Changes the database directly.
 fn meddle(folder: &Path, statement: &str) {
     Connection::open(folder.join(super::FILE)).unwrap().execute_batch(statement).unwrap();
 }
@@ -91,7 +91,7 @@ async fn a_failing_write_spoils_no_other_write_of_its_batch_and_leaves_no_half_j
     let jobs: Vec<_> = (0..20).map(|number| job(number, 0)).collect();
     let mut writes = Box::pin(join_all(jobs.iter().map(|job| store.insert_new(job))));
     {
-        // While the connection is taken the writer waits, so that the writes meet in its batches.
+        // The writer waits while the connection is locked, so the writes share its batches.
         let db = locked(db);
         db.execute_batch(
             "CREATE TRIGGER poison BEFORE INSERT ON specs WHEN NEW.spec LIKE '%\"number\":13}%'
@@ -145,7 +145,7 @@ async fn a_record_that_cannot_be_read_is_a_permanent_fault_of_its_own_only() {
     assert_eq!(store.due((UnixMillis(0), None), UnixMillis::MAX, 10).await.unwrap().len(), 2);
 }
 
-/// Retires runs of a job, so many milliseconds after the start each; the history after that, by their numbers.
+/// Retires runs of a job, each at this time after the start. Returns the numbers of the runs in the history after that.
 async fn history(store: &Store, ends_ms: &[i64]) -> Vec<u32> {
     let mut job = job(1, 0);
     assert_eq!(store.insert_new(&job).await.unwrap(), WriteOutcome::Done);

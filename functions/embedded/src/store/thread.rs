@@ -1,10 +1,10 @@
-//! Threads that end before whoever started them is gone.
+//! Threads that end before their owner does.
 
 use std::thread::{Builder, JoinHandle};
 
 use super::fault::Fault;
 
-/// A thread that is waited for when this is dropped. It has to end by itself: declare what it listens to before it, as
+/// A thread that is joined when this is dropped. It has to end by itself, so declare the sender to which it listens before it:
 /// fields are dropped in order.
 #[derive(Debug)]
 pub(super) struct Thread(Option<JoinHandle<()>>);

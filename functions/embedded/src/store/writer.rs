@@ -1,8 +1,8 @@
-//! The one thread that writes.
+//! The only thread that writes.
 //!
-//! It takes everything that waits for it into one transaction, so that the price of a COMMIT is shared by all callers of
-//! that moment, and answers them after it. A write must be repeatable until its transaction is committed: when one write of
-//! a batch fails, the batch is rolled back, and each of its writes gets a transaction of its own.
+//! It writes all waiting requests in one transaction, so that they share the cost of a COMMIT, and answers them after it. A write
+//! must be repeatable until its transaction is committed: if one write of a batch fails, the batch is rolled back, and each of
+//! its writes gets a transaction of its own.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -18,32 +18,32 @@ use super::places::Places;
 use super::thread::Thread;
 use super::{Effects, locked, sql};
 
-/// So many writes share a transaction at most.
+/// Maximum number of writes in a transaction.
 const BATCH: usize = 1_024;
 /// So long a transaction waits for writes to come, at the most, while they come together.
 const PATIENCE: Duration = Duration::from_micros(100);
 
-/// Something to be written.
+/// A request to write.
 pub(super) trait Write: Send {
-    /// Writes it within the current transaction. May be called again after a rollback.
+    /// Writes within the current transaction. May be called again after a rollback.
     fn apply(&mut self, session: &mut WriteSession<'_>) -> Result<WriteOutcome, Fault>;
 
-    /// Spreads the news once it is committed.
+    /// Updates the parts in memory after the commit.
     fn take_effect(self: Box<Self>, effects: &Effects);
 }
 
-/// What a write works with.
+/// The state that writes of a transaction share.
 pub(super) struct WriteSession<'a> {
     pub(super) db: &'a Connection,
     pub(super) places: &'a mut Places,
-    /// The number for the next spec.
+    /// The number of the next spec.
     pub(super) next_spec: &'a mut i64,
     pub(super) insert_job: LazyStatement<'a>,
     pub(super) insert_spec: LazyStatement<'a>,
     pub(super) change_job: LazyStatement<'a>,
 }
 
-/// A statement that many writes of a transaction use: looked up by the first of them.
+/// A statement for many writes of a transaction. The first of them prepares it.
 pub(super) struct LazyStatement<'a> {
     sql: &'static str,
     statement: Option<CachedStatement<'a>>,
@@ -68,7 +68,7 @@ struct Request {
     reply: oneshot::Sender<Result<WriteOutcome, PortError>>,
 }
 
-/// The way to the writing thread. Dropping it writes what is under way, and ends the thread.
+/// The sender to the writing thread. Dropping it finishes pending writes and ends the thread.
 #[derive(Debug)]
 pub(super) struct Writer {
     requests: Sender<Request>,
@@ -88,7 +88,7 @@ impl Writer {
         Ok(Self { requests, _thread: thread })
     }
 
-    /// Writes, and returns once it is committed.
+    /// Writes, and returns after the commit.
     pub(super) async fn write(&self, write: impl Write + 'static) -> Result<WriteOutcome, PortError> {
         let (reply, written) = oneshot::channel();
         let request = Request { write: Box::new(write), reply };
@@ -126,7 +126,7 @@ impl WriterThread {
                     answer(request.reply, Ok(written));
                 }
             }
-            // One of them is at fault, and the others must not suffer for it.
+            // One of the writes is at fault; the others are repeated.
             Err(Aborted::Write(_)) if batch.len() > 1 => {
                 for request in batch {
                     self.write(vec![request]);
@@ -166,7 +166,7 @@ impl WriterThread {
             self.next_spec = next_spec;
         } else {
             self.places.forget();
-            // Some faults roll back by themselves.
+            // Some faults roll back automatically.
             if !db.is_autocommit()
                 && let Err(error) = execute("ROLLBACK")
             {
@@ -178,9 +178,9 @@ impl WriterThread {
 }
 
 enum Aborted {
-    /// By one of its writes.
+    /// One of its writes failed.
     Write(Fault),
-    /// As a whole.
+    /// The transaction as a whole failed.
     Transaction(Arc<rusqlite::Error>),
 }
 
@@ -191,6 +191,6 @@ impl From<rusqlite::Error> for Aborted {
 }
 
 fn answer(reply: oneshot::Sender<Result<WriteOutcome, PortError>>, result: Result<WriteOutcome, PortError>) {
-    // A caller that went away does not need it.
+    // The caller may have been cancelled.
     let _ = reply.send(result);
 }

@@ -17,14 +17,14 @@ use crate::clock::ManualClock;
 use crate::embedded::Embedded;
 use crate::samples::{NOW, claim, commit, in_memory, insert, job};
 
-/// A worker at work, the fires that it handed over, and the way to stop it.
+/// A running worker, the fires that it handed over, and its stop signal.
 struct Running {
     fires: UnboundedReceiver<(Fire, UnixMillis)>,
     stop: oneshot::Sender<()>,
     ended: JoinHandle<u32>,
 }
 
-/// Runs a worker whose handler notes each fire and then does what is asked for.
+/// Runs a worker whose handler notes each fire and then calls `handle`.
 fn run<F>(
     worker: Worker,
     embedded: &Arc<Embedded<ManualClock>>,
@@ -48,7 +48,7 @@ where
 }
 
 impl Running {
-    /// The next fire, and when it was handed over, ms.
+    /// Returns the next fire and the instant at which it was handed over, ms.
     async fn next(&mut self) -> (Fire, i64) {
         let (fire, at) = self.fires.recv().await.unwrap();
         (fire, at.since(NOW))
@@ -65,7 +65,7 @@ async fn fires_are_handed_over_when_they_are_due_and_once() {
     }
     let mut running = run(Worker::default(), &embedded, |_| async { Handled::Done });
     assert_eq!(running.next().await, (jobs[0].fire(), 0));
-    // Stored while the worker is at work, before and beyond what its window shows.
+    // Stored while the worker runs, before and beyond its horizon.
     let (soon, late) = (job(4, 10_000), job(5, 200_000));
     insert(&embedded, &soon).await;
     insert(&embedded, &late).await;
@@ -190,7 +190,7 @@ async fn a_backlog_that_memory_cannot_hold_is_worked_off_without_a_pause() {
             let job = store.jobs().get(fire.job_id).await.unwrap().unwrap();
             if !job.state.status.is_settled() {
                 let cancel = decide(&job, &Trigger::Cancel { reason: None }, NOW).unwrap();
-                // A fire that was read again while it was being handled loses the race.
+                // A fire that is read again while it is being handled loses the race.
                 let _ = store.jobs().commit(&cancel).await.unwrap();
             }
             Handled::Done
