@@ -67,7 +67,11 @@ fn rates(name: &str, ours: &[Cost], theirs: Option<&[Cost]>) {
 
 /// A line of a table: the first figure, the second if there is one, and their ratio, above 1 if the first is better.
 pub(super) fn row(name: &str, ours: f64, theirs: Option<f64>, better: Better) {
-    let figure = |value: f64| if value < 100.0 { format!("{value:.1}") } else { format!("{value:.0}") };
+    let figure = |value: f64| match value {
+        ..1.0 => format!("{value:.2}"),
+        ..100.0 => format!("{value:.1}"),
+        _ => format!("{value:.0}"),
+    };
     let ratio = theirs.map(|theirs| match better {
         Better::More => ours / theirs,
         Better::Less => theirs / ours,

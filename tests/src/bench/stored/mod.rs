@@ -56,8 +56,14 @@ pub fn run(sizes: Sizes) -> Result<(), Failure> {
     let (mut with_few, mut with_many) = (Vec::new(), Vec::new());
     for round in 1..=sizes.rounds {
         eprintln!("round {round} of {}", sizes.rounds);
-        with_few.push(measure(&few, sizes.jobs)?);
+        // Each round begins with the other one.
+        if round % 2 == 1 {
+            with_few.push(measure(&few, sizes.jobs)?);
+        }
         with_many.push(measure(&many, sizes.jobs)?);
+        if round % 2 == 0 {
+            with_few.push(measure(&few, sizes.jobs)?);
+        }
     }
     print(&with_few, &with_many, sizes);
     Ok(())
