@@ -20,10 +20,10 @@ const FAULT_PAUSE_MS: i64 = 1_000;
 /// Pause after a panic, ms. A panic after the claim has counted as an attempt; the fire then waits for the end of its lease.
 const PANIC_PAUSE_MS: i64 = 10_000;
 
-/// So many fires that are due are handed over together, at the most: their jobs are read at once.
+/// Maximum number of due fires that are handed over together. Their jobs are read at once.
 const TOGETHER: usize = 32;
 
-/// What became of a fire that was handed over.
+/// The outcome of handling a fire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Handled {
     /// Handled. A stored backoff or lease makes the fire due again by itself.

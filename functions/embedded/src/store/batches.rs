@@ -1,18 +1,18 @@
-//! A channel whose receiver takes what waits in it as one batch.
+//! A channel whose receiver takes all waiting items as one batch.
 //!
-//! A COMMIT costs as much as five to ten small writes. A receiver that takes what there is whenever it is free takes few at a
-//! time where it is fast, and pays that price for nearly every write. So while writes keep coming, it waits until as many are
-//! there as in the batch before, for a moment at the most. A write that comes alone waits for nothing.
+//! A COMMIT costs as much as five to ten small writes. A fast receiver that never waits would take few items at a time, and pay
+//! that price for nearly every write. So while writes keep coming, it waits briefly until a batch is as large as the one before.
+//! A single write does not wait.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::locked;
 
-/// A batch of this size is not waited for to grow.
+/// A batch of this size does not wait to grow.
 const LARGE: usize = 64;
 
-/// Makes a channel. A batch waits for `patience` at the most to become as large as the one before.
+/// Creates a channel. A batch waits at most for `patience` to become as large as the one before.
 pub(super) fn channel<T>(patience: Duration) -> (Sender<T>, Receiver<T>) {
     let queue = Queue { waiting: Vec::new(), wanted: usize::MAX, is_closed: false };
     let shared = Arc::new(Shared { queue: Mutex::new(queue), enough: Condvar::new() });
@@ -21,22 +21,22 @@ pub(super) fn channel<T>(patience: Duration) -> (Sender<T>, Receiver<T>) {
 
 struct Shared<T> {
     queue: Mutex<Queue<T>>,
-    /// As many wait as the receiver wants, or the channel is closed.
+    /// Notified when enough items wait, or the channel is closed.
     enough: Condvar,
 }
 
 struct Queue<T> {
     waiting: Vec<T>,
-    /// The receiver sleeps until so many wait.
+    /// The number of items for which the receiver sleeps.
     wanted: usize,
     is_closed: bool,
 }
 
-/// The sending end. Dropping it closes the channel; what was sent is still received.
+/// The sending end. Dropping it closes the channel; sent items are still received.
 pub(super) struct Sender<T>(Arc<Shared<T>>);
 
 impl<T> Sender<T> {
-    /// Sends something. It is dropped when the receiver is gone.
+    /// Sends an item, which is dropped if the receiver is gone.
     pub(super) fn send(&self, sent: T) {
         let mut queue = locked(&self.0.queue);
         if queue.is_closed {
@@ -63,16 +63,16 @@ impl<T> std::fmt::Debug for Sender<T> {
     }
 }
 
-/// The receiving end. Dropping it drops what waits.
+/// The receiving end. Dropping it drops the waiting items.
 pub(super) struct Receiver<T> {
     shared: Arc<Shared<T>>,
     patience: Duration,
-    /// How large the batch before was.
+    /// The size of the batch before.
     last: usize,
 }
 
 impl<T> Receiver<T> {
-    /// The next batch, of `most` at the most; `None` once the channel is closed and empty.
+    /// Waits for the next batch, of at most `most` items; `None` if the channel is closed and empty.
     pub(super) fn receive(&mut self, most: usize) -> Option<Vec<T>> {
         let wanted = self.last.min(LARGE).min(most);
         let mut queue = self.wait(locked(&self.shared.queue), 1, None);

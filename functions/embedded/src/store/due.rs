@@ -29,7 +29,7 @@ impl Store {
         self.readers.read_page(move |db| due(db, after, until, limit)).await
     }
 
-    /// Reads jobs that are about to be asked for, from one snapshot. What cannot be read is left to whoever asks for it.
+    /// Reads jobs that are about to be needed, from one snapshot. Leaves errors to the later read of the job.
     pub(crate) fn read_ahead(&self, ids: &[JobId]) {
         let ahead = &self.effects.ahead;
         ahead.announce(ids);

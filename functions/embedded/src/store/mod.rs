@@ -2,8 +2,8 @@
 //!
 //! - [`schema`] has the tables, [`sql`] the statements on them.
 //! - [`writer`] is the one thread that writes, in [`batches`]; [`checkpoint`] keeps its log short; [`readers`] are the connections that read.
-//! - [`jobs`], [`catalogs`], [`keys`], [`results`], [`idempotency`] and [`progress`] are the ports; [`rows`] is how a job is written and read, [`due`] are its timers, [`read_ahead`] has the jobs of those that are handed over.
-//! - [`fault`] judges every error once.
+//! - [`jobs`], [`catalogs`], [`keys`], [`results`], [`idempotency`] and [`progress`] are the ports; [`rows`] is how a job is written and read, [`due`] are its timers, [`read_ahead`] caches the jobs of fires that are handed over.
+//! - [`fault`] is the only place that classifies errors.
 
 mod batches;
 mod catalogs;

@@ -1,10 +1,10 @@
-//! Jobs that are read before they are asked for.
+//! A cache of jobs that are read shortly before they are needed.
 //!
-//! Reading a job by itself takes a snapshot of the database, which costs as much as finding the job in it. So the jobs of fires
-//! that are handed over together are read from one snapshot. Whoever asks for one first is given it.
+//! Reading a single job takes a snapshot of the database, which costs as much as finding the job in it. So the jobs of fires that
+//! are handed over together are read from one snapshot. The first read of a job takes it out.
 //!
-//! A job is announced before it is read, and a write takes the announcement back before anybody is told of the write: what is
-//! given out is never older than what was acknowledged.
+//! A job is announced before it is read, and a write withdraws the announcement before it is acknowledged, so a job from here is
+//! never older than an acknowledged write.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -14,10 +14,10 @@ use carillon_core::ids::JobId;
 use super::locked;
 use super::rows::StoredJob;
 
-/// Jobs that nobody asked for are forgotten from this many on.
+/// Maximum number of jobs; above it, unused jobs are dropped.
 const MAX_KEPT: usize = 1_024;
 
-/// The jobs that were announced, those that were read already with their rows.
+/// The announced jobs, with their rows if they have been read.
 #[derive(Debug, Default)]
 pub(super) struct ReadAhead(Mutex<HashMap<JobId, Option<StoredJob>>>);
 
@@ -31,14 +31,14 @@ impl ReadAhead {
         announced.extend(ids.iter().map(|id| (*id, None)));
     }
 
-    /// Keeps what was read of a job, unless its announcement was taken back meanwhile.
+    /// Keeps the rows of a job, unless its announcement was withdrawn meanwhile.
     pub(super) fn keep(&self, id: JobId, read: StoredJob) {
         if let Some(kept) = locked(&self.0).get_mut(&id) {
             *kept = Some(read);
         }
     }
 
-    /// Gives a job out, and takes its announcement back.
+    /// Takes a job out and withdraws its announcement.
     pub(super) fn take(&self, id: JobId) -> Option<StoredJob> {
         locked(&self.0).remove(&id).flatten()
     }

@@ -20,7 +20,7 @@ use super::{Effects, locked, sql};
 
 /// Maximum number of writes in a transaction.
 const BATCH: usize = 1_024;
-/// So long a transaction waits for writes to come, at the most, while they come together.
+/// Maximum time that a transaction waits for more writes.
 const PATIENCE: Duration = Duration::from_micros(100);
 
 /// A request to write.
@@ -92,7 +92,7 @@ impl Writer {
     pub(super) async fn write(&self, write: impl Write + 'static) -> Result<WriteOutcome, PortError> {
         let (reply, written) = oneshot::channel();
         let request = Request { write: Box::new(write), reply };
-        // When it cannot be sent it is dropped, and so is its reply.
+        // A request that cannot be sent is dropped together with its reply.
         self.requests.send(request);
         written.await.unwrap_or_else(|_| Err(Fault::Ended("writer").into()))
     }
