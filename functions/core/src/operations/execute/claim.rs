@@ -61,12 +61,11 @@ impl Pass {
     }
 }
 
-/// The decision on a job, before it is stored.
-enum Decision {
-    Store(Transition),
+/// Why a claim is not stored.
+enum Declined {
     /// Another executor fills the cache with this result.
     Wait(Verdict),
-    Refuse(Refusal),
+    Refused(Refusal),
 }
 
 struct Claiming<'a, P, T> {
@@ -108,32 +107,32 @@ impl<P: Ports, T: Targets> Claiming<'_, P, T> {
         }
         let planned = plan(self.ports, &self.executor.limits, &job).await?;
         match self.decide(&job, &planned).await? {
-            Decision::Store(transition) => self.store(transition, planned).await,
-            Decision::Wait(verdict) => Ok(Pass::ended(verdict, Some(job), None)),
-            Decision::Refuse(refusal) => Ok(Pass::refused(job, refusal)),
+            Ok(transition) => self.store(transition, planned).await,
+            Err(Declined::Wait(verdict)) => Ok(Pass::ended(verdict, Some(job), None)),
+            Err(Declined::Refused(refusal)) => Ok(Pass::refused(job, refusal)),
         }
     }
 
     /// Decides on the claim, and looks into the cache if an attempt would follow.
-    async fn decide(&mut self, job: &Job, planned: &Planned) -> Result<Decision, PortError> {
+    async fn decide(&mut self, job: &Job, planned: &Planned) -> Result<Result<Transition, Declined>, PortError> {
         let fire = self.fire;
         let lease_ms = planned.timeout_ms.saturating_add(self.executor.limits.lease_margin_ms);
         let trigger = Trigger::Claim { fire, owner: self.owner.clone(), lease_ms };
         let transition = match decide(job, &trigger, self.ports.clock().now()) {
             Ok(transition) => transition,
-            Err(refusal) => return Ok(Decision::Refuse(refusal)),
+            Err(refusal) => return Ok(Err(Declined::Refused(refusal))),
         };
         let (Effect::Dispatch { .. }, Some(slot)) = (&transition.effect, &planned.cache) else {
-            return Ok(Decision::Store(transition));
+            return Ok(Ok(transition));
         };
         Ok(match self.lookup.lookup(self.ports, slot, &self.owner, lease_ms).await? {
-            CacheAnswer::Miss => Decision::Store(transition),
+            CacheAnswer::Miss => Ok(transition),
             CacheAnswer::Filling(other) => {
-                Decision::Wait(Verdict::Redeliver { at: look_again_at(&other, self.ports.clock().now()) })
+                Err(Declined::Wait(Verdict::Redeliver { at: look_again_at(&other, self.ports.clock().now()) }))
             }
             CacheAnswer::Hit(CachedResult { output, made_at, .. }) => {
                 let hit = decide(job, &Trigger::CacheHit { fire, output, made_at }, self.ports.clock().now());
-                hit.map_or_else(Decision::Refuse, Decision::Store)
+                hit.map_err(Declined::Refused)
             }
         })
     }

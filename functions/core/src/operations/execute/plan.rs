@@ -38,12 +38,12 @@ pub(super) struct Work {
 pub(super) async fn plan<P: Ports>(ports: &P, limits: &Limits, job: &Job) -> Result<Planned, PortError> {
     let session = OpenedSession::of(ports, job).await?;
     let product = &job.spec.product;
-    let planned = plan_by(ports, limits, job, &session, ports.catalogs().get(product).await?);
+    let planned = plan_by(ports, limits, job, &session, ports.catalogs().get(product).await?.as_ref());
     if planned.work.is_ok() {
         return Ok(planned);
     }
     // A cached catalog may be older than the job: only the published one may fail it for good.
-    Ok(plan_by(ports, limits, job, &session, ports.catalogs().fresh(product).await?))
+    Ok(plan_by(ports, limits, job, &session, ports.catalogs().fresh(product).await?.as_ref()))
 }
 
 type Session = Result<Option<OpenedSession>, Unsealable>;
@@ -53,15 +53,15 @@ fn plan_by<P: Ports>(
     limits: &Limits,
     job: &Job,
     session: &Session,
-    published: Option<Arc<Published>>,
+    published: Option<&Arc<Published>>,
 ) -> Planned {
     let due_at = job.state.wake_at.unwrap_or(job.state.run.due_at);
-    let resolved = resolve(published.as_deref(), &job.spec);
+    let resolved = resolve(published.map(Arc::as_ref), &job.spec);
     let timeout_ms = limits.timeout_ms(&job.spec, resolved.as_ref().ok());
     let input = resolved.as_ref().map_err(RunError::clone).and_then(|it| input_of(it, &job.spec, session));
-    let cache = CacheSlot::of(published.as_deref(), &job.spec, input.as_deref().ok());
+    let cache = CacheSlot::of(published.map(Arc::as_ref), &job.spec, input.as_deref().ok());
     let input = resolved.and_then(|resolved| sound(ports, job, &resolved, input?));
-    let work = input.and_then(|input| Ok(Work { published: published.clone().ok_or_else(gone)?, input }));
+    let work = input.and_then(|input| Ok(Work { published: published.cloned().ok_or_else(gone)?, input }));
     Planned { cache: cache.filter(|_| work.is_ok()), work, timeout_ms, due_at }
 }
 
