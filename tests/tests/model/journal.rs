@@ -7,18 +7,16 @@ use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard};
 
-use carillon_core::access::{ApiKey, KeyHash};
 use carillon_core::catalog::{Catalog, Revision, SecretStoreKind};
 use carillon_core::ids::{Fire, JobId};
 use carillon_core::job::{Job, Output, RunError, codes};
 use carillon_core::machine::{Effect, Transition};
-use carillon_core::ports::{
-    CatalogStore, Clock, Condition, DeadLetters, Entropy, History, IdempotencyStore, JobQuery, JobStore, KeyStore,
-    ListedJobs, PortError, Ports, Progress, Published, Redriven, ResultCache, SealingKeys, Targets, Timers,
-    WriteOutcome,
-};
+use carillon_core::ports::{Clock, Entropy, PortError, Published, Targets, WriteOutcome};
 use carillon_core::request::{Capabilities, DispatchRequest};
-use carillon_core::testkit::Tables;
+use carillon_core::testkit::{
+    CatalogCalls, CheckpointCalls, CounterCalls, DeadLetterCalls, FallbackCalls, Gate, IdempotencyCalls, JobCalls,
+    KeyCalls, PortCall, ResultCalls, SealingKeyCalls, Tables, TimerCalls,
+};
 use carillon_core::time::UnixMillis;
 use serde_json::{Value, json};
 
@@ -209,7 +207,7 @@ impl Journal {
 /// What it asks of the clock and of chance is answered there and then: nobody else sees that, so it is no step of its own. A
 /// clock that is read later than the answer before it is a clock whose answer before it came later.
 #[derive(Clone)]
-pub(crate) struct Replay(Arc<Mutex<Place>>, Arc<Tables>);
+pub(crate) struct Replay(Arc<Mutex<Place>>);
 
 struct Place {
     journal: Journal,
@@ -223,8 +221,7 @@ struct Place {
 impl Replay {
     pub(crate) fn new(journal: Journal, now: UnixMillis, bits: u128) -> Self {
         let place = Place { journal, given: 0, now, bits, asked: None };
-        // Nothing of the model asks for what the tables hold.
-        Self(Arc::new(Mutex::new(place)), Arc::default())
+        Self(Arc::new(Mutex::new(place)))
     }
 
     /// The journal, longer by what was answered at once, and what is asked now.
@@ -277,12 +274,27 @@ fn failed() -> PortError {
     PortError::Unavailable("the model lets it fail".into())
 }
 
-/// No operation of the model asks for this.
-fn not_modelled() -> PortError {
-    PortError::Permanent("not in the model".into())
+/// No operation of the model makes the calls that are not overridden.
+impl Gate for Replay {
+    async fn pass<T: Send>(&self, call: PortCall, _: impl FnMut(&mut Tables) -> T + Send) -> Result<T, PortError> {
+        Err(PortError::Permanent(format!("{call:?} is not in the model").into()))
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities { secret_stores: &[SecretStoreKind::Env], aws: Err("AWS services cannot be called here") }
+    }
 }
 
-impl JobStore for Replay {
+impl KeyCalls for Replay {}
+impl SealingKeyCalls for Replay {}
+impl ResultCalls for Replay {}
+impl IdempotencyCalls for Replay {}
+impl CheckpointCalls for Replay {}
+impl CounterCalls for Replay {}
+impl FallbackCalls for Replay {}
+impl DeadLetterCalls for Replay {}
+
+impl JobCalls for Replay {
     async fn insert_new(&self, job: &Job) -> Result<WriteOutcome, PortError> {
         self.write(Request::Insert(Snapshot::of(job.clone()))).await
     }
@@ -298,17 +310,9 @@ impl JobStore for Replay {
         let after = Snapshot::of(transition.after());
         self.write(Request::Commit(Box::new(transition.clone()), after)).await
     }
-
-    async fn list(&self, _: &JobQuery) -> Result<ListedJobs, PortError> {
-        Err(not_modelled())
-    }
-
-    async fn retired_runs(&self, _: JobId, _: Option<(u32, u32)>, _: usize) -> Result<History, PortError> {
-        Err(not_modelled())
-    }
 }
 
-impl Timers for Replay {
+impl TimerCalls for Replay {
     async fn arm(&self, fire: Fire, at: UnixMillis) -> Result<(), PortError> {
         match self.ask(Request::Arm(fire, at)).await {
             Answer::Done => Ok(()),
@@ -365,71 +369,8 @@ static CATALOG: LazyLock<Arc<Published>> = LazyLock::new(|| {
     Arc::new(Published { revision: Revision::of(&document), document, catalog })
 });
 
-impl CatalogStore for Replay {
+impl CatalogCalls for Replay {
     async fn get(&self, _: &str) -> Result<Option<Arc<Published>>, PortError> {
         Ok(Some(Arc::clone(&CATALOG)))
-    }
-
-    async fn put(&self, _: &str, _: Arc<Published>, _: &Condition) -> Result<WriteOutcome, PortError> {
-        Err(not_modelled())
-    }
-
-    async fn delete(&self, _: &str, _: &Condition) -> Result<WriteOutcome, PortError> {
-        Err(not_modelled())
-    }
-}
-
-impl KeyStore for Replay {
-    async fn find(&self, _: &KeyHash) -> Result<Option<Arc<ApiKey>>, PortError> {
-        Err(not_modelled())
-    }
-
-    async fn add(&self, _: &KeyHash, _: &ApiKey) -> Result<(), PortError> {
-        Err(not_modelled())
-    }
-}
-
-impl DeadLetters for Replay {
-    async fn redrive_all(&self, _: usize) -> Result<Redriven, PortError> {
-        Err(not_modelled())
-    }
-}
-
-impl Ports for Replay {
-    fn jobs(&self) -> &impl JobStore {
-        self
-    }
-    fn catalogs(&self) -> &impl CatalogStore {
-        self
-    }
-    fn keys(&self) -> &impl KeyStore {
-        self
-    }
-    fn sealing_keys(&self) -> &impl SealingKeys {
-        &self.1.sealing_keys
-    }
-    fn result_cache(&self) -> &impl ResultCache {
-        &self.1.results
-    }
-    fn idempotency(&self) -> &impl IdempotencyStore {
-        &self.1.reservations
-    }
-    fn progress(&self) -> &impl Progress {
-        &self.1.progress
-    }
-    fn timers(&self) -> &impl Timers {
-        self
-    }
-    fn dead_letters(&self) -> &impl DeadLetters {
-        self
-    }
-    fn clock(&self) -> &impl Clock {
-        self
-    }
-    fn entropy(&self) -> &impl Entropy {
-        self
-    }
-    fn capabilities(&self) -> Capabilities {
-        Capabilities { secret_stores: &[SecretStoreKind::Env], aws: Err("AWS services cannot be called here") }
     }
 }

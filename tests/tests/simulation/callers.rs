@@ -146,7 +146,7 @@ impl Simulation {
         let id = answer.body["job_id"].as_str().and_then(|id| id.parse::<JobId>().ok())?;
         world.names.insert(id, format!("job{}", job.number));
         self.accept(job.number, id);
-        let stored = world.jobs.get(&id).cloned();
+        let stored = world.tables.jobs.get(&id).cloned();
         let World { oracle, shelf, .. } = &mut *world;
         oracle.hold(stored.is_some(), "I1", || format!("{id} was accepted, and is not stored"));
         let from = actor.born_at.plus(-REMEMBERED_MS - SKEW_MS);
@@ -277,7 +277,7 @@ impl Simulation {
         }
         let mut world = self.shared.world();
         world.count("list read to its end");
-        let World { jobs, before, statuses, oracle, .. } = &mut *world;
+        let World { tables, before, statuses, oracle, .. } = &mut *world;
         oracle.hold(listed.is_sorted_by(|(one, _), (next, _)| one > next), "list", || {
             format!("{product}: out of order, or twice: {listed:?}")
         });
@@ -285,11 +285,11 @@ impl Simulation {
             let had = statuses.get(id).map_or(&[][..], Vec::as_slice);
             let ends = had.iter().skip(1).map(|(at, _)| *at).chain([UnixMillis::MAX]);
             let was_so = had.iter().zip(ends).any(|((_, status), end)| end >= since && status.to_string() == *told);
-            let is_wanted = status.is_none_or(|status| status == told) && jobs[id].spec.product == product;
+            let is_wanted = status.is_none_or(|status| status == told) && tables.jobs[id].spec.product == product;
             oracle.hold(was_so && is_wanted, "list", || format!("{id} is listed as {told}, and is not"));
         }
         let listed: BTreeSet<_> = listed.into_iter().map(|(id, _)| id).collect();
-        for (id, job) in jobs.iter().filter(|(_, job)| job.spec.product == product) {
+        for (id, job) in tables.jobs.iter().filter(|(_, job)| job.spec.product == product) {
             let is_settled = before.get(id).is_some_and(|(changed_at, _)| *changed_at < since);
             let is_wanted = status.is_none_or(|status| status == job.state.status.to_string());
             oracle.hold(!is_settled || !is_wanted || listed.contains(id), "list", || {

@@ -60,18 +60,20 @@ pub(crate) fn run(plan: &Plan, mutation: Option<Mutation>, is_traced: bool) -> R
 }
 
 async fn play(plan: Plan, mutation: Option<Mutation>, is_traced: bool) -> Report {
-    let caller = Arc::new(ApiKey {
+    let caller = ApiKey {
         id: "all".to_owned(),
         name: String::new(),
         products: vec!["*".to_owned()],
         envs: vec!["*".to_owned()],
         scopes: Scope::WORDS.map(|(_, scope)| scope).to_vec(),
         created_at: plan.begin,
-    });
+    };
     let begin = plan.begin;
-    let until = |key, until| (KeyHash::of(key), Arc::clone(&caller), until);
-    let keys = vec![until(KEY, UnixMillis::MAX), until(REVOKED_KEY, begin.plus(plan.revoked_ms))];
-    let mut world = World { begin, keys, mutation, trace: is_traced.then(Vec::new), ..World::default() };
+    let revoked = vec![(KeyHash::of(REVOKED_KEY), begin.plus(plan.revoked_ms))];
+    let mut world = World { begin, revoked, mutation, trace: is_traced.then(Vec::new), ..World::default() };
+    for key in [KEY, REVOKED_KEY] {
+        world.tables.add_key(&KeyHash::of(key), &caller);
+    }
     world.oracle.is_strict = plan.faults_in_10_000 == 0;
     let shared = Shared::new(plan, world);
     let router = router(Service::new(Arc::new(Sim { shared: Arc::clone(&shared), actor: None }), Arc::new(NoSessions)));
@@ -286,7 +288,7 @@ impl Simulation {
             violations,
             faults: std::mem::take(&mut world.faults),
             trace: world.trace.take().unwrap_or_default(),
-            jobs: world.jobs.len(),
+            jobs: world.tables.jobs.len(),
             dispatches: world.dispatches,
             calls: world.calls,
             counts: world.all_counts(),

@@ -1,5 +1,6 @@
 //! The ports over the world, each call with its latency and its luck: timers, dead letters, the queue's client.
 
+use std::fmt::Display;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -8,14 +9,9 @@ use carillon_aws::queue::MAX_HIDING_SECONDS;
 use carillon_aws::timers::{Arming, arming};
 use carillon_core::ids::{Fire, JobId};
 use carillon_core::job::RunError;
-use carillon_core::ports::MAX_DELAY_SECONDS;
-use carillon_core::ports::Message;
-use carillon_core::ports::MessageQueue;
-use carillon_core::ports::{
-    CatalogStore, Clock, DeadLetters, Entropy, IdempotencyStore, JobStore, KeyStore, PortError, Ports, Progress,
-    Redriven, ResultCache, SealingKeys, Timers,
-};
+use carillon_core::ports::{Clock, Entropy, MAX_DELAY_SECONDS, Message, MessageQueue, PortError, Redriven};
 use carillon_core::request::Capabilities;
+use carillon_core::testkit::{DeadLetterCalls, Gate, PortCall, Tables, TimerCalls};
 use carillon_core::time::UnixMillis;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep};
@@ -89,7 +85,7 @@ impl Sim {
     /// Makes a call of a port.
     pub(crate) async fn call<T>(
         &self,
-        what: &'static str,
+        what: impl Display + Send,
         mut act: impl FnMut(&mut World, &Actor, UnixMillis) -> T,
     ) -> Result<T, PortError> {
         let (actor, shared) = (self.actor(), &self.shared);
@@ -224,7 +220,7 @@ pub(crate) fn key_of(fire: Fire) -> u64 {
     low ^ u64::from(fire.generation) << 40 ^ u64::from(fire.run_no) << 8
 }
 
-impl Timers for Sim {
+impl TimerCalls for Sim {
     async fn arm(&self, fire: Fire, at: UnixMillis) -> Result<(), PortError> {
         let mutation = self.shared.world().mutation;
         if mutation == Some(Mutation::StoredBeforeArmed) {
@@ -243,7 +239,7 @@ impl Timers for Sim {
     }
 }
 
-impl DeadLetters for Sim {
+impl DeadLetterCalls for Sim {
     async fn redrive_all(&self, _: usize) -> Result<Redriven, PortError> {
         let redrive = |world: &mut World, actor: &Actor, now| {
             let is_new = world.queue.redrive(now);
@@ -272,40 +268,16 @@ impl Entropy for Sim {
     }
 }
 
-impl Ports for Sim {
-    fn jobs(&self) -> &impl JobStore {
-        self
+/// A call that nothing watches.
+impl Gate for Sim {
+    async fn pass<T: Send>(
+        &self,
+        call: PortCall,
+        mut act: impl FnMut(&mut Tables) -> T + Send,
+    ) -> Result<T, PortError> {
+        self.call(format!("{call:?}"), |world, _, _| act(&mut world.tables)).await
     }
-    fn catalogs(&self) -> &impl CatalogStore {
-        self
-    }
-    fn keys(&self) -> &impl KeyStore {
-        self
-    }
-    fn sealing_keys(&self) -> &impl SealingKeys {
-        self
-    }
-    fn result_cache(&self) -> &impl ResultCache {
-        self
-    }
-    fn idempotency(&self) -> &impl IdempotencyStore {
-        self
-    }
-    fn progress(&self) -> &impl Progress {
-        self
-    }
-    fn timers(&self) -> &impl Timers {
-        self
-    }
-    fn dead_letters(&self) -> &impl DeadLetters {
-        self
-    }
-    fn clock(&self) -> &impl Clock {
-        self
-    }
-    fn entropy(&self) -> &impl Entropy {
-        self
-    }
+
     fn capabilities(&self) -> Capabilities {
         Capabilities { secret_stores: &[], aws: Err("AWS services cannot be called here") }
     }

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use carillon_core::job::Output;
-use carillon_core::ports::{Checkpoints, Clock as _, Counters, FallbackHealth, PortError};
+use carillon_core::ports::{Clock as _, PortError};
 use carillon_core::progress::{Checkpoint, CheckpointId, Counted, CounterId, FallbackId, PartOutcome, RunId};
+use carillon_core::testkit::{CheckpointCalls, CounterCalls, FallbackCalls};
 use carillon_core::time::UnixMillis;
 
 use crate::actor::Actor;
@@ -13,11 +14,11 @@ use crate::ports::Sim;
 use crate::tallies::Tally;
 use crate::world::World;
 
-impl Checkpoints for Sim {
+impl CheckpointCalls for Sim {
     async fn finished(&self, run: RunId, under: &str) -> Result<Vec<Checkpoint>, PortError> {
         let done = |world: &mut World, actor: &Actor, _| {
             world.oracle.composites.read(run, actor.id);
-            let noted = world.progress.finished(run, under);
+            let noted = world.tables.progress.finished(run, under);
             let emptied = |part| Checkpoint { outcome: PartOutcome::Completed(Output::default()), ..part };
             match world.mutation {
                 Some(Mutation::DoneUnread) => Vec::new(),
@@ -37,7 +38,7 @@ impl Checkpoints for Sim {
             }
             is_noted = true;
             world.note(now, &actor.name, || format!("notes part {} of {}, run {}", part.place, run.job_id, run.run_no));
-            world.progress.parts.entry(run).or_default().insert(part.place.clone(), part.clone());
+            world.tables.progress.save(run, part, now);
             let wrong = world.oracle.composites.noted(run, part, actor.id);
             world.oracle.blame(wrong);
         };
@@ -65,10 +66,10 @@ impl Sim {
 
 /// How far the store says that a counter has come.
 fn stored(world: &World, counter: &CounterId) -> u64 {
-    world.progress.used.get(counter).copied().unwrap_or_default()
+    world.tables.progress.used(counter)
 }
 
-impl Counters for Sim {
+impl CounterCalls for Sim {
     async fn used(&self, counter: &CounterId) -> Result<u64, PortError> {
         let used = self.call("used", |world, _, _| stored(world, counter)).await;
         self.shared.world().oracle.composites.checked(counter, used.as_ref().ok().copied(), self.actor().id);
@@ -81,10 +82,10 @@ impl Counters for Sim {
             let told = match world.mutation {
                 Some(Mutation::CountedAgain) => {
                     let place = format!("{}, call {}", by.place, world.calls);
-                    world.progress.add(counter, &CheckpointId { place, ..by.clone() }, amount, limit)
+                    world.tables.progress.add(counter, &CheckpointId { place, ..by.clone() }, amount, limit)
                 }
-                Some(Mutation::QuotaIgnored) => world.progress.add(counter, by, amount, u64::MAX),
-                _ => world.progress.add(counter, by, amount, limit),
+                Some(Mutation::QuotaIgnored) => world.tables.progress.add(counter, by, amount, u64::MAX),
+                _ => world.tables.progress.add(counter, by, amount, limit),
             };
             if matches!(told, Counted::Over { .. }) {
                 world.count("quota over its limit");
@@ -104,7 +105,7 @@ impl Counters for Sim {
     async fn reset(&self, counter: &CounterId, by: &CheckpointId) -> Result<(), PortError> {
         self.begin(counter, by, None).await;
         let reset = |world: &mut World, _: &Actor, _| {
-            world.progress.reset(counter, by);
+            world.tables.progress.reset(counter, by);
             world.count("counter begun anew");
             let tally = Tally { counter, by, stored: stored(world, counter) };
             let wrong = world.oracle.composites.tallies.reset(&tally);
@@ -117,9 +118,9 @@ impl Counters for Sim {
     }
 }
 
-impl FallbackHealth for Sim {
+impl FallbackCalls for Sim {
     async fn failing(&self, fallback: &FallbackId) -> Result<BTreeMap<String, UnixMillis>, PortError> {
-        let failing = |world: &mut World, _: &Actor, _| world.progress.marks.get(fallback).cloned().unwrap_or_default();
+        let failing = |world: &mut World, _: &Actor, _| world.tables.progress.failing(fallback);
         let told = self.call("failing", failing).await;
         let (mut world, now) = (self.shared.world(), self.now());
         // Without an answer they keep their order.
@@ -138,8 +139,7 @@ impl FallbackHealth for Sim {
             world.oracle.blame(wrong);
         }
         let mark = |world: &mut World, _: &Actor, _| {
-            let marks = world.progress.marks.entry(fallback.clone()).or_default();
-            marks.insert(option.to_owned(), until);
+            world.tables.progress.mark(fallback, option, until);
         };
         self.call("mark", mark).await
     }

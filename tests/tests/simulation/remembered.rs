@@ -4,10 +4,8 @@ use carillon_core::cache::{CacheId, CacheKey};
 use carillon_core::idempotency::{IdempotencyKey, IdempotencyRecord};
 use carillon_core::ids::Owner;
 use carillon_core::job::Output;
-use carillon_core::ports::{
-    CacheAnswer, CachePage, CachedResult, FillLease, IdempotencyStore, PortError, ResultCache, SealingKeys,
-};
-use carillon_core::session::sealing::{SealingKey, SealingKeyId};
+use carillon_core::ports::{CacheAnswer, CachedResult, FillLease, PortError};
+use carillon_core::testkit::{IdempotencyCalls, ResultCalls, SealingKeyCalls};
 use carillon_core::time::UnixMillis;
 use serde_json::Value;
 
@@ -16,14 +14,14 @@ use crate::mutation::Mutation;
 use crate::ports::Sim;
 use crate::world::World;
 
-impl ResultCache for Sim {
+impl ResultCalls for Sim {
     async fn lookup(&self, key: &CacheKey, lead: &FillLease, now: UnixMillis) -> Result<CacheAnswer, PortError> {
         let asked_at = self.shared.now();
         let consult = |world: &mut World, actor: &Actor, at: UnixMillis| {
             let answer = match world.mutation {
                 Some(Mutation::ConsultIgnored) => CacheAnswer::Miss,
-                Some(Mutation::ExpiryIgnored) => world.results.lookup(key, lead, UnixMillis(0)),
-                _ => world.results.lookup(key, lead, now),
+                Some(Mutation::ExpiryIgnored) => world.tables.results.lookup(key, lead, UnixMillis(0)),
+                _ => world.tables.results.lookup(key, lead, now),
             };
             let wrong = world.oracle.recalls.consulted(key, lead, &answer, actor, (asked_at, at));
             if world.oracle.is_strict {
@@ -36,8 +34,8 @@ impl ResultCache for Sim {
 
     async fn fill(&self, key: &CacheKey, leader: &Owner, result: &CachedResult) -> Result<(), PortError> {
         let fill = |world: &mut World, _: &Actor, _| match world.mutation {
-            Some(Mutation::FillForgotten) => world.results.release(key, leader),
-            _ => world.results.fill(key, leader, result),
+            Some(Mutation::FillForgotten) => world.tables.results.release(key, leader),
+            _ => world.tables.results.fill(key, leader, result),
         };
         self.call("fill", fill).await
     }
@@ -48,27 +46,17 @@ impl ResultCache for Sim {
             Some(Mutation::FailureRemembered) => {
                 let output = Output { value: Value::Null, truncated: false };
                 let result = CachedResult { output, made_at: now, expires_at: now.plus(60_000) };
-                world.results.fill(key, leader, &result);
+                world.tables.results.fill(key, leader, &result);
             }
-            _ => world.results.release(key, leader),
+            _ => world.tables.results.release(key, leader),
         };
         self.call("release", release).await
-    }
-
-    async fn entries(
-        &self,
-        cache: &CacheId,
-        after: Option<&str>,
-        limit: usize,
-        now: UnixMillis,
-    ) -> Result<CachePage, PortError> {
-        self.call("entries", |world, _, _| world.results.entries(cache, after, limit, now)).await
     }
 
     async fn clear(&self, cache: &CacheId, _: UnixMillis) -> Result<(), PortError> {
         let clear = |world: &mut World, _: &Actor, now: UnixMillis| {
             if world.mutation != Some(Mutation::ClearIgnored) {
-                world.results.clear(cache);
+                world.tables.results.clear(cache, now);
                 world.oracle.recalls.cleared(cache, now);
             }
         };
@@ -76,10 +64,10 @@ impl ResultCache for Sim {
     }
 }
 
-impl IdempotencyStore for Sim {
+impl IdempotencyCalls for Sim {
     async fn find(&self, name: &IdempotencyKey, now: UnixMillis) -> Result<Option<IdempotencyRecord>, PortError> {
         let find = |world: &mut World, _: &Actor, _| {
-            let found = world.requests.find(name, now)?;
+            let found = world.tables.reservations.find(name, now)?;
             match world.mutation {
                 Some(Mutation::ReservationIgnored | Mutation::BodyUnchecked) => None,
                 Some(Mutation::InstantForgotten) => Some(IdempotencyRecord { at: now, ..found }),
@@ -91,7 +79,7 @@ impl IdempotencyStore for Sim {
 
     async fn reserve(&self, name: &IdempotencyKey, new: &IdempotencyRecord) -> Result<IdempotencyRecord, PortError> {
         let reserve = |world: &mut World, _: &Actor, _| {
-            let stands = world.requests.reserve(name, new);
+            let stands = world.tables.reservations.reserve(name, new);
             match world.mutation {
                 Some(Mutation::ReservationIgnored) => new.clone(),
                 Some(Mutation::BodyUnchecked) => IdempotencyRecord { body: new.body.clone(), ..stands },
@@ -102,12 +90,4 @@ impl IdempotencyStore for Sim {
     }
 }
 
-impl SealingKeys for Sim {
-    async fn current(&self) -> Result<SealingKey, PortError> {
-        self.call("sealing key", |world, _, _| world.sealing_keys.current()).await
-    }
-
-    async fn find(&self, name: &SealingKeyId) -> Result<Option<SealingKey>, PortError> {
-        self.call("sealing key", |world, _, _| world.sealing_keys.find(name)).await
-    }
-}
+impl SealingKeyCalls for Sim {}

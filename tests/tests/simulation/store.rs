@@ -4,12 +4,10 @@ use std::sync::Arc;
 
 use carillon_core::access::{ApiKey, KeyHash};
 use carillon_core::ids::JobId;
-use carillon_core::job::{Job, Run};
+use carillon_core::job::Job;
 use carillon_core::machine::Transition;
-use carillon_core::ports::{
-    CatalogStore, Clock as _, Condition, History, JobQuery, JobStore, KeyStore, ListedJobs, PortError, Published,
-    WriteOutcome,
-};
+use carillon_core::ports::{Clock as _, Condition, JobQuery, ListedJobs, PortError, Published, WriteOutcome};
+use carillon_core::testkit::{CatalogCalls, JobCalls, KeyCalls, is_wanted};
 use carillon_core::time::UnixMillis;
 
 use crate::actor::Actor;
@@ -22,7 +20,7 @@ pub(crate) const MAX_BEHIND_MS: i64 = 10_000;
 /// The key of how much.
 const INDEX: u64 = 0x494e_4458;
 
-impl JobStore for Sim {
+impl JobCalls for Sim {
     async fn insert_new(&self, job: &Job) -> Result<WriteOutcome, PortError> {
         let stored = self.call("insert", |world, actor, now| world.insert(job, actor, now)).await;
         self.arm_deferred(job.id).await;
@@ -34,8 +32,8 @@ impl JobStore for Sim {
 
     async fn get(&self, id: JobId) -> Result<Option<Job>, PortError> {
         let get = |world: &mut World, actor: &Actor, _| {
-            let World { jobs, oracle, mutation, .. } = &mut *world;
-            let stored = jobs.get(&id);
+            let World { tables, oracle, mutation, .. } = &mut *world;
+            let stored = tables.jobs.get(&id);
             oracle.composites.looked(stored, actor.id);
             let other = match mutation {
                 Some(Mutation::ListedTrusted) => actor.listed(id),
@@ -56,15 +54,10 @@ impl JobStore for Sim {
     /// The index may be behind: a job is missing, or shown as it was before its last change.
     async fn list(&self, query: &JobQuery) -> Result<ListedJobs, PortError> {
         let dice = self.shared.dice;
-        let is_wanted = |job: &&Job| {
-            (&job.spec.product, &job.spec.env) == (&query.product, &query.env)
-                && query.status.is_none_or(|status| status == job.state.status)
-                && query.before.is_none_or(|before| job.id < before)
-        };
         let list = |world: &mut World, actor: &Actor, now: UnixMillis| {
             let mut stale = 0;
             let mut found = Vec::new();
-            for (id, job) in world.jobs.iter().rev() {
+            for (id, job) in world.tables.jobs.iter().rev() {
                 let key = key_of(job.fire());
                 let behind_ms = [0, 1_000, MAX_BEHIND_MS][dice.roll(key ^ INDEX, now.0.unsigned_abs()).below(3)];
                 let is_lost = world.mutation == Some(Mutation::ListLosesJobs) && key.is_multiple_of(8);
@@ -76,7 +69,7 @@ impl JobStore for Sim {
                     }
                     _ => Some(job),
                 };
-                found.extend(shown.filter(is_wanted).cloned());
+                found.extend(shown.filter(|job| is_wanted(query, job)).cloned());
                 if found.len() == query.limit {
                     break;
                 }
@@ -92,25 +85,17 @@ impl JobStore for Sim {
         };
         self.call("list", list).await
     }
-
-    async fn retired_runs(&self, id: JobId, before: Option<(u32, u32)>, limit: usize) -> Result<History, PortError> {
-        let is_wanted = |run: &&Run| before.is_none_or(|before| (run.generation, run.run_no) < before);
-        let runs = |world: &mut World, _: &Actor, _| {
-            let wanted = world.retired.get(&id).into_iter().flatten().rev().filter(is_wanted);
-            History::cut(wanted.take(limit + 1).cloned().collect(), limit)
-        };
-        self.call("runs", runs).await
-    }
 }
 
-impl CatalogStore for Sim {
+impl CatalogCalls for Sim {
     async fn get(&self, product: &str) -> Result<Option<Arc<Published>>, PortError> {
         let (actor, now) = (self.actor(), self.now());
         let known = {
             let mut world = self.shared.world();
             let mutation = world.mutation;
             let known = world.memories.entry(actor.instance).or_default().catalog(product, now, mutation);
-            let is_stale = |known| !world.catalogs.get(product).is_some_and(|current| Arc::ptr_eq(current, known));
+            let is_stale =
+                |known| !world.tables.catalogs.get(product).is_some_and(|current| Arc::ptr_eq(current, known));
             if known.as_ref().is_some_and(is_stale) {
                 world.count("stale catalog");
             }
@@ -122,14 +107,14 @@ impl CatalogStore for Sim {
     async fn fresh(&self, product: &str) -> Result<Option<Arc<Published>>, PortError> {
         let mutation = self.shared.world().mutation;
         if mutation == Some(Mutation::FreshFromCache) {
-            return CatalogStore::get(self, product).await;
+            return CatalogCalls::get(self, product).await;
         }
         self.read(product).await
     }
 
     async fn put(&self, product: &str, new: Arc<Published>, condition: &Condition) -> Result<WriteOutcome, PortError> {
         let put = |world: &mut World, actor: &Actor, now| {
-            let stored = world.catalogs.get(product).map(|it| &it.revision);
+            let stored = world.tables.catalogs.get(product).map(|it| &it.revision);
             if !condition.holds(stored) {
                 // As the adapter does it: a repetition finds its own document in its place.
                 let is_own = stored == Some(&new.revision) && *condition != Condition::Absent;
@@ -143,7 +128,7 @@ impl CatalogStore for Sim {
 
     async fn delete(&self, product: &str, condition: &Condition) -> Result<WriteOutcome, PortError> {
         let delete = |world: &mut World, actor: &Actor, now| {
-            if !condition.holds(world.catalogs.get(product).map(|it| &it.revision)) {
+            if !condition.holds(world.tables.catalogs.get(product).map(|it| &it.revision)) {
                 return WriteOutcome::Conflict;
             }
             world.publish(product, None, actor, now);
@@ -158,7 +143,7 @@ impl Sim {
     async fn read(&self, product: &str) -> Result<Option<Arc<Published>>, PortError> {
         let skew_ms = self.actor().skew_ms;
         let read = |world: &mut World, actor: &Actor, now: UnixMillis| {
-            let published = world.catalogs.get(product).cloned();
+            let published = world.tables.catalogs.get(product).cloned();
             let memory = world.memories.entry(actor.instance).or_default();
             memory.set_catalog(product, published.as_ref(), now.plus(skew_ms));
             published
@@ -167,7 +152,7 @@ impl Sim {
     }
 }
 
-impl KeyStore for Sim {
+impl KeyCalls for Sim {
     async fn find(&self, hash: &KeyHash) -> Result<Option<Arc<ApiKey>>, PortError> {
         let (actor, now) = (self.actor(), self.now());
         let known = {
@@ -189,12 +174,5 @@ impl KeyStore for Sim {
             key
         };
         self.call("key", find).await
-    }
-
-    async fn add(&self, hash: &KeyHash, key: &ApiKey) -> Result<(), PortError> {
-        let add = |world: &mut World, _: &Actor, _| {
-            world.keys.push((hash.clone(), Arc::new(key.clone()), UnixMillis::MAX));
-        };
-        self.call("add_key", add).await
     }
 }

@@ -24,8 +24,8 @@ impl Targets for Sim {
         let number = {
             let (mut world, now) = (shared.world(), shared.now());
             world.dispatches += 1;
-            let World { jobs, oracle, shelf, .. } = &mut *world;
-            let stored = jobs.get(&fire.job_id);
+            let World { tables, oracle, shelf, .. } = &mut *world;
+            let stored = tables.jobs.get(&fire.job_id);
             oracle.dispatched(&call, stored, &actor, shelf, now);
             oracle.called(shelf, stored, &call, &actor, now);
             let number = world.dispatches;

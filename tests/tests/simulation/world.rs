@@ -9,9 +9,8 @@ use carillon_core::access::{ApiKey, KeyHash};
 use carillon_core::ids::{Fire, JobId};
 use carillon_core::job::{Job, Outcome, Run, RunStatus, Status, codes};
 use carillon_core::machine::Transition;
-use carillon_core::ports::Message;
-use carillon_core::ports::{Published, WriteOutcome};
-use carillon_core::testkit::{Keyring, ProgressTables, Requests, Results};
+use carillon_core::ports::{Condition, Message, Published, WriteOutcome};
+use carillon_core::testkit::Tables;
 use carillon_core::time::UnixMillis;
 
 use crate::actor::Actor;
@@ -29,25 +28,18 @@ const PARKING_MS: i64 = 60_000;
 #[derive(Default)]
 pub(crate) struct World {
     pub(crate) begin: UnixMillis,
-    pub(crate) jobs: BTreeMap<JobId, Job>,
+    /// What is stored.
+    pub(crate) tables: Tables,
     /// What was stored of a job before its last change, and when that was.
     pub(crate) before: BTreeMap<JobId, (UnixMillis, Option<Job>)>,
     /// Every status that a job ever had, and since when.
     pub(crate) statuses: BTreeMap<JobId, Vec<(UnixMillis, Status)>>,
-    pub(crate) retired: BTreeMap<JobId, Vec<Run>>,
-    pub(crate) catalogs: BTreeMap<String, Arc<Published>>,
     /// All that was ever published.
     pub(crate) shelf: Shelf,
     /// What each instance of a function remembers.
     pub(crate) memories: BTreeMap<usize, Memory>,
-    /// The keys, each until it is revoked.
-    pub(crate) keys: Vec<(KeyHash, Arc<ApiKey>, UnixMillis)>,
-    /// The remembered results, the named requests, the sealing keys.
-    pub(crate) results: Results,
-    pub(crate) requests: Requests,
-    pub(crate) sealing_keys: Keyring,
-    /// What is remembered of parts, what was counted, and which options fail.
-    pub(crate) progress: ProgressTables,
+    /// The keys that are revoked, each from when on.
+    pub(crate) revoked: Vec<(KeyHash, UnixMillis)>,
     pub(crate) queue: Queue,
     pub(crate) oracle: Oracle,
     pub(crate) mutation: Option<Mutation>,
@@ -102,10 +94,14 @@ impl World {
     }
 
     pub(crate) fn insert(&mut self, job: &Job, actor: &Actor, now: UnixMillis) -> WriteOutcome {
-        if let Some(stored) = self.jobs.get(&job.id).filter(|_| self.mutation != Some(Mutation::InsertReplaces)) {
-            return if stored == job { WriteOutcome::Done } else { WriteOutcome::Conflict };
+        if self.mutation == Some(Mutation::InsertReplaces) {
+            self.tables.jobs.remove(&job.id);
         }
-        self.jobs.insert(job.id, job.clone());
+        let is_new = !self.tables.jobs.contains_key(&job.id);
+        let stored = self.tables.insert_job(job);
+        if !is_new {
+            return stored;
+        }
         self.remember(job.id, job.state.status, None, now);
         actor.changed();
         self.note(now, &actor.name, || format!("stores {}, {}", job.fire(), job.state.status));
@@ -117,16 +113,18 @@ impl World {
     /// As a conditional update does it: only the revision is compared, and a repetition finds its own result in its place.
     pub(crate) fn commit(&mut self, transition: &Transition, actor: &Actor, now: UnixMillis) -> WriteOutcome {
         let id = transition.before.id;
-        let Some(old) = self.jobs.get(&id) else { return WriteOutcome::Conflict };
+        let Some(old) = self.tables.jobs.get(&id).cloned() else { return WriteOutcome::Conflict };
         let new = transition.after();
         let is_expected = old.state.revision == transition.before.state.revision;
         let is_trusted = self.mutation == Some(Mutation::ListedTrusted) && actor.listed(id).is_some();
         if !is_expected && !is_trusted && self.mutation != Some(Mutation::RevisionUnchecked) {
-            let is_own = *old == new;
+            let is_own = old == new;
             self.note(now, &actor.name, || format!("is too late to change {}", transition.before.fire()));
             return if is_own { WriteOutcome::Done } else { WriteOutcome::Conflict };
         }
-        let Some(old) = self.jobs.insert(id, new.clone()) else { return WriteOutcome::Conflict };
+        // The same change of what is stored, which a mutant may not have looked at.
+        let change = Transition { before: old.clone(), spec: Some(Arc::clone(&new.spec)), ..transition.clone() };
+        let WriteOutcome::Done = self.tables.commit(&change) else { return WriteOutcome::Conflict };
         self.note(now, &actor.name, || {
             let state = &new.state;
             let timer_missing = if state.timer_missing { ", timer missing" } else { "" };
@@ -138,7 +136,6 @@ impl World {
         self.oracle.hold(only_if == u64::MAX || only_if == old.state.revision, "If-Match", || {
             format!("{} had revision {}, and was changed by an edit for {only_if}", old.fire(), old.state.revision)
         });
-        self.retired.entry(id).or_default().extend(transition.retired.clone());
         let error = transition.outcome().and_then(|outcome| match outcome {
             Outcome::Failed(error) => Some(error.code.as_str()),
             _ => None,
@@ -166,16 +163,16 @@ impl World {
             Some(new) => format!("publishes {product}: {:?}", Edition::of(&new.document)),
             None => format!("deletes {product}"),
         });
-        match new {
-            Some(new) => self.catalogs.insert(product.to_owned(), new),
-            None => self.catalogs.remove(product),
+        let _ = match new {
+            Some(new) => self.tables.put_catalog(product, &new, &Condition::Always),
+            None => self.tables.delete_catalog(product, &Condition::Always),
         };
     }
 
     /// A key that is not revoked.
     pub(crate) fn key(&self, hash: &KeyHash, now: UnixMillis) -> Option<Arc<ApiKey>> {
-        let known = self.keys.iter().find(|(known, _, until)| known == hash && now < *until);
-        known.map(|(_, key, _)| Arc::clone(key))
+        let is_revoked = self.revoked.iter().any(|(known, at)| known == hash && now >= *at);
+        self.tables.find_key(hash).filter(|_| !is_revoked)
     }
 
     /// Forgets a message.
@@ -206,7 +203,7 @@ impl World {
 
     /// An active job has a timer or a message, or, where that is missing, the message of the fire before.
     fn check_carried(&mut self, id: JobId, invariant: &'static str) {
-        let Some(job) = self.jobs.get(&id) else { return };
+        let Some(job) = self.tables.jobs.get(&id) else { return };
         let fire = job.fire();
         let is_active = matches!(job.state.status, Status::Scheduled | Status::Queued | Status::Running);
         let queue = &self.queue;
@@ -218,7 +215,7 @@ impl World {
 
     /// What must hold in the end; `accepted` are the jobs that a caller was told of.
     pub(crate) fn check_at_rest(&mut self, accepted: &[JobId], now: UnixMillis) {
-        let zones: Vec<_> = self.jobs.values().filter_map(|job| job.spec.repeat.as_ref()?.tz.clone()).collect();
+        let zones: Vec<_> = self.tables.jobs.values().filter_map(|job| job.spec.repeat.as_ref()?.tz.clone()).collect();
         for tz in zones {
             match set_forward(&tz, self.begin, now) {
                 1.. => self.count("clock set forward"),
@@ -227,10 +224,10 @@ impl World {
             }
         }
         for id in accepted {
-            self.oracle.hold(self.jobs.contains_key(id), "I1", || format!("{id} was accepted, and is lost"));
+            self.oracle.hold(self.tables.jobs.contains_key(id), "I1", || format!("{id} was accepted, and is lost"));
         }
-        for (id, job) in &self.jobs {
-            let history = self.retired.get(id).map_or(&[][..], Vec::as_slice);
+        for (id, job) in &self.tables.jobs {
+            let history = self.tables.retired.get(id).map_or(&[][..], Vec::as_slice);
             self.oracle.at_rest(job, history, now);
             // What has just failed may still be on its way there.
             let is_new = now.since(job.state.updated_at) < PARKING_MS;
@@ -239,7 +236,7 @@ impl World {
             self.oracle
                 .hold(is_dead_lettered, "dead_lettered", || format!("{} is spent, and no dead letter", job.fire()));
         }
-        let ids: Vec<_> = self.jobs.keys().copied().collect();
+        let ids: Vec<_> = self.tables.jobs.keys().copied().collect();
         for id in ids {
             self.check_carried(id, "I4");
         }
@@ -247,8 +244,8 @@ impl World {
 
     /// The runs of a job.
     pub(crate) fn runs(&self, id: JobId) -> impl Iterator<Item = &Run> {
-        let history = self.retired.get(&id).into_iter().flatten();
-        history.chain(self.jobs.get(&id).map(|job| &job.state.run))
+        let history = self.tables.retired.get(&id).into_iter().flatten();
+        history.chain(self.tables.jobs.get(&id).map(|job| &job.state.run))
     }
 
     /// The runs of a job that have ended, and how.

@@ -6,12 +6,12 @@ use http::{Request, header};
 use serde_json::json;
 
 use super::client::{Api, FOREIGN_KEY, Reply, job, key, shop};
-use super::world::{Port, Trouble, World};
 use crate::documentation::{Documentation, Verb};
 use crate::table::operations;
+use carillon_core::testkit::{Memory, Port, Trouble};
 
 fn documentation() -> Vec<Documentation> {
-    operations::<World>().into_iter().map(|operation| operation.doc).collect()
+    operations::<Memory>().into_iter().map(|operation| operation.doc).collect()
 }
 
 /// A request of the operation that succeeds for the owner of `shop` when the job has failed.
@@ -45,7 +45,7 @@ async fn prepared(doc: &Documentation) -> (Api, String) {
         api.post(&format!("/v1/jobs/{id}/pause"), &json!({})).await;
     }
     if ["retryJob", "redriveDeadLetters"].contains(&doc.id) {
-        api.world.attempt(id, Err(RunError::permanent("NOT_FOUND", "gone"))).await;
+        api.attempt(id, Err(RunError::permanent("NOT_FOUND", "gone"))).await;
     }
     (api, id.to_string())
 }
@@ -64,7 +64,7 @@ async fn another_tenants_key_opens_nothing() {
     let mut refused = 0;
     for doc in documentation().into_iter().filter(|doc| !doc.is_open) {
         let (api, id) = prepared(&doc).await;
-        let before = api.world.stored();
+        let before = api.stored();
         let reply = call(&api.with_key(Some(FOREIGN_KEY)), &doc, &id).await;
         assert!(matches!(reply.status.as_u16(), 403 | 404), "{}: {} {}", doc.id, reply.status, reply.json);
         if doc.path.contains("{job_id}") {
@@ -72,7 +72,7 @@ async fn another_tenants_key_opens_nothing() {
             let none = call(&api, &doc, "job_01HF7YAT00000000000000000Z").await;
             assert_eq!((none.status, &none.json["detail"]), (reply.status, &reply.json["detail"]), "{}", doc.id);
         }
-        let after = api.world.stored();
+        let after = api.stored();
         assert_eq!(before, after, "{}", doc.id);
         refused += 1;
     }

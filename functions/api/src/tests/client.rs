@@ -7,7 +7,12 @@ use std::sync::{Arc, LazyLock};
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use carillon_core::access::{ApiKey, Scope};
+use carillon_core::event_types::Limits;
 use carillon_core::ids::JobId;
+use carillon_core::job::{Output, RunError};
+use carillon_core::operations::{Executor, execute};
+use carillon_core::ports::Targets;
+use carillon_core::request::DispatchRequest;
 use carillon_core::time::UnixMillis;
 use carillon_outbound::secrets::EnvSecrets;
 use carillon_outbound::{AllowList, Outbound};
@@ -16,9 +21,11 @@ use jsonschema::Validator;
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
-use super::world::{NOW, World};
 use crate::sessions::JwtSessions;
 use crate::{Service, router};
+use carillon_core::testkit::{INNERMOST, Memory};
+
+pub(super) const NOW: i64 = 1_800_000_000_000;
 
 /// Opens everything of the product `shop`.
 pub(super) const KEY: &str = "car_owner";
@@ -30,7 +37,7 @@ pub(super) const SECRET: &str = "a shared secret of more than 32 bytes";
 
 /// The document that the service serves.
 pub(super) static DOCUMENT: LazyLock<Value> = LazyLock::new(|| {
-    let operations = crate::table::operations::<World>();
+    let operations = crate::table::operations::<Memory>();
     crate::openapi::document(operations.iter().map(|it| &it.doc))
 });
 
@@ -99,10 +106,21 @@ impl Reply {
     }
 }
 
-/// The service over a world of its own, and a client of it.
+/// A target that answers so every time.
+struct Scripted(Result<Output, RunError>);
+
+impl Targets for Scripted {
+    async fn dispatch(&self, _: DispatchRequest) -> Result<Output, RunError> {
+        self.0.clone()
+    }
+
+    async fn pause(&self, _: u32) {}
+}
+
+/// The service over ports of its own, and a client of it.
 #[derive(Clone)]
 pub(super) struct Api {
-    pub(super) world: Arc<World>,
+    pub(super) world: Arc<Memory>,
     /// The jobs that the service has counted.
     pub(super) counted: Arc<AtomicUsize>,
     router: Router,
@@ -120,6 +138,10 @@ pub(super) fn key(product: &str, envs: &[&str], scopes: &[Scope]) -> ApiKey {
     }
 }
 
+pub(super) fn memory() -> Arc<Memory> {
+    Arc::new(Memory::new(UnixMillis(NOW), 1))
+}
+
 impl Api {
     pub(super) fn new() -> Self {
         Self::with_secrets([("KEY", SECRET.to_owned())])
@@ -128,11 +150,11 @@ impl Api {
     /// The service with these secrets in its environment.
     pub(super) fn with_secrets<const N: usize>(secrets: [(&str, String); N]) -> Self {
         super::log::keep();
-        let world = Arc::new(World::new());
+        let world = memory();
         let scopes = Scope::WORDS.map(|(_, scope)| scope);
         world.admit(KEY, key("shop", &["*"], &scopes));
         world.admit(FOREIGN_KEY, key("bank", &["*"], &scopes));
-        world.publish("shop", shop());
+        world.publish("shop", shop()).unwrap();
         let secrets = EnvSecrets::new(secrets.map(|(name, secret)| (name.to_owned(), secret)));
         let sessions = JwtSessions::new(Outbound::new(AllowList::default()), secrets, Arc::clone(&world));
         let counted = Arc::<AtomicUsize>::default();
@@ -147,6 +169,20 @@ impl Api {
     /// A client of the same service with another key, or none.
     pub(super) fn with_key(&self, key: Option<&'static str>) -> Self {
         Self { key, ..self.clone() }
+    }
+
+    /// All that is stored, to be compared.
+    pub(super) fn stored(&self) -> String {
+        let tables = self.world.tables();
+        let revisions: Vec<_> = tables.catalogs.iter().map(|(product, it)| (product, &it.revision)).collect();
+        format!("{:?} {:?} {revisions:?}", tables.jobs, tables.retired)
+    }
+
+    /// Makes one attempt of the job's present fire.
+    pub(super) async fn attempt(&self, id: JobId, result: Result<Output, RunError>) {
+        let fire = self.world.tables().jobs[&id].fire();
+        let executor = Executor { targets: Scripted(result), limits: Limits::default(), trace: None };
+        execute(&*self.world, &executor, fire).await.unwrap();
     }
 
     pub(super) async fn get(&self, path: &str) -> Reply {
@@ -205,7 +241,7 @@ fn check(method: &str, path: &str, reply: &Reply) {
     if reply.status.as_u16() >= 400 {
         assert_eq!(reply.json["request_id"], id);
         assert_eq!(reply.json["status"], reply.status.as_u16());
-        assert!(!reply.json.to_string().contains(super::world::INNERMOST), "a cause got out: {}", reply.json);
+        assert!(!reply.json.to_string().contains(INNERMOST), "a cause got out: {}", reply.json);
     } else if !reply.bytes.is_empty() {
         assert_eq!(content_type, Some("application/json"));
     }

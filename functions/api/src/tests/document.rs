@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::client::{Api, DOCUMENT};
-use super::world::World;
 use crate::table::operations;
+use carillon_core::testkit::Memory;
 
 /// Visits every value of a document.
 fn visit<'a>(value: &'a Value, see: &mut impl FnMut(&'a Value)) {
@@ -97,7 +97,7 @@ fn the_document_has_the_shape_of_openapi_3_1() {
             assert!(!has_body || matches!(method, "post" | "put" | "patch"), "{id}");
         }
     }
-    assert_eq!(ids.len(), operations::<World>().len());
+    assert_eq!(ids.len(), operations::<Memory>().len());
 }
 
 #[test]

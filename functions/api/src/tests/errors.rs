@@ -12,9 +12,9 @@ use http::Request;
 use serde_json::{Value, json};
 
 use super::client::{Api, job};
-use super::world::{Port, Trouble};
 use crate::MAX_BODY_BYTES;
 use crate::problem::Problem;
+use carillon_core::testkit::{Port, Trouble};
 
 fn field(code: FieldCode) -> FieldError {
     FieldError { pointer: "/x".into(), code, detail: "d".into() }
@@ -85,7 +85,7 @@ async fn a_body_that_cannot_be_read_is_named_and_nothing_is_stored() {
     }
     let deep = format!("{}1{}", r#"{"a":"#.repeat(70), "}".repeat(70));
     assert_eq!(post(deep.into()).await.is(400, "invalid_json").pointers().len(), 1);
-    assert!(api.world.state().jobs.is_empty());
+    assert!(api.world.tables().jobs.is_empty());
 }
 
 #[tokio::test]
@@ -125,7 +125,7 @@ async fn a_body_may_have_256_kilobytes_and_not_one_byte_more() {
     }
     let id = api.schedule().await;
     api.send("POST", &format!("/v1/jobs/{id}/cancel"), &[], body).await.is(413, "body_too_large");
-    assert_eq!(api.world.state().jobs.len(), 2);
+    assert_eq!(api.world.tables().jobs.len(), 2);
 }
 
 #[tokio::test]
@@ -241,7 +241,7 @@ async fn a_job_whose_timer_cannot_be_armed_is_not_stored() {
     let api = Api::new();
     api.world.trouble(Port::Timers, Trouble::Unavailable);
     api.post("/v1/jobs", &job()).await.is(503, "unavailable");
-    assert!(api.world.state().jobs.is_empty());
+    assert!(api.world.tables().jobs.is_empty());
 }
 
 #[tokio::test(start_paused = true)]

@@ -121,7 +121,7 @@ fn scratched(base: &Value) -> impl Strategy<Value = Vec<u8>> + use<> {
 fn post(body: Vec<u8>) -> (Reply, Api) {
     let api = Api::new();
     let reply = runtime().block_on(api.send("POST", "/v1/jobs", &[], body));
-    let stored = api.world.state().jobs.len();
+    let stored = api.world.tables().jobs.len();
     assert_eq!(stored, usize::from(reply.status == 202), "{}", reply.json);
     assert!(matches!(reply.status.as_u16(), 202 | 400 | 403 | 409 | 413 | 422), "{} {}", reply.status, reply.json);
     (reply, api)
@@ -129,10 +129,10 @@ fn post(body: Vec<u8>) -> (Reply, Api) {
 
 fn put(body: Vec<u8>) {
     let api = Api::new();
-    let before = api.world.state().catalogs["shop"].revision.clone();
+    let before = api.world.tables().catalogs["shop"].revision.clone();
     let reply = runtime().block_on(api.send("PUT", "/v1/products/shop", &[], body));
     assert!(matches!(reply.status.as_u16(), 200 | 400 | 422), "{} {}", reply.status, reply.json);
-    let after = api.world.state().catalogs["shop"].revision.clone();
+    let after = api.world.tables().catalogs["shop"].revision.clone();
     assert!(before == after || reply.status == 200, "{}", reply.json);
     if reply.status == 200 {
         // A stored document can be read again, and its jobs can be scheduled.

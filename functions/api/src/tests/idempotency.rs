@@ -17,14 +17,14 @@ async fn the_first_answer_is_given_again_whatever_became_of_the_job() {
     body["repeat"] = json!({"every": 60_000, "limit": 2});
     let first = named(&api, "order 7", &body).await.ok(202);
     assert_eq!(first.header("idempotency-replayed"), None);
-    api.world.attempt(first.job_id(), Ok(Output::default())).await;
+    api.attempt(first.job_id(), Ok(Output::default())).await;
     api.world.advance(3_600_000);
     // White space in a body does not make it another request.
     let pretty = serde_json::to_string_pretty(&body).unwrap();
     let second = api.send("POST", "/v1/jobs", &[("idempotency-key", "order 7")], pretty).await.ok(202);
     assert_eq!(second.header("idempotency-replayed"), Some("true"));
     assert_eq!((&second.json, second.header("location")), (&first.json, first.header("location")));
-    assert_eq!(api.world.state().jobs.len(), 1);
+    assert_eq!(api.world.tables().jobs.len(), 1);
 }
 
 #[tokio::test]
@@ -40,7 +40,7 @@ async fn another_body_under_the_same_key_is_refused() {
     );
     other["env"] = json!("dev");
     named(&api, "k", &other).await.ok(202);
-    assert_eq!(api.world.state().jobs.len(), 2);
+    assert_eq!(api.world.tables().jobs.len(), 2);
 }
 
 #[tokio::test]
@@ -49,8 +49,8 @@ async fn a_race_of_fifty_gives_one_job() {
     let body = job();
     let replies = join_all((0..50).map(|_| named(&api, "k", &body))).await;
     let first = replies.iter().filter(|reply| reply.header("idempotency-replayed").is_none()).count();
-    assert_eq!((first, api.world.state().jobs.len()), (1, 1));
-    assert!(replies.into_iter().all(|reply| reply.ok(202).job_id() == *api.world.state().jobs.keys().next().unwrap()));
+    assert_eq!((first, api.world.tables().jobs.len()), (1, 1));
+    assert!(replies.into_iter().all(|reply| reply.ok(202).job_id() == *api.world.tables().jobs.keys().next().unwrap()));
 }
 
 #[tokio::test]
@@ -66,7 +66,7 @@ async fn a_key_that_is_none_is_refused_and_schedules_nothing() {
     }
     let two = [("idempotency-key", "a"), ("idempotency-key", "b")];
     api.send("POST", "/v1/jobs", &two, job().to_string()).await.is(422, "invalid_request");
-    assert!(api.world.state().jobs.is_empty());
+    assert!(api.world.tables().jobs.is_empty());
     named(&api, &"k".repeat(255), &job()).await.ok(202);
 }
 
@@ -74,7 +74,7 @@ async fn a_key_that_is_none_is_refused_and_schedules_nothing() {
 async fn whoever_waits_for_a_replayed_job_gets_its_result() {
     let api = Api::new();
     let first = named(&api, "k", &job()).await.ok(202);
-    api.world.attempt(first.job_id(), Ok(Output { value: json!("done"), truncated: false })).await;
+    api.attempt(first.job_id(), Ok(Output { value: json!("done"), truncated: false })).await;
     let headers = [("idempotency-key", "k"), ("prefer", "wait=5")];
     let waited = api.send("POST", "/v1/jobs", &headers, job().to_string()).await.ok(200);
     assert_eq!((&waited.json["result"], waited.header("idempotency-replayed")), (&json!("done"), Some("true")));
@@ -87,7 +87,7 @@ async fn whoever_waits_for_a_replayed_job_that_goes_on_gets_the_result_of_its_fi
     body["repeat"] = json!({"every": 1_000, "limit": 2});
     let id = named(&api, "k", &body).await.ok(202).job_id();
     for run in ["first", "second"] {
-        api.world.attempt(id, Ok(Output { value: json!(run), truncated: false })).await;
+        api.attempt(id, Ok(Output { value: json!(run), truncated: false })).await;
         let headers = [("idempotency-key", "k"), ("prefer", "wait=5")];
         let waited = api.send("POST", "/v1/jobs", &headers, body.to_string()).await.ok(200);
         assert_eq!(waited.json["result"], json!("first"));

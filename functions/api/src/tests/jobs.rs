@@ -3,8 +3,8 @@
 use carillon_core::job::{Output, RunError};
 use serde_json::{Value, json};
 
+use super::client::NOW;
 use super::client::{Api, job};
-use super::world::NOW;
 
 fn done() -> Output {
     Output { value: json!({"status": 200}), truncated: false }
@@ -32,7 +32,7 @@ async fn a_job_is_accepted_armed_and_stored() {
     );
     let later = api.post("/v1/jobs", &with(&json!({"start_at": NOW + 5_000}))).await.ok(202);
     assert_eq!((&later.json["status"], &later.json["scheduled_at"]), (&json!("scheduled"), &json!(NOW + 5_000)));
-    let state = api.world.state();
+    let state = api.world.tables();
     assert_eq!((state.jobs.len(), state.armed.len()), (2, 2));
 }
 
@@ -50,13 +50,13 @@ async fn a_job_is_shown_as_it_was_sent_and_as_it_went() {
     let extra = json!({"app": "mail", "retries": 2, "timeout": 5_000, "type": "action"});
     let id = api.post("/v1/jobs", &with(&extra)).await.ok(202).job_id();
     api.world.advance(40);
-    api.world.attempt(id, Err(RunError::transient("TIMEOUT", "no answer in time"))).await;
+    api.attempt(id, Err(RunError::transient("TIMEOUT", "no answer in time"))).await;
     let waiting = api.get(&format!("/v1/jobs/{id}")).await.ok(200).json;
     assert_eq!(waiting["status"], "queued");
     let next_attempt_at = waiting["next_attempt_at"].as_i64().unwrap();
     assert!((NOW + 540..=NOW + 1_040).contains(&next_attempt_at));
     api.world.advance(2_000);
-    api.world.attempt(id, Ok(done())).await;
+    api.attempt(id, Ok(done())).await;
     let ended = api.get(&format!("/v1/jobs/{id}")).await.ok(200).json;
     let failure = json!({"attempt": 1, "failed_at": NOW + 40,
         "error": {"code": "TIMEOUT", "message": "no answer in time", "retryable": true}});
@@ -79,7 +79,7 @@ async fn a_job_is_shown_as_it_was_sent_and_as_it_went() {
 async fn a_result_that_was_cut_says_so_and_null_is_a_result() {
     let api = Api::new();
     let id = api.schedule().await;
-    api.world.attempt(id, Ok(Output { value: Value::Null, truncated: true })).await;
+    api.attempt(id, Ok(Output { value: Value::Null, truncated: true })).await;
     let shown = api.get(&format!("/v1/jobs/{id}")).await.ok(200).json;
     assert_eq!(shown.get("result"), Some(&Value::Null));
     assert_eq!(shown["result_truncated"], true);
@@ -90,7 +90,7 @@ async fn a_running_job_has_no_next_attempt() {
     use carillon_core::{ids::Owner, machine, ports::JobStore as _};
     let api = Api::new();
     let id = api.schedule().await;
-    let job = api.world.state().jobs[&id].clone();
+    let job = api.world.tables().jobs[&id].clone();
     let event = machine::Trigger::Claim { fire: job.fire(), owner: Owner::new(1), lease_ms: 1_000 };
     let transition = machine::decide(&job, &event, carillon_core::time::UnixMillis(NOW)).unwrap();
     let _ = api.world.commit(&transition).await.unwrap();
@@ -108,7 +108,7 @@ async fn a_job_is_cancelled_once_with_or_without_a_reason() {
     api.send("POST", &path, &[], "").await.is(409, "job_cancelled");
     let cancelled = api.send("POST", &format!("/v1/jobs/{second}/cancel"), &[], "").await.ok(200).json;
     assert_eq!((&cancelled["status"], cancelled.get("cancel_reason")), (&json!("cancelled"), None));
-    assert!(api.world.state().armed.is_empty());
+    assert!(api.world.tables().armed.is_empty());
 }
 
 #[tokio::test]
@@ -117,7 +117,7 @@ async fn a_failed_job_is_retried_and_its_runs_are_kept() {
     let id = api.schedule().await;
     let path = format!("/v1/jobs/{id}/retry");
     api.send("POST", &path, &[], "").await.is(409, "job_queued");
-    api.world.attempt(id, Err(broken())).await;
+    api.attempt(id, Err(broken())).await;
     let failed = api.get(&format!("/v1/jobs/{id}")).await.ok(200).json;
     assert_eq!((&failed["status"], &failed["error"]["code"]), (&json!("failed"), &json!("NOT_FOUND")));
     let waiting = api.post(&path, &json!({"delay": 60_000})).await.ok(200).json;
@@ -125,7 +125,7 @@ async fn a_failed_job_is_retried_and_its_runs_are_kept() {
     assert_eq!(waiting["next_attempt_at"], NOW + 60_000);
 
     api.world.advance(60_000);
-    api.world.attempt(id, Err(broken())).await;
+    api.attempt(id, Err(broken())).await;
     api.send("POST", &path, &[], "").await.ok(200);
     let first = api.get(&format!("/v1/jobs/{id}/runs?limit=2")).await.ok(200).json;
     let told = |page: &Value| -> Vec<(i64, String)> {
@@ -149,7 +149,7 @@ async fn a_list_has_pages_and_summaries() {
         ids.push(api.schedule().await.to_string());
         api.world.advance(1);
     }
-    api.world.attempt(ids[1].parse().unwrap(), Ok(done())).await;
+    api.attempt(ids[1].parse().unwrap(), Ok(done())).await;
     ids.reverse();
     let (mut seen, mut path) = (Vec::new(), "/v1/jobs?product_tag=shop&env=prd&limit=2".to_owned());
     loop {
@@ -174,13 +174,13 @@ async fn of_the_contracts_own_example_only_its_token_that_is_cut_short_is_refuse
         "car_my-product",
         super::client::key("my-product", &["prd"], &[carillon_core::access::Scope::JobsWrite]),
     );
-    api.world.publish("my-product", super::client::shop());
+    api.world.publish("my-product", super::client::shop()).unwrap();
     let reply = api.with_key(Some("car_my-product")).post("/v1/jobs", &super::schemas::contract_example()).await;
     let reply = reply.ok(422);
     let errors: Vec<_> =
         reply.json["errors"].as_array().unwrap().iter().map(|it| (&it["pointer"], &it["code"])).collect();
     assert_eq!(errors, [(&json!("/session/token"), &json!("token_malformed"))]);
-    assert!(api.world.state().jobs.is_empty() && api.world.state().armed.is_empty());
+    assert!(api.world.tables().jobs.is_empty() && api.world.tables().armed.is_empty());
 }
 
 #[tokio::test]

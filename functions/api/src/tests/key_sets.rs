@@ -16,9 +16,10 @@ use carillon_outbound::secrets::EnvSecrets;
 use carillon_outbound::{AllowList, Outbound};
 use serde_json::{Value, json};
 
+use super::client::memory;
 use super::tokens::{KEYS, Signer, plain, token};
-use super::world::World;
 use crate::sessions::JwtSessions;
+use carillon_core::testkit::Memory;
 
 /// A server of one key set, which counts how often it is read.
 #[derive(Clone)]
@@ -54,7 +55,7 @@ impl Issuer {
         self.answers.lock().unwrap().2
     }
 
-    fn sessions(&self, clock: &Arc<World>) -> JwtSessions<EnvSecrets, Arc<World>> {
+    fn sessions(&self, clock: &Arc<Memory>) -> JwtSessions<EnvSecrets, Arc<Memory>> {
         let allow = AllowList::parse(&[self.address.to_string()]).unwrap();
         JwtSessions::new(Outbound::new(allow), EnvSecrets::default(), Arc::clone(clock))
     }
@@ -78,7 +79,7 @@ fn of_key(signer: &Signer, alg: &str, kid: &str) -> String {
 }
 
 async fn verify(
-    sessions: &JwtSessions<EnvSecrets, Arc<World>>,
+    sessions: &JwtSessions<EnvSecrets, Arc<Memory>>,
     catalog: &Catalog,
     token: &str,
 ) -> Result<Claims, TokenRefusal> {
@@ -98,7 +99,7 @@ fn is_refused(outcome: Result<Claims, TokenRefusal>, wanted: FieldCode) {
 #[tokio::test]
 async fn a_set_is_read_once_and_again_for_a_key_that_it_did_not_have() {
     let issuer = Issuer::start(json!([KEYS.es256.jwk("one")])).await;
-    let clock = Arc::new(World::new());
+    let clock = memory();
     let (sessions, catalog) = (issuer.sessions(&clock), issuer.catalog("ES256", "keys"));
     for _ in 0..3 {
         let claims = verify(&sessions, &catalog, &of_key(&KEYS.es256, "ES256", "one")).await.unwrap();
@@ -124,7 +125,7 @@ async fn a_set_is_read_once_and_again_for_a_key_that_it_did_not_have() {
 async fn a_set_that_cannot_be_read_is_a_fault_of_a_dependency_and_an_old_one_holds_for_a_day() {
     let issuer = Issuer::start(json!([KEYS.ed.jwk("one")])).await;
     issuer.serves(StatusCode::BAD_GATEWAY, &json!([]));
-    let clock = Arc::new(World::new());
+    let clock = memory();
     let (sessions, catalog) = (issuer.sessions(&clock), issuer.catalog("EdDSA", "keys"));
     let token = of_key(&KEYS.ed, "EdDSA", "one");
     assert!(matches!(verify(&sessions, &catalog, &token).await, Err(TokenRefusal::Port(_))));
@@ -141,7 +142,7 @@ async fn a_set_that_cannot_be_read_is_a_fault_of_a_dependency_and_an_old_one_hol
 #[tokio::test]
 async fn a_set_that_cannot_be_read_is_not_asked_for_with_every_token() {
     let issuer = Issuer::start(json!([KEYS.ed.jwk("one")])).await;
-    let clock = Arc::new(World::new());
+    let clock = memory();
     let (sessions, catalog) = (issuer.sessions(&clock), issuer.catalog("EdDSA", "keys"));
     let (known, unknown) = (of_key(&KEYS.ed, "EdDSA", "one"), of_key(&KEYS.ed, "EdDSA", "two"));
     verify(&sessions, &catalog, &known).await.unwrap();
@@ -171,7 +172,7 @@ async fn a_set_that_cannot_be_read_is_not_asked_for_with_every_token() {
 async fn those_who_wait_for_a_set_that_cannot_be_read_share_one_reading() {
     let issuer = Issuer::start(json!([])).await;
     issuer.serves(StatusCode::BAD_GATEWAY, &json!([]));
-    let clock = Arc::new(World::new());
+    let clock = memory();
     let (sessions, catalog) = (issuer.sessions(&clock), issuer.catalog("EdDSA", "keys"));
     let token = of_key(&KEYS.ed, "EdDSA", "one");
     let all = futures_util::future::join_all((0..20).map(|_| verify(&sessions, &catalog, &token))).await;
@@ -192,7 +193,7 @@ async fn only_a_key_of_the_sets_own_that_is_for_it_is_used() {
     let keys =
         json!([secret, for_encryption, for_another, KEYS.es384.jwk("p384"), KEYS.es256.jwk("good"), {"kty": "XYZ"}, 7]);
     let issuer = Issuer::start(keys).await;
-    let clock = Arc::new(World::new());
+    let clock = memory();
     let (sessions, catalog) = (issuer.sessions(&clock), issuer.catalog("ES256", "keys"));
     verify(&sessions, &catalog, &of_key(&KEYS.es256, "ES256", "good")).await.unwrap();
     for kid in ["oct", "enc", "other", "p384", "", "../good", "Good", "good\u{0}"] {
@@ -217,9 +218,9 @@ async fn only_a_key_of_the_sets_own_that_is_for_it_is_used() {
 async fn a_set_is_fetched_through_the_guard_and_no_redirect_is_followed() {
     let issuer = Issuer::start(json!([KEYS.ed.jwk("one")])).await;
     let token = of_key(&KEYS.ed, "EdDSA", "one");
-    let shut = JwtSessions::new(Outbound::new(AllowList::default()), EnvSecrets::default(), Arc::new(World::new()));
+    let shut = JwtSessions::new(Outbound::new(AllowList::default()), EnvSecrets::default(), memory());
     is_refused(verify(&shut, &issuer.catalog("EdDSA", "keys"), &token).await, FieldCode::NotAvailable);
-    let refused = verify(&issuer.sessions(&Arc::new(World::new())), &issuer.catalog("EdDSA", "away"), &token).await;
+    let refused = verify(&issuer.sessions(&memory()), &issuer.catalog("EdDSA", "away"), &token).await;
     assert!(matches!(refused, Err(TokenRefusal::Port(_))), "{refused:?}");
     assert_eq!(issuer.reads(), 0);
 }

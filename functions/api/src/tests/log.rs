@@ -7,7 +7,7 @@ use std::sync::Once;
 use serde_json::{Value, json};
 
 use super::client::{Api, FOREIGN_KEY, KEY, job};
-use super::world::{INNERMOST, Port, Trouble};
+use carillon_core::testkit::{INNERMOST, Port, Trouble};
 
 thread_local! {
     /// The log of this thread. Each test runs on a thread of its own.

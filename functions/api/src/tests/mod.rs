@@ -17,4 +17,3 @@ mod schemas;
 mod sessions;
 mod tokens;
 mod wait;
-mod world;

@@ -7,7 +7,7 @@ use carillon_core::ports::Redriven;
 use serde_json::{Value, json};
 
 use super::client::{Api, DOCUMENT, KEY, Reply, job, key, shop, validator};
-use super::world::{Port, Trouble};
+use carillon_core::testkit::{Port, Trouble};
 
 const ALL: &str = "car_all";
 
@@ -16,7 +16,7 @@ fn api() -> Api {
     let api = Api::new();
     let scopes = Scope::WORDS.map(|(_, scope)| scope);
     api.world.admit(ALL, ApiKey { products: vec!["*".into()], ..key("shop", &["*"], &scopes) });
-    api.world.publish("bank", shop());
+    api.world.publish("bank", shop()).unwrap();
     api.with_key(Some(ALL))
 }
 
@@ -25,13 +25,13 @@ async fn spent(api: &Api, product: &str, env: &str) -> JobId {
     let mut body = job();
     (body["product_tag"], body["env"]) = (json!(product), json!(env));
     let id = api.with_key(Some(ALL)).post("/v1/jobs", &body).await.ok(202).job_id();
-    api.world.attempt(id, Err(RunError::permanent("NOT_FOUND", "gone"))).await;
+    api.attempt(id, Err(RunError::permanent("NOT_FOUND", "gone"))).await;
     assert_eq!(status(api, id), Status::Failed);
     id
 }
 
 fn status(api: &Api, id: JobId) -> Status {
-    api.world.state().jobs[&id].state.status
+    api.world.tables().jobs[&id].state.status
 }
 
 async fn redrive(api: &Api, body: &Value) -> Reply {
@@ -50,7 +50,7 @@ async fn a_redrive_stays_within_its_product_and_environment() {
         ([Status::Queued; 2], [Status::Failed; 2])
     );
     assert_eq!(redrive(&api, &json!({"product_tag": "shop", "env": "prd"})).await.ok(200).json, json!({"redriven": 0}));
-    let armed: Vec<_> = api.world.state().armed.iter().map(|(fire, _)| (fire.job_id, fire.generation)).collect();
+    let armed: Vec<_> = api.world.tables().armed.iter().map(|(_, fire)| (fire.job_id, fire.generation)).collect();
     assert!(wanted.iter().all(|id| armed.contains(&(*id, 2))));
 }
 
@@ -90,9 +90,9 @@ async fn everything_is_for_keys_that_open_everything() {
 async fn a_queue_that_keeps_the_dead_letters_moves_them_itself_and_once_at_a_time() {
     let api = api();
     let id = spent(&api, "shop", "prd").await;
-    api.world.state().redriven = Some(Redriven::Started);
+    api.world.tables().redriven = Some(Redriven::Started);
     assert_eq!(redrive(&api, &json!({})).await.ok(202).json, json!({"started": true}));
-    api.world.state().redriven = Some(Redriven::UnderWay);
+    api.world.tables().redriven = Some(Redriven::UnderWay);
     redrive(&api, &json!({})).await.is(409, "redrive_under_way");
     assert_eq!(status(&api, id), Status::Failed, "its letter brings it back");
     redrive(&api, &json!({"product_tag": "shop", "env": "prd"})).await.ok(200);
@@ -124,7 +124,7 @@ async fn whoever_waits_for_a_long_redrive_is_answered_in_time() {
     for _ in 0..10 {
         spent(&api, "shop", "prd").await;
     }
-    api.world.trouble(Port::Timers, Trouble::Slow(6));
+    api.world.trouble(Port::Timers, Trouble::Slow(6_000));
     let body = json!({"product_tag": "shop", "env": "prd"});
     for redriven in [3, 3, 3, 1, 0] {
         assert_eq!(redrive(&api, &body).await.ok(200).json, json!({"redriven": redriven}));

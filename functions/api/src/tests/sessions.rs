@@ -49,7 +49,7 @@ fn api() -> Api {
         "hs-of-rs": session("HS256", "env:RSA"), "short": session("HS256", "env:SHORT"), "gone": session("HS256", "env:GONE"),
         "no-pem": session("RS256", "env:KEY"),
     });
-    api.world.publish("shop", catalog);
+    api.world.publish("shop", catalog).unwrap();
     api
 }
 
@@ -76,7 +76,7 @@ async fn a_token_of_each_algorithm_is_taken_and_its_claims_are_shown_to_nobody()
         let shown = api.get(&format!("/v1/jobs/{id}")).await.ok(200).json;
         assert_eq!(shown["session"], json!({"tag": tag}));
         assert_eq!(shown["input"]["body"]["user"], "$Session{details}{id}", "as it was sent");
-        let all = format!("{shown} {}", api.world.stored());
+        let all = format!("{shown} {}", api.stored());
         assert!(!all.contains("c4n4ry") && !all.contains(&text), "{all}");
         // Both in one text.
         let mut body = job_of(tag, &text);
@@ -334,7 +334,7 @@ async fn every_attack_is_refused_with_its_own_code_and_stores_nothing() {
     let api = api();
     let attacks = attacks();
     assert!(attacks.len() >= 80, "{}", attacks.len());
-    let before = api.world.stored();
+    let before = api.stored();
     let mut codes = BTreeSet::new();
     for (name, tag, text, code) in &attacks {
         for path in ["/v1/jobs", "/v1/jobs/preview"] {
@@ -352,8 +352,8 @@ async fn every_attack_is_refused_with_its_own_code_and_stores_nothing() {
         }
         codes.insert(*code);
     }
-    assert_eq!(api.world.stored(), before);
-    assert!(api.world.state().armed.is_empty());
+    assert_eq!(api.stored(), before);
+    assert!(api.world.tables().armed.is_empty());
     assert!(codes.len() >= 13, "{codes:?}");
 }
 
@@ -378,7 +378,7 @@ async fn a_definition_that_cannot_be_used_is_said_to_be_at_fault() {
 async fn a_minted_token_is_taken_for_its_session_and_for_no_other() {
     let api = api();
     // Tokens are made and held against the system's time.
-    api.world.advance(now() * 1_000 - super::world::NOW);
+    api.world.advance(now() * 1_000 - super::client::NOW);
     let body = json!({"data": {"details": {"id": 42}}, "expiry": 60_000});
     let reply = api.post("/v1/products/shop/envs/prd/sessions/hs", &body).await.ok(201);
     assert_eq!(reply.header("cache-control"), Some("no-store"));
@@ -386,7 +386,7 @@ async fn a_minted_token_is_taken_for_its_session_and_for_no_other() {
     let lasts_ms = reply.json["expires_at"].as_i64().unwrap() - now() * 1_000;
     assert!((55_000..=61_000).contains(&lasts_ms), "{lasts_ms}");
     let id = api.post("/v1/jobs", &job_of("hs", &text)).await.ok(202).job_id();
-    api.world.attempt(id, Ok(Output::default())).await;
+    api.attempt(id, Ok(Output::default())).await;
     assert_eq!(api.get(&format!("/v1/jobs/{id}")).await.ok(200).json["status"], "completed");
 
     let refused = api.post("/v1/jobs", &job_of("hs-too", &text)).await.ok(422);

@@ -8,8 +8,9 @@ use carillon_core::job::{Output, RunError};
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
+use super::client::NOW;
 use super::client::{Api, Reply, job, key};
-use super::world::{NOW, Port, Trouble};
+use carillon_core::testkit::{Port, Trouble};
 
 async fn waiting(api: &Api, prefer: &str) -> Reply {
     api.send("POST", "/v1/jobs", &[("prefer", prefer)], job().to_string()).await
@@ -19,8 +20,8 @@ async fn waiting(api: &Api, prefer: &str) -> Reply {
 async fn end_later(api: &Api, after_ms: u64, result: Result<Output, RunError>) {
     sleep(Duration::from_millis(after_ms)).await;
     api.world.advance(i64::try_from(after_ms).unwrap());
-    let id = *api.world.state().jobs.keys().next().unwrap();
-    api.world.attempt(id, result).await;
+    let id = *api.world.tables().jobs.keys().next().unwrap();
+    api.attempt(id, result).await;
 }
 
 fn output(value: Value) -> Output {
@@ -57,7 +58,7 @@ async fn a_job_that_is_called_off_meanwhile_is_shown_so() {
     let api = Api::new();
     let cancel = async {
         sleep(Duration::from_millis(100)).await;
-        let id: JobId = *api.world.state().jobs.keys().next().unwrap();
+        let id: JobId = *api.world.tables().jobs.keys().next().unwrap();
         api.post(&format!("/v1/jobs/{id}/cancel"), &json!({"reason": "enough"})).await.ok(200);
     };
     let (reply, ()) = tokio::join!(waiting(&api, "wait=10"), cancel);

@@ -111,6 +111,4 @@ fn invalid(pointer: &str, code: FieldCode, detail: impl Into<String>) -> Operati
 }
 
 #[cfg(test)]
-pub(crate) mod memory;
-#[cfg(test)]
 mod tests;

@@ -23,8 +23,6 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 
-use super::memory::turns::{block_on, yield_once};
-use super::memory::{Fault, Memory, PortCall, When, World};
 use super::*;
 use crate::access::Scope;
 use crate::event_types::Limits;
@@ -34,6 +32,8 @@ use crate::machine::{Trigger, decide};
 use crate::ports::{BoxFuture, Condition, DefinedSession, Sessions, Targets, TokenRefusal};
 use crate::request::DispatchRequest;
 use crate::session::Claims;
+use crate::testkit::turns::{block_on, yield_once};
+use crate::testkit::{Fault, Memory, PortCall, Tables, When};
 use crate::time::UnixMillis;
 
 const NOW: UnixMillis = UnixMillis(1_800_000_000_000);
@@ -105,7 +105,7 @@ impl Sessions for Texts {
 struct Answer {
     result: Result<Output, RunError>,
     takes_ms: i64,
-    meanwhile: Box<dyn FnOnce(&mut World) + Send>,
+    meanwhile: Box<dyn FnOnce(&mut Tables) + Send>,
 }
 
 impl Answer {
@@ -131,7 +131,7 @@ impl Targets for Target {
         self.requests.lock().unwrap().push(call);
         yield_once().await;
         let answer = self.answers.lock().unwrap().pop_front().unwrap_or_else(|| Answer::new(Ok(Output::default())));
-        let mut world = self.memory.world();
+        let mut world = self.memory.tables();
         world.now = world.now.plus(answer.takes_ms);
         (answer.meanwhile)(&mut world);
         answer.result
@@ -159,7 +159,7 @@ impl Stack {
             dead_lettered: Mutex::default(),
         };
         stack.publish(&shop());
-        stack.memory.world().calls.clear();
+        stack.memory.forget_calls();
         stack
     }
 
@@ -185,7 +185,7 @@ impl Stack {
     }
 
     fn job(&self, id: JobId) -> Job {
-        self.memory.world().jobs[&id].clone()
+        self.memory.tables().jobs[&id].clone()
     }
 
     fn status(&self, id: JobId) -> Status {
@@ -193,12 +193,12 @@ impl Stack {
     }
 
     fn wait(&self, ms: i64) {
-        let mut world = self.memory.world();
+        let mut world = self.memory.tables();
         world.now = world.now.plus(ms);
     }
 
     fn stored_and_armed(&self) -> (usize, usize) {
-        let world = self.memory.world();
+        let world = self.memory.tables();
         (world.jobs.len(), world.armed.len())
     }
 
@@ -216,9 +216,9 @@ impl Stack {
     fn drive(&self) {
         let mut unknown_since: BTreeMap<Fire, UnixMillis> = BTreeMap::new();
         for _ in 0..1_000 {
-            let Some((at, fire)) = self.memory.world().armed.pop_first() else { return };
-            let now = self.memory.world().now.max(at);
-            self.memory.world().now = now;
+            let Some((at, fire)) = self.memory.tables().armed.pop_first() else { return };
+            let now = self.memory.tables().now.max(at);
+            self.memory.tables().now = now;
             let again_at = match self.execute(fire).map(|execution| execution.verdict) {
                 Ok(Verdict::Acknowledge) => None,
                 Ok(Verdict::Redeliver { at }) => Some(at),
@@ -232,26 +232,26 @@ impl Stack {
                 }
                 Err(_) => Some(now.plus(30_000)),
             };
-            self.memory.world().armed.extend(again_at.map(|at| (at, fire)));
+            self.memory.tables().armed.extend(again_at.map(|at| (at, fire)));
         }
         panic!("messages go round for ever");
     }
 }
 
 /// An executor elsewhere claims the job, and its answer is still out.
-fn claimed_elsewhere(world: &mut World, id: JobId) {
+fn claimed_elsewhere(world: &mut Tables, id: JobId) {
     let job = world.jobs[&id].clone();
     let event = Trigger::Claim { fire: job.fire(), owner: Owner::new(99), lease_ms: 60_000 };
     happens(world, id, &event);
 }
 
-fn happens(world: &mut World, id: JobId, trigger: &Trigger) {
+fn happens(world: &mut Tables, id: JobId, trigger: &Trigger) {
     let transition = decide(&world.jobs[&id], trigger, world.now).unwrap();
     assert_eq!(world.commit(&transition), WriteOutcome::Done);
 }
 
 /// The outcomes that were recorded for a fire: never more than one.
 fn outcomes(stack: &Stack, fire: Fire) -> Vec<Outcome> {
-    let world = stack.memory.world();
+    let world = stack.memory.tables();
     world.outcomes.iter().filter(|(of, _)| *of == fire).map(|(_, outcome)| outcome.clone()).collect()
 }

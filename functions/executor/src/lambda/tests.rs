@@ -18,12 +18,12 @@ use carillon_core::job::{Job, Status};
 use carillon_core::operations::schedule;
 use carillon_core::ports::Clock as _;
 use carillon_core::ports::Message;
-use carillon_core::testkit::NoSessions;
+use carillon_core::testkit::{Memory, NoSessions};
 use lambda_runtime::{Context, Error, LambdaEvent};
 use serde_json::{Value, json};
 
 use self::queue::{Carried, Queue, Target};
-use self::world::World;
+
 use super::{Batch, handler::handle};
 
 /// Duration of an invocation, ms.
@@ -31,16 +31,16 @@ const INVOCATION_MS: i64 = 60_000;
 
 /// One deployment.
 struct Stack {
-    world: Arc<World>,
+    world: Arc<Memory>,
     queue: Arc<Queue>,
     target: Target,
-    batch: Arc<Batch<World, Target, Queue>>,
+    batch: Arc<Batch<Memory, Target, Queue>>,
 }
 
 impl Stack {
     fn new() -> Self {
         log::keep();
-        let world = Arc::new(World::new());
+        let world = world::memory();
         let (queue, target) = (Arc::new(Queue::default()), Target::new(&world));
         let batch = Batch {
             ports: Arc::clone(&world),
@@ -98,7 +98,7 @@ impl Stack {
     }
 
     fn status(&self, job: &Job) -> Status {
-        self.world.job(job.id).state.status
+        world::job(&self.world, job.id).state.status
     }
 }
 

@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::cache::CacheId;
-use crate::operations::memory::turns::{crash_when, interleave};
 use crate::ports::{CacheAnswer, FillLease, ResultCache};
+use crate::testkit::turns::{crash_when, interleave};
 
 fn stack() -> Stack {
     let stack = Stack::new();
@@ -44,9 +44,9 @@ fn what_was_done_a_while_ago_is_not_done_again() {
     assert_eq!(stack.job(first.id).state.run.cached_at, None);
     stack.wait(1_000);
     let second = stack.scheduled(&cached(&json!({"retries": 0})));
-    stack.memory.world().calls.clear();
+    stack.memory.forget_calls();
     stack.drive();
-    let calls = stack.memory.world().calls.clone();
+    let calls = stack.memory.calls();
     assert_eq!(calls, [PortCall::GetJob, PortCall::GetCatalog, PortCall::LookupResult, PortCall::Commit], "one write");
     let second = stack.job(second.id);
     assert_eq!((result(&second), second.state.status), (Some(&json!("first")), Status::Completed));
@@ -84,14 +84,14 @@ fn an_input_is_compared_as_it_is_dispatched() {
 fn of_a_hundred_at_once_one_is_dispatched() {
     let stack = stack();
     let jobs: Vec<_> = (0..100).map(|_| stack.scheduled(&cached(&json!({})))).collect();
-    stack.memory.world().armed.clear();
+    stack.memory.tables().armed.clear();
     let executing = |job: &Job| {
         let fire = job.fire();
         let stack = &stack;
         Box::pin(async move {
             let verdict = execute(&stack.memory, &stack.executor, fire).await.unwrap().verdict;
             if let Verdict::Redeliver { at } = verdict {
-                stack.memory.world().armed.insert((at, fire));
+                stack.memory.tables().armed.insert((at, fire));
             }
         }) as std::pin::Pin<Box<dyn Future<Output = ()>>>
     };
@@ -137,7 +137,7 @@ fn a_crash_between_the_cache_and_the_record_dispatches_nothing_again() {
     let stack = stack();
     stack.answers([answer("made")]);
     let job = stack.scheduled(&cached(&json!({})));
-    let filled = || stack.memory.world().results.filled() > 0;
+    let filled = || stack.memory.tables().results.filled() > 0;
     assert!(crash_when(execute(&stack.memory, &stack.executor, job.fire()), filled).is_none());
     stack.drive();
     let job = stack.job(job.id);
@@ -181,7 +181,7 @@ fn a_job_that_others_change_meanwhile_lets_the_lease_go() {
         Fault::Overtaken(Box::new(move |world| happens(world, id, &Trigger::Cancel { reason: None }))),
     );
     assert_eq!(stack.execute(job.fire()).unwrap().verdict, Verdict::Acknowledge);
-    assert!(stack.memory.world().results.is_empty(), "nobody waits for what will not come");
+    assert!(stack.memory.tables().results.is_empty(), "nobody waits for what will not come");
     assert_eq!(stack.dispatched(), 0);
 }
 
@@ -198,7 +198,7 @@ fn a_claim_that_meets_a_fault_lets_the_lease_go() {
             stack.memory.script(When::Nth(PortCall::GetJob, 1), Fault::Before);
         }
         assert!(stack.execute(job.fire()).is_err());
-        assert!(stack.memory.world().results.is_empty(), "{call:?}: nobody waits for what will not come");
+        assert!(stack.memory.tables().results.is_empty(), "{call:?}: nobody waits for what will not come");
         stack.drive();
         assert_eq!((stack.status(job.id), stack.dispatched()), (Status::Completed, 1), "{call:?}");
     }
@@ -213,7 +213,7 @@ fn hits_count_toward_the_limit_of_a_series() {
     let job = stack.scheduled(&cached(&json!({"repeat": {"every": 60_000, "limit": 5}})));
     stack.drive();
     assert_eq!(stack.status(job.id), Status::Completed);
-    let world = stack.memory.world();
+    let world = stack.memory.tables();
     let runs: Vec<_> = world.retired[&job.id].iter().chain([&world.jobs[&job.id].state.run]).collect();
     assert_eq!(runs.iter().map(|run| run.run_no).collect::<Vec<_>>(), [1, 2, 3, 4, 5]);
     assert_eq!(runs.iter().map(|run| run.cached_at.is_some()).collect::<Vec<_>>(), [false, true, true, false, true]);
@@ -279,7 +279,7 @@ fn whoever_waits_looks_again_the_later_the_longer_it_takes() {
     let lead = FillLease { leader: Owner::new(7), began_at: NOW, until: NOW.plus(100_000) };
     assert_eq!(block_on(stack.memory.lookup(&key, &lead, NOW)).unwrap(), CacheAnswer::Miss);
     for (after_ms, wait_ms) in [(0, 100), (1_000, 500), (30_000, 15_000), (60_000, 20_000), (90_000, 10_000)] {
-        stack.memory.world().now = NOW.plus(after_ms);
+        stack.memory.tables().now = NOW.plus(after_ms);
         let verdict = stack.execute(job.fire()).unwrap().verdict;
         assert_eq!(verdict, Verdict::Redeliver { at: NOW.plus(after_ms + wait_ms) }, "{after_ms}");
     }
@@ -288,10 +288,10 @@ fn whoever_waits_looks_again_the_later_the_longer_it_takes() {
 #[test]
 fn a_job_without_a_cache_asks_none() {
     let stack = stack();
-    stack.memory.world().calls.clear();
+    stack.memory.forget_calls();
     let job = stack.scheduled(&json!({}));
     stack.execute(job.fire()).unwrap();
-    let calls = stack.memory.world().calls.clone();
+    let calls = stack.memory.calls();
     assert!(
         !calls.iter().any(|call| matches!(call, PortCall::LookupResult | PortCall::Fill | PortCall::Release)),
         "{calls:?}"

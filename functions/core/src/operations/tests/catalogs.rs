@@ -10,7 +10,7 @@ fn put(stack: &Stack, document: &Value, condition: &Condition) -> Result<(Arc<Pu
 }
 
 fn stored(stack: &Stack) -> Option<Revision> {
-    stack.memory.world().catalogs.get("shop").map(|published| published.revision.clone())
+    stack.memory.tables().catalogs.get("shop").map(|published| published.revision.clone())
 }
 
 #[test]
@@ -34,7 +34,7 @@ fn a_catalog_is_replaced_only_under_its_precondition() {
 #[test]
 fn a_new_product_is_said_to_be_new() {
     let stack = Stack::new();
-    stack.memory.world().catalogs.clear();
+    stack.memory.tables().catalogs.clear();
     assert!(matches!(put(&stack, &shop(), &Condition::Exists), Err(OperationError::PreconditionFailed)));
     assert!(put(&stack, &shop(), &Condition::Absent).unwrap().1);
     assert!(matches!(put(&stack, &shop(), &Condition::Absent), Err(OperationError::PreconditionFailed)));
@@ -43,7 +43,7 @@ fn a_new_product_is_said_to_be_new() {
 #[test]
 fn a_catalog_is_read_as_it_was_sent_and_past_the_cache() {
     let stack = Stack::new();
-    stack.memory.world().cached_catalogs.insert("shop".into(), None);
+    stack.memory.tables().cached_catalogs.insert("shop".into(), None);
     let reader = ApiKey { scopes: vec![Scope::JobsRead], ..key("shop", "prd") };
     let published = block_on(get_catalog(&stack.memory, &reader, "shop")).unwrap();
     assert_eq!(published.document, shop());

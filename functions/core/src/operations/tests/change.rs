@@ -35,7 +35,7 @@ fn a_cancelled_job_is_disarmed_and_never_dispatched() {
     assert_eq!((cancelled_job.state.status, stack.stored_and_armed()), (Status::Cancelled, (1, 0)));
     assert_eq!(stack.job(job.id), cancelled_job);
     // A timer that fires all the same does no harm.
-    stack.memory.world().armed.insert(message);
+    stack.memory.tables().armed.insert(message);
     stack.drive();
     assert_eq!(stack.dispatched(), 0);
     let reason = Some("no longer wanted".to_owned());
@@ -48,14 +48,14 @@ fn a_cancelled_job_is_disarmed_and_never_dispatched() {
 fn a_failed_job_is_retried_under_a_new_fire_that_is_armed_before_it_is_stored() {
     let stack = Stack::new();
     let job = failed(&stack);
-    stack.memory.world().calls.clear();
+    stack.memory.forget_calls();
     let again = retried(&stack, job.id, 5_000).unwrap();
-    assert_eq!(stack.memory.world().calls, [PortCall::GetJob, PortCall::Arm, PortCall::Commit]);
+    assert_eq!(stack.memory.calls(), [PortCall::GetJob, PortCall::Arm, PortCall::Commit]);
     assert_eq!((again.state.status, again.fire()), (Status::Scheduled, Fire { generation: 2, ..job.fire() }));
     assert_eq!(refused_as(retried(&stack, job.id, 0)), "a job that is scheduled cannot be retried");
     stack.drive();
     assert_eq!((stack.status(job.id), stack.dispatched()), (Status::Completed, 2));
-    assert_eq!(stack.memory.world().retired[&job.id], [job.state.run]);
+    assert_eq!(stack.memory.tables().retired[&job.id], [job.state.run]);
     assert_eq!(refused_as(retried(&stack, job.id, 0)), "a job that is completed cannot be retried");
     assert_eq!(refused_as(cancelled(&stack, job.id)), "a job that is completed cannot be cancelled");
 }
@@ -71,7 +71,7 @@ fn whoever_loses_a_race_decides_anew_on_what_is_there() {
 
     let stack = Stack::new();
     let job = stack.scheduled(&json!({}));
-    let finish = move |world: &mut World| {
+    let finish = move |world: &mut Tables| {
         claimed_elsewhere(world, job.id);
         happens(world, job.id, &Trigger::Succeed { owner: Owner::new(99), output: Output::default() });
     };
@@ -86,7 +86,7 @@ fn of_two_retries_at_once_one_wins_and_its_time_holds() {
     let job = failed(&stack);
     let id = job.id;
     // The other one, which is stored, wants the job now. The loser has armed the same fire for later.
-    let sooner = move |world: &mut World| {
+    let sooner = move |world: &mut Tables| {
         let fire = Fire { generation: 2, ..world.jobs[&id].fire() };
         world.armed.insert((world.now, fire));
         happens(world, id, &Trigger::Retry { delay_ms: 0 });
@@ -109,7 +109,7 @@ fn a_lost_answer_of_a_change_is_looked_up() {
         assert_eq!(retried(&stack, job.id, 0).unwrap(), stack.job(job.id));
         stack.script(PortCall::Commit, fault());
         assert_eq!(cancelled(&stack, job.id).unwrap(), stack.job(job.id));
-        assert_eq!(stack.memory.world().outcomes.len(), 2, "one of each generation");
+        assert_eq!(stack.memory.tables().outcomes.len(), 2, "one of each generation");
     }
 }
 
@@ -131,7 +131,7 @@ fn a_change_gives_up_when_others_never_let_go() {
     let job = stack.scheduled(&json!({}));
     let id = job.id;
     for _ in 0..ATTEMPTS_AT_A_CHANGE {
-        let touch = move |world: &mut World| world.jobs.get_mut(&id).unwrap().state.revision += 1;
+        let touch = move |world: &mut Tables| world.jobs.get_mut(&id).unwrap().state.revision += 1;
         stack.script(PortCall::Commit, Fault::Overtaken(Box::new(touch)));
     }
     assert!(matches!(cancelled(&stack, id), Err(OperationError::Contended)), "scripted for every commit");

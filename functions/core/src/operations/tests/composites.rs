@@ -139,7 +139,7 @@ fn a_crash_repeats_the_step_that_it_met_and_no_other() {
     for dies_in in 0..3 {
         let stack = stack();
         let job = feature(&stack, "settle", 3);
-        let dead = move |world: &mut World| {
+        let dead = move |world: &mut Tables| {
             // Somebody takes over, and dies too.
             world.now = world.now.plus(3_600_000);
             claimed_elsewhere(world, job.id);
@@ -277,7 +277,7 @@ fn nothing_is_counted_and_no_health_is_said_for_a_job_that_was_called_off() {
         stack.drive();
         assert_eq!(stack.status(job.id), Status::Cancelled);
     }
-    let progress = &stack.memory.world().progress;
+    let progress = &stack.memory.tables().progress;
     assert!(progress.counted.is_empty() && progress.marks.is_empty(), "{progress:?}");
 }
 
@@ -354,7 +354,7 @@ fn whatever_is_attempted_again_is_counted_once() {
         let job = stack.scheduled(&json!({"event": "counted", "retries": 5}));
         stack.drive();
         assert_eq!(stack.status(job.id), Status::Completed);
-        let used: Vec<u64> = stack.memory.world().progress.used.values().copied().collect();
+        let used: Vec<u64> = stack.memory.tables().progress.used.values().copied().collect();
         assert_eq!(used, [2]);
     }
 }

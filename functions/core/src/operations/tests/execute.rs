@@ -2,11 +2,11 @@
 
 use super::*;
 use crate::machine::Refusal;
-use crate::operations::memory::turns::crash_when;
+use crate::testkit::turns::crash_when;
 
 /// What is to become of the only message, which is taken off the queue.
 fn verdict(stack: &Stack, fire: Fire) -> Verdict {
-    stack.memory.world().armed.clear();
+    stack.memory.tables().armed.clear();
     stack.execute(fire).unwrap().verdict
 }
 
@@ -49,7 +49,7 @@ fn a_due_job_is_claimed_dispatched_and_settled() {
     assert_eq!((call.id.fire, call.attempt, call.timeout_ms), (job.fire(), 1, 10_000));
     assert_eq!(call.trace.as_deref(), Some("Root=1-2-3"), "the trace goes on to the target");
     assert_eq!(call.request.http().unwrap().url.as_str(), "https://shop.example.com/orders/7/close");
-    let calls = stack.memory.world().calls.split_off(3);
+    let calls = stack.memory.calls().split_off(3);
     assert_eq!(
         calls,
         [PortCall::GetJob, PortCall::GetCatalog, PortCall::Commit, PortCall::Commit],
@@ -120,8 +120,8 @@ fn a_job_that_kills_every_executor_ends_as_failed_and_is_dead_lettered() {
     let job = stack.scheduled(&json!({"retries": 2}));
     for _ in 0..4 {
         let at = stack.job(job.id).state.wake_at.unwrap();
-        let now = stack.memory.world().now.max(at);
-        stack.memory.world().now = now;
+        let now = stack.memory.tables().now.max(at);
+        stack.memory.tables().now = now;
         let before = stack.dispatched();
         let died = crash_when(execute(&stack.memory, &stack.executor, job.fire()), || stack.dispatched() > before);
         let Some(execution) = died else { continue };
@@ -166,7 +166,7 @@ fn a_retrys_message_that_comes_before_the_retry_is_stored_is_not_lost() {
     stack.answers([transient()]);
     stack.drive();
     let next = Fire { generation: 2, ..job.fire() };
-    let is_armed = || stack.memory.world().armed.iter().any(|(_, fire)| *fire == next);
+    let is_armed = || stack.memory.tables().armed.iter().any(|(_, fire)| *fire == next);
     let caller = owner_of_shop();
     let mut stored_later = Box::pin(retry(&stack.memory, &caller, job.id, 0));
     assert!(crash_when(stored_later.as_mut(), is_armed).is_none());
@@ -181,7 +181,7 @@ fn what_was_cancelled_or_taken_over_meanwhile_is_not_recorded() {
     let stack = Stack::new();
     let job = stack.scheduled(&json!({"retries": 1}));
     let id = job.id;
-    let cancel = move |world: &mut World| happens(world, id, &Trigger::Cancel { reason: None });
+    let cancel = move |world: &mut Tables| happens(world, id, &Trigger::Cancel { reason: None });
     stack.answers([Answer { meanwhile: Box::new(cancel), ..Answer::new(Ok(Output::default())) }]);
     let execution = stack.execute(job.fire()).unwrap();
     assert_eq!((execution.verdict, execution.attempt.unwrap().recorded), (Verdict::Acknowledge, false));
@@ -191,7 +191,7 @@ fn what_was_cancelled_or_taken_over_meanwhile_is_not_recorded() {
     let job = stack.scheduled(&json!({"retries": 1}));
     let id = job.id;
     // The target takes longer than the lease, and somebody else goes on with the fire.
-    let taken = Box::new(move |world: &mut World| claimed_elsewhere(world, id));
+    let taken = Box::new(move |world: &mut Tables| claimed_elsewhere(world, id));
     stack.answers([Answer { takes_ms: 15_000, meanwhile: taken, ..Answer::new(Ok(Output::default())) }]);
     let execution = stack.execute(job.fire()).unwrap();
     let until = NOW.plus(15_000 + 60_000);
@@ -255,7 +255,7 @@ fn a_fault_before_the_claim_changes_nothing_and_the_message_comes_back() {
         assert!(stack.execute(job.fire()).is_err(), "{call:?}");
         assert_eq!((stack.job(job.id), stack.dispatched()), (job, 0));
         stack.drive();
-        assert_eq!((stack.memory.world().outcomes.len(), stack.dispatched()), (1, 1));
+        assert_eq!((stack.memory.tables().outcomes.len(), stack.dispatched()), (1, 1));
     }
 }
 
@@ -265,7 +265,7 @@ fn a_claim_that_others_keep_overtaking_comes_back_in_a_second() {
     let job = stack.scheduled(&json!({}));
     let id = job.id;
     for _ in 0..ATTEMPTS_AT_A_CHANGE {
-        let touch = move |world: &mut World| world.jobs.get_mut(&id).unwrap().state.revision += 1;
+        let touch = move |world: &mut Tables| world.jobs.get_mut(&id).unwrap().state.revision += 1;
         stack.script(PortCall::Commit, Fault::Overtaken(Box::new(touch)));
     }
     assert_eq!(verdict(&stack, job.fire()), Verdict::Redeliver { at: NOW.plus(1_000) });
@@ -293,7 +293,7 @@ fn a_catalog_that_changed_or_went_fails_the_job_for_good_without_a_dispatch() {
         let job = stack.scheduled(&json!({"retries": 3}));
         match &catalog {
             Some(document) => stack.publish(document),
-            None => stack.memory.world().catalogs.clear(),
+            None => stack.memory.tables().catalogs.clear(),
         }
         let Verdict::DeadLetter(error) = verdict(&stack, job.fire()) else { panic!("{catalog:?}") };
         assert_eq!((error.code.as_str(), error.retryable), (code, false));
@@ -306,7 +306,7 @@ fn a_catalog_that_changed_or_went_fails_the_job_for_good_without_a_dispatch() {
 fn only_the_catalog_that_is_published_now_fails_a_job_for_good() {
     let stack = Stack::new();
     let job = stack.scheduled(&json!({}));
-    stack.memory.world().cached_catalogs.insert("shop".into(), None);
+    stack.memory.tables().cached_catalogs.insert("shop".into(), None);
     assert_eq!(verdict(&stack, job.fire()), Verdict::Acknowledge);
     assert_eq!((stack.status(job.id), stack.dispatched()), (Status::Completed, 1));
 }

@@ -1,7 +1,7 @@
 //! Every fault at every call of a job's whole life, one and two at a time, and a crash at every call.
 
 use super::*;
-use crate::operations::memory::turns::crash_when;
+use crate::testkit::turns::crash_when;
 
 /// How a job may go.
 #[derive(Clone, Copy)]
@@ -43,7 +43,7 @@ fn live(life: Life, faults: &[(usize, MakeFault)]) -> Option<(Stack, Option<Job>
 
 /// What holds whatever went wrong.
 fn check(stack: &Stack, accepted: Option<&Job>, retries: u32, context: &str) {
-    let world = stack.memory.world();
+    let world = stack.memory.tables();
     assert!(accepted.is_none_or(|job| world.jobs.contains_key(&job.id)), "{context}: an acknowledged job is lost");
     assert!(world.jobs.len() <= 1 && world.armed.is_empty(), "{context}: doubled or left behind");
     for job in world.jobs.values() {
@@ -63,7 +63,7 @@ fn no_single_fault_of_a_dependency_costs_an_attempt_or_changes_how_a_job_ends() 
             while let Some((stack, accepted)) = live(life, &[(calls, fault)]) {
                 let context = format!("{status} after {attempts}, fault at call {calls}");
                 check(&stack, accepted.as_ref(), retries, &context);
-                let jobs: Vec<Job> = stack.memory.world().jobs.values().cloned().collect();
+                let jobs: Vec<Job> = stack.memory.tables().jobs.values().cloned().collect();
                 for job in jobs {
                     let run = &job.state.run;
                     assert_eq!((job.state.status, run.attempts), (status, attempts), "{context}");
@@ -106,9 +106,9 @@ fn a_crash_at_any_call_costs_at_most_one_attempt() {
             let stack = Stack::new();
             stack.answers((life.answers)());
             let job = stack.scheduled(&json!({"retries": life.retries}));
-            stack.memory.world().calls.clear();
+            stack.memory.forget_calls();
             let running = execute(&stack.memory, &stack.executor, job.fire());
-            let is_over = crash_when(running, || stack.memory.world().calls.len() > calls).is_some();
+            let is_over = crash_when(running, || stack.memory.calls().len() > calls).is_some();
             // Its message was not acknowledged, so that it comes back.
             stack.drive();
             check(&stack, Some(&job), life.retries, &format!("killed after call {calls}"));
@@ -132,7 +132,7 @@ fn a_cancellation_before_any_call_leaves_one_outcome_and_no_dispatch_that_begins
             let requests = Arc::clone(&stack.executor.targets.requests);
             let begun = Arc::new(Mutex::new(None));
             let at_cancel = Arc::clone(&begun);
-            let cancel = move |world: &mut World| {
+            let cancel = move |world: &mut Tables| {
                 let current = &world.jobs[&job.id];
                 if let Ok(transition) = decide(current, &Trigger::Cancel { reason: None }, world.now) {
                     // A claim that was stored may still be on its way to the target; nothing else may.

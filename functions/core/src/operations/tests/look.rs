@@ -51,7 +51,7 @@ fn a_list_holds_the_jobs_of_its_product_and_environment_alone() {
     let mut spec = crate::job::JobSpec::clone(&job.spec);
     spec.env = "dev".into();
     other.spec = Arc::new(spec);
-    stack.memory.world().jobs.insert(other.id, other);
+    stack.memory.tables().jobs.insert(other.id, other);
     assert_eq!(page(&stack, 10, None).jobs, [job]);
 }
 
@@ -131,7 +131,7 @@ fn a_retry_between_the_two_reads_shows_no_run_twice() {
     let job = often_retried(&stack, 1);
     stack.answers([transient()]);
     stack.drive();
-    let retried = move |world: &mut World| happens(world, job.id, &Trigger::Retry { delay_ms: 0 });
+    let retried = move |world: &mut Tables| happens(world, job.id, &Trigger::Retry { delay_ms: 0 });
     stack.script(PortCall::RetiredRuns, Fault::Overtaken(Box::new(retried)));
     let generations: Vec<_> =
         run_page(&stack, job.id, 10, None).runs.iter().map(|listed| listed.run.generation).collect();
@@ -145,9 +145,9 @@ fn a_limit_outside_its_range_is_held_within_it() {
     assert_eq!(run_page(&stack, job.id, 0, None).runs.len(), 1);
     assert_eq!(run_page(&stack, job.id, usize::MAX, None).runs.len(), 3);
     assert_eq!((page(&stack, 0, None).jobs.len(), page(&stack, usize::MAX, None).jobs.len()), (1, 1));
-    stack.memory.world().calls.clear();
+    stack.memory.forget_calls();
     run_page(&stack, job.id, 1, None);
-    assert_eq!(stack.memory.world().calls, [PortCall::GetJob], "nothing is asked for when nothing more fits");
+    assert_eq!(stack.memory.calls(), [PortCall::GetJob], "nothing is asked for when nothing more fits");
 }
 
 #[test]

@@ -9,7 +9,7 @@ fn an_attempt_that_was_under_way_when_its_job_was_paused_is_recorded_and_nothing
     let stack = Stack::new();
     let job = minutely(&stack, &json!({}));
     let id = job.id;
-    let pausing = move |world: &mut World| happens(world, id, &Trigger::Pause);
+    let pausing = move |world: &mut Tables| happens(world, id, &Trigger::Pause);
     stack.answers([Answer { meanwhile: Box::new(pausing), ..Answer::new(Ok(Output::default())) }]);
     drive_for(&stack, 600_000);
     let held = stack.job(id);
@@ -19,7 +19,7 @@ fn an_attempt_that_was_under_way_when_its_job_was_paused_is_recorded_and_nothing
     let stack = Stack::new();
     let job = stack.scheduled(&json!({"retries": 2}));
     let id = job.id;
-    let pausing = move |world: &mut World| happens(world, id, &Trigger::Pause);
+    let pausing = move |world: &mut Tables| happens(world, id, &Trigger::Pause);
     stack.answers([Answer { meanwhile: Box::new(pausing), ..transient() }]);
     drive_for(&stack, 600_000);
     assert_eq!((stack.status(id), stack.dispatched()), (Status::Paused, 1));
@@ -32,8 +32,8 @@ fn an_attempt_that_was_under_way_when_its_job_was_paused_is_recorded_and_nothing
 fn a_job_that_is_resumed_while_its_attempt_is_under_way_is_looked_at_when_the_lease_ends() {
     let stack = Stack::new();
     let job = stack.scheduled(&json!({"retries": 1}));
-    claimed_elsewhere(&mut stack.memory.world(), job.id);
-    stack.memory.world().armed.clear();
+    claimed_elsewhere(&mut stack.memory.tables(), job.id);
+    stack.memory.tables().armed.clear();
     paused(&stack, &job);
     // A duplicate of the message finds the job paused, and is gone once it is old.
     assert_eq!(stack.execute(job.fire()).unwrap().verdict, Verdict::Unknown);
@@ -256,6 +256,6 @@ fn a_plan_that_is_left_takes_its_timer_along() {
     }
     assert_eq!(stack.stored_and_armed(), (1, 1));
     block_on(run_now(&stack.memory, &owner_of_shop(), job.id)).unwrap();
-    let armed: Vec<_> = stack.memory.world().armed.iter().map(|(at, _)| *at).collect();
+    let armed: Vec<_> = stack.memory.tables().armed.iter().map(|(at, _)| *at).collect();
     assert_eq!(armed, [NOW]);
 }

@@ -7,7 +7,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::*;
-use crate::operations::memory::turns::interleave;
+use crate::testkit::turns::interleave;
 
 type Actor<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
 
@@ -15,7 +15,7 @@ fn deliver(stack: &Stack, fire: Fire) -> Actor<'_> {
     Box::pin(async move {
         let execution = execute(&stack.memory, &stack.executor, fire).await.unwrap();
         if let Verdict::Redeliver { at } = execution.verdict {
-            stack.memory.world().armed.insert((at, fire));
+            stack.memory.tables().armed.insert((at, fire));
         }
     })
 }
@@ -34,13 +34,13 @@ fn a_pause_that_is_slow_to_end_leaves_the_timer_to_whoever_resumes_the_job_meanw
     stack.answers([transient()]);
     stack.execute(job.fire()).unwrap();
     // The message of the next attempt comes while the job is paused, and is void.
-    stack.memory.world().armed.clear();
+    stack.memory.tables().armed.clear();
     let caller = owner_of_shop();
     let pausing = async { drop(pause(&stack.memory, &caller, job.id).await.unwrap()) };
     let resuming = async { drop(resume(&stack.memory, &caller, job.id).await.unwrap()) };
     let actors: Vec<Actor<'_>> = vec![Box::pin(pausing), Box::pin(resuming)];
     interleave(actors, |left| if stack.status(job.id) == Status::Paused { left - 1 } else { 0 });
-    let (status, armed) = (stack.status(job.id), stack.memory.world().armed.clone());
+    let (status, armed) = (stack.status(job.id), stack.memory.tables().armed.clone());
     assert_eq!((status, armed.iter().map(|(_, fire)| *fire).collect::<Vec<_>>()), (Status::Queued, vec![job.fire()]));
 }
 

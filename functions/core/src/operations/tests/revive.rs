@@ -37,10 +37,10 @@ fn a_job_that_another_retried_meanwhile_is_left_to_them() {
     let stack = Stack::new();
     let job = spent(&stack);
     let id = job.id;
-    let retried = move |world: &mut World| happens(world, id, &Trigger::Retry { delay_ms: 3_600_000 });
+    let retried = move |world: &mut Tables| happens(world, id, &Trigger::Retry { delay_ms: 3_600_000 });
     stack.script(PortCall::Commit, Fault::Overtaken(Box::new(retried)));
     assert_eq!(revived(&stack, job.fire()), None);
-    assert_eq!(stack.job(id).state.run.due_at.since(stack.memory.world().now), 3_600_000);
+    assert_eq!(stack.job(id).state.run.due_at.since(stack.memory.tables().now), 3_600_000);
 }
 
 #[test]
@@ -83,7 +83,7 @@ fn a_redrive_takes_the_spent_jobs_of_its_environment_up_to_its_limit() {
 fn a_redrive_begins_no_job_when_its_caller_has_waited_long_enough() {
     let stack = Stack::new();
     let jobs: Vec<Job> = (0..3).map(|_| spent(&stack)).collect();
-    let slow = |world: &mut World| world.now = world.now.plus(15_000);
+    let slow = |world: &mut Tables| world.now = world.now.plus(15_000);
     stack.script(PortCall::GetJob, Fault::Overtaken(Box::new(slow)));
     assert_eq!(redriven(&stack, 100), 1);
     assert_eq!(jobs.iter().filter(|job| stack.status(job.id) == Status::Failed).count(), 2);
@@ -100,7 +100,7 @@ fn a_redrive_of_a_product_takes_the_environments_that_the_key_opens() {
     }
     assert_eq!(stack.job(job.id), job);
     assert_eq!(of(&key("shop", "prd")).unwrap(), 1);
-    stack.memory.world().catalogs.clear();
+    stack.memory.tables().catalogs.clear();
     assert!(matches!(of(&owner_of_shop()), Err(OperationError::NotFound("product"))));
 }
 

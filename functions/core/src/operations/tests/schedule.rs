@@ -1,7 +1,7 @@
 //! Accepting a job: what is refused, and what a fault leaves behind.
 
 use super::*;
-use crate::operations::memory::turns::crash_when;
+use crate::testkit::turns::crash_when;
 
 fn invalid(stack: &Stack, body: &[u8]) -> Vec<(String, FieldCode)> {
     match block_on(schedule(&stack.memory, &Texts, &owner_of_shop(), body, None)) {
@@ -21,8 +21,8 @@ fn an_accepted_job_is_armed_before_it_is_stored() {
     assert_eq!((now.state.status, now.state.wake_at), (Status::Queued, Some(NOW)));
     let later = stack.scheduled(&json!({"start_at": NOW.0 + 60_000, "retries": 3}));
     assert_eq!((later.state.status, later.state.wake_at), (Status::Scheduled, Some(NOW.plus(60_000))));
-    let world = stack.memory.world();
-    assert_eq!(world.calls[..3], [PortCall::GetCatalog, PortCall::Arm, PortCall::InsertJob]);
+    let world = stack.memory.tables();
+    assert_eq!(stack.memory.calls()[..3], [PortCall::GetCatalog, PortCall::Arm, PortCall::InsertJob]);
     assert_eq!(world.armed.iter().copied().collect::<Vec<_>>(), [(NOW, now.fire()), (NOW.plus(60_000), later.fire())]);
     assert_eq!(world.jobs.len(), 2);
     assert!(now.id != later.id && later.spec.retries == 3);
@@ -56,7 +56,7 @@ fn a_lost_answer_of_the_insert_is_looked_up_and_never_doubles_the_job() {
         let stack = Stack::new();
         stack.script(PortCall::InsertJob, fault);
         let job = stack.scheduled(&json!({}));
-        assert_eq!(stack.memory.world().jobs.keys().copied().collect::<Vec<_>>(), [job.id]);
+        assert_eq!(stack.memory.tables().jobs.keys().copied().collect::<Vec<_>>(), [job.id]);
         stack.drive();
         assert_eq!((stack.status(job.id), stack.dispatched()), (Status::Completed, 1));
     }
@@ -68,7 +68,7 @@ fn a_lost_answer_that_cannot_be_looked_up_is_an_error_and_the_job_is_whole_all_t
     stack.script(PortCall::InsertJob, Fault::After);
     stack.script(PortCall::GetJob, Fault::Before);
     assert!(matches!(stack.schedule(&json!({})), Err(OperationError::Port(_))));
-    let stored: Vec<_> = stack.memory.world().jobs.keys().copied().collect();
+    let stored: Vec<_> = stack.memory.tables().jobs.keys().copied().collect();
     stack.drive();
     assert_eq!((stored.len(), stack.status(stored[0]), stack.dispatched()), (1, Status::Completed, 1));
 }
@@ -90,12 +90,11 @@ fn a_process_that_dies_while_scheduling_leaves_a_whole_job_or_none() {
     for calls in 0.. {
         let stack = Stack::new();
         let (caller, body) = (owner_of_shop(), body(&json!({})));
-        let accepted = crash_when(schedule(&stack.memory, &Texts, &caller, &body, None), || {
-            stack.memory.world().calls.len() > calls
-        });
+        let accepted =
+            crash_when(schedule(&stack.memory, &Texts, &caller, &body, None), || stack.memory.calls().len() > calls);
         ended = accepted.is_some();
         stack.drive();
-        let world = stack.memory.world();
+        let world = stack.memory.tables();
         assert!(world.jobs.values().all(|job| job.state.status == Status::Completed), "killed after {calls} calls");
         if ended {
             break;
@@ -140,7 +139,7 @@ fn a_missing_environment_is_not_mistaken_for_a_missing_product() {
 #[test]
 fn a_product_without_a_catalog_is_named_once() {
     let stack = Stack::new();
-    stack.memory.world().catalogs.clear();
+    stack.memory.tables().catalogs.clear();
     assert_eq!(invalid(&stack, &body(&json!({}))), named([("/product_tag", FieldCode::UnknownTag)]));
 }
 
@@ -228,7 +227,7 @@ fn a_key_learns_nothing_of_products_that_it_does_not_open() {
     without_env["product_tag"] = json!(7);
     let refused = block_on(schedule(&stack.memory, &Texts, &stranger, without_env.to_string().as_bytes(), None));
     assert!(matches!(refused, Err(OperationError::Invalid(_))), "what names no product says nothing of one");
-    assert_eq!(stack.memory.world().calls, [], "no port was asked");
+    assert_eq!(stack.memory.calls(), [], "no port was asked");
 }
 
 #[test]
@@ -244,27 +243,27 @@ fn the_scope_comes_before_the_body() {
 #[test]
 fn an_event_that_was_published_a_moment_ago_is_found_past_the_cache() {
     let stack = Stack::new();
-    stack.memory.world().cached_catalogs.insert("shop".into(), None);
+    stack.memory.tables().cached_catalogs.insert("shop".into(), None);
     assert_eq!(stack.scheduled(&json!({})).state.status, Status::Queued);
-    stack.memory.world().calls.clear();
+    stack.memory.forget_calls();
     invalid(&stack, &body(&json!({"start_at": -1, "event": "order.close"})));
-    assert!(stack.memory.world().calls.contains(&PortCall::FreshCatalog));
-    stack.memory.world().cached_catalogs.clear();
-    stack.memory.world().calls.clear();
+    assert!(stack.memory.calls().contains(&PortCall::FreshCatalog));
+    stack.memory.tables().cached_catalogs.clear();
+    stack.memory.forget_calls();
     invalid(&stack, &body(&json!({"start_at": -1})));
-    assert_eq!(stack.memory.world().calls, [PortCall::GetCatalog], "a fault of the body alone needs no second look");
+    assert_eq!(stack.memory.calls(), [PortCall::GetCatalog], "a fault of the body alone needs no second look");
 }
 
 #[test]
 fn what_a_stale_catalog_refuses_is_checked_against_the_one_that_was_published_since() {
     let stale = |change: &dyn Fn(&mut Value)| {
         let stack = Stack::new();
-        let fresh = stack.memory.world().catalogs["shop"].clone();
+        let fresh = stack.memory.tables().catalogs["shop"].clone();
         let mut document = shop();
         change(&mut document);
         stack.publish(&document);
-        let published = stack.memory.world().catalogs.insert("shop".into(), fresh);
-        stack.memory.world().cached_catalogs.insert("shop".into(), published);
+        let published = stack.memory.tables().catalogs.insert("shop".into(), fresh);
+        stack.memory.tables().cached_catalogs.insert("shop".into(), published);
         stack
     };
     // The cached one knows no such path parameter, no such environment, or two events of this tag.
@@ -277,12 +276,9 @@ fn what_a_stale_catalog_refuses_is_checked_against_the_one_that_was_published_si
         assert_eq!(stack.scheduled(&json!({})).state.status, Status::Queued);
     }
     let stack = Stack::new();
-    stack.memory.world().calls.clear();
+    stack.memory.forget_calls();
     let unknown = invalid(&stack, &body(&json!({"input": {"params": {"uid": "7"}}})));
-    assert_eq!(
-        (unknown.len(), &stack.memory.world().calls[..]),
-        (2, &[PortCall::GetCatalog, PortCall::FreshCatalog][..])
-    );
+    assert_eq!((unknown.len(), &stack.memory.calls()[..]), (2, &[PortCall::GetCatalog, PortCall::FreshCatalog][..]));
 }
 
 /// An item of the table has at most 400 KB, and a request 256: what is stored is the value, written again.

@@ -3,7 +3,7 @@
 use super::*;
 use crate::cadence::{Cadence, Repeat};
 use crate::job::{LastRun, Run, SkipReason, Skipped};
-use crate::operations::memory::turns::crash_when;
+use crate::testkit::turns::crash_when;
 
 pub(super) fn every(ms: u64, extra: &Value) -> Value {
     let mut repeat = json!({"every": ms});
@@ -35,9 +35,9 @@ pub(super) fn listed(stack: &Stack, job: &Job) -> Vec<ListedRun> {
 
 /// Delivers what is due within so many milliseconds from now, and lets that time pass.
 pub(super) fn drive_for(stack: &Stack, ms: i64) {
-    let until = stack.memory.world().now.plus(ms);
+    let until = stack.memory.tables().now.plus(ms);
     loop {
-        let mut world = stack.memory.world();
+        let mut world = stack.memory.tables();
         let Some((at, fire)) = world.armed.first().copied().filter(|(at, _)| *at <= until) else {
             world.now = world.now.max(until);
             return;
@@ -47,7 +47,7 @@ pub(super) fn drive_for(stack: &Stack, ms: i64) {
         drop(world);
         let verdict = stack.execute(fire).unwrap().verdict;
         match verdict {
-            Verdict::Redeliver { at } => drop(stack.memory.world().armed.insert((at, fire))),
+            Verdict::Redeliver { at } => drop(stack.memory.tables().armed.insert((at, fire))),
             Verdict::DeadLetter(_) => stack.dead_lettered.lock().unwrap().push(fire),
             Verdict::Acknowledge | Verdict::Unknown => {}
         }
@@ -161,7 +161,7 @@ fn series(stack: &Stack) -> Result<Job, OperationError> {
 
 /// What holds of that series whatever went wrong.
 fn check(stack: &Stack, accepted: Option<&Job>, context: &str) {
-    let world = stack.memory.world();
+    let world = stack.memory.tables();
     assert!(accepted.is_none_or(|job| world.jobs.contains_key(&job.id)), "{context}: an acknowledged job is lost");
     for job in world.jobs.values() {
         assert!(job.state.status.is_settled(), "{context}: {} for ever, armed: {:?}", job.state.status, world.armed);
@@ -193,7 +193,7 @@ fn no_fault_of_a_dependency_ends_a_series_early_or_repeats_what_it_did() {
             }
             let context = format!("fault at call {call}");
             check(&stack, accepted.as_ref(), &context);
-            let jobs: Vec<_> = stack.memory.world().jobs.values().cloned().collect();
+            let jobs: Vec<_> = stack.memory.tables().jobs.values().cloned().collect();
             for job in jobs {
                 let state = &job.state;
                 assert_eq!((state.status, state.run.run_no, state.missed), (Status::Completed, 3, 0), "{context}");
@@ -229,18 +229,18 @@ fn a_crash_at_any_call_of_any_run_leaves_a_series_that_goes_on() {
             body["retries"] = json!(1);
             let job = stack.scheduled(&body);
             while stack.job(job.id).state.run.run_no < run {
-                let (at, fire) = stack.memory.world().armed.pop_first().unwrap();
-                stack.memory.world().now = at;
+                let (at, fire) = stack.memory.tables().armed.pop_first().unwrap();
+                stack.memory.tables().now = at;
                 assert_eq!(stack.execute(fire).unwrap().verdict, Verdict::Acknowledge);
             }
-            let (at, fire) = stack.memory.world().armed.pop_first().unwrap();
-            let now = stack.memory.world().now.max(at);
-            stack.memory.world().now = now;
-            stack.memory.world().calls.clear();
+            let (at, fire) = stack.memory.tables().armed.pop_first().unwrap();
+            let now = stack.memory.tables().now.max(at);
+            stack.memory.tables().now = now;
+            stack.memory.forget_calls();
             let running = execute(&stack.memory, &stack.executor, fire);
-            let is_over = crash_when(running, || stack.memory.world().calls.len() > calls).is_some();
+            let is_over = crash_when(running, || stack.memory.calls().len() > calls).is_some();
             // Its message was not acknowledged, so that it comes back.
-            stack.memory.world().armed.insert((now.plus(30_000), fire));
+            stack.memory.tables().armed.insert((now.plus(30_000), fire));
             stack.drive();
             let context = format!("killed in run {run} after call {calls}");
             check(&stack, Some(&job), &context);
@@ -265,17 +265,17 @@ fn a_timer_that_cannot_be_armed_costs_no_outcome_and_is_armed_when_the_message_c
         (true, 2, Some(RunStatus::Completed))
     );
     assert!(execution.timer_fault.is_some() && matches!(execution.verdict, Verdict::Redeliver { .. }), "{execution:?}");
-    stack.memory.world().armed.clear();
+    stack.memory.tables().armed.clear();
     // The Scheduler is still down: the message has to come back once more.
     stack.script(PortCall::Arm, Fault::Before);
     stack.execute(job.fire()).unwrap_err();
     assert_eq!(stack.execute(job.fire()).unwrap().verdict, Verdict::Acknowledge);
     assert!(!stack.job(job.id).state.timer_missing);
-    assert_eq!(stack.memory.world().armed.iter().map(|(_, fire)| *fire).collect::<Vec<_>>(), [next.fire()]);
+    assert_eq!(stack.memory.tables().armed.iter().map(|(_, fire)| *fire).collect::<Vec<_>>(), [next.fire()]);
     // A duplicate of it has nothing left to do: each would otherwise breed another.
-    stack.memory.world().calls.clear();
+    stack.memory.forget_calls();
     assert_eq!(stack.execute(job.fire()).unwrap().verdict, Verdict::Acknowledge);
-    assert!(!stack.memory.world().calls.contains(&PortCall::Arm));
+    assert!(!stack.memory.calls().contains(&PortCall::Arm));
     assert_eq!(stack.dispatched(), 1);
 }
 

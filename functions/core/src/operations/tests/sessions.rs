@@ -1,7 +1,7 @@
 //! Sessions: verified when a job is scheduled, sealed where it is stored, filled in when it is dispatched.
 
 use super::*;
-use crate::operations::memory::turns::crash_when;
+use crate::testkit::turns::crash_when;
 
 fn bank() -> Value {
     let mut catalog = shop();
@@ -92,9 +92,9 @@ fn a_key_that_cannot_be_had_is_a_fault_of_a_dependency() {
 #[test]
 fn a_session_defined_a_moment_ago_is_found_behind_an_old_cache() {
     let stack = Stack::new();
-    let old = stack.memory.world().catalogs.get("shop").cloned();
+    let old = stack.memory.tables().catalogs.get("shop").cloned();
     stack.publish(&bank());
-    stack.memory.world().cached_catalogs.insert("shop".to_owned(), old);
+    stack.memory.tables().cached_catalogs.insert("shop".to_owned(), old);
     stack.scheduled(&body_with("7", "{}"));
 }
 
@@ -103,7 +103,7 @@ fn keys_rotate_and_what_is_sealed_with_an_older_one_is_opened_all_the_same() {
     let stack = stack();
     let extra = body_with("$Session{id}", r#"{"id": 1}"#);
     let first = stack.scheduled(&extra);
-    stack.memory.world().sealing_keys.add("second");
+    stack.memory.tables().sealing_keys.add("second");
     let second = stack.scheduled(&extra);
     let sealed_with = |job: &Job| job.spec.session.as_ref().unwrap().claims.key.id.clone();
     assert_eq!((sealed_with(&first), sealed_with(&second)), ("first".to_owned(), "second".to_owned()));
@@ -113,7 +113,7 @@ fn keys_rotate_and_what_is_sealed_with_an_older_one_is_opened_all_the_same() {
     assert_eq!(stack.dispatched(), 2);
     // A key that is gone for good fails the job, with a reason that says so.
     let third = stack.scheduled(&extra);
-    stack.memory.world().sealing_keys.clear();
+    stack.memory.tables().sealing_keys.clear();
     let Verdict::DeadLetter(error) = stack.execute(third.fire()).unwrap().verdict else {
         panic!("it cannot be opened")
     };
@@ -128,7 +128,7 @@ fn sealed_claims_that_are_moved_to_another_job_are_not_opened_there() {
         stack.scheduled(&body_with("$Session{id}", r#"{"id": 2}"#)),
     );
     let spec = crate::job::JobSpec { session: theirs.spec.session.clone(), ..(*ours.spec).clone() };
-    stack.memory.world().jobs.get_mut(&ours.id).unwrap().spec = spec.into();
+    stack.memory.tables().jobs.get_mut(&ours.id).unwrap().spec = spec.into();
     let Verdict::DeadLetter(error) = stack.execute(ours.fire()).unwrap().verdict else { panic!("it cannot be opened") };
     assert_eq!((error.code.as_str(), stack.dispatched()), (codes::SESSION_UNREADABLE, 0));
 }
@@ -168,7 +168,7 @@ fn an_edit_of_the_input_is_checked_against_the_same_claims() {
     assert_eq!(requests[0].request.http().unwrap().url.path(), "/orders/a/close");
     drop(requests);
     let job = stack.scheduled(&json!({"start_at": NOW.0 + 600_000, "session": {"tag": "user-session", "token": "{}"}}));
-    stack.memory.world().sealing_keys.clear();
+    stack.memory.tables().sealing_keys.clear();
     let body = json!({"input": {"params": {"id": "8"}}}).to_string();
     let refused =
         block_on(super::super::edit(&stack.memory, &owner_of_shop(), job.id, body.as_bytes(), &Condition::Always));
@@ -250,10 +250,10 @@ fn a_preview_verifies_and_stores_nothing() {
 #[test]
 fn a_job_without_a_session_asks_for_no_key() {
     let stack = stack();
-    stack.memory.world().calls.clear();
+    stack.memory.forget_calls();
     let job = stack.scheduled(&json!({}));
     stack.execute(job.fire()).unwrap();
-    let calls = stack.memory.world().calls.clone();
+    let calls = stack.memory.calls();
     assert!(!calls.iter().any(|call| matches!(call, PortCall::CurrentKey | PortCall::FindSealingKey)), "{calls:?}");
 }
 

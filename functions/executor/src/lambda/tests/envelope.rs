@@ -57,12 +57,12 @@ async fn a_target_that_panics_fails_its_record_alone_and_costs_one_attempt() {
     let sound = stack.job("ok", &json!({})).await;
     assert_eq!(stack.receive(vec![stack.due("a", &panics), stack.due("b", &sound)]).await, ["a"]);
     assert_eq!(stack.status(&sound), Status::Completed);
-    let state = stack.world.job(panics.id).state;
+    let state = world::job(&stack.world, panics.id).state;
     assert_eq!((state.status, state.run.attempts), (Status::Running, 1));
     assert_eq!(stack.queue.take(), [Carried::Hidden("handle-a".into(), 1)]);
     // Its lease ends, and so do its attempts.
     for count in 2..=3 {
-        let lease_ms = stack.world.job(panics.id).state.lease.unwrap().until.since(stack.world.now());
+        let lease_ms = world::job(&stack.world, panics.id).state.lease.unwrap().until.since(stack.world.now());
         tokio::time::advance(std::time::Duration::from_millis(lease_ms.unsigned_abs())).await;
         stack.receive(vec![received(count, stack.due("a", &panics))]).await;
     }

@@ -4,6 +4,8 @@ use std::cell::RefCell;
 use std::io::{self, Write};
 use std::sync::Once;
 
+use carillon_core::testkit::INNERMOST;
+
 use super::*;
 
 thread_local! {
@@ -79,9 +81,9 @@ async fn whatever_becomes_of_a_record_it_has_one_line_without_payload_secret_or_
         stack.receive(vec![record]).await;
         assert_eq!(lines().len(), count + 1, "{:#?}", lines().last());
     }
-    stack.world.state().faults = 1;
+    world::fails_once(&stack.world);
     stack.receive(vec![stack.due("k", &broken)]).await;
-    assert_eq!(lines().last().unwrap()["cause"], "the table does not answer");
+    assert_eq!(lines().last().unwrap()["cause"], INNERMOST);
     stack.receive_within(10, vec![stack.due("l", &broken)]).await.unwrap();
     assert_eq!(lines().len(), 12);
     let text = LINES.with_borrow(|lines| String::from_utf8(lines.clone()).unwrap());

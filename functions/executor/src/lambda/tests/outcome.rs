@@ -25,12 +25,12 @@ async fn a_failed_attempt_comes_back_after_its_backoff_in_whole_seconds_and_is_c
     let job = stack.job("flaky", &retry(2_700)).await;
     assert_eq!(stack.receive(vec![stack.due("a", &job)]).await, ["a"]);
     assert_eq!(stack.queue.take(), [hidden("a", 2)]);
-    let state = stack.world.job(job.id).state;
+    let state = world::job(&stack.world, job.id).state;
     assert_eq!((state.status, state.run.attempts), (Status::Queued, 1));
     // It is back 700 ms early, which it waits out.
     tokio::time::advance(Duration::from_secs(2)).await;
     assert_eq!(stack.receive(vec![received(2, stack.due("a", &job))]).await, [""; 0]);
-    assert_eq!((stack.status(&job), stack.world.job(job.id).state.run.attempts), (Status::Completed, 2));
+    assert_eq!((stack.status(&job), world::job(&stack.world, job.id).state.run.attempts), (Status::Completed, 2));
     assert_eq!(stack.target.arrivals()[1].at, world::NOW.plus(2_700));
     assert_eq!(stack.queue.take(), []);
 }
@@ -74,8 +74,8 @@ async fn an_old_message_of_a_job_that_failed_again_since_is_not_parked_in_its_pl
     let stack = Stack::new();
     let job = stack.job("hopeless", &json!({})).await;
     stack.receive(vec![stack.due("a", &job)]).await;
-    stack.world.happens(job.id, &Trigger::Retry { delay_ms: 0 });
-    let again = stack.world.job(job.id);
+    world::happens(&stack.world, job.id, &Trigger::Retry { delay_ms: 0 });
+    let again = world::job(&stack.world, job.id);
     stack.receive(vec![stack.due("b", &again)]).await;
     assert_eq!((stack.queue.take().len(), stack.status(&job)), (2, Status::Failed));
     assert_eq!(stack.receive(vec![received(2, stack.due("a", &job))]).await, [""; 0]);
@@ -88,10 +88,10 @@ async fn settled_cancelled_and_superseded_fires_are_forgotten() {
     let done = stack.job("ok", &json!({})).await;
     stack.receive(vec![stack.due("a", &done)]).await;
     let cancelled = stack.job("ok", &json!({})).await;
-    stack.world.happens(cancelled.id, &Trigger::Cancel { reason: None });
+    world::happens(&stack.world, cancelled.id, &Trigger::Cancel { reason: None });
     let superseded = stack.job("hopeless", &json!({})).await;
     stack.receive(vec![stack.due("b", &superseded)]).await;
-    stack.world.happens(superseded.id, &Trigger::Retry { delay_ms: 60_000 });
+    world::happens(&stack.world, superseded.id, &Trigger::Retry { delay_ms: 60_000 });
     stack.queue.take();
     let batch = [&done, &cancelled, &superseded].map(|job| received(3, stack.due(&job.id.to_string(), job)));
     assert_eq!(stack.receive(batch.to_vec()).await, [""; 0]);
@@ -107,16 +107,17 @@ async fn a_parked_message_that_comes_back_revives_its_job_once() {
     let letter = Message { dead_lettered: true, ..Message::new(job.fire(), job.state.run.due_at) };
     let copies = vec![stack.record("a", &letter), stack.record("b", &letter)];
     assert_eq!(stack.receive(copies).await, [""; 0]);
-    let revived = stack.world.job(job.id);
+    let revived = world::job(&stack.world, job.id);
     assert_eq!(revived.fire(), Fire { generation: 2, ..job.fire() });
     assert_eq!((revived.state.status, revived.state.run.attempts), (Status::Queued, 0));
-    assert_eq!(stack.world.state().armed.last(), Some(&(revived.fire(), stack.world.now())));
-    assert_eq!(stack.world.state().armed.len(), 2, "armed once at first, and once by the letter");
+    let armed = stack.world.tables().armed.clone();
+    assert_eq!(armed.last(), Some(&(stack.world.now(), revived.fire())));
+    assert_eq!(armed.len(), 2, "armed once at first, and once by the letter");
     // A copy that comes later, when the new fire is at work or has ended, does nothing either.
     stack.receive(vec![stack.due("c", &revived)]).await;
     stack.queue.take();
     assert_eq!(stack.receive(vec![stack.record("d", &letter)]).await, [""; 0]);
-    assert_eq!((stack.world.job(job.id).fire(), stack.queue.take()), (revived.fire(), vec![]));
+    assert_eq!((world::job(&stack.world, job.id).fire(), stack.queue.take()), (revived.fire(), vec![]));
     assert_eq!(stack.target.arrivals().len(), 2);
 }
 
@@ -127,7 +128,7 @@ async fn a_parked_message_comes_back_when_its_job_cannot_be_revived_now() {
     stack.receive(vec![stack.due("a", &job)]).await;
     stack.queue.take();
     let letter = Message { dead_lettered: true, ..Message::new(job.fire(), job.state.run.due_at) };
-    stack.world.state().faults = 1;
+    world::fails_once(&stack.world);
     assert_eq!(stack.receive(vec![stack.record("a", &letter)]).await, ["a"]);
     assert_eq!(stack.queue.take(), [hidden("a", 1)]);
     assert_eq!(stack.receive(vec![received(2, stack.record("a", &letter))]).await, [""; 0]);
@@ -139,7 +140,7 @@ async fn a_fault_of_a_dependency_brings_the_message_back_later_each_time() {
     let stack = Stack::new();
     let job = stack.job("ok", &json!({})).await;
     for (count, seconds) in [(1, 1), (2, 2), (3, 4), (5, 16), (6, 30), (1_000, 30)] {
-        stack.world.state().faults = 1;
+        world::fails_once(&stack.world);
         assert_eq!(stack.receive(vec![received(count, stack.due("a", &job))]).await, ["a"]);
         assert_eq!(stack.queue.take(), [hidden("a", seconds)], "received {count} times");
     }
@@ -152,7 +153,7 @@ async fn a_message_of_a_fire_that_another_works_on_comes_back_when_the_lease_end
     let stack = Stack::new();
     let job = stack.job("ok", &json!({})).await;
     let claim = Trigger::Claim { fire: job.fire(), owner: Owner::new(99), lease_ms: 40_900 };
-    stack.world.happens(job.id, &claim);
+    world::happens(&stack.world, job.id, &claim);
     assert_eq!(stack.receive(vec![stack.due("a", &job)]).await, ["a"]);
     assert_eq!((stack.queue.take(), stack.target.arrivals().len()), (vec![hidden("a", 40)], 0));
 }

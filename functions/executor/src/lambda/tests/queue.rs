@@ -11,8 +11,8 @@ use carillon_core::request::DispatchRequest;
 use carillon_core::time::UnixMillis;
 use tokio::sync::Barrier;
 
-use super::world::World;
 use carillon_core::ports::MessageQueue;
+use carillon_core::testkit::Memory;
 
 /// A request to the queue.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,13 +78,13 @@ pub(super) struct Arrival {
 /// The target. What it does is the last part of the path.
 #[derive(Clone)]
 pub(super) struct Target {
-    world: Arc<World>,
+    world: Arc<Memory>,
     arrivals: Arc<Mutex<Vec<Arrival>>>,
     barrier: Arc<Barrier>,
 }
 
 impl Target {
-    pub(super) fn new(world: &Arc<World>) -> Self {
+    pub(super) fn new(world: &Arc<Memory>) -> Self {
         Self { world: Arc::clone(world), arrivals: Arc::default(), barrier: Arc::new(Barrier::new(2)) }
     }
 

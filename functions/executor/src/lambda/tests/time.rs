@@ -49,7 +49,7 @@ async fn nothing_is_claimed_when_too_little_time_is_left() {
         let stack = Stack::new();
         let job = stack.job("ok", &json!({})).await;
         assert_eq!(stack.receive_within(left_ms, vec![stack.due("a", &job)]).await.unwrap(), ["a"]);
-        let state = stack.world.job(job.id).state;
+        let state = world::job(&stack.world, job.id).state;
         assert_eq!((state.status, state.run.attempts), (Status::Queued, 0), "{left_ms}");
     }
     let stack = Stack::new();
@@ -101,10 +101,10 @@ async fn a_record_that_does_not_end_in_time_is_given_up_and_the_others_are_answe
 async fn a_job_that_is_stored_a_moment_later_is_found_in_the_same_invocation() {
     let stack = Stack::new();
     let job = stack.job("ok", &json!({})).await;
-    stack.world.state().jobs.clear();
+    stack.world.tables().jobs.clear();
     let store = async {
         sleep(Duration::from_millis(60)).await;
-        stack.world.state().jobs.insert(job.id, job.clone());
+        stack.world.tables().jobs.insert(job.id, job.clone());
     };
     let (returned, ()) = tokio::join!(stack.receive(vec![stack.due("a", &job)]), store);
     assert_eq!((returned, stack.queue.take(), stack.status(&job)), (vec![], vec![], Status::Completed));
@@ -161,7 +161,7 @@ async fn the_clock_of_whoever_asks_a_run_in_its_backoff_to_go_on_may_be_behind()
     let failed = Trigger::Fail { owner, error: RunError::transient("TIMEOUT", "no answer"), random: 0.0 };
     sleep(Duration::from_secs(5)).await;
     for event in [begun, failed] {
-        stack.world.happens(job.id, &event);
+        world::happens(&stack.world, job.id, &event);
     }
     for (behind_ms, hidden_seconds) in [(0, 1), (999, 1), (1_000, 600)] {
         let now = Message::new(job.fire(), stack.world.now().plus(-behind_ms));
@@ -181,7 +181,7 @@ async fn a_young_message_of_a_paused_job_is_kept_as_its_resumption_may_not_be_st
     let begun = Trigger::Claim { fire: job.fire(), owner: owner.clone(), lease_ms: 60_000 };
     let failed = Trigger::Fail { owner, error: RunError::transient("TIMEOUT", "no answer"), random: 0.0 };
     for event in [begun, failed, Trigger::Pause] {
-        stack.world.happens(job.id, &event);
+        world::happens(&stack.world, job.id, &event);
     }
     let due = stack.due("a", &job);
     assert_eq!(stack.receive(vec![due.clone()]).await, ["a"]);

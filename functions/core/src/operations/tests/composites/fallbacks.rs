@@ -113,7 +113,7 @@ fn an_option_that_has_refused_is_tried_last_too() {
 fn the_option_that_has_succeeded_stays_the_one_also_when_its_executor_dies() {
     let stack = stack();
     let job = pay(&stack, 3);
-    let dies = move |world: &mut World| {
+    let dies = move |world: &mut Tables| {
         world.now = world.now.plus(120_000);
         claimed_elsewhere(world, job.id);
     };

@@ -20,7 +20,7 @@ fn notifications() -> Value {
 /// A stack that can call AWS, with these.
 fn notifying() -> Stack {
     let stack = Stack::new();
-    stack.memory.world().has_aws = true;
+    stack.memory.set_aws(true);
     stack.publish(&notifications());
     stack
 }

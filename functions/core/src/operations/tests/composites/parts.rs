@@ -15,7 +15,7 @@ fn close(id: &str) -> Value {
 
 /// The options of the fallback that are marked as failing.
 fn marked(stack: &Stack) -> Vec<String> {
-    stack.memory.world().progress.marks.values().flat_map(|marks| marks.keys().cloned()).collect()
+    stack.memory.tables().progress.marks.values().flat_map(|marks| marks.keys().cloned()).collect()
 }
 
 #[test]

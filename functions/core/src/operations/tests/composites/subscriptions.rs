@@ -24,7 +24,7 @@ fn messages(ids: &[u32], group: Option<&str>) -> Answer {
 }
 
 fn drained(stack: &Stack, retries: u32) -> Job {
-    stack.memory.world().has_aws = true;
+    stack.memory.set_aws(true);
     stack.scheduled(&json!({"event": "bus:drain", "input": {"max": 12}, "retries": retries}))
 }
 
@@ -65,7 +65,7 @@ fn a_message_that_was_handled_is_deleted_whatever_became_of_its_job_meanwhile() 
     for event in [Trigger::Pause, Trigger::Cancel { reason: None }] {
         let stack = stack();
         let job = drained(&stack, 0);
-        let acts = move |world: &mut World| happens(world, job.id, &event);
+        let acts = move |world: &mut Tables| happens(world, job.id, &event);
         let handled = Answer { meanwhile: Box::new(acts), takes_ms: 70_000, ..number(1) };
         stack.answers([messages(&[1, 2], None), handled]);
         stack.drive();

@@ -5,13 +5,20 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
 
 /// Lets whoever else is polled go first.
-pub(crate) async fn yield_once() {
+pub async fn yield_once() {
     let mut has_yielded = false;
-    poll_fn(|_| if std::mem::replace(&mut has_yielded, true) { Poll::Ready(()) } else { Poll::Pending }).await;
+    poll_fn(|context| {
+        if std::mem::replace(&mut has_yielded, true) {
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }
 
 /// Runs one operation to its end. Nothing in memory ever waits for anything but its turn.
-pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
+pub fn block_on<T>(future: impl Future<Output = T>) -> T {
     let mut future = pin!(future);
     loop {
         if let Poll::Ready(value) = future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
@@ -21,7 +28,7 @@ pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
 }
 
 /// Runs operations at once: `pick` says which of those that are left (so many) takes its next step.
-pub(crate) fn interleave<'a, T>(
+pub fn interleave<'a, T>(
     futures: Vec<Pin<Box<dyn Future<Output = T> + 'a>>>,
     mut pick: impl FnMut(usize) -> usize,
 ) -> Vec<T> {
@@ -39,7 +46,7 @@ pub(crate) fn interleave<'a, T>(
 }
 
 /// Runs an operation until `is_time` says so, and then lets its process die. The value if it came to its end before.
-pub(crate) fn crash_when<T>(future: impl Future<Output = T>, mut is_time: impl FnMut() -> bool) -> Option<T> {
+pub fn crash_when<T>(future: impl Future<Output = T>, mut is_time: impl FnMut() -> bool) -> Option<T> {
     let mut future = pin!(future);
     while !is_time() {
         if let Poll::Ready(value) = future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
