@@ -42,6 +42,36 @@ pub async fn an_id_that_is_taken_is_a_conflict_and_changes_nothing(ports: &impl 
     assert_eq!(read(ports, first.id).await, first);
 }
 
+/// A client that repeats an insert meets its own write. Anything else under the id is a conflict, however little differs.
+pub async fn an_insert_that_is_repeated_is_done_until_its_job_changes(ports: &impl Ports) {
+    // An input that fits into one record of every store, and one that a store may keep apart.
+    for (number, length) in [(1, 10), (2, 20_000), (3, 200_000)] {
+        let small = job("shop", "prd", number);
+        let with_input = |text: String| {
+            let spec = JobSpec { input: json!({"body": text}), ..JobSpec::clone(&small.spec) };
+            Job { spec: Arc::new(spec), ..small.clone() }
+        };
+        let first = with_input("x".repeat(length));
+        insert(ports, &first).await;
+        insert(ports, &first).await;
+        let at = first.state.updated_at.plus(1);
+        let others = [
+            with_input("y".repeat(length)),
+            with_input(String::new()),
+            with_input("x".repeat(30_000)),
+            Job { state: JobState { updated_at: at, ..first.state.clone() }, ..first.clone() },
+        ];
+        for other in others {
+            assert_eq!(ports.jobs().insert_new(&other).await.unwrap(), WriteOutcome::Conflict, "{length}");
+        }
+        assert!(read(ports, first.id).await == first, "the first one stays: {length}");
+        let transition = change(&first, JobState { status: Status::Running, ..first.state.clone() });
+        assert_eq!(ports.jobs().commit(&transition).await.unwrap(), WriteOutcome::Done);
+        assert_eq!(ports.jobs().insert_new(&first).await.unwrap(), WriteOutcome::Conflict, "{length}");
+        assert!(read(ports, first.id).await == changed(&first, &transition), "the change stays: {length}");
+    }
+}
+
 /// A read after a commit sees it.
 pub async fn a_change_is_seen_by_every_later_read(ports: &impl Ports) {
     let mut job = job("shop", "prd", 1);

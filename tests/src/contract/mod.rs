@@ -38,6 +38,7 @@ macro_rules! contract_checks {
             jobs::a_stored_job_is_read_back_as_it_was,
             jobs::a_job_that_nobody_stored_is_not_found,
             jobs::an_id_that_is_taken_is_a_conflict_and_changes_nothing,
+            jobs::an_insert_that_is_repeated_is_done_until_its_job_changes,
             jobs::a_change_is_seen_by_every_later_read,
             jobs::a_change_on_an_outdated_revision_is_a_conflict_and_changes_nothing,
             jobs::a_change_of_a_job_that_nobody_stored_is_a_conflict,

@@ -31,7 +31,7 @@ impl<C: Clock> JobStore for Table<C> {
     async fn insert_new(&self, job: &Job) -> Result<WriteOutcome, PortError> {
         let (job_item, spec_item) = items(job)?;
         if let Some(spec_item) = spec_item {
-            return self.insert_large(job_item, spec_item).await;
+            return self.insert_large(job, job_item, spec_item).await;
         }
         let stored = self
             .client
@@ -98,25 +98,46 @@ impl<C: Clock> JobStore for Table<C> {
 
 impl<C: Send + Sync> Table<C> {
     /// Stores a job and its spec, both or neither.
-    async fn insert_large(&self, job_item: Item, spec_item: Item) -> Result<WriteOutcome, PortError> {
+    async fn insert_large(&self, job: &Job, job_item: Item, spec_item: Item) -> Result<WriteOutcome, PortError> {
         let put = |item| Put::builder().table_name(&self.name).set_item(Some(item));
-        let job_put = put(job_item).condition_expression("attribute_not_exists(pk)").build();
+        let job_put = put(job_item).condition_expression("attribute_not_exists(pk)");
+        let job_put =
+            job_put.return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld).build();
         let spec_put = put(spec_item).build();
         let job_put = TransactWriteItem::builder().put(job_put.map_err(|error| PortError::Permanent(error.into()))?);
         let spec_put = TransactWriteItem::builder().put(spec_put.map_err(|error| PortError::Permanent(error.into()))?);
-        self.transact(vec![job_put.build(), spec_put.build()]).await
+        match self.transact(vec![job_put.build(), spec_put.build()]).await? {
+            Transacted::Done => Ok(WriteOutcome::Done),
+            Transacted::Conflict(stored) => self.is_stored(job, stored).await,
+        }
+    }
+
+    /// Compares a large job with what stands in its place, of which `stored` is the job's item if the conflict told.
+    async fn is_stored(&self, job: &Job, stored: Option<Item>) -> Result<WriteOutcome, PortError> {
+        let stored = match stored {
+            None => self.item(key(keys::job(job.id), keys::JOB)).await?,
+            stored => stored,
+        };
+        let Some(item) = stored.filter(has_spec_item) else { return Ok(WriteOutcome::Conflict) };
+        if read::<JobState>(&item, STATE, "job")? != job.state {
+            return Ok(WriteOutcome::Conflict);
+        }
+        let spec_item = self.item(key(keys::job(job.id), keys::SPEC)).await?.ok_or(Unreadable("job"))?;
+        let is_own = job_of(job.id, &item, &spec_item)? == *job;
+        Ok(if is_own { WriteOutcome::Done } else { WriteOutcome::Conflict })
     }
 
     /// Writes all of it or nothing; it is a conflict when a condition does not hold. Each transaction carries a token, so
     /// that one that is sent again after its answer was lost is not carried out again, and never meets itself.
-    async fn transact(&self, items: Vec<TransactWriteItem>) -> Result<WriteOutcome, PortError> {
+    async fn transact(&self, items: Vec<TransactWriteItem>) -> Result<Transacted, PortError> {
         let stored = self.client.transact_write_items().set_transact_items(Some(items)).send().await;
-        let Err(error) = stored else { return Ok(WriteOutcome::Done) };
+        let Err(error) = stored else { return Ok(Transacted::Done) };
         if let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) = error.as_service_error() {
             let reasons = cancelled.cancellation_reasons().iter().filter_map(|reason| reason.code());
             // A transaction that was under way on the same item is a conflict as well: whoever asked decides anew.
             if reasons.clone().any(|reason| matches!(reason, "ConditionalCheckFailed" | "TransactionConflict")) {
-                return Ok(WriteOutcome::Conflict);
+                let mut items = cancelled.cancellation_reasons().iter().filter_map(|reason| reason.item());
+                return Ok(Transacted::Conflict(items.next().cloned()));
             }
             if reasons.clone().any(|reason| matches!(reason, "ThrottlingError" | "ProvisionedThroughputExceeded")) {
                 return Err(PortError::Throttled(error.into()));
@@ -164,7 +185,10 @@ impl<C: Send + Sync> Table<C> {
             .build()
             .map_err(|error| PortError::Permanent(error.into()))?;
         beside.push(TransactWriteItem::builder().update(update).build());
-        self.transact(beside).await
+        match self.transact(beside).await? {
+            Transacted::Done => Ok(WriteOutcome::Done),
+            Transacted::Conflict(_) => Ok(WriteOutcome::Conflict),
+        }
     }
 
     /// What a transition writes beside the job's own item: a run for the history, and a large spec that changes.
@@ -195,6 +219,13 @@ impl<C: Send + Sync> Table<C> {
         }
         beside.into_iter().collect::<Result<_, _>>().map_err(|error| PortError::Permanent(error.into()))
     }
+}
+
+/// The outcome of a transaction.
+enum Transacted {
+    Done,
+    /// A condition did not hold; the item that stands in the way, if the write asked for it and DynamoDB told.
+    Conflict(Option<Item>),
 }
 
 /// A transition as an update expression.
@@ -288,3 +319,6 @@ fn is_own(item: &Item, transition: &Transition) -> bool {
     let has_spec = spec.is_none_or(|spec| spec.is_ok_and(|spec| item.get(SPEC) == Some(&spec)));
     has_spec && read::<JobState>(item, STATE, "job").is_ok_and(|stored| stored == transition.state)
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,7 +9,10 @@ use crate::machine::Transition;
 
 /// Stores jobs. This is the truth: timers and messages only point to it.
 pub trait JobStore: Send + Sync {
-    /// Stores a new job; a conflict means that its id is taken.
+    /// Stores a new job.
+    ///
+    /// [`WriteOutcome::Done`] if the job is stored: now, or before and unchanged since, as a client that repeats a request whose
+    /// answer was lost meets its own write. [`WriteOutcome::Conflict`] if another job has its id, or it has changed since.
     fn insert_new(&self, job: &Job) -> impl Future<Output = Result<WriteOutcome, PortError>> + Send;
 
     /// Reads a job, with everything that was committed before the call.

@@ -77,7 +77,8 @@ impl Write for Insert {
             row.state
         ])?;
         if inserted == 0 {
-            return Ok(WriteOutcome::Conflict);
+            let is_own = session.db.prepare_cached(sql::HAS_JOB)?.exists(params![row.id, row.state, self.text])?;
+            return Ok(if is_own { WriteOutcome::Done } else { WriteOutcome::Conflict });
         }
         session.insert_spec.of(session.db)?.execute(params![*session.next_spec, self.text])?;
         *session.next_spec += 1;

@@ -4,6 +4,10 @@ pub(super) const INSERT_JOB: &str = "
     INSERT INTO jobs (id, spec, place, status, revision, generation, run_no, wake_at, state)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT DO NOTHING";
 
+/// A job just as it would be inserted.
+pub(super) const HAS_JOB: &str = "
+    SELECT 1 FROM jobs JOIN specs ON specs.id = jobs.spec WHERE jobs.id = ?1 AND jobs.state = ?2 AND specs.spec = ?3";
+
 pub(super) const INSERT_SPEC: &str = "INSERT INTO specs (id, spec) VALUES (?1, ?2)";
 
 pub(super) const LAST_SPEC: &str = "SELECT id FROM specs ORDER BY id DESC LIMIT 1";
