@@ -19,21 +19,30 @@ use crate::timers::AwsTimers;
 
 /// The ports on AWS.
 #[derive(Debug)]
-pub struct Stack {
-    table: Table<SystemClock>,
-    timers: AwsTimers<SystemClock>,
+pub struct Stack<C = SystemClock, E = OsEntropy> {
+    table: Table<C>,
+    timers: AwsTimers<C>,
     queue: Queue,
-    sealing_keys: KmsSealingKeys<SystemClock>,
+    sealing_keys: KmsSealingKeys<C>,
+    clock: C,
+    entropy: E,
 }
 
 impl Stack {
     /// The ports of a deployment.
     pub fn new(clients: &Clients, settings: &Settings) -> Self {
+        Self::with(clients, settings, SystemClock, OsEntropy)
+    }
+}
+
+impl<C: Clock + Clone, E> Stack<C, E> {
+    /// The ports of a deployment, by another clock and with other randomness.
+    pub fn with(clients: &Clients, settings: &Settings, clock: C, entropy: E) -> Self {
         let queue = Queue::new(clients.sqs.clone(), settings);
-        let timers = AwsTimers::new(clients.scheduler.clone(), queue.clone(), SystemClock, settings.clone());
-        let table = Table::new(clients.dynamodb.clone(), settings, SystemClock);
-        let sealing_keys = KmsSealingKeys::new(clients.kms.clone(), settings, SystemClock);
-        Self { table, timers, queue, sealing_keys }
+        let timers = AwsTimers::new(clients.scheduler.clone(), queue.clone(), clock.clone(), settings.clone());
+        let table = Table::new(clients.dynamodb.clone(), settings, clock.clone());
+        let sealing_keys = KmsSealingKeys::new(clients.kms.clone(), settings, clock.clone());
+        Self { table, timers, queue, sealing_keys, clock, entropy }
     }
 
     /// The queue, for the executor.
@@ -42,7 +51,7 @@ impl Stack {
     }
 }
 
-impl Ports for Stack {
+impl<C: Clock + 'static, E: Entropy + 'static> Ports for Stack<C, E> {
     fn jobs(&self) -> &impl JobStore {
         &self.table
     }
@@ -80,11 +89,11 @@ impl Ports for Stack {
     }
 
     fn clock(&self) -> &impl Clock {
-        &SystemClock
+        &self.clock
     }
 
     fn entropy(&self) -> &impl Entropy {
-        &OsEntropy
+        &self.entropy
     }
 
     fn capabilities(&self) -> Capabilities {

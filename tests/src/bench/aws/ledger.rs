@@ -24,7 +24,7 @@ use http::{Request, header};
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
-use super::account::{Account, MovedClock};
+use super::account::{Account, MovedClock, account};
 use super::counts::{Counts, assumed};
 use super::endpoint::{Endpoint, Waiting};
 use crate::bench::Failure;
@@ -101,6 +101,7 @@ impl Targets for Target {
 pub struct Deployment {
     endpoint: Endpoint,
     account: Arc<Account>,
+    clock: MovedClock,
     router: Router,
     jobs: usize,
 }
@@ -114,20 +115,20 @@ impl Deployment {
     pub async fn warm() -> Result<Self, Failure> {
         let clock = MovedClock::default();
         let endpoint = Endpoint::start(clock.clone()).await?;
-        let account = Arc::new(Account::new(&format!("http://{}", endpoint.address), clock)?);
+        let account = Arc::new(account(&format!("http://{}", endpoint.address), clock.clone())?);
         let caller = ApiKey {
             id: "all".to_owned(),
             name: String::new(),
             products: vec!["*".to_owned()],
             envs: vec!["*".to_owned()],
             scopes: Scope::WORDS.map(|(_, scope)| scope).to_vec(),
-            created_at: account.clock.now(),
+            created_at: clock.now(),
         };
         account.keys().add(&KeyHash::of(KEY), &caller).await?;
         let document = catalog(([127, 0, 0, 1], 9).into()).to_string();
         put_catalog(&*account, &caller, "p", document.as_bytes(), &Condition::Always).await?;
         let router = router(Service::new(Arc::clone(&account), Arc::new(NoSessions)));
-        let mut deployment = Self { endpoint, account, router, jobs: 0 };
+        let mut deployment = Self { endpoint, account, clock, router, jobs: 0 };
         deployment.run(Life::Immediate, 1).await?;
         Ok(deployment)
     }
@@ -143,7 +144,7 @@ impl Deployment {
             self.carry_through(1, Life::Caches).await?;
         }
         self.endpoint.state().counts = Counts::default();
-        let in_an_hour = self.account.clock.now().0 / 1_000 * 1_000 + 3_600_500;
+        let in_an_hour = self.clock.now().0 / 1_000 * 1_000 + 3_600_500;
         let start_at = if life == Life::InAnHour { in_an_hour } else { 0 };
         for _ in 0..jobs {
             let (meter, answering) = (Meter::start(), self.endpoint.state().counts.answering_ms);
@@ -199,7 +200,7 @@ impl Deployment {
             let (schedules, messages): (Vec<_>, Vec<_>) =
                 state.waiting.drain(..count).partition(|waiting| waiting.is_schedule);
             if let Some(last) = schedules.iter().chain(&messages).map(|waiting| waiting.at).max() {
-                self.account.clock.reach(last);
+                self.clock.reach(last);
             }
             if schedules.is_empty() {
                 return messages;
@@ -233,7 +234,7 @@ impl Deployment {
         });
         let count = messages.len();
         self.endpoint.state().received = messages;
-        let (before, deadline) = (target.dispatched(), self.account.clock.now().plus(INVOCATION_MS));
+        let (before, deadline) = (target.dispatched(), self.clock.now().plus(INVOCATION_MS));
         let (meter, answering) = (Meter::start(), self.endpoint.state().counts.answering_ms);
         let returned = batch.work(deliveries, deadline).await;
         let target_ms = if target.dispatched() > before { assumed::TARGET_MS } else { 0 };
