@@ -120,7 +120,7 @@ impl Reply {
     /// Why this is no answer that anybody may get: a fault of the service, or a problem document that is not whole.
     ///
     /// # Errors
-    /// What is wrong.
+    /// The fault.
     pub fn check(&self) -> Result<(), String> {
         let header = |name: &str| self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let wrong = |what: &str| Err(format!("{what}: {} {}", self.status, String::from_utf8_lossy(&self.bytes)));

@@ -93,10 +93,10 @@ impl DeadLetters for Queue {
     async fn redrive_all(&self, _: usize) -> Result<Redriven, PortError> {
         let request = self.client.start_message_move_task().source_arn(&self.dead_letters_arn);
         let Err(error) = request.destination_arn(&self.arn).send().await else { return Ok(Redriven::Started) };
-        // A queue has one task at a time. A second is refused with a code that stands for other refusals too.
+        // A queue has one move task at a time. A second is refused with a code that has other meanings, too.
         let refused = classify(error);
         let is_final = matches!(refused, PortError::Permanent(_));
-        // Where the look fails too, the refusal says more than why nobody could look.
+        // If the check fails as well, the refusal says more than the check's own error.
         if is_final && self.is_moving_dead_letters().await.unwrap_or(false) {
             return Ok(Redriven::UnderWay);
         }

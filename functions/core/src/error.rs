@@ -11,7 +11,7 @@ pub struct FieldError {
     /// A stable name of the fault.
     #[schemars(with = "String")]
     pub code: FieldCode,
-    /// What is wrong and what is allowed. Never quotes a secret or a payload.
+    /// The fault, and the allowed values. Never quotes a secret or a payload.
     pub detail: String,
 }
 

@@ -125,7 +125,7 @@ impl FromStr for Fire {
     }
 }
 
-/// Whoever holds a lease: a fresh random name for each claim, so that no two claims can be mistaken for each other.
+/// The holder of a lease: a fresh random name for each claim, so that no two claims can be mistaken for each other.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Owner(String);

@@ -157,14 +157,14 @@ impl fmt::Display for FallbackId {
     }
 }
 
-/// What events of a type consist of.
+/// The checkpoints of an event type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Checkpointing {
     /// One thing: a request, or a count.
     None,
     /// Parts that are noted when they are done, so that another attempt does not do them again.
     PerRun,
-    /// Messages that come as they come, each with parts of its own.
+    /// A stream of messages; each message has its own checkpoints.
     PerMessage,
 }
 

@@ -1,7 +1,7 @@
-//! Where secrets come from. They are fetched when an attempt needs them, and are in no job, log line or error.
+//! The sources of secrets. A secret is fetched when an attempt needs it, and is in no job, log line or error.
 //!
-//! What a service keeps is remembered for five minutes. A target that refuses a secret which was remembered may know a newer
-//! one: [`SecretSource::renew`] fetches past what is remembered.
+//! Secrets of a store are cached for five minutes. A target that refuses a cached secret may know a newer one:
+//! [`SecretSource::renew`] fetches it without the cache.
 //!
 //! A [`Secret`], and what is made of one here, is wiped from memory when it is dropped. What goes to a library is copied there, and
 //! stays until that memory is used again:

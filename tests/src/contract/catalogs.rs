@@ -1,5 +1,4 @@
-//! Publishing and reading catalogs. Whoever published through an adapter sees it through the same adapter at once; only
-//! what others publish may be seen 30 s late.
+//! Publishing and reading catalogs. An adapter reads its own writes at once; the writes of others may be seen 30 s late.
 
 use std::sync::Arc;
 

@@ -20,7 +20,7 @@ async fn read(ports: &impl Ports, id: JobId) -> Job {
     ports.jobs().get(id).await.unwrap().expect("the job is stored")
 }
 
-/// What was stored is read back.
+/// A stored job is read back unchanged.
 pub async fn a_stored_job_is_read_back_as_it_was(ports: &impl Ports) {
     let job = job("shop", "prd", 1);
     insert(ports, &job).await;
@@ -106,7 +106,7 @@ pub async fn a_change_of_a_job_that_nobody_stored_is_a_conflict(ports: &impl Por
     assert_eq!(ports.jobs().get(job.id).await.unwrap(), None);
 }
 
-/// Of changes decided on the same revision one is stored, and it is the one that was told so.
+/// Of changes decided on the same revision exactly one is stored, and its caller is told so.
 pub async fn exactly_one_of_many_concurrent_changes_wins(ports: &impl Ports) {
     let mut job = job("shop", "prd", 1);
     insert(ports, &job).await;
@@ -236,7 +236,7 @@ pub async fn every_field_of_a_job_is_kept(ports: &impl Ports) {
     }
 }
 
-/// What is asked for may change with any transition, also from a small to a large one and back.
+/// A spec may change with any transition, also from a small to a large one and back.
 pub async fn a_change_of_what_is_asked_for_is_kept_whatever_its_size(ports: &impl Ports) {
     let mut job = job("shop", "prd", 1);
     insert(ports, &job).await;
@@ -252,7 +252,7 @@ pub async fn a_change_of_what_is_asked_for_is_kept_whatever_its_size(ports: &imp
     assert_eq!(ports.jobs().retired_runs(job.id, None, 10).await.unwrap().runs.len(), 2);
 }
 
-/// What is asked for changes with its state or not at all.
+/// The spec changes with the state or not at all.
 pub async fn a_lost_race_changes_nothing_of_what_is_asked_for(ports: &impl Ports) {
     let job = job("shop", "prd", 1);
     insert(ports, &job).await;

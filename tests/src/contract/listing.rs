@@ -14,7 +14,7 @@ fn query(product: &str, env: &str) -> JobQuery {
     JobQuery { product: product.to_owned(), env: env.to_owned(), status: None, before: None, limit: 100 }
 }
 
-/// What a caller gets who goes on until there are `query.limit` jobs or no page is left. A page may be short, even empty.
+/// All pages until there are `query.limit` jobs or no page is left. A page may be short, even empty.
 async fn jobs(ports: &impl Ports, query: &JobQuery) -> Vec<Job> {
     let mut jobs = Vec::new();
     let mut page = query.clone();
@@ -51,7 +51,7 @@ pub async fn jobs_are_listed_newest_first(ports: &impl Ports) {
     assert_eq!(listed(ports, &JobQuery { before: before(1), ..query }).await, []);
 }
 
-/// Whoever pages through the list meets each job that was there at the beginning exactly once.
+/// Paging through the list meets each job that was there at the beginning exactly once.
 pub async fn pages_follow_each_other_without_gap_or_duplicate_while_jobs_arrive(ports: &impl Ports) {
     for number in 1..=50 {
         insert(ports, &job("shop", "prd", number)).await;
@@ -82,7 +82,7 @@ pub async fn pages_follow_each_other_without_gap_or_duplicate_while_jobs_arrive(
 pub async fn a_status_lists_the_jobs_that_have_it_now(ports: &impl Ports) {
     let statuses = Status::WORDS.map(|(_, status)| status);
     let mut jobs: Vec<Job> = Vec::new();
-    // Of today: a job that still waits for its first attempt is looked for as far back as its message may be.
+    // Of today: a job that waits for its first attempt is listed as long as its message may exist.
     let start = ports.clock().now().plus(-1_000);
     for number in 1..=21 {
         let new = job_at(start, "shop", "prd", number);

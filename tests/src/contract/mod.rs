@@ -1,4 +1,4 @@
-//! What every adapter of the core's ports has to hold to, whatever it stores things in.
+//! The contract of every adapter of the core's ports, whatever it stores things in.
 //!
 //! Each check is one function over [`Ports`](carillon_core::ports::Ports) that are fresh: nothing is stored in them.
 //! [`contract!`](crate::contract!) makes a test of each, for one adapter:

@@ -1,4 +1,4 @@
-//! What events that consist of others leave behind.
+//! Checkpoints, counters, and the health of fallbacks.
 
 use carillon_core::ids::JobId;
 use carillon_core::job::{Output, RunError};
@@ -28,7 +28,7 @@ fn by(number: u128, place: &str) -> CheckpointId {
     CheckpointId { run: run(number, 1), place: place.to_owned() }
 }
 
-/// The hour in which it is now, or one so many hours away.
+/// The current hour, or one at this distance.
 fn counter(quota: &str, now: UnixMillis, hours: i64) -> CounterId {
     let from = UnixMillis((now.0.div_euclid(HOUR_MS) + hours) * HOUR_MS);
     let [product, env, quota] = ["shop", "prd", quota].map(str::to_owned);
@@ -105,7 +105,7 @@ pub async fn a_counter_is_reset_once<P: Ports>(ports: &P) {
     assert_eq!(progress.used(&hour).await.unwrap(), 2);
 }
 
-/// Of a hundred at once as many are counted as fit.
+/// Of a hundred concurrent amounts as many are counted as fit.
 pub async fn a_hundred_at_once_count_up_to_the_limit_and_no_further<P: Ports>(ports: &P) {
     let (progress, now) = (ports.progress(), ports.clock().now());
     let hour = counter("q", now, 0);
@@ -116,7 +116,7 @@ pub async fn a_hundred_at_once_count_up_to_the_limit_and_no_further<P: Ports>(po
     assert_eq!((fitted, progress.used(&hour).await.unwrap()), (60, 60));
 }
 
-/// What is said of an option holds until something else is said of it.
+/// The mark of an option holds until it is replaced.
 pub async fn the_health_of_options_is_what_was_said_last<P: Ports>(ports: &P) {
     let (progress, now) = (ports.progress(), ports.clock().now());
     let [product, env, tag] = ["shop", "prd", "pay"].map(str::to_owned);

@@ -13,7 +13,7 @@ fn reservation(at: UnixMillis, number: u128) -> IdempotencyRecord {
     IdempotencyRecord { by: Owner::new(number), at, body: format!("{number:064x}"), accepted }
 }
 
-/// What was reserved is found under its name, and under no other.
+/// A reserved key is found, and no other.
 pub async fn a_reservation_is_found_under_its_name<P: Ports>(ports: &P) {
     let now = ports.clock().now();
     let name = IdempotencyKey::of("shop", "dev", "k");
@@ -24,7 +24,7 @@ pub async fn a_reservation_is_found_under_its_name<P: Ports>(ports: &P) {
     assert_eq!(ports.idempotency().find(&IdempotencyKey::of("shop", "prd", "k"), now).await.unwrap(), None);
 }
 
-/// Of many at once one is kept, and all are told which.
+/// Of many concurrent reservations one is kept, and all callers are told which.
 pub async fn exactly_one_of_many_reservations_stands<P: Ports>(ports: &P) {
     let now = ports.clock().now();
     let name = IdempotencyKey::of("shop", "dev", "k");
@@ -33,7 +33,7 @@ pub async fn exactly_one_of_many_reservations_stands<P: Ports>(ports: &P) {
     let stands: Vec<_> = stands.into_iter().map(Result::unwrap).collect();
     assert!(stands.iter().all(|it| *it == stands[0]) && new.contains(&stands[0]), "{stands:?}");
     assert_eq!(ports.idempotency().find(&name, now).await.unwrap().as_ref(), Some(&stands[0]));
-    // Whoever reserves again finds what stands.
+    // A repeated reservation returns the stored one.
     assert_eq!(ports.idempotency().reserve(&name, &reservation(now, 99)).await.unwrap(), stands[0]);
 }
 

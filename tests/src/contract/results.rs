@@ -1,4 +1,4 @@
-//! Remembered results: one leader at a time, and what it brought for everybody after it.
+//! Cached results: one fill lease at a time, and its result for everyone after it.
 
 use std::time::Duration;
 
@@ -40,19 +40,19 @@ async fn leads<P: Ports>(ports: &P, key: &CacheKey, now: UnixMillis) -> FillLeas
     lead
 }
 
-/// What somebody new is told.
+/// The answer to a new caller.
 async fn asks<P: Ports>(ports: &P, key: &CacheKey, now: UnixMillis) -> CacheAnswer {
     ports.result_cache().lookup(key, &lead(ports, now), now).await.unwrap()
 }
 
-/// Until somebody new finds it: a read may be a moment behind what was written.
+/// Waits until a new caller finds it: a read may be slightly stale.
 async fn is_hit<P: Ports>(ports: &P, key: &CacheKey, wanted: &CachedResult) {
     let now = ports.clock().now();
     let look = async || (asks(ports, key, now).await == CacheAnswer::Hit(wanted.clone())).then_some(());
     until("the result is remembered", SOON, look).await;
 }
 
-/// A result is found by whoever asks for the same, and by nobody else.
+/// A result is found under its own key only.
 pub async fn a_result_is_remembered_under_its_key_and_no_other<P: Ports>(ports: &P) {
     let now = ports.clock().now();
     let own = key(cache("a"), 1);
@@ -101,7 +101,7 @@ pub async fn a_result_is_forgotten_after_its_time<P: Ports>(ports: &P) {
     until("the next result takes its place", SOON, look).await;
 }
 
-/// Of many at once one leads, and the others are told who.
+/// Of many concurrent lookups one takes the lease, and the others are told its holder.
 pub async fn exactly_one_of_many_leads<P: Ports>(ports: &P) {
     let now = ports.clock().now();
     let own = key(cache("a"), 1);
@@ -114,7 +114,7 @@ pub async fn exactly_one_of_many_leads<P: Ports>(ports: &P) {
     assert!(busy.iter().all(|lead| **lead == *busy[0] && lead.began_at == now && lead.until == now.plus(HOUR_MS)));
 }
 
-/// Whoever leads and asks again is told so again: its first answer may have been lost.
+/// The holder of the lease that asks again is told so again: its first answer may have been lost.
 pub async fn a_leader_that_asks_again_still_leads<P: Ports>(ports: &P) {
     let now = ports.clock().now();
     let own = key(cache("a"), 1);
@@ -175,7 +175,7 @@ pub async fn entries_are_listed_in_pages<P: Ports>(ports: &P) {
     until("all entries are listed", SOON, look).await;
 }
 
-/// A cache that was emptied knows nothing, and what was under way then is not remembered either.
+/// A cleared cache has no entries, and a result that was being made is not stored either.
 pub async fn what_was_made_before_a_cache_was_emptied_is_forgotten<P: Ports>(ports: &P) {
     let now = ports.clock().now();
     let (filled, open, other) = (key(cache("a"), 1), key(cache("a"), 2), key(cache("b"), 1));

@@ -12,7 +12,7 @@ fn claims() -> Claims {
     json.as_object().cloned().unwrap_or_default()
 }
 
-/// What is sealed today is opened by the name of its key, as it is stored.
+/// A sealed text is opened by the id of its key, as it is stored.
 pub async fn what_is_sealed_is_opened_by_the_name_of_its_key<P: Ports>(ports: &P) {
     let job = JobId::new(UnixMillis(1), 1);
     let key = ports.sealing_keys().current().await.unwrap();

@@ -14,7 +14,7 @@ const ALLOWED: [(&str, &[&str], &str); 0] = [];
 /// A module, by its path from the crate's root.
 type Path = Vec<String>;
 
-/// What one file says of modules.
+/// The modules in one file.
 #[derive(Default)]
 struct Module {
     /// The names that it defines.
@@ -30,7 +30,7 @@ struct Named {
     alias: String,
     is_use: bool,
     is_public: bool,
-    /// How many inline modules it stands in.
+    /// The number of enclosing inline modules.
     depth: usize,
 }
 
@@ -226,7 +226,7 @@ fn tree(tokens: &[Token], at: &mut usize, before: &Path, paths: &mut Vec<(Path, 
     paths.push((path, alias));
 }
 
-/// Whether a path may start at `at`: what stands before it is no part of one.
+/// True if a path may start at `at`: the token before it is not part of one.
 fn is_start(tokens: &[Token], at: usize) -> bool {
     is_name(&tokens[at].text)
         && !at.checked_sub(1).is_some_and(|before| ["::", "."].contains(&tokens[before].text.as_str()))

@@ -1,6 +1,6 @@
 //! Every zone, around every change of its clocks from 1990 to 2100.
 //!
-//! What is expected is worked out the long way: every quarter of an hour that a clock could show is asked of jiff, which says
+//! The expected values are worked out the long way: every quarter of an hour that a clock could show is asked of jiff, which says
 //! whether it is shown once, twice or never.
 
 use std::collections::{BTreeSet, HashSet};

@@ -95,7 +95,7 @@ impl Shell {
     /// The lines up to one that contains `text`, that one included.
     ///
     /// # Errors
-    /// What it printed instead.
+    /// The actual output.
     fn read_until(&self, text: &str) -> Result<Vec<String>, String> {
         let mut read = Vec::new();
         loop {

@@ -83,7 +83,7 @@ impl fmt::Debug for Snapshot {
     }
 }
 
-/// What an operation asks of a port. Each is one step, which all others may come before or after.
+/// A request of an operation to a port. Each is one step, before or after which all others may come.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Request {
     Insert(Snapshot),
@@ -94,7 +94,7 @@ pub(crate) enum Request {
     Dispatch(Fire),
 }
 
-/// What it is answered.
+/// The answer.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Answer {
     Job(Option<Snapshot>),
@@ -121,14 +121,14 @@ pub(crate) struct Journal {
 /// and the time. (That nobody tries more than eight times is left out.)
 #[derive(Clone, Copy, Debug, Default, Hash)]
 struct Memory {
-    /// What outlasts a try.
+    /// The part that outlasts a try.
     kept: u64,
     claimed: u64,
     /// A write whose answer is to be looked up.
     in_doubt: u64,
     has_dispatched: bool,
     has_failed: bool,
-    /// Of the current try: the revision that it builds on, and its time.
+    /// The current try: the revision that it builds on, and its time.
     base: Option<u64>,
     now: UnixMillis,
 }
@@ -204,14 +204,14 @@ impl Journal {
 
 /// The ports of one operation that is run again from its journal up to its next request.
 ///
-/// What it asks of the clock and of chance is answered there and then: nobody else sees that, so it is no step of its own. A
-/// clock that is read later than the answer before it is a clock whose answer before it came later.
+/// Requests to the clock and to chance are answered at once: no other process sees them, so they are no steps. A
+/// clock that is read later than the answer before it is a clock whose earlier answer came later.
 #[derive(Clone)]
 pub(crate) struct Replay(Arc<Mutex<Place>>);
 
 struct Place {
     journal: Journal,
-    /// How many answers were given so far.
+    /// Number of answers given so far.
     given: usize,
     now: UnixMillis,
     bits: u128,

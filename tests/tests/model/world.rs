@@ -1,4 +1,4 @@
-//! What is stored, on its way and under way; what a request does to it.
+//! The stored state, the messages and the operations in progress, and the effect of each request.
 
 use std::cmp::Ordering;
 use std::hash::{Hash, Hasher};
@@ -26,7 +26,7 @@ pub(crate) struct World {
     pub(crate) left: Budget,
 }
 
-/// What may still go wrong, and be asked for.
+/// The faults and requests that may still happen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Budget {
     pub(crate) crashes: u8,
@@ -50,23 +50,23 @@ pub(crate) struct Message {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Running {
     pub(crate) operation: Operation,
-    /// The message in the hand of whoever runs it.
+    /// The message that is being worked on.
     pub(crate) carries: Option<Fire>,
     /// Its random bits.
     bits: u128,
     place: Place,
-    /// It cannot promise that the job is held, as somebody lets it go on meanwhile.
+    /// It cannot promise that the job stays paused, because it is resumed meanwhile.
     pub(crate) is_countered: bool,
-    /// What a flaw has it arm later than it should.
+    /// The timer that a flaw makes it arm too late.
     owes: Option<(Fire, UnixMillis)>,
 }
 
-/// How far an operation has come: its journal says it all, the progress follows from that.
+/// An operation's progress, which follows from its journal.
 #[derive(Clone, Debug)]
 struct Place {
     journal: Journal,
     progress: Arc<Progress>,
-    /// What tells it from others.
+    /// The part that distinguishes it from others.
     name: u64,
 }
 
@@ -126,7 +126,7 @@ impl Running {
     }
 }
 
-/// How a request goes.
+/// The course of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum How {
     Works,
@@ -140,12 +140,12 @@ fn stores(request: &Request) -> bool {
     matches!(request, Request::Insert(_) | Request::Commit(..))
 }
 
-/// Whether it lets a job go on that a pause holds, or whose attempt failed under the pause.
+/// True if it resumes a paused job, or one whose attempt failed during the pause.
 fn releases(operation: Operation) -> bool {
     matches!(operation, Operation::Resume | Operation::Retry)
 }
 
-/// What becomes of whoever learns what is to become of its message.
+/// The fate of a process that learns the fate of its message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum End {
     /// It does that.
@@ -163,8 +163,8 @@ impl World {
         world.normal(None)
     }
 
-    /// The same, told from others only by what makes a difference: not by the order of what has none, nor by how long a message
-    /// could have been delivered, nor by what somebody writes who is overtaken already.
+    /// The world without irrelevant differences: the order of unordered things, the time for which a message could
+    /// have been delivered, and pending writes that are overtaken already.
     pub(crate) fn normal(mut self, flaw: Option<Flaw>) -> Self {
         let revision = self.job.as_ref().map(|stored| stored.job.state.revision);
         let is_overtaken = |base| base != revision && flaw != Some(Flaw::StoresUnconditionally);
@@ -175,7 +175,7 @@ impl World {
         self
     }
 
-    /// Lets somebody begin an operation. What reads the job first has read it: nobody sees one that has not.
+    /// Begins an operation. One that reads the job first has read it, because no other process sees the state before.
     pub(crate) fn begin(&mut self, operation: Operation, carries: Option<Fire>) {
         let bits = if matches!(operation, Operation::Execute(_)) { self.free_bits() } else { NAMING_BITS };
         let is_countered = self.running.iter().any(|other| releases(other.operation));
@@ -191,7 +191,7 @@ impl World {
         self.goes_on(running, End::Concludes);
     }
 
-    /// The smallest number that nobody goes by who may still write: enough to be told from those.
+    /// The smallest number that no pending writer uses: enough to be distinguished from theirs.
     fn free_bits(&self) -> u128 {
         let lease = self.job.as_ref().and_then(|stored| stored.job.state.lease.as_ref());
         let is_taken = |bits: u128| {
@@ -201,7 +201,7 @@ impl World {
         (NAMING_BITS + 1..u128::MAX).find(|bits| !is_taken(*bits)).unwrap_or_default()
     }
 
-    /// What has come to its end is gone, and so is its message if it is done with.
+    /// Removes what has ended, with its message if that is acknowledged.
     fn goes_on(&mut self, running: Running, end: End) {
         match running.progress() {
             Progress::Asks(_) => self.running.push(running),
@@ -215,7 +215,7 @@ impl World {
         }
     }
 
-    /// One of those that are under way takes its next step. `None` when it does not come to the end that is wanted.
+    /// The next step of one operation in progress. `None` if it does not end as wanted.
     pub(crate) fn step(&mut self, who: usize, how: How, end: End, flaw: Option<Flaw>) -> Option<()> {
         let mut running = self.running.remove(who);
         let progress = Arc::clone(&running.place.progress);
@@ -294,7 +294,7 @@ impl World {
         if how == How::Works { answer } else { Answer::Failed }
     }
 
-    /// Of two timers of one fire the earlier holds.
+    /// The earlier of two timers of one fire holds.
     fn arm(&mut self, fire: Fire, at: UnixMillis) {
         match self.messages.iter_mut().find(|message| message.is_timer && message.fire == fire) {
             Some(armed) => armed.at = armed.at.min(at),
@@ -302,12 +302,13 @@ impl World {
         }
     }
 
-    /// What becomes of a message. It is a single step with the last answer: nobody sees it stay a little longer.
+    /// The fate of a message. It is a single step with the last answer, because no other process sees it stay a
+    /// little longer.
     fn conclude(&mut self, carries: Option<Fire>, verdict: Option<&Verdict>) {
         match verdict {
             Some(Verdict::Acknowledge | Verdict::DeadLetter(_)) => {}
             Some(Verdict::Redeliver { at }) => self.comes_back(carries, *at),
-            // The grace of a message outlasts whoever arms a timer and stores the job after it.
+            // The grace of a message is longer than the time from arming a timer to storing its job.
             Some(Verdict::Unknown) if self.running.is_empty() => {}
             Some(Verdict::Unknown) | None => self.comes_back(carries, self.now),
         }

@@ -21,7 +21,7 @@ pub(crate) struct Actor {
     pub(crate) name: String,
     /// The key of its luck.
     key: u64,
-    /// How far its clock is ahead, ms.
+    /// The offset of its clock, ms.
     pub(crate) skew_ms: i64,
     /// When it began.
     pub(crate) born_at: UnixMillis,

@@ -1,4 +1,4 @@
-//! What callers ask for, and whether the answers are true.
+//! The requests of callers, and checks of their answers.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -57,7 +57,7 @@ impl<'a> Asked<'a> {
 struct Answer {
     status: u16,
     etag: String,
-    /// Whether it says that it is the one of an earlier request.
+    /// True if it is marked as the answer to an earlier request.
     is_replayed: bool,
     body: Value,
 }
@@ -151,7 +151,7 @@ impl Simulation {
         oracle.hold(stored.is_some(), "I1", || format!("{id} was accepted, and is not stored"));
         let from = actor.born_at.plus(-REMEMBERED_MS - SKEW_MS);
         let was_so = shelf.had(product, from, now, |edition| edition.has_action);
-        // What was accepted stays accepted, whatever the catalog says since.
+        // An accepted job stays accepted, whatever the catalog defines later.
         oracle.hold(was_so || answer.is_replayed, "catalog", || {
             format!("{id} was accepted for an event that is in no catalog")
         });
@@ -249,7 +249,7 @@ impl Simulation {
         world.oracle.hold(is_so, "API", || format!("{id} has the runs {before:?}, and {told:?} are told of"));
     }
 
-    /// Lists a product's jobs to the end: all of them, once, newest first, each as it was a moment ago at the most.
+    /// Lists a product's jobs to the end: all of them, once, newest first, each in a state of a moment ago.
     async fn list(
         &self,
         actor: &Arc<Actor>,
@@ -374,7 +374,7 @@ impl Simulation {
         world.oracle.hold(is_excused, "API", || format!("{} for no reason", what()));
         let has_changed = actor.changes.load(Ordering::Relaxed) > changes_before;
         let is_refused = (400..500).contains(&answer.status);
-        // Who does not know that a client repeated a write cannot know that it was the first one that another one followed.
+        // Without knowing that a client repeated a write, one cannot know that the first one was followed by another.
         let is_excused = actor.has_repeated.load(Ordering::Relaxed);
         if is_refused && has_changed && is_excused {
             world.count("refused as its own repetition came too late");

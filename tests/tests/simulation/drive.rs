@@ -28,19 +28,19 @@ use crate::world::World;
 /// The key that is good to the end, and the other one.
 pub(crate) const KEY: &str = "car_simulation";
 pub(crate) const REVOKED_KEY: &str = "car_revoked";
-/// What the executor has for an invocation, ms.
+/// Duration of an executor's invocation, ms.
 const INVOCATION_MS: i64 = 60_000;
 /// API Gateway gives a request so long.
 pub(crate) const REQUEST: Duration = Duration::from_secs(29);
-/// Lambda takes so many messages at once.
+/// Maximum number of messages in one invocation.
 const MAX_BATCH: usize = 10;
 
-/// So many jobs at one instant are a burst.
+/// Number of jobs at one instant that make a burst.
 const BURST: usize = 5;
-/// One job in so many is read back in the end.
+/// One job in this many is read back in the end.
 const READ_BACK: usize = 7;
 
-/// What came of a simulation.
+/// The result of a simulation.
 #[derive(Debug)]
 pub(crate) struct Report {
     pub(crate) violations: Vec<Violation>,
@@ -92,7 +92,7 @@ async fn play(plan: Plan, mutation: Option<Mutation>, is_traced: bool) -> Report
 
 #[derive(Default)]
 struct State {
-    /// Which jobs were accepted, by their numbers in the plan.
+    /// The accepted jobs, by their numbers in the plan.
     accepted: Vec<(usize, JobId)>,
     actors: u64,
 }
@@ -110,7 +110,7 @@ enum Due {
     Step(Arc<JobPlan>, usize),
     /// A job is asked for, or under its key again.
     Job(Arc<JobPlan>, Option<usize>),
-    /// Of a catalog.
+    /// A change of a catalog.
     Change(Change),
 }
 
@@ -155,7 +155,7 @@ impl Simulation {
             self.receive(now);
             let next = [shared.world().queue.next_at(), due.peek().map(|(at_ms, _)| begin.plus(*at_ms))];
             let next = next.into_iter().flatten().fold(end, UnixMillis::min);
-            // Whether it is time or there are news, there is something to look at.
+            // Either its time has come or there are news.
             let _ = timeout_at(shared.instant(next), shared.news.notified()).await;
         }
     }

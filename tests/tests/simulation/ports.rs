@@ -26,15 +26,15 @@ use crate::world::World;
 const DELAY_THRESHOLD_SECONDS: i64 = 900;
 const SCHEDULE_LEAD_SECONDS: i64 = 120;
 
-/// Of 10,000 messages so many are late, and as many come twice.
+/// Of 10,000 messages this many are late, and as many are delivered twice.
 const COPIES_IN_10_000: usize = 800;
 
 tokio::task_local! {
-    /// Who makes the request of the API that runs.
+    /// The maker of the current API request.
     pub(crate) static CALLER: Arc<Actor>;
 }
 
-/// What all actors share.
+/// The parts that all actors share.
 pub(crate) struct Shared {
     pub(crate) world: Mutex<World>,
     pub(crate) plan: Plan,
@@ -70,7 +70,7 @@ fn virtual_now() -> Instant {
     Instant::now()
 }
 
-/// The ports of one actor, or of whoever makes a request.
+/// The ports of one actor, or of a request.
 #[derive(Clone)]
 pub(crate) struct Sim {
     pub(crate) shared: Arc<Shared>,
@@ -156,7 +156,7 @@ impl Sim {
         shared.news.notify_one();
     }
 
-    /// As the adapter does it: a delayed message or a schedule, by its own decision.
+    /// Chooses a delayed message or a schedule by the adapter's own decision.
     async fn arm_now(&self, fire: Fire, at: UnixMillis) -> Result<(), PortError> {
         let message = Message::new(fire, at);
         if self.shared.plan.is_embedded {
@@ -197,7 +197,7 @@ impl Sim {
         self.call("send", |world, _, now| self.post(world, &message, DELAY_THRESHOLD_SECONDS, now)).await
     }
 
-    /// What a mutant left for after the store's answer.
+    /// Changes that a mutant left for after the store's answer.
     pub(crate) async fn arm_deferred(&self, id: JobId) {
         let deferred = self.shared.world().deferred.remove(&id);
         if let Some((fire, at)) = deferred {
@@ -234,7 +234,7 @@ impl TimerCalls for Sim {
     }
 
     async fn disarm(&self, fire: Fire) {
-        // A timer that fires all the same does no harm.
+        // A timer that fires anyway does no harm.
         self.call("delete_schedule", |world, _, _| world.unschedule(fire)).await.unwrap_or_default();
     }
 }

@@ -1,4 +1,4 @@
-//! What runs remember of their parts, counters, and which options fail, each call with its latency and its luck.
+//! Checkpoints, counters, and failing options, each call with its latency and its luck.
 
 use std::collections::BTreeMap;
 
@@ -64,7 +64,7 @@ impl Sim {
     }
 }
 
-/// How far the store says that a counter has come.
+/// The amount used of a counter, as the store says.
 fn stored(world: &World, counter: &CounterId) -> u64 {
     world.tables.progress.used(counter)
 }

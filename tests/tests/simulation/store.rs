@@ -1,4 +1,4 @@
-//! What is stored: jobs, catalogs and keys, by the adapters' rules.
+//! The store of jobs, catalogs and keys, by the adapters' rules.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::mutation::Mutation;
 use crate::ports::{Sim, key_of};
 use crate::world::World;
 
-/// The index of jobs is behind by so much at the most, ms.
+/// Maximum lag of the index of jobs, ms.
 pub(crate) const MAX_BEHIND_MS: i64 = 10_000;
 /// The key of how much.
 const INDEX: u64 = 0x494e_4458;
@@ -116,7 +116,7 @@ impl CatalogCalls for Sim {
         let put = |world: &mut World, actor: &Actor, now| {
             let stored = world.tables.catalogs.get(product).map(|it| &it.revision);
             if !condition.holds(stored) {
-                // As the adapter does it: a repetition finds its own document in its place.
+                // As in the adapter: a repetition finds its own document in its place.
                 let is_own = stored == Some(&new.revision) && *condition != Condition::Absent;
                 return if is_own { WriteOutcome::Done } else { WriteOutcome::Conflict };
             }
@@ -139,7 +139,7 @@ impl CatalogCalls for Sim {
 }
 
 impl Sim {
-    /// Reads a catalog past what is remembered, and remembers it.
+    /// Reads a catalog without the cache, and caches it.
     async fn read(&self, product: &str) -> Result<Option<Arc<Published>>, PortError> {
         let skew_ms = self.actor().skew_ms;
         let read = |world: &mut World, actor: &Actor, now: UnixMillis| {

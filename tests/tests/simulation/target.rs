@@ -11,7 +11,7 @@ use crate::world::World;
 
 /// The longest that a process stands still, ms.
 const STANDSTILL_MS: usize = 50_000;
-/// What a body has that says how its attempts go.
+/// The field of a body that scripts its attempts.
 const SCRIPT: &[u8] = b"\"script\"";
 /// The key of the parts' luck.
 const PART: u64 = 0x5041_5254;
@@ -56,7 +56,7 @@ impl Targets for Sim {
             (6..=9, 3) => (timeout_ms, Err(RunError::transient(codes::TIMEOUT, format!("dispatch {number}")))),
             _ => (takes_ms, Err(RunError::permanent(codes::VALIDATION_ERROR, format!("dispatch {number}")))),
         };
-        // A process that stands still for a while is as good as dead, and finds others at its work when it goes on.
+        // A process that stands still for a while is as good as dead, and finds others at its work when it continues.
         let stands_still = shared.plan.faults_in_10_000 > 0 && !shared.plan.is_calm(shared.now()) && random.once_in(6);
         let still_ms = if stands_still { random.below(STANDSTILL_MS) } else { 0 };
         if stands_still {
@@ -83,8 +83,8 @@ fn place_key(place: &str) -> u64 {
     place.bytes().fold(PART, |key, byte| key << 8 ^ u64::from(byte) ^ key >> 56)
 }
 
-/// What the job's own body says about this attempt, if it does: `"script": ["refuse", "succeed"]`, whose last word holds for
-/// all later ones.
+/// The script of the job's own body for this attempt, if any: `"script": ["refuse", "succeed"]`, whose last word
+/// holds for all later ones.
 fn scripted(call: &DispatchRequest) -> Option<(usize, usize)> {
     let body = &call.request.http()?.body;
     if !body.windows(SCRIPT.len()).any(|window| window == SCRIPT) {

@@ -28,15 +28,15 @@ const PARKING_MS: i64 = 60_000;
 #[derive(Default)]
 pub(crate) struct World {
     pub(crate) begin: UnixMillis,
-    /// What is stored.
+    /// The stored state.
     pub(crate) tables: Tables,
-    /// What was stored of a job before its last change, and when that was.
+    /// The stored state of a job before its last change, and the time of the change.
     pub(crate) before: BTreeMap<JobId, (UnixMillis, Option<Job>)>,
     /// Every status that a job ever had, and since when.
     pub(crate) statuses: BTreeMap<JobId, Vec<(UnixMillis, Status)>>,
     /// All that was ever published.
     pub(crate) shelf: Shelf,
-    /// What each instance of a function remembers.
+    /// The caches of each instance of a function.
     pub(crate) memories: BTreeMap<usize, Memory>,
     /// The keys that are revoked, each from when on.
     pub(crate) revoked: Vec<(KeyHash, UnixMillis)>,
@@ -45,9 +45,9 @@ pub(crate) struct World {
     pub(crate) mutation: Option<Mutation>,
     /// Timers that a mutant arms only after the store has answered.
     pub(crate) deferred: BTreeMap<JobId, (Fire, UnixMillis)>,
-    /// How often each thing went wrong or came about.
+    /// Counts of each fault and event.
     pub(crate) counts: BTreeMap<&'static str, u64>,
-    /// What went wrong, in order.
+    /// The violations, in order.
     pub(crate) faults: Vec<FaultId>,
     /// The keys of luck that are taken.
     pub(crate) keys_of_luck: BTreeSet<u64>,
@@ -55,7 +55,7 @@ pub(crate) struct World {
     pub(crate) calls: u64,
     /// The names of jobs in the trace.
     pub(crate) names: BTreeMap<JobId, String>,
-    /// What happened, one line each, if somebody wants to read it.
+    /// The trace, one line for each event, if it is wanted.
     pub(crate) trace: Option<Vec<String>>,
 }
 
@@ -110,7 +110,8 @@ impl World {
         WriteOutcome::Done
     }
 
-    /// As a conditional update does it: only the revision is compared, and a repetition finds its own result in its place.
+    /// As a conditional update does it: only the revision is compared, and a repetition finds its own result in its
+    /// place.
     pub(crate) fn commit(&mut self, transition: &Transition, actor: &Actor, now: UnixMillis) -> WriteOutcome {
         let id = transition.before.id;
         let Some(old) = self.tables.jobs.get(&id).cloned() else { return WriteOutcome::Conflict };
@@ -122,7 +123,7 @@ impl World {
             self.note(now, &actor.name, || format!("is too late to change {}", transition.before.fire()));
             return if is_own { WriteOutcome::Done } else { WriteOutcome::Conflict };
         }
-        // The same change of what is stored, which a mutant may not have looked at.
+        // The same change of the stored state, which a mutant may not have checked.
         let change = Transition { before: old.clone(), spec: Some(Arc::clone(&new.spec)), ..transition.clone() };
         let WriteOutcome::Done = self.tables.commit(&change) else { return WriteOutcome::Conflict };
         self.note(now, &actor.name, || {
@@ -213,7 +214,7 @@ impl World {
             .hold(!is_active || is_carried, invariant, || format!("{fire} is {status}, and nothing will wake it"));
     }
 
-    /// What must hold in the end; `accepted` are the jobs that a caller was told of.
+    /// The invariants at the end; `accepted` are the jobs that a caller was told of.
     pub(crate) fn check_at_rest(&mut self, accepted: &[JobId], now: UnixMillis) {
         let zones: Vec<_> = self.tables.jobs.values().filter_map(|job| job.spec.repeat.as_ref()?.tz.clone()).collect();
         for tz in zones {
@@ -229,7 +230,7 @@ impl World {
         for (id, job) in &self.tables.jobs {
             let history = self.tables.retired.get(id).map_or(&[][..], Vec::as_slice);
             self.oracle.at_rest(job, history, now);
-            // What has just failed may still be on its way there.
+            // A job that has just failed may still be on its way there.
             let is_new = now.since(job.state.updated_at) < PARKING_MS;
             let is_dead_lettered =
                 job.state.status != Status::Failed || self.queue.was_dead_lettered(job.fire()) || is_new;

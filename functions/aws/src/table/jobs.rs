@@ -23,8 +23,8 @@ const STATE: &str = "state";
 const REVISION: &str = "revision";
 const RUN: &str = "run";
 
-/// A spec of more bytes than this has an item of its own: it never changes, and would be paid for again with each change of
-/// the job. Only so do the largest input and the largest result fit, as an item has at most 400 KB.
+/// A spec of more bytes than this has a separate item: it never changes, and each change of the job would pay for it
+/// again. Without that, the largest input and the largest result would not fit, because an item has at most 400 KB.
 const MAX_INLINE_SPEC: usize = 16 * 1024;
 
 impl<C: Clock> JobStore for Table<C> {
@@ -134,7 +134,7 @@ impl<C: Send + Sync> Table<C> {
         let Err(error) = stored else { return Ok(Transacted::Done) };
         if let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) = error.as_service_error() {
             let reasons = cancelled.cancellation_reasons().iter().filter_map(|reason| reason.code());
-            // A transaction that was under way on the same item is a conflict as well: whoever asked decides anew.
+            // A concurrent transaction on the same item is a conflict as well: the caller decides again.
             if reasons.clone().any(|reason| matches!(reason, "ConditionalCheckFailed" | "TransactionConflict")) {
                 let mut items = cancelled.cancellation_reasons().iter().filter_map(|reason| reason.item());
                 return Ok(Transacted::Conflict(items.next().cloned()));
@@ -168,7 +168,7 @@ impl<C: Send + Sync> Table<C> {
         Err(classify(error))
     }
 
-    /// Stores the transition and what has to be stored beside the job, all of it or nothing.
+    /// Stores the transition and its further items, all of it or nothing.
     async fn update_with(
         &self,
         transition: &Transition,
@@ -191,7 +191,7 @@ impl<C: Send + Sync> Table<C> {
         }
     }
 
-    /// What a transition writes beside the job's own item: a run for the history, and a large spec that changes.
+    /// The further items of a transition: a run for the history, and a large spec that changes.
     fn beside(&self, transition: &Transition) -> Result<Vec<TransactWriteItem>, PortError> {
         let id = transition.before.id;
         let put = |item| Put::builder().table_name(&self.name).set_item(Some(item)).build();
@@ -210,7 +210,7 @@ impl<C: Send + Sync> Table<C> {
                 item.insert(SPEC.to_owned(), spec);
                 beside.push(put(item).map(|put| TransactWriteItem::builder().put(put).build()));
             }
-            // What a caller replaced is not kept.
+            // A replaced spec is not kept.
             Some(_) if is_large(&json(&*transition.before.spec, "spec")?) => {
                 let delete = Delete::builder().table_name(&self.name).set_key(Some(key(keys::job(id), keys::SPEC)));
                 beside.push(delete.build().map(|delete| TransactWriteItem::builder().delete(delete).build()));
@@ -276,7 +276,7 @@ impl Change {
     }
 }
 
-/// Whether a spec has an item of its own.
+/// True if a spec has a separate item.
 fn is_large(spec: &AttributeValue) -> bool {
     spec.as_s().is_ok_and(|spec| spec.len() > MAX_INLINE_SPEC)
 }
@@ -302,7 +302,7 @@ fn items(job: &Job) -> Result<(Item, Option<Item>), PortError> {
     Ok((job_item, Some(spec_item)))
 }
 
-/// Whether the spec of the job that is stored in `item` is in an item of its own.
+/// True if the spec of the job in `item` has a separate item.
 pub(super) fn has_spec_item(item: &Item) -> bool {
     !item.contains_key(SPEC)
 }
@@ -313,7 +313,7 @@ pub(super) fn job_of(id: JobId, item: &Item, spec_item: &Item) -> Result<Job, Po
     Ok(Job { id, spec, state: read(item, STATE, "job")? })
 }
 
-/// Whether what is stored is what this very write wanted to store: its answer was lost, and it was sent again.
+/// True if the stored item is the result of this very write, which was repeated after its answer was lost.
 fn is_own(item: &Item, transition: &Transition) -> bool {
     let spec = transition.spec.as_ref().map(|spec| json(&**spec, "spec"));
     let has_spec = spec.is_none_or(|spec| spec.is_ok_and(|spec| item.get(SPEC) == Some(&spec)));

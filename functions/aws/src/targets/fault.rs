@@ -1,9 +1,9 @@
-//! What a service's refusal of a job's call means, decided in this one place.
+//! Maps the errors of services to those of a job's attempt, in this one place.
 //!
-//! The first row that fits holds. Codes are compared without what stands before a last dot and without `Exception` at the end:
-//! services spell the same in several ways.
+//! The first matching row counts. Codes are compared without a prefix up to the last dot and without a final `Exception`,
+//! because services spell them in several ways.
 //!
-//! | what came back | code | retried |
+//! | answer | code | retried |
 //! | --- | --- | --- |
 //! | nothing in time | TIMEOUT | yes |
 //! | nothing, or the connection broke | CONNECTION_ERROR | yes |

@@ -12,7 +12,7 @@ pub enum Piece<'t> {
 /// Takes a template apart.
 ///
 /// # Errors
-/// What is wrong with it, in words.
+/// The fault, in words.
 ///
 /// ```
 /// use carillon_core::catalog::{Piece, pieces};

@@ -21,11 +21,11 @@ use crate::session::JobSession;
 pub struct Scheduled {
     /// The job as it stands.
     pub job: Job,
-    /// What was said of it when it was accepted.
+    /// The answer of the acceptance.
     pub accepted: Accepted,
-    /// Whether that was an earlier request of the same name: this one changed nothing.
+    /// True if that was an earlier request with the same key: this one changed nothing.
     pub is_replayed: bool,
-    /// What the caller may not have meant.
+    /// Settings that are valid, but may not be meant.
     pub warnings: Vec<String>,
 }
 
@@ -98,7 +98,7 @@ impl Request {
     /// Nothing where it does not say what it is for, or asks for what the caller may not: it will be refused.
     fn of(document: &serde_json::Value, caller: &ApiKey, key: &str) -> Option<Self> {
         let (Some(product), Some(env)) = addressed(document) else { return None };
-        // As parsed: what a proxy does to white space does not make another request of it.
+        // Hashed as parsed, so that white space changed by a proxy does not make it another request.
         let request = Self { name: IdempotencyKey::of(product, env, key), body: sha256_hex(document.to_string()) };
         caller.opens(product, env).then_some(request)
     }
@@ -108,12 +108,12 @@ fn accepted(job_id: JobId, spec: &JobSpec, state: &JobState) -> Accepted {
     Accepted { job_id, status: state.status, due_at: state.run.due_at, recurring: spec.repeat.is_some() }
 }
 
-/// What is known of a request that has a name.
+/// A request with an `Idempotency-Key`.
 struct Named {
-    /// What was said first.
+    /// The first answer.
     accepted: Accepted,
-    /// Whether this request reserved the name. The store cannot tell: two that carry the same request out store the same job,
-    /// and each is told that it did.
+    /// True if this request reserved the key. The store cannot tell: two requests that carry the same one out store
+    /// the same job, and both are told that they did.
     is_first: bool,
 }
 

@@ -91,6 +91,6 @@ pub trait Ports: Send + Sync + 'static {
     fn clock(&self) -> &impl Clock;
     /// The randomness.
     fn entropy(&self) -> &impl Entropy;
-    /// What this stack can run.
+    /// The capabilities of this stack.
     fn capabilities(&self) -> crate::request::Capabilities;
 }

@@ -21,7 +21,8 @@ pub trait MessageQueue: Send + Sync + 'static {
     /// Hides a received message for `seconds` more, after which it comes back.
     fn defer(&self, receipt_handle: &str, seconds: i64) -> impl Future<Output = Result<(), PortError>> + Send;
 
-    /// Moves a spent fire's message to the dead letters, with the reason. Redriven, it asks for a fresh budget.
+    /// Moves the message of a fire without attempts left to the dead letters, with the reason. Redriven, it gets a
+    /// fresh budget.
     fn dead_letter(&self, message: &Message, error: &RunError) -> impl Future<Output = Result<(), PortError>> + Send;
 
     /// Moves a body that is no message to the dead letters, as it came.
@@ -43,7 +44,7 @@ pub struct Message {
     pub fire: Fire,
     /// When it is due, epoch ms.
     pub due_at: UnixMillis,
-    /// Whether the fire was spent, and this message lay among the dead letters: coming back, it asks for a fresh budget.
+    /// True if this message is a redriven dead letter, whose job gets a fresh budget.
     #[serde(default, rename = "parked", skip_serializing_if = "std::ops::Not::not")]
     pub dead_lettered: bool,
 }

@@ -29,7 +29,7 @@ pub trait DeadLetters: Send + Sync {
     fn redrive_all(&self, limit: usize) -> impl Future<Output = Result<Redriven, PortError>> + Send;
 }
 
-/// How dead letters come back.
+/// The way in which dead letters come back.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Redriven {
     /// The queue moves all of them back by itself. Each gets a fresh budget when it arrives.

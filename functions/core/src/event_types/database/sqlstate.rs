@@ -1,4 +1,4 @@
-//! What the SQLSTATEs of a database mean for a job, over whichever way the statement went there.
+//! Maps SQLSTATEs to the error of an attempt, for every way to a database.
 //!
 //! | SQLSTATE | code | retried |
 //! | --- | --- | --- |

@@ -1,6 +1,6 @@
-//! What a provider's answer says of a channel: a 200 is not always a success.
+//! The result of a channel from its provider's answer: a 200 is not always a success.
 //!
-//! | provider | said in the answer | code | retried |
+//! | provider | answer | code | retried |
 //! | --- | --- | --- | --- |
 //! | expo | `DeviceNotRegistered` | NOT_FOUND | no |
 //! | expo | `MessageRateExceeded` | RATE_LIMITED | yes |
@@ -10,7 +10,7 @@
 //! | expo | `MessageTooBig`, `DeveloperError`, any other | VALIDATION_ERROR | no |
 //! | twilio | an `error_code` | VALIDATION_ERROR | no |
 //!
-//! Of several tokens Expo may take some. The channel is done when none is left whose error may pass, and one was taken: its
+//! Expo may accept some of several tokens. The channel is done when none is left whose error may pass, and one was taken: its
 //! result names the errors of the others. Until then it fails with an error that may pass, and another attempt sends to the
 //! tokens that are left, and to no other.
 

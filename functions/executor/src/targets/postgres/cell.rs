@@ -1,4 +1,4 @@
-//! What becomes of a value in a result.
+//! Values in results.
 //!
 //! | PostgreSQL | JSON |
 //! | --- | --- |
