@@ -106,7 +106,7 @@ pub async fn a_change_of_a_job_that_nobody_stored_is_a_conflict(ports: &impl Por
     assert_eq!(ports.jobs().get(job.id).await.unwrap(), None);
 }
 
-/// Of changes decided on the same revision exactly one is stored, and its caller is told so.
+/// Exactly one of several changes decided on the same revision is stored, and its caller is told so.
 pub async fn exactly_one_of_many_concurrent_changes_wins(ports: &impl Ports) {
     let mut job = job("shop", "prd", 1);
     insert(ports, &job).await;

@@ -105,7 +105,7 @@ pub async fn a_counter_is_reset_once<P: Ports>(ports: &P) {
     assert_eq!(progress.used(&hour).await.unwrap(), 2);
 }
 
-/// Of a hundred concurrent amounts as many are counted as fit.
+/// As many of a hundred concurrent amounts are counted as fit.
 pub async fn a_hundred_at_once_count_up_to_the_limit_and_no_further<P: Ports>(ports: &P) {
     let (progress, now) = (ports.progress(), ports.clock().now());
     let hour = counter("q", now, 0);

@@ -24,7 +24,7 @@ pub async fn a_reservation_is_found_under_its_name<P: Ports>(ports: &P) {
     assert_eq!(ports.idempotency().find(&IdempotencyKey::of("shop", "prd", "k"), now).await.unwrap(), None);
 }
 
-/// Of many concurrent reservations one is kept, and all callers are told which.
+/// One of many concurrent reservations is kept, and all callers are told which.
 pub async fn exactly_one_of_many_reservations_stands<P: Ports>(ports: &P) {
     let now = ports.clock().now();
     let name = IdempotencyKey::of("shop", "dev", "k");

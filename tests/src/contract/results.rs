@@ -101,7 +101,7 @@ pub async fn a_result_is_forgotten_after_its_time<P: Ports>(ports: &P) {
     until("the next result takes its place", SOON, look).await;
 }
 
-/// Of many concurrent lookups one takes the lease, and the others are told its holder.
+/// One of many concurrent lookups takes the lease, and the others are told its holder.
 pub async fn exactly_one_of_many_leads<P: Ports>(ports: &P) {
     let now = ports.clock().now();
     let own = key(cache("a"), 1);

@@ -38,6 +38,9 @@ const MAX_LINES_OF_A_LAMBDA: usize = 40;
 /// Paths that mean something on one person's machine only.
 const PRIVATE: [&str; 5] = ["/home/", "/root/", "/Users/", "/work/", "../shared/"];
 
+/// Words with which a doc comment names nothing: its subject is the thing that it describes.
+const QUESTIONS: [&str; 5] = ["What", "How", "Whoever", "Whether", "Of"];
+
 fn has_extension(path: &str, extension: &str) -> bool {
     Path::new(path).extension().is_some_and(|found| found == extension)
 }
@@ -134,6 +137,28 @@ fn a_file_or_a_function_that_is_too_long_is_found() {
     assert_eq!(file("", 401).unwrap(), "functions/x/src/a.rs: 401 lines, of 400 at most");
     assert_eq!(file("#[cfg(test)]", 500), None);
     assert_eq!(file("#[cfg(test)]", 501).unwrap(), "functions/x/src/a.rs: 501 lines, of 500 at most");
+}
+
+/// True if a line is a doc comment that begins with one of [`QUESTIONS`].
+fn asks(line: &str) -> bool {
+    let line = line.trim_start();
+    let text = line.strip_prefix("///").or_else(|| line.strip_prefix("//!"));
+    text.is_some_and(|text| QUESTIONS.contains(&text.split_whitespace().next().unwrap_or_default()))
+}
+
+#[test]
+fn a_doc_comment_names_its_subject_first() {
+    for (line, expected) in [
+        ("    /// Whether it holds.", true),
+        ("//! What a job is.", true),
+        ("/// True if it holds.", false),
+        ("/// Whatever it is, it holds.", false),
+        ("// What a plain comment says.", false),
+    ] {
+        assert_eq!(asks(line), expected, "{line}");
+    }
+    let wrong = lines_that(|path, line| has_extension(path, "rs") && asks(line));
+    assert!(wrong.is_empty(), "rewrite them with the thing as the subject: {wrong:#?}");
 }
 
 #[test]

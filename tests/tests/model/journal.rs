@@ -114,7 +114,7 @@ pub(crate) struct Journal {
     memory: Memory,
 }
 
-/// What an operation still knows of its journal.
+/// The part of its journal that an operation still needs.
 ///
 /// A claim and a change that were overtaken begin anew: they read the job and the clock again, and what they make of them is in
 /// their request. An attempt goes on from what was claimed, whatever the way there was; once it is made, it keeps what it brought

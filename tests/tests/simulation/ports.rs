@@ -26,7 +26,7 @@ use crate::world::World;
 const DELAY_THRESHOLD_SECONDS: i64 = 900;
 const SCHEDULE_LEAD_SECONDS: i64 = 120;
 
-/// Of 10,000 messages this many are late, and as many are delivered twice.
+/// Number of messages in 10,000 that are late, and of those that are delivered twice.
 const COPIES_IN_10_000: usize = 800;
 
 tokio::task_local! {

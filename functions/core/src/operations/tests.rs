@@ -101,7 +101,7 @@ impl Sessions for Texts {
     }
 }
 
-/// What the target does with one request.
+/// The target's answer to one request.
 struct Answer {
     result: Result<Output, RunError>,
     takes_ms: i64,
@@ -144,7 +144,7 @@ impl Targets for Target {
 struct Stack {
     memory: Memory,
     executor: Executor<Target>,
-    /// What the executor sent to the dead letters.
+    /// The dead letters of the executor.
     dead_lettered: Mutex<Vec<Fire>>,
 }
 
@@ -202,7 +202,7 @@ impl Stack {
         (world.jobs.len(), world.armed.len())
     }
 
-    /// How often the target was asked.
+    /// Number of requests to the target.
     fn dispatched(&self) -> usize {
         self.executor.targets.requests.lock().unwrap().len()
     }

@@ -63,7 +63,7 @@ impl<'a> Requested<'a> {
         caller: &ApiKey,
         now: UnixMillis,
     ) -> Result<ValidJob, OperationError> {
-        // The addressee comes first: the content of a product's catalog is nobody else's business.
+        // The caller's permission comes first: the content of a catalog is for its own callers.
         if let (Some(product), env) = self.addressed
             && !env.map_or(caller.opens_product(product), |env| caller.opens(product, env))
         {

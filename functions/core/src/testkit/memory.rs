@@ -100,7 +100,7 @@ impl Memory {
     /// Stores a product's catalog.
     ///
     /// # Errors
-    /// What is wrong with the document.
+    /// The fault of the document.
     pub fn publish(&self, product: &str, document: serde_json::Value) -> Result<(), Vec<FieldError>> {
         let (catalog, revision) = (Catalog::from_document(&document)?, Revision::of(&document));
         self.tables().catalogs.insert(product.to_owned(), Arc::new(Published { document, catalog, revision }));

@@ -34,7 +34,7 @@ fn a_cancelled_job_is_disarmed_and_never_dispatched() {
     let cancelled_job = cancelled(&stack, job.id).unwrap();
     assert_eq!((cancelled_job.state.status, stack.stored_and_armed()), (Status::Cancelled, (1, 0)));
     assert_eq!(stack.job(job.id), cancelled_job);
-    // A timer that fires all the same does no harm.
+    // A timer that fires anyway does no harm.
     stack.memory.tables().armed.insert(message);
     stack.drive();
     assert_eq!(stack.dispatched(), 0);

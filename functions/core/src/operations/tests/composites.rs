@@ -57,7 +57,7 @@ fn feature(stack: &Stack, tag: &str, retries: u32) -> Job {
     stack.scheduled(&json!({"event": tag, "input": {"order": "7"}, "retries": retries}))
 }
 
-/// What was dispatched: the last part of each path, and the id by which its receiver knows it after the fire's own.
+/// The dispatches: the last part of each path, and the part of the id after the fire's own.
 fn seen(stack: &Stack) -> Vec<(String, String)> {
     let requests = stack.executor.targets.requests.lock().unwrap();
     let of = |call: &DispatchRequest| {

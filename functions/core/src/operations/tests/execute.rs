@@ -4,7 +4,7 @@ use super::*;
 use crate::machine::Refusal;
 use crate::testkit::turns::crash_when;
 
-/// What is to become of the only message, which is taken off the queue.
+/// The verdict on the only message, which is taken off the queue.
 fn verdict(stack: &Stack, fire: Fire) -> Verdict {
     stack.memory.tables().armed.clear();
     stack.execute(fire).unwrap().verdict
@@ -190,7 +190,7 @@ fn what_was_cancelled_or_taken_over_meanwhile_is_not_recorded() {
     let stack = Stack::new();
     let job = stack.scheduled(&json!({"retries": 1}));
     let id = job.id;
-    // The target takes longer than the lease, and somebody else goes on with the fire.
+    // The target takes longer than the lease, and another executor continues with the fire.
     let taken = Box::new(move |world: &mut Tables| claimed_elsewhere(world, id));
     stack.answers([Answer { takes_ms: 15_000, meanwhile: taken, ..Answer::new(Ok(Output::default())) }]);
     let execution = stack.execute(job.fire()).unwrap();

@@ -3,14 +3,14 @@
 use super::*;
 use crate::testkit::turns::crash_when;
 
-/// How a job may go.
+/// The course of a job.
 #[derive(Clone, Copy)]
 struct Life {
     retries: u32,
     answers: fn() -> Vec<Answer>,
-    /// How it ends.
+    /// Its final status.
     status: Status,
-    /// After so many attempts.
+    /// Its number of attempts.
     attempts: u32,
 }
 
@@ -41,7 +41,7 @@ fn live(life: Life, faults: &[(usize, MakeFault)]) -> Option<(Stack, Option<Job>
     stack.memory.is_script_done().then(|| (stack, accepted.ok()))
 }
 
-/// What holds whatever went wrong.
+/// Invariants after any fault.
 fn check(stack: &Stack, accepted: Option<&Job>, retries: u32, context: &str) {
     let world = stack.memory.tables();
     assert!(accepted.is_none_or(|job| world.jobs.contains_key(&job.id)), "{context}: an acknowledged job is lost");

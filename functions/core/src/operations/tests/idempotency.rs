@@ -50,7 +50,7 @@ fn what_was_refused_reserves_nothing() {
     assert!(named(&stack, "k", &json!({"event": "nothing"})).is_err());
     assert!(stack.memory.tables().reservations.is_empty());
     named(&stack, "k", &json!({})).unwrap();
-    // What was accepted stays accepted, whatever the catalog says since.
+    // An accepted job stays accepted, whatever the catalog defines later.
     stack.publish(&json!({"envs": ["prd"]}));
     assert!(named(&stack, "k", &json!({})).unwrap().is_replayed);
 }

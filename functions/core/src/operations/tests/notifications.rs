@@ -19,7 +19,7 @@ fn push(stack: &Stack, retries: u32) -> Job {
     stack.scheduled(&json!({"event": "n", "input": {"push_notification": push}, "retries": retries}))
 }
 
-/// What Expo says of each token that it is asked for: an id, or the name of an error after `!`.
+/// Expo's answer for each token: an id, or the name of an error after `!`.
 fn tickets(said: &[&str]) -> Answer {
     let ticket = |said: &&str| match said.strip_prefix('!') {
         Some(error) => json!({"status": "error", "details": {"error": error}}),
@@ -47,7 +47,7 @@ fn completed(stack: &Stack, job: &Job) -> Output {
     }
 }
 
-/// What a push has brought: ids, and codes of errors after `!`.
+/// The result of a push: ids, and codes of errors after `!`.
 fn brought(stack: &Stack, job: &Job) -> Vec<String> {
     let result = completed(stack, job).value;
     let word = |ticket: &Value| match ticket["id"].as_str() {
@@ -70,7 +70,7 @@ fn another_attempt_sends_to_the_tokens_alone_whose_error_may_pass() {
             vec!["abcd", "bd", "b", "b"],
             vec!["1", "2", "!NOT_FOUND", "4"],
         ),
-        // None was taken, and what is refused is not asked for again all the same.
+        // None was taken, and the refused ones are not sent again.
         (
             vec![
                 tickets(&["!DeviceNotRegistered", "!ExpoError", "!ExpoError", "!MessageTooBig"]),

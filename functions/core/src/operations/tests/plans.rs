@@ -1,4 +1,4 @@
-//! What callers do to the plan of a job: pauses, edits, runs beside the cadence.
+//! Changes to the plan of a job: pauses, edits, runs outside the schedule.
 
 use super::series::{changed, drive_for, due, listed, minutely, paused, resumed};
 use super::*;
@@ -196,7 +196,7 @@ fn a_run_that_is_due_is_not_dropped_by_an_edit_of_the_plan() {
     assert_eq!((edited.fire(), due(&edited.state.run)), (job.fire(), 0));
     stack.drive();
     assert_eq!((stack.dispatched(), stack.job(job.id).state.missed), (9, 0));
-    // A run beside the cadence was asked for as well.
+    // A run outside the schedule was requested as well.
     let stack = Stack::new();
     let job = minutely(&stack, &json!({}));
     drive_for(&stack, 10_000);

@@ -26,7 +26,7 @@ fn take_turns(actors: Vec<Actor<'_>>, turns: &[usize]) {
     interleave(actors, |_| turns.next().unwrap_or_default());
 }
 
-/// The run goes on under the same fire, so the timer that the pause would take back may be the new one.
+/// The run continues under the same fire, so the timer that the pause would remove may be the new one.
 #[test]
 fn a_pause_that_is_slow_to_end_leaves_the_timer_to_whoever_resumes_the_job_meanwhile() {
     let stack = Stack::new();

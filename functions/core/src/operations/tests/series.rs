@@ -33,7 +33,7 @@ pub(super) fn listed(stack: &Stack, job: &Job) -> Vec<ListedRun> {
     block_on(runs(&stack.memory, &owner_of_shop(), job.id, 100, None)).unwrap().runs
 }
 
-/// Delivers what is due within so many milliseconds from now, and lets that time pass.
+/// Delivers the messages that are due within `ms`, and lets that time pass.
 pub(super) fn drive_for(stack: &Stack, ms: i64) {
     let until = stack.memory.tables().now.plus(ms);
     loop {
@@ -159,7 +159,7 @@ fn series(stack: &Stack) -> Result<Job, OperationError> {
     stack.schedule(&body)
 }
 
-/// What holds of that series whatever went wrong.
+/// Invariants of that series after any fault.
 fn check(stack: &Stack, accepted: Option<&Job>, context: &str) {
     let world = stack.memory.tables();
     assert!(accepted.is_none_or(|job| world.jobs.contains_key(&job.id)), "{context}: an acknowledged job is lost");

@@ -47,7 +47,7 @@ fn what_cannot_be_verified_or_resolved_is_named_and_stores_nothing() {
     for (extra, expected) in [
         (body_with("$Session{order}", "forged"), vec![("/session/token", FieldCode::TokenSignature)]),
         (body_with("$Session{order}", "{}"), vec![("/input/params/id", FieldCode::UnresolvedAnnotation)]),
-        // What it becomes is checked as if it had been sent.
+        // The filled-in input is checked as if it had been sent.
         (body_with("$Session{order}", r#"{"order": []}"#), vec![("/input/params/id", FieldCode::WrongType)]),
         (body_with("$Session{order", r#"{"order": 1}"#), vec![("/input/params/id", FieldCode::Malformed)]),
         (
@@ -192,7 +192,7 @@ fn a_short_input_cannot_be_filled_in_beyond_measure() {
     assert_eq!(faults(refused), [("/input/body".to_owned(), FieldCode::OutOfRange)]);
 }
 
-/// Whoever changes a job need not be whom its token speaks of, nor whoever looks at its runs.
+/// The caller that edits a job or reads its runs need not be the user of its session.
 #[test]
 fn a_fault_inside_of_a_claim_names_the_annotation_and_nothing_of_the_claim() {
     let stack = stack();
@@ -202,7 +202,7 @@ fn a_fault_inside_of_a_claim_names_the_annotation_and_nothing_of_the_claim() {
         (json!("$Session{all}"), ("/input/params", FieldCode::UnknownField)),
         (json!("$Session{deep}"), ("/input/params", FieldCode::WrongType)),
         (json!({"id": "$Session{deep}"}), ("/input/params/id", FieldCode::WrongType)),
-        // What a path needs is no claim.
+        // The names that a path needs are no claims.
         (json!("$Session{none}"), ("/input/params/id", FieldCode::Required)),
     ] {
         let expected = [(expected.0.to_owned(), expected.1)];
@@ -212,7 +212,7 @@ fn a_fault_inside_of_a_claim_names_the_annotation_and_nothing_of_the_claim() {
         let refused = block_on(edit(&stack.memory, &owner_of_shop(), job.id, body.as_bytes(), &Condition::Always));
         assert_eq!(faults(refused), expected, "{params}");
     }
-    // The same where the catalog has come to want something else by the time of the run.
+    // The same, if the catalog requires something else by the time of the run.
     let job = stack.scheduled(&json!({
         "event": "ping", "app": "shop", "session": {"tag": "user-session", "token": claims},
         "input": {"body": {"account": "$Session{deep}"}},

@@ -5,14 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::progress::{Checkpoint, CheckpointId, Counted, CounterId, FallbackId, RunId};
 use crate::time::UnixMillis;
 
-/// What events that consist of others leave behind.
+/// Checkpoints, counters, and failing options.
 #[derive(Clone, Debug, Default)]
 pub struct ProgressTables {
     /// The parts that are done, by run and place.
     pub parts: BTreeMap<RunId, BTreeMap<String, Checkpoint>>,
-    /// How far each counter has come.
+    /// The amount used of each counter.
     pub used: BTreeMap<CounterId, u64>,
-    /// What was counted.
+    /// The amounts counted.
     pub counted: BTreeSet<CheckpointId>,
     /// The options that are marked as failing.
     pub marks: BTreeMap<FallbackId, BTreeMap<String, UnixMillis>>,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::idempotency::{IdempotencyKey, IdempotencyRecord, KEPT_HOURS};
 use crate::time::UnixMillis;
 
-/// How long a request's key is kept, ms.
+/// Retention of a key, ms.
 const KEPT_MS: i64 = KEPT_HOURS as i64 * 3_600_000;
 
 /// The requests that have a name.
@@ -27,12 +27,12 @@ impl Requests {
         standing.clone()
     }
 
-    /// How many there are.
+    /// Number of records.
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether there is none.
+    /// True if there is none.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

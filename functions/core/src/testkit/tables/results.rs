@@ -7,7 +7,7 @@ use crate::ids::Owner;
 use crate::ports::{CacheAnswer, CacheEntry, CachePage, CachedResult, FillLease};
 use crate::time::UnixMillis;
 
-/// What is remembered, and who is about to make what is not.
+/// Cached results, and the leases to fill others.
 #[derive(Clone, Debug, Default)]
 pub struct Results(BTreeMap<CacheKey, Result<CachedResult, FillLease>>);
 
@@ -56,12 +56,12 @@ impl Results {
         self.0.retain(|key, _| key.cache != *cache);
     }
 
-    /// Whether there is neither a result nor a lease.
+    /// True if there is neither a result nor a lease.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// How many results are remembered.
+    /// Number of cached results.
     pub fn filled(&self) -> usize {
         self.0.values().filter(|entry| entry.is_ok()).count()
     }
