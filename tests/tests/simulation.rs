@@ -13,7 +13,7 @@
 //! - [`plan`]: the draws of a seed; [`dice`]: luck that does not depend on other draws.
 //! - [`world`], [`queue`]: the stored state and the messages. [`ports`], [`store`], [`target`]: the way to it, for each [`actor`].
 //! - [`catalogs`]: their changes and their caches.
-//! - [`drive`]: runs a plan; [`callers`]: requests, and checks of the answers; [`shrink`]: makes a failing plan small.
+//! - [`drive`]: runs a plan; [`callers`], [`exchange`]: requests, and checks of the answers; [`shrink`]: makes a failing plan small.
 //! - [`questions`], [`remembered`], [`recalls`]: jobs with cached results; [`named`]: requests with an `Idempotency-Key`.
 //! - [`kinds`], [`progress`]: composite events and quotas, and their stored state; [`composites`], [`spot`], [`explained`],
 //!   [`tallies`]: their checks.
@@ -32,6 +32,8 @@ mod composites;
 mod dice;
 #[path = "simulation/drive.rs"]
 mod drive;
+#[path = "simulation/exchange.rs"]
+mod exchange;
 #[path = "simulation/explained.rs"]
 mod explained;
 #[path = "simulation/kinds.rs"]

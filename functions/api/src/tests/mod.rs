@@ -2,6 +2,7 @@
 
 mod accepted;
 mod access;
+mod attacks;
 mod caches;
 mod client;
 mod document;
