@@ -2,13 +2,13 @@
 
 use carillon_core::access::Scope;
 use carillon_core::job::RunError;
+use carillon_core::testkit::{Memory, Port, Trouble};
 use http::{Request, header};
 use serde_json::json;
 
 use super::client::{Api, FOREIGN_KEY, Reply, job, key, shop};
 use crate::documentation::{Documentation, Verb};
 use crate::table::operations;
-use carillon_core::testkit::{Memory, Port, Trouble};
 
 fn documentation() -> Vec<Documentation> {
     operations::<Memory>().into_iter().map(|operation| operation.doc).collect()

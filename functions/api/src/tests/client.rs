@@ -13,6 +13,7 @@ use carillon_core::job::{Output, RunError};
 use carillon_core::operations::{Executor, execute};
 use carillon_core::ports::Targets;
 use carillon_core::request::DispatchRequest;
+use carillon_core::testkit::{INNERMOST, Memory};
 use carillon_core::time::UnixMillis;
 use carillon_outbound::secrets::EnvSecrets;
 use carillon_outbound::{AllowList, Outbound};
@@ -23,7 +24,6 @@ use tower::ServiceExt as _;
 
 use crate::sessions::JwtSessions;
 use crate::{Service, router};
-use carillon_core::testkit::{INNERMOST, Memory};
 
 pub(super) const NOW: i64 = 1_800_000_000_000;
 

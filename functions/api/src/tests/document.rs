@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use carillon_core::testkit::Memory;
 use serde_json::Value;
 
 use super::client::{Api, DOCUMENT};
 use crate::table::operations;
-use carillon_core::testkit::Memory;
 
 /// Visits every value of a document.
 fn visit<'a>(value: &'a Value, see: &mut impl FnMut(&'a Value)) {

@@ -7,6 +7,7 @@ use carillon_core::json::ParseError;
 use carillon_core::machine::Refusal;
 use carillon_core::operations::OperationError;
 use carillon_core::ports::PortError;
+use carillon_core::testkit::{Port, Trouble};
 use carillon_core::time::UnixMillis;
 use http::Request;
 use serde_json::{Value, json};
@@ -14,7 +15,6 @@ use serde_json::{Value, json};
 use super::client::{Api, job};
 use crate::MAX_BODY_BYTES;
 use crate::problem::Problem;
-use carillon_core::testkit::{Port, Trouble};
 
 fn field(code: FieldCode) -> FieldError {
     FieldError { pointer: "/x".into(), code, detail: "d".into() }

@@ -12,6 +12,7 @@ use carillon_core::catalog::Catalog;
 use carillon_core::error::FieldCode;
 use carillon_core::ports::{DefinedSession, Sessions, TokenRefusal};
 use carillon_core::session::Claims;
+use carillon_core::testkit::Memory;
 use carillon_outbound::secrets::EnvSecrets;
 use carillon_outbound::{AllowList, Outbound};
 use serde_json::{Value, json};
@@ -19,7 +20,6 @@ use serde_json::{Value, json};
 use super::client::memory;
 use super::tokens::{KEYS, Signer, plain, token};
 use crate::sessions::JwtSessions;
-use carillon_core::testkit::Memory;
 
 /// A server of one key set, which counts how often it is read.
 #[derive(Clone)]

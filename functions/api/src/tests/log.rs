@@ -4,10 +4,10 @@ use std::cell::RefCell;
 use std::io::{self, Write};
 use std::sync::Once;
 
+use carillon_core::testkit::{INNERMOST, Port, Trouble};
 use serde_json::{Value, json};
 
 use super::client::{Api, FOREIGN_KEY, KEY, job};
-use carillon_core::testkit::{INNERMOST, Port, Trouble};
 
 thread_local! {
     /// The log of this thread. Each test runs on a thread of its own.

@@ -4,10 +4,10 @@ use carillon_core::access::{ApiKey, Scope};
 use carillon_core::ids::JobId;
 use carillon_core::job::{RunError, Status};
 use carillon_core::ports::Redriven;
+use carillon_core::testkit::{Port, Trouble};
 use serde_json::{Value, json};
 
 use super::client::{Api, DOCUMENT, KEY, Reply, job, key, shop, validator};
-use carillon_core::testkit::{Port, Trouble};
 
 const ALL: &str = "car_all";
 

@@ -5,12 +5,12 @@ use std::time::Duration;
 use carillon_core::access::Scope;
 use carillon_core::ids::JobId;
 use carillon_core::job::{Output, RunError};
+use carillon_core::testkit::{Port, Trouble};
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
 use super::client::NOW;
 use super::client::{Api, Reply, job, key};
-use carillon_core::testkit::{Port, Trouble};
 
 async fn waiting(api: &Api, prefer: &str) -> Reply {
     api.send("POST", "/v1/jobs", &[("prefer", prefer)], job().to_string()).await

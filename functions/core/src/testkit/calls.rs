@@ -91,8 +91,8 @@ calls!(ResultCalls is ResultCache {
     fn lookup(&self, key: &CacheKey, lead: &FillLease, now: UnixMillis) -> CacheAnswer =
         LookupResult(move |tables| tables.results.lookup(key, lead, now));
     fn fill(&self, key: &CacheKey, leader: &Owner, result: &CachedResult) -> () =
-        Fill(|tables| tables.results.fill(key, leader, result));
-    fn release(&self, key: &CacheKey, leader: &Owner) -> () = Release(|tables| tables.results.release(key, leader));
+        FillResult(|tables| tables.results.fill(key, leader, result));
+    fn release(&self, key: &CacheKey, leader: &Owner) -> () = ReleaseResult(|tables| tables.results.release(key, leader));
     fn entries(&self, cache: &CacheId, after: Option<&str>, limit: usize, now: UnixMillis) -> CachePage =
         CacheEntries(move |tables| tables.results.entries(cache, after, limit, now));
     fn clear(&self, cache: &CacheId, now: UnixMillis) -> () = ClearCache(move |tables| tables.results.clear(cache, now));
@@ -100,16 +100,16 @@ calls!(ResultCalls is ResultCache {
 
 calls!(IdempotencyCalls is IdempotencyStore {
     fn find(&self, name: &IdempotencyKey, now: UnixMillis) -> Option<IdempotencyRecord> =
-        FindReservation(move |tables| tables.reservations.find(name, now));
+        FindRequest(move |tables| tables.reservations.find(name, now));
     fn reserve(&self, name: &IdempotencyKey, new: &IdempotencyRecord) -> IdempotencyRecord =
-        Reserve(|tables| tables.reservations.reserve(name, new));
+        ReserveRequest(|tables| tables.reservations.reserve(name, new));
 });
 
 calls!(CheckpointCalls is Checkpoints {
     fn finished(&self, run: RunId, under: &str) -> Vec<Checkpoint> =
-        DoneParts(move |tables| tables.progress.finished(run, under));
+        FinishedParts(move |tables| tables.progress.finished(run, under));
     fn save(&self, run: RunId, part: &Checkpoint, now: UnixMillis) -> () =
-        NotePart(move |tables| tables.progress.save(run, part, now));
+        SavePart(move |tables| tables.progress.save(run, part, now));
 });
 
 calls!(CounterCalls is Counters {

@@ -72,11 +72,6 @@ impl Memory {
         locked(&self.0.script).troubles.insert(port, trouble);
     }
 
-    /// Ends all troubles.
-    pub fn mend(&self) {
-        locked(&self.0.script).troubles.clear();
-    }
-
     /// Every call so far.
     pub fn calls(&self) -> Vec<PortCall> {
         locked(&self.0.script).calls.clone()

@@ -7,7 +7,7 @@ use crate::ports::PortError;
 
 /// A call of a port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[expect(missing_docs, reason = "each is named after the method that it calls")]
+#[expect(missing_docs, reason = "each names its method and what that is done to")]
 pub enum PortCall {
     InsertJob,
     GetJob,
@@ -23,14 +23,14 @@ pub enum PortCall {
     CurrentKey,
     FindSealingKey,
     LookupResult,
-    Fill,
-    Release,
+    FillResult,
+    ReleaseResult,
     CacheEntries,
     ClearCache,
-    FindReservation,
-    Reserve,
-    DoneParts,
-    NotePart,
+    FindRequest,
+    ReserveRequest,
+    FinishedParts,
+    SavePart,
     CounterUsed,
     Count,
     ResetCounter,
@@ -49,12 +49,12 @@ impl PortCall {
             Self::GetCatalog | Self::FreshCatalog | Self::PutCatalog | Self::DeleteCatalog => Port::Catalogs,
             Self::FindKey | Self::AddKey => Port::Keys,
             Self::CurrentKey | Self::FindSealingKey => Port::SealingKeys,
-            Self::LookupResult | Self::Fill | Self::Release | Self::CacheEntries | Self::ClearCache => {
+            Self::LookupResult | Self::FillResult | Self::ReleaseResult | Self::CacheEntries | Self::ClearCache => {
                 Port::ResultCache
             }
-            Self::FindReservation | Self::Reserve => Port::Idempotency,
-            Self::DoneParts
-            | Self::NotePart
+            Self::FindRequest | Self::ReserveRequest => Port::Idempotency,
+            Self::FinishedParts
+            | Self::SavePart
             | Self::CounterUsed
             | Self::Count
             | Self::ResetCounter

@@ -152,7 +152,7 @@ fn a_cache_that_fails_costs_a_retry_before_the_dispatch_and_nothing_after_it() {
     stack.script(PortCall::LookupResult, Fault::Before);
     assert!(stack.execute(job.fire()).is_err());
     assert_eq!((stack.job(job.id).state.run.attempts, stack.dispatched()), (0, 0));
-    stack.script(PortCall::Fill, Fault::Before);
+    stack.script(PortCall::FillResult, Fault::Before);
     let execution = stack.execute(job.fire()).unwrap();
     assert!(execution.cache_write_failed.is_some());
     assert_eq!((execution.verdict, stack.status(job.id)), (Verdict::Acknowledge, Status::Completed));
@@ -293,7 +293,9 @@ fn a_job_without_a_cache_asks_none() {
     stack.execute(job.fire()).unwrap();
     let calls = stack.memory.calls();
     assert!(
-        !calls.iter().any(|call| matches!(call, PortCall::LookupResult | PortCall::Fill | PortCall::Release)),
+        !calls
+            .iter()
+            .any(|call| matches!(call, PortCall::LookupResult | PortCall::FillResult | PortCall::ReleaseResult)),
         "{calls:?}"
     );
 }

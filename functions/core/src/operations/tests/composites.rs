@@ -148,7 +148,7 @@ fn a_crash_repeats_the_step_that_it_met_and_no_other() {
         stack.answers([Answer { meanwhile: Box::new(dead), ..number(dies_in) }]);
         // The dying one's note is lost with it, however often it is sent.
         for call in 0..3 {
-            stack.memory.script(When::Nth(PortCall::NotePart, dies_in as usize + call), Fault::Before);
+            stack.memory.script(When::Nth(PortCall::SavePart, dies_in as usize + call), Fault::Before);
         }
         stack.drive();
         assert_eq!(stack.status(job.id), Status::Completed, "{dies_in}");
@@ -162,7 +162,7 @@ fn a_step_whose_note_the_store_refuses_is_noted_later_and_not_run_again() {
         let stack = stack();
         stack.answers([number(1), number(2), if fails_last { transient() } else { number(3) }]);
         let job = feature(&stack, "settle", 1);
-        stack.script(PortCall::NotePart, Fault::Before);
+        stack.script(PortCall::SavePart, Fault::Before);
         stack.drive();
         let thrice = ["7", "second-1", "third-2", "third-2"];
         assert_eq!(paths(&stack), thrice[..3 + usize::from(fails_last)]);
@@ -179,7 +179,7 @@ fn no_step_begins_while_the_one_before_it_is_not_noted() {
     stack.answers([number(1)]);
     let job = feature(&stack, "settle", 1);
     for call in 0..2 {
-        stack.memory.script(When::Nth(PortCall::NotePart, call), Fault::Before);
+        stack.memory.script(When::Nth(PortCall::SavePart, call), Fault::Before);
     }
     stack.execute(job.fire()).unwrap();
     let error = stack.job(job.id).state.run.failures[0].error.clone();

@@ -57,10 +57,10 @@ fn what_was_refused_reserves_nothing() {
 
 #[test]
 fn a_request_that_died_on_the_way_is_carried_out_as_of_then() {
-    for call in [PortCall::Reserve, PortCall::Arm, PortCall::InsertJob] {
+    for call in [PortCall::ReserveRequest, PortCall::Arm, PortCall::InsertJob] {
         for fault in [Fault::Before, Fault::After] {
             let stack = Stack::new();
-            let is_kept = matches!(fault, Fault::After) || call != PortCall::Reserve;
+            let is_kept = matches!(fault, Fault::After) || call != PortCall::ReserveRequest;
             stack.script(call, fault);
             let first = named(&stack, "k", &json!({}));
             stack.wait(90_000);
