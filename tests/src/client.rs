@@ -61,7 +61,7 @@ impl Client {
         Self { http, base: base.to_owned(), key: key.to_owned() }
     }
 
-    /// The same client with another key.
+    /// A client of this server with another key.
     #[must_use]
     pub fn with_key(&self, key: &str) -> Self {
         Self { key: key.to_owned(), ..self.clone() }

@@ -29,7 +29,7 @@ pub fn job(product: &str, env: &str, number: u32) -> Job {
     job_at(NOW, product, env, number)
 }
 
-/// The same job, accepted a number of milliseconds after `start`.
+/// A job accepted a number of milliseconds after `start`.
 pub fn job_at(start: UnixMillis, product: &str, env: &str, number: u32) -> Job {
     let at = start.plus(i64::from(number));
     let spec = JobSpec {

@@ -84,7 +84,7 @@ fn expected(job: &Job, zone: &TimeZone, at: Timestamp, before: Offset) -> BTreeS
     due.into_iter().filter(|due| at - AROUND < *due && *due < at + AROUND).collect()
 }
 
-/// The same occurrences from the cadence, which never runs backwards.
+/// These occurrences by the cadence, which never runs backwards.
 fn found(cadence: &Cadence, at: Timestamp) -> BTreeSet<Timestamp> {
     let mut last = UnixMillis((at - AROUND).as_millisecond());
     let mut due = BTreeSet::new();

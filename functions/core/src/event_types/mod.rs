@@ -1,7 +1,7 @@
 //! The way from a job and its catalog to the requests that its targets receive.
 //!
 //! Each type is one module here: the shape of its input, its needs, and its request, or how a composite event is run.
-//! The same code checks the input when a job is scheduled and when it runs.
+//! Input is checked by one function, both when a job is scheduled and when it runs.
 //!
 //! - [`crate::event_type`] lists the types; [`kind`] is their interface, which [`resolved`] uses.
 //! - [`tries`] runs an event, alone or as a part of another; [`context`] is the attempt that it belongs to.

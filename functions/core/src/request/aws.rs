@@ -121,7 +121,7 @@ pub enum AwsRequest {
 }
 
 impl AwsRequest {
-    /// The same request with this content, if it takes one.
+    /// Puts this content into the request, if it takes one.
     #[must_use]
     pub fn with_content(self, given: Vec<u8>) -> Self {
         match self {

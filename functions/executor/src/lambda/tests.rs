@@ -102,7 +102,7 @@ impl Stack {
     }
 }
 
-/// The same record, after a number of receives.
+/// Sets the number of receives of a record.
 fn received(count: u32, mut record: Value) -> Value {
     record["attributes"]["ApproximateReceiveCount"] = json!(count.to_string());
     record
