@@ -2,7 +2,8 @@
 //!
 //! A stored job is its own timer: its row has the instant at which it is due (`wake_at`). The due queue holds the timers up to
 //! its horizon; later ones stay in the store until a refill moves the horizon on. The writer notes every change after its
-//! COMMIT, so the due queue never holds a change that a crash would lose.
+//! COMMIT, so the due queue never holds a change that a crash would lose. The end of a lease is in the due queue alone, because
+//! the next process to open the store ends all leases.
 //!
 //! A timer that fires once too often is harmless, because the claim refuses it. So the due queue only has to ensure that no
 //! timer is missed.
@@ -69,6 +70,16 @@ impl DueQueue {
         state.remove(fire.job_id);
         if let Some(at) = wake_at.filter(|at| *at <= state.horizon) {
             self.insert(&mut state, fire, at, false);
+        }
+        self.tell_of_room(&mut state);
+    }
+
+    /// Notes the lease of a stored claim. The store does not have the instant, so the queue holds it, however late it is.
+    pub(crate) fn note_unstored(&self, fire: Fire, at: UnixMillis) {
+        let mut state = locked(&self.state);
+        state.remove(fire.job_id);
+        if state.horizon > UnixMillis(i64::MIN) {
+            self.insert(&mut state, fire, at, true);
         }
         self.tell_of_room(&mut state);
     }

@@ -49,6 +49,24 @@ fn a_job_has_one_timer_the_one_that_was_noted_last() {
 }
 
 #[test]
+fn the_end_of_a_lease_is_held_however_late_it_is_and_gives_way_to_what_is_noted_next() {
+    let due_queue = due_queue(3, 100);
+    let lease = |number| due_queue.note_unstored(job(number, 0).fire(), NOW.plus(5_000));
+    (1..=4).for_each(lease);
+    due_queue.note(job(3, 0).fire(), None);
+    note(&due_queue, 2, 50);
+    assert_eq!(taken(&due_queue, 4_999), [2]);
+    assert_eq!(taken(&due_queue, 5_000), [1, 4]);
+}
+
+#[test]
+fn no_lease_is_held_before_a_worker_fills_the_queue() {
+    let due_queue = DueQueue::new(100);
+    due_queue.note_unstored(job(1, 0).fire(), NOW);
+    assert_eq!(due_queue.take_due(NOW), Err(None));
+}
+
+#[test]
 fn what_was_noted_is_newer_than_what_a_refill_or_a_handler_knows() {
     let due_queue = due_queue(100, 60_000);
     note(&due_queue, 1, 500);

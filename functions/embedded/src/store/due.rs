@@ -66,10 +66,9 @@ pub(super) fn abandon_all(db: &mut Connection, now: UnixMillis) -> Result<(), Fa
     let places: Vec<i64> =
         transaction.prepare(sql::PLACES)?.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
     for place in places {
-        let mut leased = Vec::new();
-        for status in [Status::Running, Status::Paused] {
-            leased.extend(ids(&transaction, sql::LIST_BY_STATUS, params![place, AFTER_ALL, i64::MAX, code(status)])?);
-        }
+        let mut leased = ids(&transaction, sql::LIST_RUNNING, params![place, AFTER_ALL, i64::MAX])?;
+        let paused = params![place, AFTER_ALL, i64::MAX, code(Status::Paused)];
+        leased.extend(ids(&transaction, sql::LIST_BY_STATUS, paused)?);
         for id in leased {
             match abandon_one(&transaction, id, now) {
                 // A record that cannot be read must not keep the others from running.

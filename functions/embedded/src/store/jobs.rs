@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use carillon_core::ids::JobId;
-use carillon_core::job::{Job, JobSpec};
+use carillon_core::job::{Job, JobSpec, Status};
 use carillon_core::machine::Transition;
 use carillon_core::ports::{History, JobQuery, JobStore, ListedJobs, PortError, WriteOutcome};
 use rusqlite::{Connection, params};
 
 use super::fault::Fault;
-use super::rows::{AFTER_ALL, RetiredRow, StateRow, change, code, ids, json, parsed, read, revision};
+use super::rows::{AFTER_ALL, RetiredRow, StateRow, change, claim, code, ids, json, parsed, read, revision};
 use super::writer::{Write, WriteSession};
 use super::{Effects, Store, places, sql};
 
@@ -35,7 +35,9 @@ impl JobStore for Store {
         let spec = transition.spec.as_ref().map(|spec| spec_text(id, spec)).transpose()?;
         let retired = transition.retired.as_ref();
         let retired = retired.map(|run| RetiredRow::new(id, run, transition.state.updated_at, self.kept_ms));
-        self.writer.write(Change { expected, row, spec, retired: retired.transpose()? }).await
+        // A paused job has no timer that its row could keep.
+        let is_claim = transition.state.status == Status::Running && transition.before.state.status != Status::Paused;
+        self.writer.write(Change { is_claim, expected, row, spec, retired: retired.transpose()? }).await
     }
 
     async fn list(&self, query: &JobQuery) -> Result<ListedJobs, PortError> {
@@ -92,6 +94,8 @@ impl Write for Insert {
 
 /// A transition.
 struct Change {
+    /// True if the job is running from here on, and had a timer before.
+    is_claim: bool,
     expected: i64,
     row: StateRow,
     /// The stored form of the spec, if it changes.
@@ -101,7 +105,12 @@ struct Change {
 
 impl Write for Change {
     fn apply(&mut self, session: &mut WriteSession<'_>) -> Result<WriteOutcome, Fault> {
-        if change(session.change_job.of(session.db)?, self.expected, &self.row)? == 0 {
+        let changed = if self.is_claim {
+            claim(session.claim_job.of(session.db)?, self.expected, &self.row)?
+        } else {
+            change(session.change_job.of(session.db)?, self.expected, &self.row)?
+        };
+        if changed == 0 {
             return Ok(WriteOutcome::Conflict);
         }
         if let Some(spec) = &self.spec {
@@ -116,7 +125,7 @@ impl Write for Change {
     }
 
     fn take_effect(self: Box<Self>, effects: &Effects) {
-        self.row.note(effects);
+        if self.is_claim { self.row.note_claim(effects) } else { self.row.note(effects) }
     }
 }
 
@@ -127,6 +136,7 @@ fn list(db: &Connection, query: &JobQuery) -> Result<Vec<Job>, Fault> {
     let before = query.before.map_or_else(|| AFTER_ALL.to_vec(), |id| id.to_bytes().to_vec());
     let limit = i64::try_from(query.limit).unwrap_or(i64::MAX);
     let ids = match query.status {
+        Some(Status::Running) => ids(&snapshot, sql::LIST_RUNNING, params![place, before, limit])?,
         Some(status) => ids(&snapshot, sql::LIST_BY_STATUS, params![place, before, limit, code(status)])?,
         None => ids(&snapshot, sql::LIST, params![place, before, limit])?,
     };

@@ -41,10 +41,22 @@ impl StateRow {
 
     /// Notes the timer in the due queue, and that records read ahead are outdated.
     pub(super) fn note(&self, effects: &Effects) {
+        effects.due_queue.note(self.fire(effects), self.wake_at.map(UnixMillis));
+    }
+
+    /// Notes a claim in the same way. Its timer is not in the store.
+    pub(super) fn note_claim(&self, effects: &Effects) {
+        let fire = self.fire(effects);
+        match self.wake_at {
+            Some(at) => effects.due_queue.note_unstored(fire, UnixMillis(at)),
+            None => effects.due_queue.note(fire, None),
+        }
+    }
+
+    fn fire(&self, effects: &Effects) -> Fire {
         let job_id = JobId::from_bytes(self.id);
         effects.ahead.take(job_id);
-        let fire = Fire { job_id, generation: self.generation, run_no: self.run_no };
-        effects.due_queue.note(fire, self.wake_at.map(UnixMillis));
+        Fire { job_id, generation: self.generation, run_no: self.run_no }
     }
 }
 
@@ -146,6 +158,11 @@ pub(super) fn ids(db: &Connection, statement: &str, parameters: impl Params) -> 
     let mut statement = db.prepare_cached(statement)?;
     let ids = statement.query_map(parameters, |row| row.get(0).map(JobId::from_bytes))?;
     Ok(ids.collect::<Result<_, _>>()?)
+}
+
+/// Stores a claim on top of this revision, by [`sql::CLAIM_JOB`]. Returns the number of jobs that had it, 0 or 1.
+pub(super) fn claim(claim_job: &mut Statement<'_>, expected: i64, row: &StateRow) -> rusqlite::Result<usize> {
+    claim_job.execute(params![row.id, expected, row.revision, row.generation, row.run_no, row.state])
 }
 
 /// Stores a state on top of this revision, by [`sql::CHANGE_JOB`]. Returns the number of jobs that had it, 0 or 1.

@@ -13,7 +13,13 @@ pub(super) const INSERT_SPEC: &str = "INSERT INTO specs (id, spec) VALUES (?1, ?
 pub(super) const LAST_SPEC: &str = "SELECT id FROM specs ORDER BY id DESC LIMIT 1";
 
 pub(super) const CHANGE_JOB: &str = "
-    UPDATE jobs SET status = ?3, revision = ?4, generation = ?5, run_no = ?6, wake_at = ?7, state = ?8
+    UPDATE jobs SET status = ?3, revision = ?4, generation = ?5, run_no = ?6, wake_at = ?7, state = ?8,
+        running = (?3 = 2)
+    WHERE id = ?1 AND revision = ?2";
+
+/// Stores a claim, with the status and the timer left as they were. Only the small index of running jobs changes.
+pub(super) const CLAIM_JOB: &str = "
+    UPDATE jobs SET revision = ?3, generation = ?4, run_no = ?5, state = ?6, running = 1
     WHERE id = ?1 AND revision = ?2";
 
 pub(super) const CHANGE_SPEC: &str = "UPDATE specs SET spec = ?2 WHERE id = (SELECT spec FROM jobs WHERE id = ?1)";
@@ -30,9 +36,12 @@ pub(super) const READ_JOB: &str =
     "SELECT jobs.state, specs.spec FROM jobs JOIN specs ON specs.id = jobs.spec WHERE jobs.id = ?1";
 
 pub(super) const LIST_BY_STATUS: &str =
-    "SELECT id FROM jobs WHERE place = ?1 AND status = ?4 AND id < ?2 ORDER BY id DESC LIMIT ?3";
+    "SELECT id FROM jobs WHERE place = ?1 AND status = ?4 AND running = 0 AND id < ?2 ORDER BY id DESC LIMIT ?3";
 
-/// Merges the lists of the seven statuses, which saves every insert another index.
+pub(super) const LIST_RUNNING: &str =
+    "SELECT id FROM jobs WHERE place = ?1 AND running = 1 AND id < ?2 ORDER BY id DESC LIMIT ?3";
+
+/// Merges the lists of the values of `status`, which saves every insert another index.
 pub(super) const LIST: &str = "
     SELECT id FROM jobs WHERE place = ?1 AND status = 0 AND id < ?2 UNION ALL
     SELECT id FROM jobs WHERE place = ?1 AND status = 1 AND id < ?2 UNION ALL

@@ -1,8 +1,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use carillon_core::job::{JobState, Run};
-use carillon_core::machine::{Effect, Transition};
+use carillon_core::job::{JobState, Run, Status};
+use carillon_core::machine::{Effect, Transition, decide};
 use carillon_core::ports::{CatalogStore, JobQuery, JobStore, KeyStore, PortError, WriteOutcome};
 use carillon_core::time::UnixMillis;
 use futures_util::FutureExt;
@@ -12,7 +12,7 @@ use rusqlite::Connection;
 use super::readers::Readers;
 use super::{Durability, OpenError, Store, catalogs, idempotency, keys, locked, places, progress, results, sql};
 use crate::due_queue::DueQueue;
-use crate::samples::job;
+use crate::samples::{claim, job};
 
 fn open(folder: &Path) -> Result<Store, OpenError> {
     Store::open(folder, Durability::Process, Arc::new(DueQueue::new(0)), Some(UnixMillis(0)))
@@ -36,11 +36,13 @@ fn no_statement_reads_more_than_it_gives_back() {
         sql::INSERT_JOB,
         sql::INSERT_SPEC,
         sql::CHANGE_JOB,
+        sql::CLAIM_JOB,
         sql::CHANGE_SPEC,
         sql::RETIRE_RUN,
         sql::FORGET_RUNS,
         sql::READ_JOB,
         sql::LIST_BY_STATUS,
+        sql::LIST_RUNNING,
         sql::LIST,
         sql::RETIRED_RUNS,
         sql::DUE,
@@ -129,7 +131,7 @@ async fn a_record_that_cannot_be_read_is_a_permanent_fault_of_its_own_only() {
     }
     meddle(
         folder.path(),
-        "UPDATE jobs SET status = 2, state = substr(state, 1, 20) WHERE id = (SELECT min(id) FROM jobs);
+        "UPDATE jobs SET running = 1, state = substr(state, 1, 20) WHERE id = (SELECT min(id) FROM jobs);
          INSERT INTO catalogs VALUES ('torn', 'r', '{\"envs\": ['), ('older', 'r', '{\"envs\": 7}');
          INSERT INTO keys VALUES ('e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855', 'k', 'x');",
     );
@@ -183,11 +185,42 @@ async fn a_store_of_the_first_layout_is_brought_up_to_date_with_all_that_it_hold
     meddle(
         folder.path(),
         "DROP INDEX runs_by_expiry; ALTER TABLE runs DROP COLUMN expires_at; DROP TABLE results; DROP TABLE requests;
-         DROP TABLE parts; DROP TABLE counters; DROP TABLE counted; DROP TABLE health; PRAGMA user_version = 1",
+         DROP INDEX jobs_running; ALTER TABLE jobs DROP COLUMN running; DROP TABLE parts; DROP TABLE counters; DROP TABLE counted; DROP TABLE health; PRAGMA user_version = 1",
     );
     let store = open(folder.path()).unwrap();
     assert_eq!(store.retired_runs(job(1, 0).id, None, 100).await.unwrap().runs.len(), 2);
     assert_eq!(store.insert_new(&job(2, 0)).await.unwrap(), WriteOutcome::Done);
+}
+
+#[tokio::test]
+async fn a_running_job_is_listed_as_running_alone_whichever_layout_stored_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let (queued, running) = (job(1, 0), job(2, 0));
+    let listed = async |store: &Store, status| {
+        let query = JobQuery { product: "shop".into(), env: "prd".into(), status, before: None, limit: 10 };
+        store.list(&query).await.unwrap().jobs.iter().map(|job| job.id).collect::<Vec<_>>()
+    };
+    {
+        let store = open(folder.path()).unwrap();
+        for job in [&queued, &running] {
+            assert_eq!(store.insert_new(job).await.unwrap(), WriteOutcome::Done);
+        }
+        let claim = decide(&running, &claim(&running), running.state.run.due_at).unwrap();
+        assert_eq!(store.commit(&claim).await.unwrap(), WriteOutcome::Done);
+        assert_eq!(listed(&store, Some(running.state.status)).await, [queued.id]);
+        assert_eq!(listed(&store, Some(Status::Running)).await, [running.id]);
+        assert_eq!(listed(&store, None).await, [running.id, queued.id]);
+    }
+    // As the layout before had it.
+    let before =
+        "UPDATE jobs SET status = 2 WHERE running = 1; DROP INDEX jobs_running; ALTER TABLE jobs DROP COLUMN running;
+                  PRAGMA user_version = 4";
+    for change in ["", before] {
+        meddle(folder.path(), change);
+        let store = open(folder.path()).unwrap();
+        assert_eq!(listed(&store, Some(Status::Running)).await, [running.id], "{change}");
+        assert_eq!(listed(&store, None).await, [running.id, queued.id]);
+    }
 }
 
 #[test]

@@ -41,6 +41,7 @@ pub(super) struct WriteSession<'a> {
     pub(super) insert_job: LazyStatement<'a>,
     pub(super) insert_spec: LazyStatement<'a>,
     pub(super) change_job: LazyStatement<'a>,
+    pub(super) claim_job: LazyStatement<'a>,
 }
 
 /// A statement for many writes of a transaction. The first of them prepares it.
@@ -152,9 +153,10 @@ impl WriterThread {
         let result = (|| {
             execute("BEGIN IMMEDIATE")?;
             let (places, next_spec) = (&mut self.places, &mut next_spec);
-            let [insert_job, insert_spec, change_job] =
-                [sql::INSERT_JOB, sql::INSERT_SPEC, sql::CHANGE_JOB].map(LazyStatement::new);
-            let mut session = WriteSession { db: &db, places, next_spec, insert_job, insert_spec, change_job };
+            let [insert_job, insert_spec, change_job, claim_job] =
+                [sql::INSERT_JOB, sql::INSERT_SPEC, sql::CHANGE_JOB, sql::CLAIM_JOB].map(LazyStatement::new);
+            let mut session =
+                WriteSession { db: &db, places, next_spec, insert_job, insert_spec, change_job, claim_job };
             let mut outcomes = Vec::with_capacity(batch.len());
             for request in batch {
                 outcomes.push(request.write.apply(&mut session).map_err(Aborted::Write)?);
