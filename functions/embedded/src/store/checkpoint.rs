@@ -16,10 +16,10 @@ use super::fault::Fault;
 use super::set_up;
 use super::thread::Thread;
 
-/// Growth of the log after which the thread is woken, in pages of 4 KB.
-const EVERY_PAGES: i32 = 2_000;
+/// Growth of the log after which the thread is woken, in pages of 8 KB.
+const EVERY_PAGES: i32 = 1_000;
 /// Pages in the log above which the writer helps.
-const HELPED_AT_PAGES: i32 = 12_000;
+const HELPED_AT_PAGES: i32 = 6_000;
 
 /// The writer's side, which wakes the thread. The thread ends when this is dropped.
 #[derive(Debug)]
