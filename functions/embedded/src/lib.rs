@@ -12,6 +12,7 @@ mod embedded;
 mod entropy;
 mod folder;
 mod refill;
+pub mod runtime;
 #[cfg(test)]
 mod samples;
 mod sealing;
@@ -26,7 +27,7 @@ pub use entropy::OsEntropy;
 pub use folder::FolderError;
 pub use sealing::SealingKeyFile;
 pub use store::{Durability, OpenError, Store};
-pub use worker::{Handled, Worker};
+pub use worker::{Handled, Running, Worker, WorkerPanicked};
 
 /// Locks a mutex, also after a panic, because every critical section of this crate leaves its data consistent.
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

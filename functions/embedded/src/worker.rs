@@ -1,5 +1,6 @@
 //! Passes due fires to a handler.
 
+use std::io;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,12 +9,13 @@ use carillon_core::ids::Fire;
 use carillon_core::operations::Verdict;
 use carillon_core::ports::Clock;
 use carillon_core::time::UnixMillis;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use crate::clock::Wait;
 use crate::due_queue::DueQueue;
 use crate::embedded::Embedded;
 use crate::refill::keep_filled;
+use crate::runtime;
 
 /// Pause after a fault of a dependency, ms.
 const FAULT_PAUSE_MS: i64 = 1_000;
@@ -82,6 +84,34 @@ impl Default for Worker {
 }
 
 impl Worker {
+    /// Does the same as [`run`](Self::run) in a thread of its own. A run goes back and forth between the worker and the store's
+    /// writing thread, and passing it among several threads of a runtime would cost more than all of its other work.
+    ///
+    /// # Errors
+    /// When the system gives no thread.
+    pub fn start<C, H, F>(
+        self,
+        embedded: Arc<Embedded<C>>,
+        handler: H,
+        stop: impl Future<Output = ()> + Send + 'static,
+    ) -> io::Result<Running>
+    where
+        C: Wait + Clone,
+        H: Fn(Fire) -> F + Send + Sync + 'static,
+        F: Future<Output = Handled> + Send,
+    {
+        let runtime = runtime::worker()?;
+        let (end, ended) = oneshot::channel();
+        std::thread::Builder::new().name("worker".to_owned()).spawn(move || {
+            let unfinished = runtime.block_on(self.run(&embedded, handler, stop));
+            // Lookups of names cannot be cancelled, and nobody waits for them any more.
+            runtime.shutdown_background();
+            // Whoever started it may not wait for its end.
+            let _ = end.send(unfinished);
+        })?;
+        Ok(Running(ended))
+    }
+
     /// Runs until `stop` is ready, then waits for fires that are being handled. Returns the number of those that did not end within
     /// the grace; their leases make them due again.
     ///
@@ -132,6 +162,26 @@ impl Worker {
         self.concurrency.saturating_sub(slots.available_permits().try_into().unwrap_or(u32::MAX))
     }
 }
+
+/// A worker that runs in its own thread.
+#[derive(Debug)]
+pub struct Running(oneshot::Receiver<u32>);
+
+impl Running {
+    /// Waits for the end of the worker. Returns the number of fires that did not end within the grace, or an error if its thread
+    /// panicked.
+    ///
+    /// # Errors
+    /// [`WorkerPanicked`].
+    pub async fn ended(self) -> Result<u32, WorkerPanicked> {
+        self.0.await.map_err(|_| WorkerPanicked)
+    }
+}
+
+/// A worker's thread panicked. Its fires run again when the folder is opened again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the worker's thread panicked")]
+pub struct WorkerPanicked;
 
 /// A fire that is being handled. If it is dropped without an end, its handler panicked or the runtime shuts down.
 struct Task<C: Clock> {

@@ -12,7 +12,7 @@ use carillon_core::event_types::Limits;
 use carillon_core::json::ParseError;
 use carillon_core::operations::{Executor, OperationError, put_catalog};
 use carillon_core::ports::{Condition, KeyStore, Ports};
-use carillon_embedded::{Embedded, Handled, SystemClock, Worker};
+use carillon_embedded::{Embedded, Handled, Running, SystemClock, Worker};
 use carillon_executor::record;
 use carillon_executor::targets::Providers;
 use carillon_outbound::Outbound;
@@ -53,7 +53,8 @@ pub(crate) struct Server {
     pub(crate) first_key: String,
     pub(crate) embedded: Arc<Embedded>,
     stop: watch::Sender<bool>,
-    parts: [JoinHandle<()>; 2],
+    api: JoinHandle<()>,
+    worker: Running,
 }
 
 /// Opens the folder, listens, and starts to run due jobs.
@@ -92,16 +93,21 @@ pub(crate) async fn start(options: Options) -> Result<Server, Failure> {
     };
     let service = Service::new(Arc::clone(&embedded), sessions);
     let api = tokio::spawn(serve_api(listener, service, stopped.clone()));
-    let worker = tokio::spawn(worker(Arc::clone(&embedded), executor, options.concurrency, stopped));
-    Ok(Server { address, first_key, embedded, stop, parts: [api, worker] })
+    let worker = start_worker(&embedded, executor, options.concurrency, stopped)?;
+    Ok(Server { address, first_key, embedded, stop, api, worker })
 }
 
 impl Server {
     /// Accepts no more requests and starts no more attempts, and waits for the current ones.
     pub(crate) async fn stop(self) {
         let _ = self.stop.send(true);
-        for part in self.parts {
-            let _ = part.await;
+        let _ = self.api.await;
+        match self.worker.ended().await {
+            Ok(0) => {}
+            Ok(left) => {
+                tracing::warn!(left, "attempts were cut off; they count, and their fires run again at the next start");
+            }
+            Err(error) => tracing::error!(%error, "fires that were being handled run again at the next start"),
         }
     }
 }
@@ -123,14 +129,14 @@ async fn serve_api(listener: TcpListener, service: Service<Embedded>, stopped: w
     }
 }
 
-async fn worker(
-    embedded: Arc<Embedded>,
+fn start_worker(
+    embedded: &Arc<Embedded>,
     executor: Executor<LocalTargets>,
     concurrency: u32,
     stopped: watch::Receiver<bool>,
-) {
+) -> std::io::Result<Running> {
     let executor = Arc::new(executor);
-    let ports = Arc::clone(&embedded);
+    let ports = Arc::clone(embedded);
     let handle = move |fire| {
         let (ports, executor) = (Arc::clone(&ports), Arc::clone(&executor));
         async move {
@@ -140,10 +146,7 @@ async fn worker(
             }
         }
     };
-    let left = Worker { concurrency, ..Worker::default() }.run(&embedded, handle, until(stopped)).await;
-    if left > 0 {
-        tracing::warn!(left, "attempts were cut off; they count, and their fires run again at the next start");
-    }
+    Worker { concurrency, ..Worker::default() }.start(Arc::clone(embedded), handle, until(stopped))
 }
 
 async fn until(mut stopped: watch::Receiver<bool>) {

@@ -75,7 +75,7 @@ pub async fn running(ports: &Arc<Embedded>, count: usize, concurrency: u32) -> R
         async move { handler.handle(fire, &ended).await }
     };
     let worker = Worker { concurrency, ..Worker::default() };
-    let left = worker.run(ports, handle, async move { stop.notified().await }).await;
+    let left = worker.start(Arc::clone(ports), handle, async move { stop.notified().await })?.ended().await?;
     if left > 0 { Err(format!("{left} jobs did not end").into()) } else { Ok(()) }
 }
 

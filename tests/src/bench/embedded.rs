@@ -34,7 +34,7 @@ pub struct Comparison {
 /// When a measurement fails.
 pub fn run(sizes: Sizes) -> Result<Comparison, Failure> {
     let installed = bullmq::installed();
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime = carillon_embedded::runtime::callers()?;
     runtime.block_on(async {
         let (mut ours, mut theirs, mut posted) = (Figures::default(), Figures::default(), Vec::new());
         let mut bullmq = match &installed {

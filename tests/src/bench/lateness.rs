@@ -71,7 +71,8 @@ pub(super) async fn lateness(sizes: Sizes) -> Result<Vec<f64>, Failure> {
             }
         }
     };
-    Worker::default().run(&stack.ports, handle, ended.notified()).await;
+    let stop = async move { ended.notified().await };
+    Worker::default().start(Arc::clone(&stack.ports), handle, stop)?.ended().await?;
     let calls = calls.lock().unwrap_or_else(PoisonError::into_inner);
     let late = |(id, at): (&JobId, &Duration)| Some((at.as_secs_f64() - due.get(id)?.as_secs_f64()) * 1e3);
     let mut lateness: Vec<f64> = calls.iter().filter_map(late).collect();

@@ -73,7 +73,7 @@ pub fn run(sizes: Sizes) -> Result<(), Failure> {
 fn fill(folder: &Path, stored: usize) -> Result<(), Failure> {
     let first_at = epoch_ms() + AHEAD_MS;
     let due_at = |number: usize| i64::try_from(number * STEP % stored).map(|place| first_at + place * APART_MS);
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime = carillon_embedded::runtime::callers()?;
     runtime.block_on(async {
         let stack = Stack::open_in(folder).await?;
         for from in (0..stored).step_by(CHUNK) {

@@ -57,7 +57,7 @@ pub struct Side {
 ///
 /// If a measurement fails.
 pub fn run(folder: &Path, jobs: usize) -> Result<(), Failure> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime = carillon_embedded::runtime::callers()?;
     let side = runtime.block_on(measure(folder, jobs))?;
     println!("{}", serde_json::to_string(&side)?);
     Ok(())
