@@ -17,13 +17,27 @@ mod server;
 
 use std::process::ExitCode;
 
+use carillon_embedded::runtime;
 use clap::Parser;
 
 use crate::cli::{Cli, Command};
 
-#[tokio::main]
-async fn main() -> ExitCode {
+/// Callers and the store's writer free what the other one has allocated, for which the allocator of most systems takes a lock.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
     let cli = Cli::parse();
+    match runtime::callers() {
+        Ok(runtime) => runtime.block_on(run(cli)),
+        Err(error) => {
+            eprintln!("carillon: cannot start: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(cli: Cli) -> ExitCode {
     #[expect(clippy::disallowed_methods, reason = "this is the main that reads the environment")]
     let environment: Vec<(String, String)> = std::env::vars().collect();
     let outcome = match cli.command {

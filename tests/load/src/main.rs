@@ -7,6 +7,10 @@ use std::process::ExitCode;
 use carillon_load::instructions;
 use carillon_load::{CALLERS, CONCURRENCY, Failure, Stack, bodies, running, scheduling};
 
+/// As in `carillon`.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let done = match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {

@@ -24,6 +24,10 @@ const USAGE: &str = "usage: bench embedded [--quick]
   cold          build the functions, and measure how fast they start and answer
   --quick       a tenth of it, and no instructions: to see that it works";
 
+/// As in `carillon`.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let done = match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
