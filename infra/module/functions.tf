@@ -31,6 +31,7 @@ locals {
     CARILLON_SCHEDULE_LEAD_SECONDS   = var.schedule_lead_seconds
     CARILLON_RUN_RETENTION_DAYS      = var.run_retention_days
     CARILLON_IDEMPOTENCY_HOURS       = var.idempotency_hours
+    CARILLON_MAX_WAITS               = var.max_waits
     CARILLON_SEALING_KEY_ID          = aws_kms_key.sealing.arn
     CARILLON_ALLOW_LIST              = join(",", var.outbound_allow_list)
     CARILLON_ROOT_CERTIFICATES       = var.outbound_root_certificates

@@ -284,3 +284,14 @@ variable "environment" {
   default     = {}
   nullable    = false
 }
+
+variable "max_waits" {
+  description = "Callers that may wait for a job with `Prefer: wait` at the same time, 0 to 10000. Each holds an instance of the api function, and costs about $83 a million waits of 25 seconds. The others get their 202 at once."
+  type        = number
+  default     = 100
+
+  validation {
+    condition     = var.max_waits >= 0 && var.max_waits <= 10000 && floor(var.max_waits) == var.max_waits
+    error_message = "The number of waits is a whole number from 0 to 10000."
+  }
+}

@@ -20,7 +20,7 @@ use crate::client::Client;
 const LIMIT: Duration = Duration::from_mins(1);
 
 /// Environment variables that would change the program's behaviour.
-const VARIABLES: [&str; 12] = [
+const VARIABLES: [&str; 13] = [
     "CARILLON_ALLOW_LIST",
     "CARILLON_CATALOG",
     "CARILLON_CONCURRENCY",
@@ -28,6 +28,7 @@ const VARIABLES: [&str; 12] = [
     "CARILLON_DURABILITY",
     "CARILLON_HOST",
     "CARILLON_IDEMPOTENCY_HOURS",
+    "CARILLON_MAX_WAITS",
     "CARILLON_LOG_FORMAT",
     "CARILLON_PORT",
     "CARILLON_ROOT_CERTIFICATES_FILE",

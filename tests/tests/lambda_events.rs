@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
-use carillon_api::{Service, router};
+use carillon_api::{Service, deadline, router};
 use carillon_aws::metrics;
 use carillon_core::access::{ApiKey, KeyHash, Scope};
 use carillon_core::event_types::Limits;
@@ -20,6 +20,7 @@ use carillon_core::testkit::NoSessions;
 use carillon_core::time::UnixMillis;
 use carillon_embedded::{Embedded, ManualClock};
 use carillon_executor::lambda::{Batch, handler::handle};
+use carillon_tests::env::epoch_ms;
 use carillon_tests::process::root;
 use lambda_http::request::LambdaRequest;
 use lambda_http::{Adapter, Context, LambdaEvent, Service as _};
@@ -184,9 +185,17 @@ impl Deployment {
 
     /// Has the API answer an event, as the function does.
     async fn answer(&self, event: &Value) -> (u64, Value) {
+        self.answer_by(event, DUE.plus(30_000)).await
+    }
+
+    /// Has the API answer an event in an invocation that ends at `deadline`.
+    async fn answer_by(&self, event: &Value, deadline: UnixMillis) -> (u64, Value) {
+        let mut context = Context::default();
+        context.deadline = u64::try_from(deadline.0).expect("after 1970");
         let request: LambdaRequest = serde_json::from_str(&event.to_string()).expect("an event of API Gateway");
-        let mut function = Adapter::from(router(Service::new(Arc::clone(&self.ports), Arc::new(NoSessions))));
-        let answer = function.call(LambdaEvent::new(request, Context::default())).await.expect("an answer");
+        let router = router(Service::new(Arc::clone(&self.ports), Arc::new(NoSessions)));
+        let mut function = Adapter::from(deadline::of_invocations(router));
+        let answer = function.call(LambdaEvent::new(request, context)).await.expect("an answer");
         let answer = serde_json::to_value(answer).expect("JSON");
         assert!(answer["headers"]["x-request-id"].as_str().is_some_and(|id| id.starts_with("req_")), "{answer}");
         let body = answer["body"].as_str().expect("a body in text");
@@ -214,6 +223,18 @@ async fn a_request_to_schedule_a_job_is_accepted_as_it_comes_through_the_gateway
     encoded["body"] = json!("eyJwcm9kdWN0X3RhZyI6Im15LXByb2R1Y3QifQ==");
     encoded["isBase64Encoded"] = json!(true);
     assert_eq!(deployment.answer(&encoded).await.0, 422, "a body in base64 is read, too");
+}
+
+#[tokio::test]
+async fn a_caller_waits_no_longer_than_its_invocation_has_time() {
+    let deployment = Deployment::at(DUE).await;
+    let mut event = event(Payload::ScheduleJob);
+    event["headers"]["prefer"] = json!("wait=25");
+    let asked_at = epoch_ms();
+    // An answer takes up to 3 s, so that one second is left to wait.
+    assert_eq!(deployment.answer_by(&event, DUE.plus(4_000)).await.0, 202);
+    let waited_ms = epoch_ms() - asked_at;
+    assert!((1_000..20_000).contains(&waited_ms), "{waited_ms}");
 }
 
 #[tokio::test]

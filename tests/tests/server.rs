@@ -1,6 +1,7 @@
 //! The program as its user meets it: what it prints, refuses, logs and answers.
 
 use std::collections::BTreeSet;
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ use tokio::process::Command;
 const SOON: Duration = Duration::from_secs(30);
 
 /// The options and commands that there are; the table of functions/local/README.md and `--help` have to have all of them.
-const OPTIONS: [&str; 13] = [
+const OPTIONS: [&str; 14] = [
     "--allow",
     "--catalog",
     "--concurrency",
@@ -26,6 +27,7 @@ const OPTIONS: [&str; 13] = [
     "--host",
     "--idempotency-hours",
     "--log-format",
+    "--max-waits",
     "--port",
     "--root-certificates",
     "--run-retention-days",
@@ -50,6 +52,7 @@ async fn help_names_every_option_with_its_variable() {
         "DURABILITY",
         "HOST",
         "IDEMPOTENCY_HOURS",
+        "MAX_WAITS",
         "LOG_FORMAT",
         "PORT",
         "ROOT_CERTIFICATES_FILE",
@@ -282,8 +285,12 @@ async fn the_demonstration_ends_with_success_in_plain_lines_where_there_is_no_te
 async fn a_caller_who_prefers_to_wait_gets_the_result_of_the_execution() {
     let folder = tempfile::tempdir().unwrap();
     let receiver = Receiver::content().await;
-    let server = Launch::on(folder.path()).allow(receiver.address).start().await;
+    // Takes connections, and never answers.
+    let silent = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let silent_address = silent.local_addr().unwrap();
+    let server = Launch::on(folder.path()).allow(receiver.address).allow(silent_address).start().await;
     server.client.put("/v1/products/p", &catalog(receiver.address)).await.json(201);
+    server.client.put("/v1/products/silent", &catalog(silent_address)).await.json(201);
     let wait = async |seconds: &str, body: &Value| {
         server.client.send(Method::POST, "/v1/jobs", &[("prefer", seconds)], Some(body)).await.unwrap()
     };
@@ -297,8 +304,11 @@ async fn a_caller_who_prefers_to_wait_gets_the_result_of_the_execution() {
     );
 
     let asked_at = epoch_ms();
-    let accepted = wait("wait=1", &job("p", 8, asked_at + 3_600_000)).await;
+    let accepted = wait("wait=1", &job("silent", 8, 0)).await;
     assert!(epoch_ms() - asked_at >= 1_000, "the answer did not wait");
+    assert_eq!(accepted.json(202)["status"], "queued");
+    let accepted = wait("wait=25", &job("p", 9, asked_at + 3_600_000)).await;
+    assert!(epoch_ms() - asked_at < 10_000, "the answer waited for a job that is due in an hour");
     assert_eq!(accepted.json(202)["status"], "scheduled");
 }
 

@@ -53,11 +53,12 @@ async fn answer<P: Ports>(
     let query = query(&parts, doc)?;
     let names = path_parameters(&mut parts).await?;
     let headers = std::mem::take(&mut parts.headers);
+    let deadline = parts.extensions.get().copied();
     let body = match doc.body {
         Some(_) => read(Request::from_parts(parts, body)).await?,
         None => Bytes::new(),
     };
-    handler(ApiRequest { service, caller, record: record.clone(), names, query, headers, body }).await
+    handler(ApiRequest { service, caller, record: record.clone(), names, query, headers, deadline, body }).await
 }
 
 /// The query, read through already for operations that take none.

@@ -17,6 +17,7 @@
 
 mod caller;
 mod conditional;
+pub mod deadline;
 mod documentation;
 mod endpoint;
 mod handlers;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use carillon_api::sessions::JwtSessions;
-use carillon_api::{Service, router};
+use carillon_api::{Service, deadline, router};
 use carillon_aws::settings::Settings;
 use carillon_aws::stack::{Stack, SystemClock};
 use carillon_aws::{clients::Clients, logging, metrics, secret_stores::AwsSecretStores};
@@ -23,6 +23,6 @@ async fn main() -> Result<(), lambda_http::Error> {
     let outbound = Outbound::configured(&settings.allow_list, settings.root_certificates.as_deref())?;
     let sessions = Arc::new(JwtSessions::new(outbound, secrets, SystemClock));
     let count = move || metrics::write(&[metrics::accepted(&settings.service, SystemClock.now())]);
-    let service = Service::new(Arc::new(stack), sessions).counting_jobs(count);
-    lambda_http::run(router(service)).await
+    let service = Service::new(Arc::new(stack), sessions).counting_jobs(count).with_wait_slots(settings.max_waits);
+    lambda_http::run(deadline::of_invocations(router(service))).await
 }

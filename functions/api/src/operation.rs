@@ -8,6 +8,7 @@ use futures_util::future::BoxFuture;
 use http::{HeaderMap, StatusCode};
 use schemars::JsonSchema;
 
+use crate::deadline::Deadline;
 use crate::documentation::{Answer, Documentation, Parameter, RequestBody, SchemaOf, Verb, schema_of};
 use crate::problem::{Answered, ProblemDocument};
 use crate::query::Query;
@@ -36,6 +37,8 @@ pub(crate) struct ApiRequest<P> {
     pub(crate) query: Query,
     /// The headers.
     pub(crate) headers: HeaderMap,
+    /// The instant at which the server gives up on the request, if it does.
+    pub(crate) deadline: Option<Deadline>,
     /// The body; empty for operations that declare none.
     pub(crate) body: Bytes,
 }

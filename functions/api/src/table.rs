@@ -72,7 +72,8 @@ fn job_operations<P: Ports>() -> Vec<Operation<P>> {
                 Parameter::header(
                     "Prefer",
                     "`wait=N` holds the answer until the first run has ended, for N seconds at the most (25 where N is \
-                     larger). Needs the scope `jobs:read`, too; without it the preference is not applied.",
+                     larger). Needs the scope `jobs:read`, too; without it the preference is not applied, nor for a job that \
+                     is not due within that time, nor while too many callers wait.",
                 ),
                 Parameter::header(
                     "Idempotency-Key",

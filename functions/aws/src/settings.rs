@@ -4,6 +4,7 @@ use std::ops::RangeInclusive;
 
 use carillon_core::idempotency::KEPT_HOURS;
 use carillon_core::job::Run;
+use carillon_core::operations::DEFAULT_WAIT_SLOTS;
 
 /// The names of a deployment's parts, and the few numbers that tests change.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +33,8 @@ pub struct Settings {
     pub kept_days: u32,
     /// Hours that an `Idempotency-Key` is kept: 1 to 168.
     pub idempotency_hours: u32,
+    /// Callers that may wait for a job at the same time: 0 to 10,000.
+    pub max_waits: u32,
     /// The ARN of the KMS key that wraps the keys of sealed sessions.
     pub sealing_key_id: String,
     /// Targets beyond public addresses that the operator allows.
@@ -73,6 +76,7 @@ impl Settings {
             schedule_lead_seconds: 0,
             kept_days: 0,
             idempotency_hours: 0,
+            max_waits: 0,
             allow_list: Vec::new(),
             root_certificates: variable("CARILLON_ROOT_CERTIFICATES").filter(|pem| !pem.is_empty()),
         };
@@ -87,6 +91,7 @@ impl Settings {
         settings.schedule_lead_seconds = number("CARILLON_SCHEDULE_LEAD_SECONDS", 120, 0..=900).into();
         settings.kept_days = number("CARILLON_RUN_RETENTION_DAYS", Run::KEPT_DAYS, 1..=3_650);
         settings.idempotency_hours = number("CARILLON_IDEMPOTENCY_HOURS", KEPT_HOURS, 1..=168);
+        settings.max_waits = number("CARILLON_MAX_WAITS", DEFAULT_WAIT_SLOTS, 0..=10_000);
         let entries = variable("CARILLON_ALLOW_LIST").unwrap_or_default();
         settings.allow_list =
             entries.split(',').map(str::trim).filter(|entry| !entry.is_empty()).map(str::to_owned).collect();
@@ -118,12 +123,13 @@ mod tests {
         let settings = Settings::read(|name| match name {
             "CARILLON_ALLOW_LIST" => Some("127.0.0.1:8080, 10.0.0.0/8".to_owned()),
             "CARILLON_ROOT_CERTIFICATES" => Some(String::new()),
-            name if ["SECONDS", "DAYS", "HOURS"].iter().any(|unit| name.ends_with(unit)) => None,
+            name if ["SECONDS", "DAYS", "HOURS", "WAITS"].iter().any(|unit| name.ends_with(unit)) => None,
             name => Some(name.to_lowercase()),
         })
         .unwrap();
         let numbers = (settings.delay_threshold_seconds, settings.schedule_lead_seconds);
         assert_eq!((numbers, settings.kept_days, settings.idempotency_hours), ((900, 120), 90, 24));
+        assert_eq!(settings.max_waits, 100);
         assert_eq!(settings.allow_list, ["127.0.0.1:8080", "10.0.0.0/8"]);
         assert_eq!(settings.root_certificates, None);
     }

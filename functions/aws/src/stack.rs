@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use carillon_core::catalog::SecretStoreKind;
 use carillon_core::ports::{
     CatalogStore, Clock, DeadLetters, Entropy, IdempotencyStore, JobStore, KeyStore, Ports, Progress, ResultCache,
-    SealingKeys, Timers,
+    SealingKeys, Timers, WaitSlots,
 };
 use carillon_core::request::Capabilities;
 use carillon_core::time::UnixMillis;
@@ -86,6 +86,10 @@ impl<C: Clock + 'static, E: Entropy + 'static> Ports for Stack<C, E> {
 
     fn dead_letters(&self) -> &impl DeadLetters {
         &self.queue
+    }
+
+    fn wait_slots(&self) -> &impl WaitSlots {
+        &self.table
     }
 
     fn clock(&self) -> &impl Clock {

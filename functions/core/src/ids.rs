@@ -135,6 +135,11 @@ impl Owner {
     pub fn new(random: u128) -> Self {
         Self(hex(&random.to_be_bytes()))
     }
+
+    /// Its name, 32 hex digits.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
 }
 
 macro_rules! serialized_as_text {

@@ -7,7 +7,7 @@ use carillon_core::catalog::SecretStoreKind;
 use carillon_core::ids::Fire;
 use carillon_core::ports::{
     CatalogStore, Clock, DeadLetters, Entropy, IdempotencyStore, JobStore, KeyStore, PortError, Ports, Progress,
-    ResultCache, SealingKeys, Timers,
+    ResultCache, SealingKeys, Timers, WaitSlots,
 };
 use carillon_core::request::Capabilities;
 use carillon_core::time::UnixMillis;
@@ -16,6 +16,7 @@ use crate::clock::{SystemClock, Wait};
 use crate::due_queue::DueQueue;
 use crate::entropy::OsEntropy;
 use crate::folder::FolderLock;
+use crate::process_slots::ProcessSlots;
 use crate::sealing::SealingKeyFile;
 use crate::store::{DAY_MS, Durability, HOUR_MS, OpenError, Store};
 
@@ -33,6 +34,7 @@ pub struct Embedded<C = SystemClock> {
     entropy: OsEntropy,
     sealing_keys: SealingKeyFile,
     capabilities: Capabilities,
+    wait_slots: ProcessSlots,
     _folder: Option<FolderLock>,
 }
 
@@ -92,7 +94,17 @@ impl<C: Wait> Embedded<C> {
         let capabilities =
             Capabilities { secret_stores: &[SecretStoreKind::Env], aws: Err("AWS services cannot be called here") };
         let (timers, entropy) = (RowTimers, OsEntropy);
-        Self { store, timers, due_queue, clock, entropy, sealing_keys, capabilities, _folder: folder }
+        Self {
+            store,
+            timers,
+            due_queue,
+            clock,
+            entropy,
+            sealing_keys,
+            capabilities,
+            wait_slots: ProcessSlots::default(),
+            _folder: folder,
+        }
     }
 
     /// Sets the capabilities. Default: secrets of the environment, and no AWS.
@@ -169,6 +181,10 @@ impl<C: Wait> Ports for Embedded<C> {
 
     fn dead_letters(&self) -> &impl DeadLetters {
         &self.store
+    }
+
+    fn wait_slots(&self) -> &impl WaitSlots {
+        &self.wait_slots
     }
 
     fn clock(&self) -> &impl Clock {

@@ -11,6 +11,7 @@ mod due_queue;
 mod embedded;
 mod entropy;
 mod folder;
+mod process_slots;
 mod refill;
 pub mod runtime;
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use carillon_core::idempotency::KEPT_HOURS;
 use carillon_core::job::Run;
+use carillon_core::operations::DEFAULT_WAIT_SLOTS;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::next::Next;
@@ -73,6 +74,10 @@ pub(crate) struct Serve {
     /// Hours that an Idempotency-Key is kept
     #[arg(long, value_name = "HOURS", default_value_t = KEPT_HOURS, value_parser = clap::value_parser!(u32).range(1..=168), env = "CARILLON_IDEMPOTENCY_HOURS")]
     pub(crate) idempotency_hours: u32,
+
+    /// Callers that may wait for a job with `Prefer: wait` at the same time; 0 lets none wait
+    #[arg(long, value_name = "N", default_value_t = DEFAULT_WAIT_SLOTS, value_parser = clap::value_parser!(u32).range(0..=10_000), env = "CARILLON_MAX_WAITS")]
+    pub(crate) max_waits: u32,
 
     /// Format of log lines on standard error
     #[arg(long, value_enum, default_value_t = LogFormat::Text, env = "CARILLON_LOG_FORMAT")]

@@ -45,6 +45,7 @@ pub(crate) struct Options {
     pub(crate) durability: Durability,
     pub(crate) run_retention_days: u32,
     pub(crate) idempotency_hours: u32,
+    pub(crate) max_waits: u32,
 }
 
 /// A running server.
@@ -91,7 +92,7 @@ pub(crate) async fn start(options: Options) -> Result<Server, Failure> {
         limits: Limits::default(),
         trace: None,
     };
-    let service = Service::new(Arc::clone(&embedded), sessions);
+    let service = Service::new(Arc::clone(&embedded), sessions).with_wait_slots(options.max_waits);
     let api = tokio::spawn(serve_api(listener, service, stopped.clone()));
     let worker = start_worker(&embedded, executor, options.concurrency, stopped)?;
     Ok(Server { address, first_key, embedded, stop, api, worker })
@@ -175,6 +176,7 @@ pub(crate) async fn serve(
         durability: options.durability,
         run_retention_days: options.run_retention_days,
         idempotency_hours: options.idempotency_hours,
+        max_waits: options.max_waits,
     })
     .await?;
     println!("Carillon listens on http://{}\nAPI key: {}\n", server.address, server.first_key);

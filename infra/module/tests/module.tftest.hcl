@@ -230,6 +230,7 @@ run "values_out_of_range_are_refused" {
     delay_threshold_seconds  = 901
     run_retention_days       = 0
     idempotency_hours        = 169
+    max_waits                = 10001
     log_retention_days       = 8
     kms_key_arn              = "alias/carillon"
   }
@@ -249,6 +250,7 @@ run "values_out_of_range_are_refused" {
     var.delay_threshold_seconds,
     var.run_retention_days,
     var.idempotency_hours,
+    var.max_waits,
     var.log_retention_days,
     var.kms_key_arn,
   ]

@@ -20,6 +20,7 @@ mod runs;
 pub mod samples;
 mod sealing;
 mod timers;
+mod wait_slots;
 
 /// Makes a test of every check. The expression gives a fresh stack: something that derefs to its ports.
 #[macro_export]
@@ -89,6 +90,8 @@ macro_rules! contract_checks {
             progress::a_hundred_at_once_count_up_to_the_limit_and_no_further,
             progress::the_health_of_options_is_what_was_said_last,
             timers::arming_again_and_disarming_what_is_not_armed_does_no_harm,
+            wait_slots::a_slot_is_taken_by_one_of_many_until_it_is_released,
+            wait_slots::a_slot_ends_with_its_time,
         }
     };
 }

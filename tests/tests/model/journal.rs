@@ -15,7 +15,7 @@ use carillon_core::ports::{Clock, Entropy, PortError, Published, Targets, WriteO
 use carillon_core::request::{Capabilities, DispatchRequest};
 use carillon_core::testkit::{
     CatalogCalls, CheckpointCalls, CounterCalls, DeadLetterCalls, FallbackCalls, Gate, IdempotencyCalls, JobCalls,
-    KeyCalls, PortCall, ResultCalls, SealingKeyCalls, Tables, TimerCalls,
+    KeyCalls, PortCall, ResultCalls, SealingKeyCalls, Tables, TimerCalls, WaitSlotCalls,
 };
 use carillon_core::time::UnixMillis;
 use serde_json::{Value, json};
@@ -293,6 +293,7 @@ impl CheckpointCalls for Replay {}
 impl CounterCalls for Replay {}
 impl FallbackCalls for Replay {}
 impl DeadLetterCalls for Replay {}
+impl WaitSlotCalls for Replay {}
 
 impl JobCalls for Replay {
     async fn insert_new(&self, job: &Job) -> Result<WriteOutcome, PortError> {

@@ -5,7 +5,7 @@ use carillon_core::idempotency::{IdempotencyKey, IdempotencyRecord};
 use carillon_core::ids::Owner;
 use carillon_core::job::Output;
 use carillon_core::ports::{CacheAnswer, CachedResult, FillLease, PortError};
-use carillon_core::testkit::{IdempotencyCalls, ResultCalls, SealingKeyCalls};
+use carillon_core::testkit::{IdempotencyCalls, ResultCalls, SealingKeyCalls, WaitSlotCalls};
 use carillon_core::time::UnixMillis;
 use serde_json::Value;
 
@@ -91,3 +91,4 @@ impl IdempotencyCalls for Sim {
 }
 
 impl SealingKeyCalls for Sim {}
+impl WaitSlotCalls for Sim {}

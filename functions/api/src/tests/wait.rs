@@ -3,14 +3,19 @@
 use std::time::Duration;
 
 use carillon_core::access::Scope;
-use carillon_core::ids::JobId;
+use carillon_core::ids::{JobId, Owner};
 use carillon_core::job::{Output, RunError};
-use carillon_core::testkit::{Port, Trouble};
+use carillon_core::operations::DEFAULT_WAIT_SLOTS;
+use carillon_core::ports::HeldSlots;
+use carillon_core::testkit::{Port, PortCall, Trouble};
+use carillon_core::time::UnixMillis;
+use http::Request;
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
 use super::client::NOW;
-use super::client::{Api, Reply, job, key};
+use super::client::{Api, KEY, Reply, job, key};
+use crate::deadline::Deadline;
 
 async fn waiting(api: &Api, prefer: &str) -> Reply {
     api.send("POST", "/v1/jobs", &[("prefer", prefer)], job().to_string()).await
@@ -119,4 +124,68 @@ async fn a_key_that_may_not_read_jobs_gets_no_result() {
     let writer = api.with_key(Some("car_writer"));
     let (reply, ()) = tokio::join!(waiting(&writer, "wait=10"), end_later(&api, 50, Ok(output(json!("secret")))));
     assert_eq!(reply.ok(202).header("preference-applied"), None);
+}
+
+/// The answer, if it comes within this time.
+async fn within(reply: impl Future<Output = Reply>, ms: u64) -> Reply {
+    tokio::time::timeout(Duration::from_millis(ms), reply).await.expect("the answer is late")
+}
+
+/// The number of calls of a port's method.
+fn calls(api: &Api, of: PortCall) -> usize {
+    api.world.calls().iter().filter(|call| **call == of).count()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wait_ends_before_the_request_does() {
+    for (deadline_ms, waited_ms) in [(8_000, 5_000), (2_000, 0), (-1, 0), (600_000, 10_000)] {
+        let api = Api::new();
+        let request =
+            Request::post("/v1/jobs").header("authorization", format!("Bearer {KEY}")).header("prefer", "wait=10");
+        let mut request = request.body(job().to_string().into()).unwrap();
+        request.extensions_mut().insert(Deadline(UnixMillis(NOW).plus(deadline_ms)));
+        let mut reply = Box::pin(api.send_request(request));
+        if waited_ms > 0 {
+            let early = tokio::time::timeout(Duration::from_millis(waited_ms - 1), &mut reply).await;
+            assert!(early.is_err(), "{deadline_ms}: answered early");
+        }
+        within(reply, 2).await.ok(202);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_waits_for_a_job_that_is_not_due_within_the_wait() {
+    for (start_at, waits) in [(NOW + 10_001, 0), (NOW + 10_000, 1)] {
+        let api = Api::new();
+        let mut later = job();
+        later["start_at"] = json!(start_at);
+        let headers = [("prefer", "wait=10")];
+        within(api.send("POST", "/v1/jobs", &headers, later.to_string()), waits * 10_000 + 1).await.ok(202);
+        assert_eq!(calls(&api, PortCall::TakeSlot), usize::try_from(waits).unwrap());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_waits_when_all_slots_are_taken_and_a_slot_is_free_after_its_wait() {
+    let api = Api::new();
+    let (now, until) = (UnixMillis(NOW), UnixMillis(NOW).plus(25_000));
+    for slot in 0..DEFAULT_WAIT_SLOTS {
+        assert!(api.world.tables().wait_slots.take(slot, &Owner::new(1), now, until));
+    }
+    within(waiting(&api, "wait=10"), 1).await.ok(202);
+    api.world.tables().wait_slots = HeldSlots::default();
+    waiting(&api, "wait=1").await.ok(202);
+    assert_eq!(calls(&api, PortCall::ReleaseSlot), 1);
+    for slot in 0..DEFAULT_WAIT_SLOTS {
+        assert!(api.world.tables().wait_slots.take(slot, &Owner::new(2), now, until), "{slot}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_slot_there_is_no_wait_but_the_job_is_accepted() {
+    for trouble in [Trouble::Unavailable, Trouble::Permanent, Trouble::Throttled] {
+        let api = Api::new();
+        api.world.trouble(Port::WaitSlots, trouble);
+        within(waiting(&api, "wait=10"), 1).await.ok(202);
+    }
 }

@@ -15,6 +15,7 @@
 //! | mark of what was counted | `JOB#<job id>` | `COUNTED#<run number>#<place>` | `expires_at` |
 //! | counter of a quota | `COUNTER#<product>#<env>#<tag>#<from, ms>` | `COUNTER` | `used`, `expires_at` |
 //! | health of a fallback | `FALLBACK#<product>#<env>#<tag>` | `FALLBACK` | `failing<option>` (ms), for each that has failed |
+//! | slot of a caller that waits | `WAIT#<number>` | `WAIT` | `owner`, `until_at` (ms), `expires_at` |
 //!
 //! A session is part of its job's spec, sealed, with the data key that KMS has wrapped: it takes no item of its own.
 //!
@@ -38,6 +39,7 @@
 //! | a part that is done | PutItem | 1 write unit per KB |
 //! | counting | TransactWriteItems of the counter and a mark; GetItem | 4 write units, 1 read unit |
 //! | health of a fallback | GetItem, not consistent; UpdateItem when an option fails | half a read unit; 1 write unit |
+//! | a slot for a wait, and its release | PutItem, up to 3 times, unless it is taken; DeleteItem | 1 write unit each |
 //!
 //! The index `by_status` is partitioned by product, environment, class and shard. A claim changes none of a job's keys in
 //! it, and a job that was due when it was accepted enters it where it will stand when its first attempt has succeeded. So
@@ -88,6 +90,8 @@ pub const REQUEST: &str = "REQUEST";
 pub const COUNTER: &str = "COUNTER";
 /// Sort key of a fallback's health.
 pub const FALLBACK: &str = "FALLBACK";
+/// Sort key of the slot of a caller that waits for a job.
+pub const WAIT: &str = "WAIT";
 /// Prefix of the sort keys of retired runs.
 pub const RUNS: &str = "RUN#";
 
@@ -154,6 +158,11 @@ pub fn fallback(fallback: &FallbackId) -> String {
 /// Partition key of a request with an `Idempotency-Key`.
 pub fn request(name: &IdempotencyKey) -> String {
     format!("REQUEST#{name}")
+}
+
+/// Partition key of a slot of callers that wait.
+pub fn wait_slot(slot: u32) -> String {
+    format!("WAIT#{slot}")
 }
 
 /// Partition key of a cache's results in the index.

@@ -9,6 +9,7 @@ pub mod keys;
 mod listing;
 mod progress;
 mod results;
+mod wait_slots;
 
 use std::collections::HashMap;
 use std::sync::Arc;

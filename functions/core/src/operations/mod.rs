@@ -15,6 +15,7 @@ mod results;
 mod schedule;
 mod sessions;
 mod validate;
+mod waiting;
 
 pub use catalogs::{delete_catalog, get_catalog, put_catalog};
 pub use change::{Redriving, cancel, pause, redrive, redrive_all, redrive_product, resume, retry, revive, run_now};
@@ -25,6 +26,7 @@ pub use read::{JobCursor, JobPage, ListQuery, ListedRun, RunCursor, RunPage, get
 pub use results::{CacheView, cache_entries, clear_cache};
 pub use schedule::{Scheduled, schedule};
 pub use sessions::{Minted, mint_session};
+pub use waiting::{DEFAULT_WAIT_SLOTS, WaitSlot, may_end_by};
 
 use crate::access::{ApiKey, Scope};
 use crate::error::{FieldCode, FieldError};

@@ -4,6 +4,7 @@
 //! every store to the same behaviour.
 //!
 //! - [`JobStore`], [`CatalogStore`], [`ResultCache`], [`IdempotencyStore`], [`Progress`] and [`KeyStore`] store;
+//! - [`WaitSlots`] bounds the callers that wait for a job;
 //! - [`Timers`], [`MessageQueue`] and [`DeadLetters`] bring a fire to the executor, or back to it;
 //! - [`Targets`], [`AwsServices`], [`SecretStore`] and [`Sessions`] reach services on behalf of a job;
 //! - [`Clock`] and [`Entropy`] are the time and the randomness.
@@ -19,6 +20,7 @@ mod sessions;
 mod system;
 mod targets;
 mod timers;
+mod wait_slots;
 
 pub use catalogs::{CatalogStore, Condition, Published};
 pub use idempotency::IdempotencyStore;
@@ -31,6 +33,7 @@ pub use sessions::{BoxFuture, DefinedSession, Sessions, TokenRefusal};
 pub use system::{Clock, Entropy};
 pub use targets::{AwsServices, SecretStore, Targets};
 pub use timers::{DeadLetters, Redriven, Timers};
+pub use wait_slots::{HeldSlots, WaitSlots};
 
 /// A failure of a dependency. Adapters map their own errors to these once.
 #[derive(Debug, thiserror::Error)]
@@ -87,6 +90,8 @@ pub trait Ports: Send + Sync + 'static {
     fn timers(&self) -> &impl Timers;
     /// Dead letters.
     fn dead_letters(&self) -> &impl DeadLetters;
+    /// The slots of callers that wait for a job.
+    fn wait_slots(&self) -> &impl WaitSlots;
     /// The time.
     fn clock(&self) -> &impl Clock;
     /// The randomness.

@@ -18,7 +18,7 @@ use crate::machine::Transition;
 use crate::ports::{
     CacheAnswer, CachePage, CachedResult, CatalogStore, Checkpoints, Clock, Condition, Counters, DeadLetters, Entropy,
     FallbackHealth, FillLease, History, IdempotencyStore, JobQuery, JobStore, KeyStore, ListedJobs, PortError, Ports,
-    Progress, Published, Redriven, ResultCache, SealingKeys, Timers, WriteOutcome,
+    Progress, Published, Redriven, ResultCache, SealingKeys, Timers, WaitSlots, WriteOutcome,
 };
 use crate::progress::{Checkpoint, CheckpointId, Counted, CounterId, FallbackId, RunId};
 use crate::request::Capabilities;
@@ -131,6 +131,12 @@ calls!(DeadLetterCalls is DeadLetters {
     fn redrive_all(&self, limit: usize) -> Redriven = RedriveAll(move |tables| tables.redrive_all(limit));
 });
 
+calls!(WaitSlotCalls is WaitSlots {
+    fn take(&self, slot: u32, owner: &Owner, now: UnixMillis, until: UnixMillis) -> bool =
+        TakeSlot(move |tables| tables.wait_slots.take(slot, owner, now, until));
+    fn release(&self, slot: u32, owner: &Owner) -> () = ReleaseSlot(move |tables| tables.wait_slots.release(slot, owner));
+});
+
 /// The calls of [`Timers`].
 pub trait TimerCalls: Gate {
     /// [`Timers::arm`].
@@ -158,7 +164,15 @@ impl<T: TimerCalls> Timers for T {
 impl<T> Ports for T
 where
     T: JobCalls + CatalogCalls + KeyCalls + SealingKeyCalls + ResultCalls + IdempotencyCalls,
-    T: CheckpointCalls + CounterCalls + FallbackCalls + TimerCalls + DeadLetterCalls + Clock + Entropy + 'static,
+    T: CheckpointCalls
+        + CounterCalls
+        + FallbackCalls
+        + TimerCalls
+        + DeadLetterCalls
+        + WaitSlotCalls
+        + Clock
+        + Entropy
+        + 'static,
 {
     fn jobs(&self) -> &impl JobStore {
         self
@@ -193,6 +207,10 @@ where
     }
 
     fn dead_letters(&self) -> &impl DeadLetters {
+        self
+    }
+
+    fn wait_slots(&self) -> &impl WaitSlots {
         self
     }
 

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::calls::{
     CatalogCalls, CheckpointCalls, CounterCalls, DeadLetterCalls, FallbackCalls, Gate, IdempotencyCalls, JobCalls,
-    KeyCalls, ResultCalls, SealingKeyCalls, TimerCalls,
+    KeyCalls, ResultCalls, SealingKeyCalls, TimerCalls, WaitSlotCalls,
 };
 use super::script::{Fault, INNERMOST, Port, PortCall, Script, Trouble, When};
 use super::tables::Tables;
@@ -159,6 +159,7 @@ impl CounterCalls for Memory {}
 impl FallbackCalls for Memory {}
 impl TimerCalls for Memory {}
 impl DeadLetterCalls for Memory {}
+impl WaitSlotCalls for Memory {}
 
 impl Clock for Memory {
     fn now(&self) -> UnixMillis {

@@ -17,7 +17,7 @@ pub mod turns;
 
 pub use self::calls::{
     CatalogCalls, CheckpointCalls, CounterCalls, DeadLetterCalls, FallbackCalls, Gate, IdempotencyCalls, JobCalls,
-    KeyCalls, ResultCalls, SealingKeyCalls, TimerCalls,
+    KeyCalls, ResultCalls, SealingKeyCalls, TimerCalls, WaitSlotCalls,
 };
 pub use self::memory::Memory;
 pub use self::script::{Fault, INNERMOST, Port, PortCall, Trouble, When};

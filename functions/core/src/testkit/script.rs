@@ -39,6 +39,8 @@ pub enum PortCall {
     Arm,
     Disarm,
     RedriveAll,
+    TakeSlot,
+    ReleaseSlot,
 }
 
 impl PortCall {
@@ -62,6 +64,7 @@ impl PortCall {
             | Self::MarkOption => Port::Progress,
             Self::Arm | Self::Disarm => Port::Timers,
             Self::RedriveAll => Port::DeadLetters,
+            Self::TakeSlot | Self::ReleaseSlot => Port::WaitSlots,
         }
     }
 }
@@ -79,6 +82,7 @@ pub enum Port {
     Progress,
     Timers,
     DeadLetters,
+    WaitSlots,
 }
 
 /// The cause of every scripted fault. A client must never see it.

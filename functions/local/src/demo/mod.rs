@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use carillon_core::idempotency::KEPT_HOURS;
 use carillon_core::job::Run;
+use carillon_core::operations::DEFAULT_WAIT_SLOTS;
 use carillon_core::ports::{Clock, Ports};
 use serde_json::Value;
 
@@ -41,6 +42,7 @@ pub(crate) async fn run() -> Result<ExitCode, Failure> {
         durability: Durability::Process,
         run_retention_days: Run::KEPT_DAYS,
         idempotency_hours: KEPT_HOURS,
+        max_waits: DEFAULT_WAIT_SLOTS,
     };
     let server = server::start(options).await?;
     let client = Client::new(server.address, &server.first_key);

@@ -18,7 +18,7 @@ pub use self::results::Results;
 use crate::access::{ApiKey, KeyHash};
 use crate::ids::{Fire, JobId};
 use crate::job::{Job, Outcome, Run, Status};
-use crate::ports::{Published, Redriven};
+use crate::ports::{HeldSlots, Published, Redriven};
 use crate::time::UnixMillis;
 
 /// Everything that is stored, armed, or has happened, and the time.
@@ -46,6 +46,8 @@ pub struct Tables {
     pub reservations: Requests,
     /// Progress of events that consist of others.
     pub progress: ProgressTables,
+    /// The slots of callers that wait for a job.
+    pub wait_slots: HeldSlots,
     /// Messages on their way to the executor.
     pub armed: BTreeSet<(UnixMillis, Fire)>,
     /// The answer to whoever asks for the dead letters. Without one, they are the jobs that failed.
