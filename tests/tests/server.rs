@@ -325,3 +325,26 @@ async fn bodies_beyond_256_kb_are_refused_over_a_real_connection_and_the_server_
     }
     server.client.get("/v1/health").await.json(200);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_backlog_of_one_product_does_not_delay_the_jobs_of_another() {
+    let folder = tempfile::tempdir().unwrap();
+    let receiver = Receiver::content().await;
+    let server = Launch::on(folder.path()).allow(receiver.address).with("--concurrency", "1").start().await;
+    for product in ["busy", "quiet"] {
+        server.client.put(&format!("/v1/products/{product}"), &catalog(receiver.address)).await.json(201);
+    }
+    let due_at = epoch_ms() + 2_000;
+    for number in 0..40 {
+        server.client.schedule(&job("busy", number, due_at)).await;
+    }
+    let quiet = server.client.schedule(&job("quiet", 0, due_at + 1)).await;
+    assert!(epoch_ms() < due_at, "the machine is too busy: the first jobs were due before the last were scheduled");
+    let quiet = server.client.ended(&quiet).await;
+    until("every job has ended", SOON, async || (!server.client.has_open_jobs("busy").await).then_some(())).await;
+    let started_at = |job: &Value| job["run"]["started_at"].as_i64().unwrap();
+    let busy = server.client.jobs("busy", None).await;
+    let earlier = busy.iter().filter(|job| started_at(job) < started_at(&quiet)).count();
+    assert_eq!(busy.len(), 40);
+    assert!(earlier <= 2, "{earlier} jobs of the other product were first");
+}

@@ -5,10 +5,15 @@
 //! COMMIT, so the due queue never holds a change that a crash would lose. The end of a lease is in the due queue alone, because
 //! the next process to open the store ends all leases.
 //!
+//! Products take turns: see [`turns`]. When the queue is full, the product that has most timers in it falls behind, and its latest
+//! ones are left to the store.
+//!
 //! A timer that fires once too often is harmless, because the claim refuses it. So the due queue only has to ensure that no
 //! timer is missed.
 
-use std::collections::{BTreeMap, HashMap};
+mod turns;
+
+use std::collections::HashMap;
 use std::sync::Mutex;
 
 use carillon_core::ids::{Fire, JobId};
@@ -17,6 +22,8 @@ use tokio::sync::Notify;
 
 use crate::clock::Wait;
 use crate::locked;
+pub(crate) use turns::{DueFire, ProductNo};
+use turns::{Timer, Turns};
 
 /// The due timers up to a horizon, at most one per job.
 #[derive(Debug)]
@@ -31,22 +38,15 @@ pub(crate) struct DueQueue {
 
 #[derive(Debug)]
 struct State {
-    due: BTreeMap<(UnixMillis, JobId), Timer>,
-    by_job: HashMap<JobId, UnixMillis>,
-    /// All stored timers up to this instant are held, or a refill is reading them.
+    turns: Turns,
+    by_job: HashMap<JobId, (UnixMillis, ProductNo)>,
+    /// All stored timers up to this instant are held, or a refill is reading them, except those of products that have fallen
+    /// behind.
     horizon: UnixMillis,
-    /// A timer before the horizon had to be left in the store, because the queue was full.
+    /// A product has fallen behind, and there is no room for its timers.
     starved: bool,
     /// The instant for which the worker sleeps; `None` while it is awake.
     awaited: Option<UnixMillis>,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Timer {
-    generation: u32,
-    run_no: u32,
-    /// Its instant differs from the stored one, so a refill would not restore it.
-    moved: bool,
 }
 
 const NEVER: UnixMillis = UnixMillis(i64::MAX);
@@ -55,7 +55,7 @@ impl DueQueue {
     /// Creates an empty due queue. It keeps nothing before its first refill, because without a worker nothing would remove it.
     pub(crate) fn new(capacity: usize) -> Self {
         let state = State {
-            due: BTreeMap::new(),
+            turns: Turns::default(),
             by_job: HashMap::new(),
             horizon: UnixMillis(i64::MIN),
             starved: false,
@@ -65,47 +65,58 @@ impl DueQueue {
     }
 
     /// Notes a stored change: the fire is due at `wake_at`, or no longer due.
-    pub(crate) fn note(&self, fire: Fire, wake_at: Option<UnixMillis>) {
+    pub(crate) fn note(&self, product: &str, fire: Fire, wake_at: Option<UnixMillis>) {
         let mut state = locked(&self.state);
         state.remove(fire.job_id);
-        if let Some(at) = wake_at.filter(|at| *at <= state.horizon) {
-            self.insert(&mut state, fire, at, false);
+        let product = state.turns.number(product);
+        if let Some(at) = wake_at.filter(|at| *at <= state.horizon_of(product)) {
+            self.insert(&mut state, DueFire { fire, product }, at, false);
         }
         self.tell_of_room(&mut state);
     }
 
     /// Notes the lease of a stored claim. The store does not have the instant, so the queue holds it, however late it is.
-    pub(crate) fn note_unstored(&self, fire: Fire, at: UnixMillis) {
+    pub(crate) fn note_unstored(&self, product: &str, fire: Fire, at: UnixMillis) {
         let mut state = locked(&self.state);
         state.remove(fire.job_id);
         if state.horizon > UnixMillis(i64::MIN) {
-            self.insert(&mut state, fire, at, true);
+            let product = state.turns.number(product);
+            self.insert(&mut state, DueFire { fire, product }, at, true);
         }
         self.tell_of_room(&mut state);
     }
 
-    /// Holds a fire that was read from the store, unless its job is held already, because the writer's note is newer.
-    pub(crate) fn hold(&self, fire: Fire, at: UnixMillis) {
+    /// Holds a fire that was read from the store, unless its job is held already, because the writer's note is newer, or its
+    /// product has fallen behind. Returns false in the last case.
+    pub(crate) fn hold(&self, product: &str, fire: Fire, at: UnixMillis) -> bool {
         let mut state = locked(&self.state);
-        if !state.by_job.contains_key(&fire.job_id) {
-            self.insert(&mut state, fire, at, false);
+        let product = state.turns.number(product);
+        if at > state.horizon_of(product) {
+            return false;
         }
+        if !state.by_job.contains_key(&fire.job_id) {
+            self.insert(&mut state, DueFire { fire, product }, at, false);
+        }
+        true
     }
 
     /// Makes a taken fire due again at `at`, unless a change that was stored meanwhile does so.
-    pub(crate) fn bring_back(&self, fire: Fire, at: UnixMillis) {
+    pub(crate) fn bring_back(&self, due: DueFire, at: UnixMillis) {
         let mut state = locked(&self.state);
-        if !state.by_job.contains_key(&fire.job_id) {
-            self.insert(&mut state, fire, at, true);
+        if !state.by_job.contains_key(&due.fire.job_id) {
+            self.insert(&mut state, due, at, true);
         }
     }
 
-    fn insert(&self, state: &mut State, fire: Fire, at: UnixMillis, moved: bool) {
+    fn insert(&self, state: &mut State, DueFire { fire, product }: DueFire, at: UnixMillis, moved: bool) {
         let timer = Timer { generation: fire.generation, run_no: fire.run_no, moved };
-        state.due.insert((at, fire.job_id), timer);
-        state.by_job.insert(fire.job_id, at);
-        if state.due.len() > self.capacity {
-            state.leave_latest_to_the_store();
+        state.turns.insert(product, at, fire.job_id, timer);
+        state.by_job.insert(fire.job_id, (at, product));
+        if state.turns.len() > self.capacity
+            && let Some(left) = state.turns.leave_latest_to_the_store()
+        {
+            state.by_job.remove(&left);
+            state.starved = true;
         }
         if state.awaited.is_some_and(|awaited| at < awaited) {
             state.awaited = None;
@@ -113,34 +124,47 @@ impl DueQueue {
         }
     }
 
-    /// Takes the earliest fire that is due at `now`. The error is the instant of the next one.
-    pub(crate) fn take_due(&self, now: UnixMillis) -> Result<Fire, Option<UnixMillis>> {
+    /// Takes a fire that is due at `now`: the earliest one of the product whose turn it is. The error is the instant of the next
+    /// one.
+    pub(crate) fn take_due(&self, now: UnixMillis) -> Result<DueFire, Option<UnixMillis>> {
         let mut state = locked(&self.state);
-        let first = state.due.first_entry();
-        let at = first.as_ref().map(|first| first.key().0);
-        let Some(first) = first.filter(|first| first.key().0 <= now) else {
-            state.awaited = Some(at.unwrap_or(NEVER));
-            return Err(at);
-        };
-        let ((_, job_id), Timer { generation, run_no, .. }) = first.remove_entry();
-        state.by_job.remove(&job_id);
-        state.awaited = None;
-        self.tell_of_room(&mut state);
-        Ok(Fire { job_id, generation, run_no })
+        match state.turns.take(now) {
+            Ok(due) => {
+                state.by_job.remove(&due.fire.job_id);
+                state.awaited = None;
+                self.tell_of_room(&mut state);
+                Ok(due)
+            }
+            Err(next) => {
+                state.awaited = Some(next.unwrap_or(NEVER));
+                Err(next)
+            }
+        }
+    }
+
+    /// [`take_due`](Self::take_due) without the product.
+    #[cfg(test)]
+    pub(crate) fn take_fire(&self, now: UnixMillis) -> Result<Fire, Option<UnixMillis>> {
+        self.take_due(now).map(|due| due.fire)
     }
 
     fn tell_of_room(&self, state: &mut State) {
-        if state.starved && state.due.len() <= self.capacity / 2 {
+        if state.starved && self.has_room(state) {
             state.starved = false;
             self.room.notify_one();
         }
     }
 
+    /// True if timers of products that have fallen behind find room.
+    fn has_room(&self, state: &State) -> bool {
+        state.turns.len() <= self.capacity / 2
+    }
+
     /// Waits for the next due fire and takes it.
-    pub(crate) async fn next(&self, clock: &impl Wait) -> Fire {
+    pub(crate) async fn next(&self, clock: &impl Wait) -> DueFire {
         loop {
             match self.take_due(clock.now()) {
-                Ok(fire) => return fire,
+                Ok(due) => return due,
                 Err(None) => self.earlier.notified().await,
                 Err(Some(at)) => tokio::select! {
                     () = clock.wait_until(at) => {}
@@ -150,14 +174,29 @@ impl DueQueue {
         }
     }
 
-    /// Moves the horizon on, and returns the instant from which to read the store. `None` while the queue holds enough.
+    /// Moves the horizon on, and returns the instant from which to read the store. `None` if it was as far already.
     pub(crate) fn begin_refill(&self, horizon: UnixMillis) -> Option<UnixMillis> {
         let mut state = locked(&self.state);
-        state.starved = state.due.len() > self.capacity / 2;
-        if state.starved || horizon <= state.horizon {
-            return None;
+        (horizon > state.horizon).then(|| std::mem::replace(&mut state.horizon, horizon))
+    }
+
+    /// Returns a product that has fallen behind, with its name and the instant from which to read its timers. `None` if there is
+    /// no such product, or no room.
+    pub(crate) fn begin_catch_up(&self) -> Option<(ProductNo, Box<str>, UnixMillis)> {
+        let mut state = locked(&self.state);
+        if self.has_room(&state) {
+            return state.turns.catch_up();
         }
-        Some(std::mem::replace(&mut state.horizon, horizon))
+        state.starved = state.turns.is_one_behind();
+        None
+    }
+
+    /// Notes that a product's timers after `at` were not read.
+    pub(crate) fn fall_behind(&self, product: ProductNo, at: UnixMillis) {
+        let mut state = locked(&self.state);
+        state.turns.fall_behind(product, at);
+        state.starved = true;
+        self.tell_of_room(&mut state);
     }
 
     /// Moves the horizon back, because timers beyond it were not read.
@@ -178,18 +217,13 @@ impl DueQueue {
 
 impl State {
     fn remove(&mut self, job_id: JobId) {
-        if let Some(at) = self.by_job.remove(&job_id) {
-            self.due.remove(&(at, job_id));
+        if let Some((at, product)) = self.by_job.remove(&job_id) {
+            self.turns.remove(product, at, job_id);
         }
     }
 
-    fn leave_latest_to_the_store(&mut self) {
-        let stored = self.due.iter().rev().find(|(_, timer)| !timer.moved);
-        if let Some((&(at, job_id), _)) = stored {
-            self.remove(job_id);
-            self.horizon = self.horizon.min(UnixMillis(at.0.saturating_sub(1)));
-            self.starved = true;
-        }
+    fn horizon_of(&self, product: ProductNo) -> UnixMillis {
+        self.turns.horizon(product, self.horizon)
     }
 }
 

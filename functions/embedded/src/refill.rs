@@ -4,7 +4,7 @@ use carillon_core::ports::PortError;
 use carillon_core::time::UnixMillis;
 
 use crate::clock::Wait;
-use crate::due_queue::DueQueue;
+use crate::due_queue::{DueQueue, ProductNo};
 use crate::store::Store;
 
 /// The due queue reaches this far ahead of the clock, ms.
@@ -31,39 +31,50 @@ pub(crate) async fn keep_filled(store: &Store, due_queue: &DueQueue, clock: &imp
     }
 }
 
-/// Reads the timers up to `horizon` that are not held yet. Stops early if the due queue is full.
+/// Reads the timers up to `horizon` that are not held yet; those of products that have fallen behind only while there is room.
 pub(crate) async fn refill(store: &Store, due_queue: &DueQueue, horizon: UnixMillis) -> Result<(), PortError> {
     // The horizon moves first, so that notes of the writer during the refill are held.
-    let Some(from) = due_queue.begin_refill(horizon) else { return Ok(()) };
-    let mut reading = Reading { due_queue, from, complete: false };
-    let mut after = (from, None);
-    while !reading.complete {
-        let page = store.due(after, horizon, PAGE).await?;
-        for due in &page {
-            due_queue.hold(due.fire, due.at);
-        }
-        match page.last() {
-            // A full due queue has lowered its horizon. A later refill reads the rest.
-            Some(last) if page.len() == PAGE as usize && last.at <= due_queue.horizon() => {
-                after = (last.at, Some(last.fire.job_id));
+    if let Some(from) = due_queue.begin_refill(horizon) {
+        let mut reading = Reading { due_queue, product: None, from, complete: false };
+        let mut after = Some((from, None));
+        while let Some(from) = after {
+            let page = store.due(None, from, horizon, PAGE).await?;
+            for due in &page {
+                due_queue.hold(&due.product, due.fire, due.at);
             }
-            _ => reading.complete = true,
+            after = page.last().filter(|_| page.len() == PAGE as usize).map(|last| (last.at, Some(last.fire.job_id)));
         }
+        reading.complete = true;
+    }
+    while let Some((product, name, from)) = due_queue.begin_catch_up() {
+        let mut reading = Reading { due_queue, product: Some(product), from, complete: false };
+        let mut after = Some((from, None));
+        while let Some(from) = after {
+            let page = store.due(Some(&name), from, due_queue.horizon(), PAGE).await?;
+            // Once it falls behind again, the next round reads on from there.
+            let is_held = page.iter().all(|due| due_queue.hold(&due.product, due.fire, due.at));
+            let last = page.last().filter(|_| is_held && page.len() == PAGE as usize);
+            after = last.map(|last| (last.at, Some(last.fire.job_id)));
+        }
+        reading.complete = true;
     }
     Ok(())
 }
 
-/// A refill in progress. If it fails or is cancelled, it moves the horizon back to the last timer read.
+/// A refill in progress, of one product or of all. If it fails or is cancelled, its timers are read again.
 struct Reading<'a> {
     due_queue: &'a DueQueue,
+    product: Option<ProductNo>,
     from: UnixMillis,
     complete: bool,
 }
 
 impl Drop for Reading<'_> {
     fn drop(&mut self) {
-        if !self.complete {
-            self.due_queue.lower_horizon(self.from);
+        match self.product {
+            _ if self.complete => {}
+            Some(product) => self.due_queue.fall_behind(product, self.from),
+            None => self.due_queue.lower_horizon(self.from),
         }
     }
 }

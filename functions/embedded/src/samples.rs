@@ -16,9 +16,14 @@ pub(crate) const NOW: UnixMillis = UnixMillis(1_767_225_600_000);
 
 /// Returns job `number`, due `due_in_ms` after [`NOW`].
 pub(crate) fn job(number: u32, due_in_ms: i64) -> Job {
+    job_of("shop", number, due_in_ms)
+}
+
+/// Returns job `number` of a product.
+pub(crate) fn job_of(product: &str, number: u32, due_in_ms: i64) -> Job {
     let due_at = NOW.plus(due_in_ms);
     let spec = JobSpec {
-        product: "shop".into(),
+        product: product.into(),
         env: "prd".into(),
         event: "user.signup".into(),
         event_type: EventType::Action,

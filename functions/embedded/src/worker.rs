@@ -12,7 +12,7 @@ use carillon_core::time::UnixMillis;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use crate::clock::Wait;
-use crate::due_queue::DueQueue;
+use crate::due_queue::{DueFire, DueQueue};
 use crate::embedded::Embedded;
 use crate::refill::keep_filled;
 use crate::runtime;
@@ -132,16 +132,16 @@ impl Worker {
                 let mut due = vec![(due_queue.next(clock).await, slot)];
                 while due.len() < TOGETHER
                     && let Ok(slot) = Arc::clone(&slots).try_acquire_owned()
-                    && let Ok(fire) = due_queue.take_due(clock.now())
+                    && let Ok(next) = due_queue.take_due(clock.now())
                 {
-                    due.push((fire, slot));
+                    due.push((next, slot));
                 }
                 if due.len() > 1 {
-                    let jobs: Vec<_> = due.iter().map(|(fire, _)| fire.job_id).collect();
+                    let jobs: Vec<_> = due.iter().map(|(due, _)| due.fire.job_id).collect();
                     embedded.store().read_ahead(&jobs);
                 }
-                for (fire, slot) in due {
-                    let mut task = Task::new(fire, due_queue, clock, slot);
+                for (due, slot) in due {
+                    let (fire, mut task) = (due.fire, Task::new(due, due_queue, clock, slot));
                     let handler = Arc::clone(&handler);
                     // In a box, as an attempt takes kilobytes, and a task is moved four times before it runs.
                     tokio::spawn(async move { task.end(Box::pin(handler(fire)).await) });
@@ -185,7 +185,7 @@ pub struct WorkerPanicked;
 
 /// A fire that is being handled. If it is dropped without an end, its handler panicked or the runtime shuts down.
 struct Task<C: Clock> {
-    fire: Fire,
+    due: DueFire,
     due_queue: Arc<DueQueue>,
     clock: C,
     ended: bool,
@@ -193,8 +193,8 @@ struct Task<C: Clock> {
 }
 
 impl<C: Clock + Clone> Task<C> {
-    fn new(fire: Fire, due_queue: &Arc<DueQueue>, clock: &C, slot: OwnedSemaphorePermit) -> Self {
-        Self { fire, due_queue: Arc::clone(due_queue), clock: clock.clone(), ended: false, _slot: slot }
+    fn new(due: DueFire, due_queue: &Arc<DueQueue>, clock: &C, slot: OwnedSemaphorePermit) -> Self {
+        Self { due, due_queue: Arc::clone(due_queue), clock: clock.clone(), ended: false, _slot: slot }
     }
 }
 
@@ -203,13 +203,13 @@ impl<C: Clock> Task<C> {
         self.ended = true;
         match handled {
             Handled::Done => {}
-            Handled::Again { at } => self.due_queue.bring_back(self.fire, at),
+            Handled::Again { at } => self.due_queue.bring_back(self.due, at),
             Handled::Faulted => self.come_back(FAULT_PAUSE_MS),
         }
     }
 
     fn come_back(&self, pause_ms: i64) {
-        self.due_queue.bring_back(self.fire, self.clock.now().plus(pause_ms));
+        self.due_queue.bring_back(self.due, self.clock.now().plus(pause_ms));
     }
 }
 
@@ -217,7 +217,7 @@ impl<C: Clock> Drop for Task<C> {
     fn drop(&mut self) {
         if !self.ended {
             if std::thread::panicking() {
-                tracing::error!(fire = %self.fire, "the handler of a fire panicked");
+                tracing::error!(fire = %self.due.fire, "the handler of a fire panicked");
             }
             self.come_back(PANIC_PAUSE_MS);
         }

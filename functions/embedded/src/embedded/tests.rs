@@ -64,10 +64,10 @@ async fn everything_is_there_after_a_restart_and_the_timers_are_rebuilt() {
     assert_eq!(after.catalogs().get("shop").await.unwrap().unwrap().document, document);
     assert!(after.keys().find(&KeyHash::of("car_1")).await.unwrap().is_some());
     refill(after.store(), after.due_queue(), NOW.plus(WINDOW_MS)).await.unwrap();
-    assert_eq!(after.due_queue().take_due(NOW.plus(5_000)), Ok(waiting.fire()));
-    assert_eq!(after.due_queue().take_due(NOW.plus(7_200_000)), Err(None));
+    assert_eq!(after.due_queue().take_fire(NOW.plus(5_000)), Ok(waiting.fire()));
+    assert_eq!(after.due_queue().take_fire(NOW.plus(7_200_000)), Err(None));
     refill(after.store(), after.due_queue(), NOW.plus(3_600_000)).await.unwrap();
-    assert_eq!(after.due_queue().take_due(NOW.plus(7_200_000)), Ok(late.fire()));
+    assert_eq!(after.due_queue().take_fire(NOW.plus(7_200_000)), Ok(late.fire()));
     // New jobs do not conflict with the old ones.
     insert(&after, &job(4, 0)).await;
     assert_eq!(read(&after, &waiting).await, waiting);
@@ -86,7 +86,7 @@ async fn an_attempt_that_a_dead_process_left_behind_comes_back_at_once_and_is_co
     let found = read(&after, &job).await;
     assert_eq!((found.state.status, found.state.wake_at), (Status::Running, Some(NOW.plus(1_000))));
     refill(after.store(), after.due_queue(), NOW.plus(WINDOW_MS)).await.unwrap();
-    assert_eq!(after.due_queue().take_due(NOW.plus(1_000)), Ok(job.fire()));
+    assert_eq!(after.due_queue().take_fire(NOW.plus(1_000)), Ok(job.fire()));
     let again = commit(&after, &found, &claim(&found), NOW.plus(1_000)).await;
     assert_eq!((again.state.run.attempts, again.state.run.failures[0].error.code.as_str()), (2, codes::EXECUTOR_LOST));
     drop(after);
@@ -156,6 +156,6 @@ async fn changes_of_one_job_that_share_a_transaction_leave_the_last_one() {
         let written = (written.0.unwrap(), written.1.unwrap(), written.2.unwrap());
         assert_eq!(written, (WriteOutcome::Done, WriteOutcome::Done, WriteOutcome::Done));
         assert_eq!(read(&embedded, &first).await.state, cancelled.state);
-        assert_eq!(embedded.due_queue().take_due(NOW.plus(WINDOW_MS)), Err(None));
+        assert_eq!(embedded.due_queue().take_fire(NOW.plus(WINDOW_MS)), Err(None));
     }
 }

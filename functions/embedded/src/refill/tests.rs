@@ -8,11 +8,11 @@ use futures_util::FutureExt;
 use super::{PAGE, WINDOW_MS, refill};
 use crate::clock::ManualClock;
 use crate::embedded::Embedded;
-use crate::samples::{NOW, claim, commit, in_memory, insert, job};
+use crate::samples::{NOW, claim, commit, in_memory, insert, job, job_of};
 
 /// Takes the fires that are due after this time.
 fn taken(embedded: &Embedded<ManualClock>, after_ms: i64) -> Vec<Fire> {
-    std::iter::from_fn(|| embedded.due_queue().take_due(NOW.plus(after_ms)).ok()).collect()
+    std::iter::from_fn(|| embedded.due_queue().take_fire(NOW.plus(after_ms)).ok()).collect()
 }
 
 async fn refilled(embedded: &Embedded<ManualClock>, horizon_ms: i64) {
@@ -68,6 +68,34 @@ async fn a_backlog_that_the_timeline_cannot_hold_is_worked_off_without_a_gap() {
         refilled(&embedded, WINDOW_MS).await;
     }
     assert_eq!(taken(&embedded, 1_000), []);
+}
+
+#[tokio::test]
+async fn a_backlog_of_one_product_delays_no_other_and_is_worked_off_itself() {
+    let clock = ManualClock::new(NOW);
+    let embedded = Arc::new(Embedded::in_memory_holding(10, clock).unwrap());
+    for number in 0..95 {
+        insert(&embedded, &job_of("busy", number, 0)).await;
+    }
+    insert(&embedded, &job_of("quiet", 200, 900)).await;
+    refilled(&embedded, WINDOW_MS).await;
+    insert(&embedded, &job_of("quiet", 201, 901)).await;
+    let mut met = Vec::new();
+    while met.len() < 97 {
+        let before = met.len();
+        for fire in taken(&embedded, 1_000) {
+            let job = carillon_core::ports::JobStore::get(embedded.store(), fire.job_id).await.unwrap().unwrap();
+            commit(&embedded, &job, &Trigger::Cancel { reason: None }, NOW).await;
+            met.push(fire.job_id);
+        }
+        assert!(met.len() > before, "{before} of 97");
+        refilled(&embedded, WINDOW_MS).await;
+    }
+    let quiet = [job_of("quiet", 200, 0).id, job_of("quiet", 201, 0).id];
+    assert!(quiet.iter().all(|id| met[..4].contains(id)), "the busy product went first");
+    met.sort();
+    met.dedup();
+    assert_eq!((met.len(), taken(&embedded, 1_000)), (97, vec![]));
 }
 
 #[tokio::test]

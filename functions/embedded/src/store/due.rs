@@ -5,28 +5,32 @@ use carillon_core::job::Status;
 use carillon_core::machine::abandon;
 use carillon_core::ports::PortError;
 use carillon_core::time::UnixMillis;
-use rusqlite::{Connection, TransactionBehavior, params};
+use rusqlite::{Connection, Row, TransactionBehavior, params};
 
 use super::fault::Fault;
 use super::rows::{AFTER_ALL, StateRow, StoredJob, change, code, ids, read, revision};
 use super::{Store, sql};
 
 /// A stored timer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Due {
     pub(crate) at: UnixMillis,
     pub(crate) fire: Fire,
+    pub(crate) product: String,
 }
 
 impl Store {
-    /// Returns the timers after `after` (an instant and a job that is due then) up to `until`, earliest first.
+    /// Returns the timers of a product, or of all, after `after` (an instant and a job that is due then) up to `until`, earliest
+    /// first.
     pub(crate) async fn due(
         &self,
+        product: Option<&str>,
         after: (UnixMillis, Option<JobId>),
         until: UnixMillis,
         limit: u32,
     ) -> Result<Vec<Due>, PortError> {
-        self.readers.read_page(move |db| due(db, after, until, limit)).await
+        let product = product.map(str::to_owned);
+        self.readers.read_page(move |db| due(db, product.as_deref(), after, until, limit)).await
     }
 
     /// Reads jobs that are about to be needed, from one snapshot. Leaves errors to the later read of the job.
@@ -49,15 +53,27 @@ impl Store {
     }
 }
 
-fn due(db: &Connection, after: (UnixMillis, Option<JobId>), until: UnixMillis, limit: u32) -> Result<Vec<Due>, Fault> {
-    let (after, job) = after;
+fn due(
+    db: &Connection,
+    product: Option<&str>,
+    (after, job): (UnixMillis, Option<JobId>),
+    until: UnixMillis,
+    limit: u32,
+) -> Result<Vec<Due>, Fault> {
     let job = job.map_or_else(|| AFTER_ALL.to_vec(), |id| id.to_bytes().to_vec());
-    let mut statement = db.prepare_cached(sql::DUE)?;
-    let rows = statement.query_map(params![after.0, job, until.0, limit], |row| {
+    let read = |row: &Row<'_>| {
         let job_id = JobId::from_bytes(row.get(1)?);
-        Ok(Due { at: UnixMillis(row.get(0)?), fire: Fire { job_id, generation: row.get(2)?, run_no: row.get(3)? } })
-    })?;
-    Ok(rows.collect::<Result<_, _>>()?)
+        let fire = Fire { job_id, generation: row.get(2)?, run_no: row.get(3)? };
+        Ok(Due { at: UnixMillis(row.get(0)?), fire, product: row.get(4)? })
+    };
+    let rows: rusqlite::Result<_> = match product {
+        Some(product) => {
+            let mut statement = db.prepare_cached(sql::DUE_OF_PRODUCT)?;
+            statement.query_map(params![after.0, job, until.0, limit, product], read)?.collect()
+        }
+        None => db.prepare_cached(sql::DUE)?.query_map(params![after.0, job, until.0, limit], read)?.collect(),
+    };
+    Ok(rows?)
 }
 
 /// Ends every lease. Only for the process that has the lock, before it runs jobs.

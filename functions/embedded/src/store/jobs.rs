@@ -37,7 +37,8 @@ impl JobStore for Store {
         let retired = retired.map(|run| RetiredRow::new(id, run, transition.state.updated_at, self.kept_ms));
         // A paused job has no timer that its row could keep.
         let is_claim = transition.state.status == Status::Running && transition.before.state.status != Status::Paused;
-        self.writer.write(Change { is_claim, expected, row, spec, retired: retired.transpose()? }).await
+        let before = Arc::clone(&transition.before.spec);
+        self.writer.write(Change { before, is_claim, expected, row, spec, retired: retired.transpose()? }).await
     }
 
     async fn list(&self, query: &JobQuery) -> Result<ListedJobs, PortError> {
@@ -88,12 +89,13 @@ impl Write for Insert {
     }
 
     fn take_effect(self: Box<Self>, effects: &Effects) {
-        self.row.note(effects);
+        self.row.note(&self.spec.product, effects);
     }
 }
 
 /// A transition.
 struct Change {
+    before: Arc<JobSpec>,
     /// True if the job is running from here on, and had a timer before.
     is_claim: bool,
     expected: i64,
@@ -125,7 +127,8 @@ impl Write for Change {
     }
 
     fn take_effect(self: Box<Self>, effects: &Effects) {
-        if self.is_claim { self.row.note_claim(effects) } else { self.row.note(effects) }
+        let product = &self.before.product;
+        if self.is_claim { self.row.note_claim(product, effects) } else { self.row.note(product, effects) }
     }
 }
 

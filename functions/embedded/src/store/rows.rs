@@ -40,16 +40,16 @@ impl StateRow {
     }
 
     /// Notes the timer in the due queue, and that records read ahead are outdated.
-    pub(super) fn note(&self, effects: &Effects) {
-        effects.due_queue.note(self.fire(effects), self.wake_at.map(UnixMillis));
+    pub(super) fn note(&self, product: &str, effects: &Effects) {
+        effects.due_queue.note(product, self.fire(effects), self.wake_at.map(UnixMillis));
     }
 
     /// Notes a claim in the same way. Its timer is not in the store.
-    pub(super) fn note_claim(&self, effects: &Effects) {
+    pub(super) fn note_claim(&self, product: &str, effects: &Effects) {
         let fire = self.fire(effects);
         match self.wake_at {
-            Some(at) => effects.due_queue.note_unstored(fire, UnixMillis(at)),
-            None => effects.due_queue.note(fire, None),
+            Some(at) => effects.due_queue.note_unstored(product, fire, UnixMillis(at)),
+            None => effects.due_queue.note(product, fire, None),
         }
     }
 

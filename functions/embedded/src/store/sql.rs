@@ -56,9 +56,17 @@ pub(super) const RETIRED_RUNS: &str = "
     SELECT run FROM runs WHERE job = ?1 AND (generation, run_no) < (?2, ?3)
     ORDER BY generation DESC, run_no DESC LIMIT ?4";
 
+/// `CROSS JOIN` has SQLite begin with the timers.
 pub(super) const DUE: &str = "
-    SELECT wake_at, id, generation, run_no FROM jobs
-    WHERE wake_at IS NOT NULL AND (wake_at, id) > (?1, ?2) AND wake_at <= ?3 ORDER BY wake_at, id LIMIT ?4";
+    SELECT wake_at, jobs.id, generation, run_no, product FROM jobs CROSS JOIN places ON places.id = place
+    WHERE wake_at IS NOT NULL AND (wake_at, jobs.id) > (?1, ?2) AND wake_at <= ?3 ORDER BY wake_at, jobs.id LIMIT ?4";
+
+/// Also reads the timers of other products between those. Only a product whose backlog fills the due queue is read so, and most
+/// timers are its own then.
+pub(super) const DUE_OF_PRODUCT: &str = "
+    SELECT wake_at, jobs.id, generation, run_no, product FROM jobs CROSS JOIN places ON places.id = place
+    WHERE wake_at IS NOT NULL AND (wake_at, jobs.id) > (?1, ?2) AND wake_at <= ?3 AND product = ?5
+    ORDER BY wake_at, jobs.id LIMIT ?4";
 
 /// All places, for the start. A deployment has few.
 pub(super) const PLACES: &str = "SELECT id FROM places";

@@ -46,6 +46,7 @@ fn no_statement_reads_more_than_it_gives_back() {
         sql::LIST,
         sql::RETIRED_RUNS,
         sql::DUE,
+        sql::DUE_OF_PRODUCT,
         results::FIND,
         results::LEAD,
         results::FILL,
@@ -144,7 +145,7 @@ async fn a_record_that_cannot_be_read_is_a_permanent_fault_of_its_own_only() {
     assert!(is_permanent(&CatalogStore::get(&store, "older").await));
     assert!(is_permanent(&store.find(&carillon_core::access::KeyHash::of("")).await));
     assert!(is_permanent(&store.list_keys().await));
-    assert_eq!(store.due((UnixMillis(0), None), UnixMillis::MAX, 10).await.unwrap().len(), 2);
+    assert_eq!(store.due(None, (UnixMillis(0), None), UnixMillis::MAX, 10).await.unwrap().len(), 2);
 }
 
 /// Retires runs of a job, each at this time after the start. Returns the numbers of the runs in the history after that.
