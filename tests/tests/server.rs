@@ -342,9 +342,9 @@ async fn a_backlog_of_one_product_does_not_delay_the_jobs_of_another() {
     assert!(epoch_ms() < due_at, "the machine is too busy: the first jobs were due before the last were scheduled");
     let quiet = server.client.ended(&quiet).await;
     until("every job has ended", SOON, async || (!server.client.has_open_jobs("busy").await).then_some(())).await;
-    let started_at = |job: &Value| job["run"]["started_at"].as_i64().unwrap();
     let busy = server.client.jobs("busy", None).await;
-    let earlier = busy.iter().filter(|job| started_at(job) < started_at(&quiet)).count();
+    let began = |run: &Value| run["started_at"].as_i64().unwrap();
+    let earlier = busy.iter().filter(|job| began(&job["run"]) < began(&quiet)).count();
     assert_eq!(busy.len(), 40);
     assert!(earlier <= 2, "{earlier} jobs of the other product were first");
 }
