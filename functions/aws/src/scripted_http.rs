@@ -164,6 +164,6 @@ impl ScriptedHttp {
 
 /// Settings in which every name is its variable's, and every number its default.
 pub(crate) fn settings() -> Settings {
-    let is_number = |name: &str| ["SECONDS", "DAYS", "HOURS"].iter().any(|unit| name.ends_with(unit));
+    let is_number = |name: &str| ["SECONDS", "DAYS", "HOURS", "WAITS"].iter().any(|unit| name.ends_with(unit));
     Settings::read(|name| (!is_number(name)).then(|| name.to_lowercase())).unwrap()
 }

@@ -35,7 +35,7 @@ pub(super) fn settings() -> Result<Settings, Failure> {
     let value = |name: &str| match name {
         "CARILLON_QUEUE_URL" => Some(format!("http://sqs{QUEUE}")),
         name => {
-            let is_number = ["SECONDS", "DAYS", "HOURS"].iter().any(|unit| name.ends_with(unit));
+            let is_number = ["SECONDS", "DAYS", "HOURS", "WAITS"].iter().any(|unit| name.ends_with(unit));
             (!is_number).then(|| name.to_lowercase())
         }
     };
